@@ -1,0 +1,98 @@
+/*
+ * The bytes of the protocol: frames made of tagged fields. docs/protocol.md is the specification.
+ *
+ * A message is a C struct and a table of its fields; encoding and decoding walk the same table, so
+ * that a field cannot be written one way and read another. Decoded bytes and strings point into
+ * the frame: they live as long as it does, and nothing is copied or allocated.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION     1
+#define WIRE_HEADER_SIZE 8  /* u32 payload length, u8 version, u8 type, u16 id; big endian */
+#define WIRE_FIELD_SIZE  4  /* u8 tag, u24 length */
+#define WIRE_LIST_MAX    64 /* strings in one list */
+
+/* A receiver that does not know a tag skips the field if this bit is set, else refuses the frame. */
+#define WIRE_TAG_OPTIONAL 0x80
+
+struct wire_bytes {
+    const uint8_t *at;
+    size_t len;
+};
+
+struct wire_list {
+    struct wire_bytes item[WIRE_LIST_MAX];
+    size_t n;
+};
+
+enum wire_type {
+    WIRE_U32,    /* uint32_t */
+    WIRE_U64,    /* uint64_t */
+    WIRE_BYTES,  /* struct wire_bytes */
+    WIRE_STRING, /* struct wire_bytes without control characters; empty counts as absent */
+    WIRE_LIST,   /* struct wire_list: the field repeats, one string each */
+};
+
+struct wire_field {
+    uint8_t tag;
+    enum wire_type type;
+    bool is_required;
+    uint64_t max;  /* greatest number, or greatest length in bytes */
+    size_t offset; /* into the struct */
+};
+
+struct wire_message {
+    uint8_t type;
+    const char *name;
+    size_t size; /* of the struct */
+    size_t payload_max;
+    const struct wire_field *fields; /* ascending tags */
+    size_t n_fields;
+};
+
+struct wire_header {
+    uint32_t payload_len;
+    uint8_t version;
+    uint8_t type;
+    uint16_t id;
+};
+
+void wire_header_read(const uint8_t bytes[WIRE_HEADER_SIZE], struct wire_header *ret_header);
+
+/*
+ * Writes a whole frame (header and payload) of @values into @buf.
+ *
+ * Returns 0 and the frame's length, -ENOBUFS if @size is too small, -EINVAL if a value breaks the
+ * table (a fault of the caller).
+ */
+int wire_encode(const struct wire_message *message, uint16_t id, const void *values, uint8_t *buf,
+                size_t size, size_t *ret_len);
+
+/* Gives an encoded frame another id. */
+void wire_set_id(uint8_t *frame, uint16_t id);
+
+/*
+ * Reads the payload of a frame into the struct @ret_values, which is zeroed first.
+ *
+ * Returns 0, or -EBADMSG: a truncated or trailing byte, tags out of order or repeated, a number or
+ * a length over its limit, a control character in a string, a required field that is not there, an
+ * unknown tag without WIRE_TAG_OPTIONAL.
+ */
+int wire_decode(const struct wire_message *message, const uint8_t *payload, size_t len,
+                void *ret_values);
+
+static inline struct wire_bytes wire_bytes(const void *at, size_t len)
+{
+    return (struct wire_bytes){.at = at, .len = len};
+}
+
+struct wire_bytes wire_string(const char *string); /* NULL: absent */
+
+bool wire_bytes_equal(struct wire_bytes bytes, const char *string);
+
+#endif
