@@ -1,0 +1,63 @@
+#include "json.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/*
+ * Bounds the nesting before the parser recurses into it. Strings are skipped so that brackets in
+ * them do not count; whatever else is wrong, the parser itself says.
+ */
+static bool depth_is_bounded(const char *text, size_t len)
+{
+    bool in_string = false;
+    int depth = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX)
+                return false;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+static size_t count_members(json_t *json)
+{
+    size_t n = 0, i;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json, name, value)
+        n += 1 + count_members(value);
+    json_array_foreach(json, i, value)
+        n += 1 + count_members(value);
+    return n;
+}
+
+json_t *json_read_object(const void *text, size_t len)
+{
+    CLEANUP(json_decrefp) json_t *json = NULL;
+
+    if (!depth_is_bounded(text, len))
+        return NULL;
+    json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(json) || count_members(json) > JSON_MEMBERS_MAX)
+        return NULL;
+    return TAKE_PTR(json);
+}
+
+const char *json_member_string(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}

@@ -1,0 +1,64 @@
+/* A circular doubly linked list whose nodes live inside their owners. */
+#ifndef LIST_H
+#define LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct list {
+    struct list *prev;
+    struct list *next;
+};
+
+#define container_of(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+
+static inline void list_init(struct list *node)
+{
+    node->prev = node->next = node;
+}
+
+static inline bool list_is_empty(const struct list *head)
+{
+    return head->next == head;
+}
+
+static inline void list_append(struct list *head, struct list *node)
+{
+    node->prev = head->prev;
+    node->next = head;
+    head->prev->next = node;
+    head->prev = node;
+}
+
+/* Leaves @node linked to itself, so that removing it twice does no harm. */
+static inline void list_remove(struct list *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    list_init(node);
+}
+
+/* Takes the first node out; NULL if there is none. */
+static inline struct list *list_take(struct list *head)
+{
+    struct list *node = head->next;
+
+    if (node == head)
+        return NULL;
+    list_remove(node);
+    return node;
+}
+
+/* Moves all of @from to the end of @to. */
+static inline void list_move(struct list *to, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
+#endif

@@ -1,0 +1,179 @@
+#include "secret.h"
+
+#include <jansson.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "log.h"
+
+#define CHUNK_SIZE ((size_t)1 << 20)
+#define STEP       64   /* sizes are rounded up to this */
+#define CLASSES    1024 /* so the largest secret is just under 64 KiB */
+
+/* Freed blocks of each size are kept for the next secret of that size. */
+struct block {
+    struct block *next;
+};
+
+static struct {
+    struct block *freed[CLASSES];
+    uint8_t *at; /* the chunk being cut up */
+    size_t left;
+    bool is_unlocked;
+} arena;
+
+static int arena_grow(void)
+{
+    uint8_t *chunk = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (chunk == MAP_FAILED)
+        return -errno;
+    if (madvise(chunk, CHUNK_SIZE, MADV_DONTDUMP) < 0 ||
+        madvise(chunk, CHUNK_SIZE, MADV_WIPEONFORK) < 0) {
+        munmap(chunk, CHUNK_SIZE);
+        return -errno;
+    }
+    /* locked as pages come into use, so that an empty daemon stays small */
+    if (mlock2(chunk, CHUNK_SIZE, MLOCK_ONFAULT) < 0 && !arena.is_unlocked) {
+        arena.is_unlocked = true;
+        log_warning("memory for tokens can be swapped out: raise RLIMIT_MEMLOCK (LimitMEMLOCK=)");
+    }
+    arena.at = chunk;
+    arena.left = CHUNK_SIZE;
+    return 0;
+}
+
+struct secret *secret_alloc(size_t len)
+{
+    size_t capacity = (sizeof(struct secret) + len + STEP - 1) / STEP * STEP;
+    struct secret *secret;
+
+    if (len > UINT32_MAX / 2 || capacity / STEP >= CLASSES)
+        return NULL;
+    if (arena.freed[capacity / STEP]) {
+        secret = (struct secret *)arena.freed[capacity / STEP];
+        arena.freed[capacity / STEP] = arena.freed[capacity / STEP]->next;
+        memset(secret, 0, sizeof(struct block)); /* the link; the rest was wiped */
+    } else {
+        if (arena.left < capacity && arena_grow() < 0)
+            return NULL;
+        secret = (struct secret *)arena.at;
+        arena.at += capacity;
+        arena.left -= capacity;
+    }
+    secret->len = (uint32_t)len;
+    secret->capacity = (uint32_t)capacity;
+    return secret;
+}
+
+struct secret *secret_new(const void *bytes, size_t len)
+{
+    struct secret *secret = secret_alloc(len);
+
+    if (secret && len)
+        memcpy(secret->bytes, bytes, len);
+    return secret;
+}
+
+struct secret *secret_free(struct secret *secret)
+{
+    struct block *block = (struct block *)secret;
+    size_t capacity;
+
+    if (!secret)
+        return NULL;
+    capacity = secret->capacity;
+    explicit_bzero(secret, capacity);
+    block->next = arena.freed[capacity / STEP];
+    arena.freed[capacity / STEP] = block;
+    return NULL;
+}
+
+void *wiping_malloc(size_t size)
+{
+    return malloc(size);
+}
+
+void *wiping_calloc(size_t n, size_t size)
+{
+    return calloc(n, size);
+}
+
+void wiping_free(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+/* realloc() itself may leave a copy behind */
+void *wiping_realloc(void *memory, size_t size)
+{
+    size_t old_size = memory ? malloc_usable_size(memory) : 0;
+    void *moved;
+
+    if (memory && size && size <= old_size && size >= old_size / 2)
+        return memory;
+    if (memory && !size) {
+        wiping_free(memory);
+        return NULL;
+    }
+    moved = malloc(size);
+    if (!moved)
+        return NULL;
+    if (memory)
+        memcpy(moved, memory, old_size < size ? old_size : size);
+    wiping_free(memory);
+    return moved;
+}
+
+char *wiping_strdup(const char *string)
+{
+    return strdup(string);
+}
+
+int secret_guard_libraries(void)
+{
+    json_set_alloc_funcs(wiping_malloc, wiping_free);
+    return 0;
+}
+
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return malloc(size);
+}
+
+static void *openssl_realloc(void *memory, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return wiping_realloc(memory, size);
+}
+
+static void openssl_free(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    wiping_free(memory);
+}
+
+int secret_guard_openssl(void)
+{
+    return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1 ? 0 : -EBUSY;
+}
+
+int process_harden(void)
+{
+    const struct rlimit none = {0};
+
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+        return -errno;
+    return 0;
+}

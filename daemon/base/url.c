@@ -1,0 +1,16 @@
+#include "url.h"
+
+#include <string.h>
+
+bool url_is_https(const char *text)
+{
+    static const char scheme[] = "https://";
+    const char *host = text + sizeof(scheme) - 1;
+
+    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0 || strlen(text) > 512)
+        return false;
+    for (const char *at = host; *at; at++)
+        if (*at <= 0x20 || *at >= 0x7f || strchr("?#@\"<>\\^`{|}", *at))
+            return false;
+    return strcspn(host, "/:") > 0;
+}

@@ -1,0 +1,228 @@
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "file.h"
+#include "messages.h"
+
+
+DEFINE_CLEANUP(struct config *, config_free)
+
+/* Names travel in requests, logs and metrics, so they are plain. */
+static bool is_name(const char *name, size_t len)
+{
+    if (len == 0 || len > PODLOGIN_SERVICE_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", name[i]))
+            return false;
+    return true;
+}
+
+static int ends_with_conf(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0;
+}
+
+typedef int (*load_file)(struct config *config, const char *path, const char *name, char *ret_error);
+
+static int load_issuer(struct config *config, const char *path, const char *name, char *ret_error)
+{
+    struct issuer_config *issuers, *issuer;
+
+    issuers = reallocarray(config->issuers, config->n_issuers + 1, sizeof(*issuers));
+    if (!issuers)
+        return -ENOMEM;
+    config->issuers = issuers;
+    issuer = &issuers[config->n_issuers++];
+    *issuer = (struct issuer_config){.name = strdup(name), .algorithms = 1u << ALGORITHM_RS256};
+    if (!issuer->name)
+        return -ENOMEM;
+    return issuer_file_read(path, issuer, ret_error);
+}
+
+static int find_issuer(const struct config *config, struct service *service, const char *path,
+                       char *ret_error)
+{
+    for (size_t i = 0; i < config->n_issuers; i++) {
+        if (strcmp(config->issuers[i].name, service->issuer_name) == 0) {
+            service->issuer = i;
+            return 0;
+        }
+    }
+    snprintf(ret_error, INI_ERROR_MAX, "%s:1: Issuer=%.64s has no file issuers.d/%.64s.conf", path,
+             service->issuer_name, service->issuer_name);
+    return -EINVAL;
+}
+
+/* Rules and the name do not count: they decide who is served, not what the upstream gives. */
+static int service_digest(const struct config *config, struct service *service)
+{
+    const char *parts[4 + PROVIDER_SETTINGS_MAX];
+    size_t n = 0;
+
+    parts[n++] = service->provider->name;
+    parts[n++] = config->issuers[service->issuer].url;
+    parts[n++] = service->audience;
+    parts[n++] = service->share == SHARE_POD ? "pod" : "serviceaccount";
+    for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
+        parts[n++] = service->provider_settings[i];
+    return digest_of_strings(parts, n, &service->digest);
+}
+
+static int load_service(struct config *config, const char *path, const char *name, char *ret_error)
+{
+    struct service *services, *service;
+    int r;
+
+    services = reallocarray(config->services, config->n_services + 1, sizeof(*services));
+    if (!services)
+        return -ENOMEM;
+    config->services = services;
+    service = &services[config->n_services++];
+    *service = (struct service){.name = strdup(name)};
+    if (!service->name)
+        return -ENOMEM;
+    r = service_file_read(path, service, ret_error);
+    if (r == 0)
+        r = find_issuer(config, service, path, ret_error);
+    return r < 0 ? r : service_digest(config, service);
+}
+
+static int load_entry(struct config *config, const char *directory, const char *file,
+                      load_file load, char *ret_error)
+{
+    CLEANUP(freep) char *path = NULL, *name = NULL;
+
+    if (asprintf(&path, "%s/%s", directory, file) < 0)
+        return -ENOMEM;
+    name = strndup(file, strlen(file) - strlen(".conf"));
+    if (!name)
+        return -ENOMEM;
+    if (!is_name(name, strlen(name))) {
+        snprintf(ret_error, INI_ERROR_MAX,
+                 "%s:1: the file's name is 1 to %d letters, digits, '.', '_', '-', and .conf", path,
+                 PODLOGIN_SERVICE_MAX);
+        return -EINVAL;
+    }
+    return load(config, path, name, ret_error);
+}
+
+/* In alphabetical order, so that errors and logs do not depend on the file system. */
+static int load_directory(struct config *config, const char *directory, const char *subdirectory,
+                          load_file load, char *ret_error)
+{
+    CLEANUP(freep) char *path = NULL;
+    struct dirent **entries = NULL;
+    int n, r = 0;
+
+    if (asprintf(&path, "%s/%s", directory, subdirectory) < 0)
+        return -ENOMEM;
+    n = scandir(path, &entries, ends_with_conf, alphasort);
+    if (n < 0) {
+        r = -errno;
+        snprintf(ret_error, INI_ERROR_MAX, "%s: cannot be read: %s", path, strerror(-r));
+        return r;
+    }
+    for (int i = 0; i < n; i++) {
+        if (r == 0)
+            r = load_entry(config, path, entries[i]->d_name, load, ret_error);
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
+static int set_default(char **setting, const char *value)
+{
+    if (!*setting)
+        *setting = strdup(value);
+    return *setting ? 0 : -ENOMEM;
+}
+
+int config_load(const char *directory, struct config **ret_config, char ret_error[INI_ERROR_MAX])
+{
+    CLEANUP(config_freep) struct config *config = calloc(1, sizeof(*config));
+    CLEANUP(freep) char *path = NULL;
+    int r;
+
+    snprintf(ret_error, INI_ERROR_MAX, "%s: out of memory", directory);
+    if (!config || asprintf(&path, "%s/podlogind.conf", directory) < 0)
+        return -ENOMEM;
+    config->log_level = LOG_INFO;
+    r = daemon_file_read(path, config, ret_error);
+    if (r == 0)
+        r = load_directory(config, directory, "issuers.d", load_issuer, ret_error);
+    if (r == 0)
+        r = load_directory(config, directory, "services.d", load_service, ret_error);
+    if (r < 0)
+        return r;
+    if (set_default(&config->socket, PODLOGIN_SOCKET_PATH) < 0 ||
+        set_default(&config->cache, "/var/lib/podlogin/cache.db") < 0 ||
+        set_default(&config->cache_key, "runtime") < 0)
+        return -ENOMEM;
+    *ret_config = TAKE_PTR(config);
+    return 0;
+}
+
+static void issuer_config_done(struct issuer_config *issuer)
+{
+    free(issuer->name);
+    free(issuer->url);
+    free(issuer->keys_url);
+    free(issuer->keys_file);
+    free(issuer->ca_file);
+}
+
+static void service_done(struct service *service)
+{
+    for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
+        free(service->provider_settings[i]);
+    policy_done(&service->policy);
+    free(service->name);
+    free(service->issuer_name);
+    free(service->audience);
+}
+
+struct config *config_free(struct config *config)
+{
+    if (!config)
+        return NULL;
+    for (size_t i = 0; i < config->n_issuers; i++)
+        issuer_config_done(&config->issuers[i]);
+    for (size_t i = 0; i < config->n_services; i++)
+        service_done(&config->services[i]);
+    free(config->issuers);
+    free(config->services);
+    free(config->socket);
+    free(config->cache);
+    free(config->cache_key);
+    free(config);
+    return NULL;
+}
+
+const struct service *config_service(const struct config *config, const void *name, size_t len)
+{
+    for (size_t i = 0; i < config->n_services; i++) {
+        const struct service *service = &config->services[i];
+
+        if (strlen(service->name) == len && memcmp(service->name, name, len) == 0)
+            return service;
+    }
+    return NULL;
+}
+
+struct provider_values service_values(const struct service *service)
+{
+    struct provider_values values;
+
+    for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
+        values.value[i] = service->provider_settings[i];
+    return values;
+}

@@ -1,0 +1,89 @@
+/*
+ * What the administrator wrote, checked once and immutable afterwards: podlogind.conf, issuers.d and
+ * services.d of one directory.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "digest.h"
+#include "ini.h"
+#include "policy.h"
+#include "provider.h"
+
+#define CONFIG_DIRECTORY "/etc/podlogin"
+
+/* Signature algorithms (RFC 7518, section 3.1), one bit each. */
+enum algorithm {
+    ALGORITHM_RS256,
+    ALGORITHM_RS384,
+    ALGORITHM_RS512,
+    ALGORITHM_PS256,
+    ALGORITHM_PS384,
+    ALGORITHM_PS512,
+    ALGORITHM_ES256,
+    ALGORITHM_ES384,
+    ALGORITHM_ES512,
+    ALGORITHMS,
+};
+
+extern const char *const algorithm_names[ALGORITHMS];
+
+/* -EINVAL: none of them, "none" and HMAC included. */
+int algorithm_find(const char *name, enum algorithm *ret_algorithm);
+
+struct issuer_config {
+    char *name;          /* of the file */
+    char *url;           /* equal to "iss", byte by byte */
+    unsigned algorithms; /* 1 << enum algorithm */
+    char *keys_url;      /* NULL: from the discovery document */
+    char *keys_file;     /* NULL: fetched */
+    char *ca_file;       /* NULL: the system's */
+};
+
+enum share {
+    SHARE_SERVICEACCOUNT, /* all pods of the account on this node share a token */
+    SHARE_POD,
+};
+
+struct service {
+    char *name; /* of the file */
+    const struct provider *provider;
+    char *provider_settings[PROVIDER_SETTINGS_MAX]; /* as provider->settings; NULL: not set */
+    char *issuer_name;
+    size_t issuer; /* index into config->issuers */
+    char *audience;
+    enum share share;
+    struct policy policy;
+    struct digest digest; /* of all that decides which token the upstream gives */
+};
+
+struct config {
+    char *socket;
+    char *cache;
+    char *cache_key;
+    int log_level;
+    struct issuer_config *issuers;
+    size_t n_issuers;
+    struct service *services;
+    size_t n_services;
+};
+
+/*
+ * Reads and checks the whole directory.
+ *
+ * Returns 0 and a configuration that the caller frees; -EINVAL or another -errno with an error of
+ * the form "FILE:LINE: what is wrong, and what would be right".
+ */
+int config_load(const char *directory, struct config **ret_config, char ret_error[INI_ERROR_MAX]);
+
+struct config *config_free(struct config *config);
+
+/* NULL: there is none of that name. */
+const struct service *config_service(const struct config *config, const void *name, size_t len);
+
+struct provider_values service_values(const struct service *service);
+
+#endif

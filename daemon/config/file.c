@@ -1,0 +1,308 @@
+#include "file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "messages.h"
+#include "url.h"
+
+const char *const algorithm_names[ALGORITHMS] = {
+    [ALGORITHM_RS256] = "RS256", [ALGORITHM_RS384] = "RS384", [ALGORITHM_RS512] = "RS512",
+    [ALGORITHM_PS256] = "PS256", [ALGORITHM_PS384] = "PS384", [ALGORITHM_PS512] = "PS512",
+    [ALGORITHM_ES256] = "ES256", [ALGORITHM_ES384] = "ES384", [ALGORITHM_ES512] = "ES512",
+};
+
+int algorithm_find(const char *name, enum algorithm *ret_algorithm)
+{
+    for (unsigned i = 0; i < ALGORITHMS; i++) {
+        if (strcmp(algorithm_names[i], name) == 0) {
+            *ret_algorithm = i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* What is wrong with a value, or NULL; takes it over into the struct. */
+typedef const char *(*setting_parser)(const char *value, void *ret_member);
+
+struct setting {
+    const char *key;
+    setting_parser parse;
+    size_t offset;
+};
+
+__attribute__((format(printf, 3, 4))) static int wrong(char *ret_error, size_t size,
+                                                       const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(ret_error, size, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+static const char *parse_text(const char *value, void *ret_member)
+{
+    char **text = ret_member;
+
+    free(*text);
+    *text = *value ? strdup(value) : NULL;
+    return !*value || *text ? NULL : "out of memory";
+}
+
+static const char *parse_path(const char *value, void *ret_member)
+{
+    if (*value && *value != '/')
+        return "a path begins with /";
+    return parse_text(value, ret_member);
+}
+
+static const char *parse_url(const char *value, void *ret_member)
+{
+    if (*value && !url_is_https(value))
+        return "an https:// URL without query or fragment";
+    return parse_text(value, ret_member);
+}
+
+static const char *parse_cache_key(const char *value, void *ret_member)
+{
+    if (strcmp(value, "runtime") != 0 && strncmp(value, "file:/", 6) != 0)
+        return "runtime, or file: and a path";
+    return parse_text(value, ret_member);
+}
+
+static const char *parse_log_level(const char *value, void *ret_member)
+{
+    static const char *const names[] = {[LOG_ERR] = "error",   [LOG_WARNING] = "warning",
+                                        [LOG_NOTICE] = "notice", [LOG_INFO] = "info",
+                                        [LOG_DEBUG] = "debug"};
+
+    for (int level = LOG_ERR; level <= LOG_DEBUG; level++) {
+        if (strcmp(names[level], value) == 0) {
+            *(int *)ret_member = level;
+            return NULL;
+        }
+    }
+    return "error, warning, notice, info or debug";
+}
+
+/*
+ * Settings that other values will exist for. What this build cannot do it does not accept: an
+ * administrator who asks for a check must never be served without it.
+ */
+static const char *parse_off(const char *value, void *ret_member)
+{
+    (void)ret_member;
+    return strcmp(value, "off") == 0 ? NULL : "off: this version has no other";
+}
+
+static const char *parse_algorithms(const char *value, void *ret_member)
+{
+    CLEANUP(freep) char *copy = strdup(value);
+    unsigned *algorithms = ret_member;
+    char *rest = NULL;
+
+    *algorithms = 0;
+    for (char *name = copy ? strtok_r(copy, " \t", &rest) : NULL; name;
+         name = strtok_r(NULL, " \t", &rest)) {
+        enum algorithm algorithm;
+
+        if (algorithm_find(name, &algorithm) < 0)
+            return "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512, one or more of them";
+        *algorithms |= 1u << algorithm;
+    }
+    return *algorithms ? NULL : "at least one algorithm";
+}
+
+static const char *parse_provider(const char *value, void *ret_member)
+{
+    const struct provider **provider = ret_member;
+
+    *provider = provider_find(value);
+    return *provider ? NULL : provider_names();
+}
+
+static const char *parse_share(const char *value, void *ret_member)
+{
+    enum share *share = ret_member;
+
+    *share = strcmp(value, "pod") == 0 ? SHARE_POD : SHARE_SERVICEACCOUNT;
+    return *share == SHARE_POD || strcmp(value, "serviceaccount") == 0 ? NULL
+                                                                       : "serviceaccount or pod";
+}
+
+static int set(const struct setting *settings, void *target, const struct ini_line *line,
+               char *ret_error, size_t size)
+{
+    for (; settings->key; settings++) {
+        const char *expected;
+
+        if (strcmp(settings->key, line->key) != 0)
+            continue;
+        expected = settings->parse(line->value, (char *)target + settings->offset);
+        if (expected)
+            return wrong(ret_error, size, "%s=%.64s is not understood; it takes %s", line->key,
+                         line->value, expected);
+        return 0;
+    }
+    return wrong(ret_error, size, "[%.64s] has no setting %.64s=", line->section, line->key);
+}
+
+static const struct setting daemon_settings[] = {
+    {"Socket", parse_path, offsetof(struct config, socket)},
+    {"Cache", parse_path, offsetof(struct config, cache)},
+    {"CacheKey", parse_cache_key, offsetof(struct config, cache_key)},
+    {"PeerAttestation", parse_off, 0},
+    {"LogLevel", parse_log_level, offsetof(struct config, log_level)},
+    {0},
+};
+
+static const struct setting issuer_settings[] = {
+    {"URL", parse_url, offsetof(struct issuer_config, url)},
+    {"Algorithms", parse_algorithms, offsetof(struct issuer_config, algorithms)},
+    {"KeysURL", parse_url, offsetof(struct issuer_config, keys_url)},
+    {"KeysFile", parse_path, offsetof(struct issuer_config, keys_file)},
+    {"CAFile", parse_path, offsetof(struct issuer_config, ca_file)},
+    {"TokenReview", parse_off, 0},
+    {0},
+};
+
+static const struct setting service_settings[] = {
+    {"Provider", parse_provider, offsetof(struct service, provider)},
+    {"Issuer", parse_text, offsetof(struct service, issuer_name)},
+    {"Audience", parse_text, offsetof(struct service, audience)},
+    {"Share", parse_share, offsetof(struct service, share)},
+    {0},
+};
+
+static int no_section(const struct ini_line *line, const char *expected, char *ret_error,
+                      size_t size)
+{
+    return wrong(ret_error, size, "no section [%.64s] here; there is %s", line->section, expected);
+}
+
+static int on_daemon_line(void *data, const struct ini_line *line, char *ret_error, size_t size)
+{
+    if (strcmp(line->section, "Daemon") != 0 || line->name)
+        return no_section(line, "[Daemon]", ret_error, size);
+    return line->key ? set(daemon_settings, data, line, ret_error, size) : 0;
+}
+
+static int on_issuer_line(void *data, const struct ini_line *line, char *ret_error, size_t size)
+{
+    if (strcmp(line->section, "Issuer") != 0 || line->name)
+        return no_section(line, "[Issuer]", ret_error, size);
+    return line->key ? set(issuer_settings, data, line, ret_error, size) : 0;
+}
+
+static int is_rule_section(const char *section)
+{
+    return strcmp(section, "Allow") == 0 || strcmp(section, "Deny") == 0;
+}
+
+static int on_rule_line(struct service *service, const struct ini_line *line, char *ret_error,
+                        size_t size)
+{
+    struct policy *policy = &service->policy;
+    const char *reason;
+    int r;
+
+    if (!line->key)
+        return policy_add_section(policy, line->name ? line->name : "",
+                                  strcmp(line->section, "Deny") == 0)
+                   ? 0
+                   : -ENOMEM;
+    r = rule_section_add(&policy->sections[policy->n_sections - 1], line->key, line->value,
+                         &reason);
+    return r == -EINVAL ? wrong(ret_error, size, "%s", reason) : r;
+}
+
+static int on_provider_line(struct service *service, const struct ini_line *line, char *ret_error,
+                            size_t size)
+{
+    const char *const *settings = service->provider->settings;
+    size_t i = 0;
+
+    while (settings[i] && strcmp(settings[i], line->key) != 0)
+        i++;
+    if (!settings[i])
+        return wrong(ret_error, size, "[%.64s] has no setting %.64s=", line->section, line->key);
+    return parse_text(line->value, &service->provider_settings[i]) ? -ENOMEM : 0;
+}
+
+static int on_service_line(void *data, const struct ini_line *line, char *ret_error, size_t size)
+{
+    struct service *service = data;
+
+    if (is_rule_section(line->section))
+        return on_rule_line(service, line, ret_error, size);
+    if (strcmp(line->section, "Service") == 0 && !line->name)
+        return line->key ? set(service_settings, service, line, ret_error, size) : 0;
+    if (!service->provider)
+        return wrong(ret_error, size, "[Service] with Provider= comes before [%.64s]",
+                     line->section);
+    if (strcmp(line->section, service->provider->section) == 0 && !line->name)
+        return line->key ? on_provider_line(service, line, ret_error, size) : 0;
+    return no_section(line, "[Service], the provider's own, [Allow \"...\"] and [Deny \"...\"]",
+                      ret_error, size);
+}
+
+static int file_fault(char ret_error[INI_ERROR_MAX], const char *path, const char *reason)
+{
+    snprintf(ret_error, INI_ERROR_MAX, "%s:1: %s", path, reason);
+    return -EINVAL;
+}
+
+int daemon_file_read(const char *path, struct config *config, char ret_error[INI_ERROR_MAX])
+{
+    const struct ini_handler handler = {.on_line = on_daemon_line, .data = config};
+
+    return ini_read_file(path, &handler, ret_error);
+}
+
+int issuer_file_read(const char *path, struct issuer_config *issuer, char ret_error[INI_ERROR_MAX])
+{
+    const struct ini_handler handler = {.on_line = on_issuer_line, .data = issuer};
+    int r = ini_read_file(path, &handler, ret_error);
+
+    if (r < 0)
+        return r;
+    if (!issuer->url)
+        return file_fault(ret_error, path, "URL= is missing: the issuer's URL, as in \"iss\"");
+    if (issuer->keys_url && issuer->keys_file)
+        return file_fault(ret_error, path, "KeysURL= and KeysFile= exclude each other");
+    return 0;
+}
+
+int service_file_read(const char *path, struct service *service, char ret_error[INI_ERROR_MAX])
+{
+    const struct ini_handler handler = {
+        .on_line = on_service_line, .is_verbatim = is_rule_section, .data = service};
+    char reason[INI_ERROR_MAX / 2];
+    struct provider_values values;
+    int r = ini_read_file(path, &handler, ret_error);
+
+    if (r < 0)
+        return r;
+    if (!service->provider)
+        return file_fault(ret_error, path, "Provider= is missing in [Service]");
+    if (!service->issuer_name)
+        return file_fault(ret_error, path, "Issuer= is missing in [Service]: a file of issuers.d");
+    if (!service->audience)
+        return file_fault(ret_error, path,
+                          "Audience= is missing in [Service]: the one that a JWT must carry");
+    for (size_t i = 0; i < service->policy.n_sections; i++)
+        if (service->policy.sections[i].n_rules == 0)
+            return file_fault(ret_error, path,
+                              "an [Allow] or [Deny] section without a rule; to mean everybody, "
+                              "write sub=*");
+    values = service_values(service);
+    if (service->provider->check(&values, reason, sizeof(reason)) < 0)
+        return file_fault(ret_error, path, reason);
+    return 0;
+}

@@ -1,0 +1,204 @@
+#include "http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "job.h"
+
+int http_init(CURLM **ret_multi)
+{
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free, wiping_realloc,
+                             wiping_strdup, wiping_calloc) != CURLE_OK)
+        return -ENOMEM;
+    *ret_multi = curl_multi_init();
+    if (!*ret_multi)
+        return -ENOMEM;
+    curl_multi_setopt(*ret_multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)JOBS_IN_FLIGHT_MAX);
+    curl_multi_setopt(*ret_multi, CURLMOPT_MAXCONNECTS, (long)JOBS_IN_FLIGHT_MAX);
+    return 0;
+}
+
+void http_free(CURLM *multi)
+{
+    curl_multi_cleanup(multi);
+    curl_global_cleanup();
+}
+
+static void transfer_free(struct http_transfer *transfer)
+{
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    secret_free(transfer->request_body);
+    wiping_free(transfer->body);
+    free(transfer);
+}
+
+/* Room for the whole body is taken at once, since growing it would leave copies. */
+static size_t on_body(char *bytes, size_t size, size_t n, void *data)
+{
+    struct http_transfer *transfer = data;
+
+    if (!transfer->body)
+        transfer->body = malloc(UPSTREAM_BODY_MAX);
+    if (!transfer->body)
+        return 0;
+    if (size * n > UPSTREAM_BODY_MAX - transfer->body_len) {
+        transfer->is_too_large = true;
+        return 0;
+    }
+    memcpy(transfer->body + transfer->body_len, bytes, size * n);
+    transfer->body_len += size * n;
+    return size * n;
+}
+
+/* Cache-Control: max-age (RFC 9111, section 5.2.2.1) */
+static size_t on_header(char *bytes, size_t size, size_t n, void *data)
+{
+    static const char name[] = "cache-control:", directive[] = "max-age=";
+    struct http_transfer *transfer = data;
+    char line[256];
+    const char *value;
+
+    if (size * n < sizeof(line) && strncasecmp(bytes, name, sizeof(name) - 1) == 0) {
+        memcpy(line, bytes, size * n);
+        line[size * n] = '\0';
+        value = strcasestr(line, directive);
+        if (value)
+            transfer->max_age_s =
+                (uint32_t)strtoul(value + sizeof(directive) - 1, NULL, 10) & INT32_MAX;
+    }
+    return size * n;
+}
+
+static void set_options(struct http_transfer *transfer, const struct http_request *request)
+{
+    CURL *easy = transfer->easy;
+
+    curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "podlogin/" PODLOGIN_VERSION);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    if (request->ca_file)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+    if (transfer->request_body) {
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *)transfer->request_body->bytes);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)transfer->request_body->len);
+    }
+}
+
+static int add_header(struct http_transfer *transfer, const char *line)
+{
+    struct curl_slist *headers = curl_slist_append(transfer->headers, line);
+
+    if (!headers)
+        return -ENOMEM;
+    transfer->headers = headers;
+    return 0;
+}
+
+static void transfer_freep(struct http_transfer **transfer)
+{
+    if (*transfer)
+        transfer_free(*transfer);
+}
+
+int http_start(CURLM *multi, struct http_request *request, http_done on_done, void *data)
+{
+    CLEANUP(transfer_freep) struct http_transfer *transfer = calloc(1, sizeof(*transfer));
+    char accept[128];
+
+    if (!transfer) {
+        request->body = secret_free(request->body);
+        return -ENOMEM;
+    }
+    transfer->request_body = TAKE_PTR(request->body);
+    transfer->on_done = on_done;
+    transfer->data = data;
+    transfer->easy = curl_easy_init();
+    snprintf(accept, sizeof(accept), "Accept: %s", request->accept);
+    /* without the last, curl waits for "100 Continue" before a body of more than 1 MiB */
+    if (!transfer->easy || add_header(transfer, accept) < 0 || add_header(transfer, "Expect:") < 0)
+        return -ENOMEM;
+    set_options(transfer, request);
+    if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
+        return -ENOMEM;
+    (void)TAKE_PTR(transfer); /* the multi handle's, until http_turn() */
+    return 0;
+}
+
+static enum outcome outcome_of_curl(CURLcode code, bool is_too_large)
+{
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return OUTCOME_UNTRUSTED;
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return OUTCOME_MISCONFIGURED;
+    case CURLE_WRITE_ERROR:
+        return is_too_large ? OUTCOME_NONSENSE : OUTCOME_UNAVAILABLE;
+    case CURLE_WEIRD_SERVER_REPLY:
+        return OUTCOME_NONSENSE;
+    default:
+        return OUTCOME_UNAVAILABLE;
+    }
+}
+
+static void transfer_end(struct http_transfer *transfer, CURLcode code)
+{
+    curl_off_t retry_after_s = 0;
+
+    if (code == CURLE_OK) {
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &transfer->status);
+        curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+        if (retry_after_s > 0)
+            transfer->retry_after_ms =
+                (uint32_t)(retry_after_s > 300 ? 300 : retry_after_s) * 1000;
+        return;
+    }
+    transfer->outcome = outcome_of_curl(code, transfer->is_too_large);
+    snprintf(transfer->detail, sizeof(transfer->detail), "%s",
+             transfer->is_too_large ? "the answer is larger than 64 KiB"
+             : transfer->error[0]   ? transfer->error
+                                    : curl_easy_strerror(code));
+}
+
+void http_turn(CURLM *multi)
+{
+    int n_running, n_left;
+    CURLMsg *message;
+
+    curl_multi_perform(multi, &n_running);
+    while ((message = curl_multi_info_read(multi, &n_left))) {
+        struct http_transfer *transfer = NULL;
+        CURLcode code = message->data.result;
+        CURL *easy = message->easy_handle;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+        curl_multi_remove_handle(multi, easy);
+        transfer_end(transfer, code);
+        transfer->on_done(transfer);
+        transfer_free(transfer);
+    }
+}

@@ -1,0 +1,86 @@
+/*
+ * podlogin-exchanger: speaks HTTPS for the broker. It takes jobs from its socket pair, answers each
+ * with one result, and ends when the broker closes the other end. It keeps nothing.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "http.h"
+#include "job.h"
+#include "json.h"
+#include "log.h"
+#include "status.h"
+#include "work.h"
+
+struct exchanger {
+    CURLM *multi;
+    struct worker worker;
+    uint8_t buffer[JOB_FRAME_MAX];
+    bool is_over;
+};
+
+/* All that waits in the socket; the broker bounds how much that is. */
+static void take_jobs(struct exchanger *exchanger)
+{
+    ssize_t n;
+
+    while ((n = recv(JOB_SOCKET_FD, exchanger->buffer, sizeof(exchanger->buffer), MSG_DONTWAIT)) > 0) {
+        worker_take(&exchanger->worker, exchanger->buffer, (size_t)n);
+        explicit_bzero(exchanger->buffer, (size_t)n);
+    }
+    if (n == 0 || errno != EAGAIN)
+        exchanger->is_over = true;
+}
+
+static int run(struct exchanger *exchanger)
+{
+    while (!exchanger->is_over) {
+        struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
+
+        if (curl_multi_poll(exchanger->multi, &socket, 1, 60000, NULL) != CURLM_OK)
+            return EXIT_FAILURE;
+        if (socket.revents)
+            take_jobs(exchanger);
+        http_turn(exchanger->multi);
+    }
+    return EXIT_SUCCESS;
+}
+
+static bool is_started_by_broker(void)
+{
+    socklen_t size = sizeof(int);
+    int type = 0;
+
+    return getsockopt(JOB_SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
+int main(void)
+{
+    static struct exchanger exchanger;
+    int r;
+
+    log_init("podlogin-exchanger", LOG_INFO);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!is_started_by_broker()) {
+        fprintf(stderr, "podlogin-exchanger is started by podlogind, not by hand\n");
+        return EXIT_CODE_USAGE;
+    }
+    if (secret_guard_openssl() < 0 || secret_guard_libraries() < 0 || process_harden() < 0) {
+        log_error("the process cannot be hardened");
+        return EXIT_FAILURE;
+    }
+    r = http_init(&exchanger.multi);
+    if (r < 0) {
+        log_error("libcurl cannot be used: %s", strerror(-r));
+        return EXIT_FAILURE;
+    }
+    exchanger.worker.multi = exchanger.multi;
+    r = run(&exchanger);
+    http_free(exchanger.multi);
+    return r;
+}

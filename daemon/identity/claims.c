@@ -1,0 +1,123 @@
+#include "claims.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "json.h"
+#include "messages.h"
+
+/* A string that can stand in answers, logs and keys: not empty, bounded, no control character. */
+static bool text_read(const json_t *json, const char *name, const char **ret_text)
+{
+    const char *text = json_member_string(json, name);
+    size_t len = text ? strlen(text) : 0;
+
+    if (len == 0 || len > PODLOGIN_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    *ret_text = text;
+    return true;
+}
+
+/* RFC 7519, section 2, NumericDate; fractions are allowed there, but Kubernetes writes none. */
+static bool time_read(const json_t *payload, const char *name, bool is_required, int64_t *ret_time)
+{
+    const json_t *json = json_object_get(payload, name);
+
+    if (!json)
+        return !is_required;
+    *ret_time = json_integer_value(json);
+    return json_is_integer(json) && *ret_time > 0 && *ret_time < INT64_MAX / 2;
+}
+
+static bool audiences_read(const json_t *payload, struct claims *claims)
+{
+    json_t *aud = json_object_get(payload, "aud"), *element;
+    size_t i;
+
+    if (json_is_string(aud)) {
+        claims->n_audiences = 1;
+        return text_read(payload, "aud", &claims->audiences[0]);
+    }
+    if (!json_is_array(aud) || json_array_size(aud) == 0 || json_array_size(aud) > AUDIENCES_MAX)
+        return false;
+    json_array_foreach(aud, i, element) {
+        if (!json_is_string(element) || json_string_length(element) == 0 ||
+            json_string_length(element) > PODLOGIN_NAME_MAX)
+            return false;
+        claims->audiences[claims->n_audiences++] = json_string_value(element);
+    }
+    return true;
+}
+
+static bool bound_object_read(const json_t *kubernetes, struct claims *claims)
+{
+    const json_t *pod = json_object_get(kubernetes, "pod");
+    const json_t *secret = json_object_get(kubernetes, "secret");
+
+    if (pod && (!text_read(pod, "name", &claims->pod) || !text_read(pod, "uid", &claims->pod_uid)))
+        return false;
+    return !secret || text_read(secret, "uid", &claims->secret_uid);
+}
+
+/* "sub" must say the same as the private claims: rules may look at either. */
+static bool subject_agrees(const struct claims *claims)
+{
+    char expected[2 * PODLOGIN_NAME_MAX + 32];
+
+    snprintf(expected, sizeof(expected), "system:serviceaccount:%s:%s", claims->namespace,
+             claims->serviceaccount);
+    return strcmp(expected, claims->subject) == 0;
+}
+
+enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claims,
+                                 const char **ret_reason)
+{
+    const json_t *kubernetes = json_object_get(payload, "kubernetes.io");
+    const json_t *account = json_object_get(kubernetes, "serviceaccount");
+    struct claims *claims = ret_claims;
+
+    *claims = (struct claims){0};
+    *ret_reason = "\"iss\" is missing";
+    if (!text_read(payload, "iss", &claims->issuer))
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "\"aud\" is neither a string nor an array of at most 16 strings";
+    if (!audiences_read(payload, claims))
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "\"exp\", \"iat\" or \"nbf\" is missing or not a whole number";
+    if (!time_read(payload, "exp", true, &claims->expires_at_s) ||
+        !time_read(payload, "iat", true, &claims->issued_at_s) ||
+        !time_read(payload, "nbf", false, &claims->not_before_s))
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "the claims of Kubernetes are missing: \"kubernetes.io\" with namespace and "
+                  "serviceaccount, and \"sub\"";
+    if (!text_read(payload, "sub", &claims->subject) ||
+        !text_read(kubernetes, "namespace", &claims->namespace) ||
+        !text_read(account, "name", &claims->serviceaccount) ||
+        !text_read(account, "uid", &claims->serviceaccount_uid) ||
+        !bound_object_read(kubernetes, claims))
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "\"sub\" does not name the service account of \"kubernetes.io\"";
+    return subject_agrees(claims) ? PODLOGIN_OK : PODLOGIN_TOKEN_MALFORMED;
+}
+
+bool claims_have_audience(const struct claims *claims, const char *audience)
+{
+    for (size_t i = 0; i < claims->n_audiences; i++)
+        if (strcmp(claims->audiences[i], audience) == 0)
+            return true;
+    return false;
+}
+
+enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s)
+{
+    if (now_s >= claims->expires_at_s)
+        return PODLOGIN_TOKEN_EXPIRED;
+    if (claims->issued_at_s > now_s + CLOCK_SKEW_S || claims->not_before_s > now_s + CLOCK_SKEW_S)
+        return PODLOGIN_TOKEN_NOT_YET_VALID;
+    if (claims->expires_at_s - claims->issued_at_s > JWT_LIFETIME_MAX_S)
+        return PODLOGIN_TOKEN_MALFORMED;
+    return PODLOGIN_OK;
+}

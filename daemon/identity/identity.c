@@ -1,0 +1,201 @@
+#include "identity.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+int identities_init(struct identities *identities, struct config *config, struct loop *loop,
+                    struct link *link)
+{
+    *identities = (struct identities){.config = config};
+    list_init(&identities->by_age);
+    identities->issuers = calloc(config->n_issuers ? config->n_issuers : 1,
+                                 sizeof(*identities->issuers));
+    if (!identities->issuers)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->n_issuers; i++) {
+        int r = issuer_init(&identities->issuers[i], &config->issuers[i], loop, link);
+
+        if (r < 0)
+            return r;
+        identities->n_issuers++;
+    }
+    return 0;
+}
+
+static void forget(struct identities *identities, struct identity *identity)
+{
+    digest_map_remove(&identities->verified, &identity->node);
+    list_remove(&identity->age);
+    identity->is_remembered = false;
+    identity_unref(identity);
+}
+
+void identities_done(struct identities *identities)
+{
+    while (!list_is_empty(&identities->by_age))
+        forget(identities, container_of(identities->by_age.next, struct identity, age));
+    for (size_t i = 0; i < identities->n_issuers; i++)
+        issuer_done(&identities->issuers[i]);
+    free(identities->issuers);
+    digest_map_done(&identities->verified);
+}
+
+/* Remembering is worth nothing but speed, so what cannot be remembered is verified again. */
+static void remember(struct identities *identities, struct identity *identity)
+{
+    if (identity->is_remembered ||
+        digest_map_find(&identities->verified, &identity->node.key))
+        return;
+    if (identities->verified.n >= IDENTITIES_MAX)
+        forget(identities, container_of(identities->by_age.next, struct identity, age));
+    if (digest_map_add(&identities->verified, &identity->node) < 0)
+        return;
+    list_append(&identities->by_age, &identity->age);
+    identity->is_remembered = true;
+    identity_ref(identity);
+}
+
+static struct issuer *issuer_find(struct identities *identities, const char *url)
+{
+    for (size_t i = 0; i < identities->n_issuers; i++)
+        if (strcmp(identities->issuers[i].config->url, url) == 0)
+            return &identities->issuers[i];
+    return NULL;
+}
+
+enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
+                                     struct identity **ret_identity, const char **ret_reason)
+{
+    CLEANUP(identity_unrefp) struct identity *identity = NULL;
+    enum podlogin_status status;
+    struct digest_node *node;
+    struct digest digest;
+
+    *ret_reason = NULL;
+    if (digest_of(jwt, len, &digest) < 0)
+        return PODLOGIN_INTERNAL;
+    node = digest_map_find(&identities->verified, &digest);
+    if (node) {
+        *ret_identity = identity_ref(container_of(node, struct identity, node));
+        return PODLOGIN_OK;
+    }
+    identity = calloc(1, sizeof(*identity));
+    if (!identity)
+        return PODLOGIN_INTERNAL;
+    identity->n_refs = 1;
+    identity->node.key = digest;
+    list_init(&identity->age);
+    identity->jwt = secret_new(jwt, len);
+    identity->jws = calloc(1, sizeof(*identity->jws));
+    if (!identity->jwt || !identity->jws)
+        return PODLOGIN_INTERNAL;
+    status = jws_parse(jwt, len, identity->jws, ret_reason);
+    if (status != PODLOGIN_OK)
+        return status;
+    identity->payload = TAKE_PTR(identity->jws->payload);
+    status = claims_read(identity->payload, &identity->claims, ret_reason);
+    if (status != PODLOGIN_OK)
+        return status;
+    identity->issuer = issuer_find(identities, identity->claims.issuer);
+    *ret_identity = TAKE_PTR(identity);
+    return PODLOGIN_OK;
+}
+
+/* The key that verified the token was withdrawn, so the signature counts anew. */
+static int verify_again(struct identities *identities, struct identity *identity)
+{
+    const char *reason;
+
+    jwk_unref(identity->key);
+    identity->key = NULL;
+    if (identity->is_remembered)
+        forget(identities, identity); /* the caller has a reference of its own */
+    identity->jws = calloc(1, sizeof(*identity->jws));
+    if (!identity->jws)
+        return -ENOMEM;
+    if (jws_parse((char *)identity->jwt->bytes, identity->jwt->len, identity->jws, &reason) !=
+        PODLOGIN_OK)
+        return -ENOMEM; /* it was parsed before, so this is want of memory */
+    json_decref(TAKE_PTR(identity->jws->payload));
+    return 0;
+}
+
+/* 1: newer keys are needed; else 0 and a status */
+static int verify(struct identities *identities, struct identity *identity, bool may_wait,
+                  enum podlogin_status *ret_status, const char **ret_reason)
+{
+    struct issuer *issuer = identity->issuer;
+    struct jwk *key;
+
+    *ret_status = PODLOGIN_INTERNAL;
+    if (identity->key && verify_again(identities, identity) < 0)
+        return 0;
+    *ret_status = PODLOGIN_TOKEN_BAD_ALGORITHM;
+    if (!(issuer->config->algorithms & 1u << identity->jws->algorithm))
+        return 0;
+    key = jwks_find(&issuer->jwks, identity->jws->kid);
+    if (!key && may_wait)
+        return 1;
+    if (!key) {
+        *ret_status = issuer->jwks.n ? PODLOGIN_TOKEN_UNKNOWN_KEY : PODLOGIN_ISSUER_UNAVAILABLE;
+        *ret_reason = issuer->error[0] ? issuer->error : NULL;
+        return 0;
+    }
+    *ret_status = jws_verify(identity->jws, (char *)identity->jwt->bytes, key);
+    if (*ret_status != PODLOGIN_OK)
+        return 0;
+    identity->key = jwk_ref(key);
+    jws_done(identity->jws);
+    free(TAKE_PTR(identity->jws));
+    remember(identities, identity);
+    return 0;
+}
+
+int identity_judge(struct identities *identities, struct identity *identity,
+                   const struct service *service, int64_t now_s, bool may_wait,
+                   enum podlogin_status *ret_status, const char **ret_reason)
+{
+    *ret_reason = NULL;
+    *ret_status = PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
+    if (!identity->issuer ||
+        (service && identity->issuer != &identities->issuers[service->issuer]))
+        return 0;
+    *ret_status = PODLOGIN_TOKEN_WRONG_AUDIENCE;
+    if (service && !claims_have_audience(&identity->claims, service->audience))
+        return 0;
+    if (!identity->key || identity->key->is_withdrawn) {
+        int r = verify(identities, identity, may_wait, ret_status, ret_reason);
+
+        if (r != 0 || *ret_status != PODLOGIN_OK)
+            return r;
+    }
+    *ret_status = claims_judge_time(&identity->claims, now_s);
+    if (*ret_status == PODLOGIN_TOKEN_MALFORMED)
+        *ret_reason = "it lives longer than a day: use a projected token";
+    return 0;
+}
+
+struct identity *identity_ref(struct identity *identity)
+{
+    identity->n_refs++;
+    return identity;
+}
+
+struct identity *identity_unref(struct identity *identity)
+{
+    if (!identity || --identity->n_refs > 0)
+        return NULL;
+    if (identity->jws) {
+        jws_done(identity->jws);
+        free(identity->jws);
+    }
+    if (identity->key)
+        jwk_unref(identity->key);
+    json_decref(identity->payload);
+    secret_free(identity->jwt);
+    free(identity);
+    return NULL;
+}

@@ -1,0 +1,74 @@
+/*
+ * Who is asking, by the word of the issuer: a service-account token, parsed, judged and remembered.
+ *
+ * A token that was verified once is remembered by its SHA-256, with the key that signed it. Issuer,
+ * audience, expiry and that key are judged again on every request.
+ */
+#ifndef IDENTITY_H
+#define IDENTITY_H
+
+#include "claims.h"
+#include "digest.h"
+#include "issuer.h"
+#include "jws.h"
+#include "secret.h"
+
+#define IDENTITIES_MAX 10000 /* verified ones that are remembered */
+
+/* Shared by the connections that presented the same token. */
+struct identity {
+    struct digest_node node; /* in the memory of verified ones, keyed by the token's digest */
+    struct list age;
+    bool is_remembered;
+    unsigned n_refs;
+
+    struct secret *jwt;
+    json_t *payload;
+    struct claims claims;   /* point into the payload */
+    struct issuer *issuer;  /* NULL: none that is configured */
+    struct jws *jws;        /* until it is verified */
+    struct jwk *key;        /* that verified it; NULL: not yet */
+
+    const struct service *keyed_service; /* for which cache_key was computed */
+    struct digest cache_key;
+};
+
+struct identities {
+    struct config *config;
+    struct issuer *issuers;
+    size_t n_issuers;
+    struct digest_map verified;
+    struct list by_age;
+};
+
+int identities_init(struct identities *identities, struct config *config, struct loop *loop,
+                    struct link *link);
+void identities_done(struct identities *identities);
+
+/*
+ * Finds or parses the token in @jwt. Nothing that is not verified yet is believed by identity_judge().
+ *
+ * Returns PODLOGIN_OK and a reference for the caller, or PODLOGIN_TOKEN_MALFORMED,
+ * PODLOGIN_TOKEN_BAD_ALGORITHM, PODLOGIN_INTERNAL with a constant sentence.
+ */
+enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
+                                     struct identity **ret_identity, const char **ret_reason);
+
+/*
+ * Judges the identity, for @service (NULL: for none in particular) and at @now_s: issuer, audience,
+ * signature, time, in this order.
+ *
+ * Returns 1 if @may_wait and the issuer's keys at hand do not have the token's: the caller then goes
+ * to issuer_wait_for_keys(), and asks again without @may_wait. Else 0, with *ret_status PODLOGIN_OK
+ * or the refusal, and *ret_reason NULL or what is particular to it, valid until the loop goes on.
+ */
+int identity_judge(struct identities *identities, struct identity *identity,
+                   const struct service *service, int64_t now_s, bool may_wait,
+                   enum podlogin_status *ret_status, const char **ret_reason);
+
+struct identity *identity_ref(struct identity *identity);
+struct identity *identity_unref(struct identity *identity);
+
+DEFINE_CLEANUP(struct identity *, identity_unref)
+
+#endif

@@ -1,0 +1,191 @@
+#include "issuer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "log.h"
+
+#define SECOND_USEC            UINT64_C(1000000)
+#define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
+#define NO_KEYS_EVERY_USEC     SECOND_USEC
+#define RETRY_S                30
+#define MAX_AGE_MIN_S          300
+#define MAX_AGE_MAX_S          86400
+#define FILE_REFRESH_S         300
+
+static int issuer_fetch(struct issuer *issuer);
+
+static uint64_t now_usec(const struct issuer *issuer)
+{
+    uint64_t now = 0;
+
+    sd_event_now(issuer->loop->event, CLOCK_BOOTTIME, &now);
+    return now;
+}
+
+static int on_refresh(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct issuer *issuer = data;
+
+    (void)source;
+    (void)usec;
+    issuer->refresh = sd_event_source_disable_unref(issuer->refresh);
+    issuer_fetch(issuer);
+    return 0;
+}
+
+/* Between 80 % and all of the time, so that nodes that start together do not refresh together. */
+static void schedule(struct issuer *issuer, uint32_t delay_s)
+{
+    uint32_t random = 0;
+    uint64_t usec = delay_s * SECOND_USEC;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
+        usec = usec * 4 / 5 + usec / 5 * random / UINT32_MAX;
+    sd_event_source_disable_unref(issuer->refresh);
+    issuer->refresh = NULL;
+    loop_timer(issuer->loop, usec, on_refresh, issuer, &issuer->refresh);
+}
+
+static void wake_waiters(struct issuer *issuer)
+{
+    struct list woken;
+    struct list *node;
+
+    list_init(&woken);
+    list_move(&woken, &issuer->waiters);
+    while ((node = list_take(&woken))) {
+        struct key_waiter *waiter = container_of(node, struct key_waiter, node);
+
+        waiter->on_keys(waiter);
+    }
+}
+
+static int keys_install(struct issuer *issuer, const void *text, size_t len)
+{
+    const char *reason;
+    struct jwks fresh;
+    int r = jwks_parse(text, len, &fresh, &reason);
+
+    if (r < 0) {
+        snprintf(issuer->error, sizeof(issuer->error), "%s", reason);
+        return r;
+    }
+    jwks_replace(&issuer->jwks, &fresh);
+    issuer->error[0] = '\0';
+    log_info("issuer %s: %zu keys", issuer->config->name, issuer->jwks.n);
+    return 0;
+}
+
+static void fetch_failed(struct issuer *issuer)
+{
+    log_warning("issuer %s: the keys cannot be had: %s%s", issuer->config->name, issuer->error,
+                issuer->jwks.n ? "; going on with those at hand" : "");
+    schedule(issuer, RETRY_S);
+}
+
+static void on_fetched(struct job *job, const struct job_result *result)
+{
+    struct issuer *issuer = container_of(job, struct issuer, job);
+    uint32_t max_age_s = result->max_age_s;
+
+    if (result->outcome != OUTCOME_OK) {
+        snprintf(issuer->error, sizeof(issuer->error), "%.*s", (int)result->detail.len,
+                 (const char *)result->detail.at);
+        fetch_failed(issuer);
+    } else if (keys_install(issuer, result->keys.at, result->keys.len) < 0) {
+        fetch_failed(issuer);
+    } else {
+        if (max_age_s < MAX_AGE_MIN_S)
+            max_age_s = MAX_AGE_MIN_S;
+        schedule(issuer, max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
+    }
+    wake_waiters(issuer);
+}
+
+static int file_load(struct issuer *issuer)
+{
+    CLEANUP(fd_closep) int fd = open(issuer->config->keys_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    CLEANUP(freep) uint8_t *text = malloc(JWKS_BYTES_MAX + 1);
+    ssize_t n;
+
+    schedule(issuer, FILE_REFRESH_S);
+    if (!text)
+        return -ENOMEM;
+    n = fd < 0 ? -1 : read(fd, text, JWKS_BYTES_MAX + 1);
+    if (n < 0) {
+        int r = -errno;
+
+        snprintf(issuer->error, sizeof(issuer->error), "%s: %s", issuer->config->keys_file,
+                 strerror(-r));
+        return r;
+    }
+    return keys_install(issuer, text, (size_t)n);
+}
+
+/* 0: a fetch is under way; 1: it is over already; -errno */
+static int issuer_fetch(struct issuer *issuer)
+{
+    const struct issuer_config *config = issuer->config;
+    const struct job_keys keys = {
+        .issuer = wire_string(config->url),
+        .keys_url = wire_string(config->keys_url),
+        .ca_file = wire_string(config->ca_file),
+    };
+    int r;
+
+    if (issuer->job.state != JOB_IDLE)
+        return 0;
+    if (config->keys_file) {
+        r = file_load(issuer);
+        if (r < 0)
+            log_warning("issuer %s: the key file cannot be used: %s", config->name, issuer->error);
+        return r < 0 ? r : 1;
+    }
+    return link_submit(issuer->link, &issuer->job, &job_keys, &keys, on_fetched);
+}
+
+int issuer_init(struct issuer *issuer, const struct issuer_config *config, struct loop *loop,
+                struct link *link)
+{
+    int r;
+
+    *issuer = (struct issuer){.config = config, .loop = loop, .link = link};
+    list_init(&issuer->waiters);
+    issuer->attempt_usec = now_usec(issuer);
+    r = issuer_fetch(issuer);
+    return r < 0 ? r : 0;
+}
+
+void issuer_done(struct issuer *issuer)
+{
+    if (issuer->job.state != JOB_IDLE)
+        job_cancel(&issuer->job);
+    issuer->refresh = sd_event_source_disable_unref(issuer->refresh);
+    jwks_done(&issuer->jwks);
+}
+
+bool issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter)
+{
+    uint64_t now = now_usec(issuer);
+    uint64_t *last = issuer->jwks.n ? &issuer->unknown_kid_usec : &issuer->attempt_usec;
+    uint64_t every = issuer->jwks.n ? UNKNOWN_KID_EVERY_USEC : NO_KEYS_EVERY_USEC;
+
+    if (issuer->job.state == JOB_IDLE) {
+        if (*last && now - *last < every)
+            return false;
+        *last = now; /* attempts count, or an issuer that is down would be asked by everybody */
+        if (issuer_fetch(issuer) != 0)
+            return false;
+    }
+    list_append(&issuer->waiters, &waiter->node);
+    return true;
+}
+
+void key_waiter_leave(struct key_waiter *waiter)
+{
+    list_remove(&waiter->node);
+}

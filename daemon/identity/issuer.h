@@ -1,0 +1,49 @@
+/*
+ * An issuer at run time: its key set, when it was fetched, and who waits for it.
+ *
+ * A bad answer never evicts good keys. Keys are fetched at start, again when they are due, and when
+ * a token names a key that is not among them, which whoever reaches the socket can make happen, so
+ * that is rate-limited.
+ */
+#ifndef ISSUER_H
+#define ISSUER_H
+
+#include "config.h"
+#include "jwks.h"
+#include "link.h"
+#include "list.h"
+#include "loop.h"
+
+struct issuer {
+    const struct issuer_config *config;
+    struct loop *loop;
+    struct link *link;
+    struct jwks jwks; /* n == 0: none had so far */
+    struct job job;
+    struct list waiters; /* struct key_waiter */
+    sd_event_source *refresh;
+    uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
+    uint64_t attempt_usec;     /* the latest fetch for want of any keys */
+    char error[320];           /* why the latest fetch failed */
+};
+
+/* Embedded in its owner; a node linked to itself waits for nothing. */
+struct key_waiter {
+    struct list node;
+    void (*on_keys)(struct key_waiter *waiter); /* the fetch has ended, well or badly */
+};
+
+/* Begins the first fetch; a key file that cannot be read is an error at once. 0 or -errno. */
+int issuer_init(struct issuer *issuer, const struct issuer_config *config, struct loop *loop,
+                struct link *link);
+void issuer_done(struct issuer *issuer);
+
+/*
+ * Asks for newer keys since @kid is not among those at hand. True: a fetch is under way, and
+ * @waiter is called when it has ended. False: none is due now.
+ */
+bool issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter);
+
+void key_waiter_leave(struct key_waiter *waiter);
+
+#endif

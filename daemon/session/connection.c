@@ -1,0 +1,265 @@
+#include "connection.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "request.h"
+
+static void on_ready(struct loop_source *source, uint32_t events);
+
+struct connection *connection_new(struct sessions *sessions, int fd)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection) {
+        close(fd);
+        return NULL;
+    }
+    connection->sessions = sessions;
+    connection->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
+    connection->login_status = PODLOGIN_BAD_REQUEST;
+    connection->login_reason = "LOGIN comes first";
+    list_init(&connection->requests);
+    if (loop_add(sessions->loop, &connection->source, EPOLLIN) < 0) {
+        close(fd);
+        free(connection);
+        return NULL;
+    }
+    list_append(&sessions->connections, &connection->node);
+    sessions->n_connections++;
+    /* a client writes as soon as it has connected, so there mostly is something */
+    on_ready(&connection->source, EPOLLIN);
+    return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+    struct sessions *sessions = connection->sessions;
+
+    while (!list_is_empty(&connection->requests))
+        request_free(container_of(connection->requests.next, struct request, node));
+    loop_remove(sessions->loop, &connection->source);
+    close(connection->source.fd);
+    list_remove(&connection->node);
+    sessions->n_connections--;
+    if (sessions->is_paused) {
+        sessions->is_paused = false;
+        loop_change(sessions->loop, &sessions->listener, EPOLLIN);
+    }
+    identity_unref(connection->identity);
+    secret_free(connection->partial);
+    secret_free(connection->output);
+    free(connection);
+}
+
+/* While the client does not read, nothing more is read from it: its own answers hold it back. */
+static void hold_output(struct connection *connection, const uint8_t *bytes, size_t len)
+{
+    size_t held = connection->output ? connection->output->len - connection->output_at : 0;
+    struct secret *output = secret_alloc(held + len);
+
+    if (!output) {
+        connection->is_broken = true; /* so much is never held for an honest client */
+        return;
+    }
+    if (held)
+        memcpy(output->bytes, connection->output->bytes + connection->output_at, held);
+    memcpy(output->bytes + held, bytes, len);
+    secret_free(connection->output);
+    connection->output = output;
+    connection->output_at = 0;
+    loop_change(connection->sessions->loop, &connection->source, EPOLLOUT);
+}
+
+void connection_send(struct connection *connection, const uint8_t *frame, size_t len)
+{
+    ssize_t n = 0;
+
+    if (connection->is_broken)
+        return;
+    if (!connection->output) {
+        n = send(connection->source.fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN) {
+            connection->is_broken = true;
+            return;
+        }
+        n = n < 0 ? 0 : n;
+    }
+    if ((size_t)n < len)
+        hold_output(connection, frame + n, len - (size_t)n);
+}
+
+void connection_answer(struct connection *connection, const struct wire_message *message,
+                       uint16_t id, const void *values)
+{
+    uint8_t buffer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX];
+    size_t len;
+
+    if (wire_encode(message, id, values, buffer, sizeof(buffer), &len) < 0) {
+        connection->is_broken = true;
+        return;
+    }
+    connection_send(connection, buffer, len);
+    explicit_bzero(buffer, len);
+}
+
+void connection_answer_error(struct connection *connection, uint16_t id,
+                             enum podlogin_status status, const char *detail,
+                             uint32_t retry_after_ms)
+{
+    const struct message_error error = {
+        .status = status,
+        .retry_after_ms = retry_after_ms,
+        .detail = wire_string(detail),
+    };
+
+    connection_answer(connection, &message_error, id, &error);
+}
+
+static void on_login(struct connection *connection, struct wire_bytes jwt)
+{
+    connection->identity = identity_unref(connection->identity);
+    connection->login_status =
+        identities_find(connection->sessions->identities, jwt.at, jwt.len, &connection->identity,
+                        &connection->login_reason);
+}
+
+/* -EBADMSG: the connection cannot go on */
+static int on_frame(struct connection *connection, const struct wire_header *header,
+                    const uint8_t *payload)
+{
+    const struct message_pong pong = {.server = wire_string("podlogind " PODLOGIN_VERSION)};
+    struct message_login login;
+    struct message_ping ping;
+    int r;
+
+    switch (header->type) {
+    case MESSAGE_LOGIN:
+        r = wire_decode(&message_login, payload, header->payload_len, &login);
+        if (r == 0)
+            on_login(connection, login.subject_token);
+        return r;
+    case MESSAGE_GET:
+        return request_get(connection, header, payload);
+    case MESSAGE_WHOAMI:
+        return request_whoami(connection, header, payload);
+    case MESSAGE_PING:
+        r = wire_decode(&message_ping, payload, header->payload_len, &ping);
+        if (r == 0)
+            connection_answer(connection, &message_pong, header->id, &pong);
+        return r;
+    default:
+        connection_answer_error(connection, header->id, PODLOGIN_BAD_REQUEST,
+                                "a request of an unknown type", 0);
+        return 0;
+    }
+}
+
+static void refuse_frame(struct connection *connection, uint16_t id, const char *detail)
+{
+    connection_answer_error(connection, id, PODLOGIN_BAD_FRAME, detail, 0);
+    connection->is_broken = true;
+}
+
+/* Serves whole frames as long as the client takes its answers. How many bytes that were. */
+static size_t serve_frames(struct connection *connection, const uint8_t *input, size_t len)
+{
+    size_t at = 0;
+
+    while (!connection->is_broken && !connection->output && len - at >= WIRE_HEADER_SIZE) {
+        struct wire_header header;
+
+        wire_header_read(input + at, &header);
+        if (header.version != WIRE_VERSION) {
+            refuse_frame(connection, 0, "a version other than 1");
+            break;
+        }
+        if (header.payload_len > PODLOGIN_REQUEST_MAX) {
+            refuse_frame(connection, 0, "a frame longer than 16384 bytes");
+            break;
+        }
+        if (len - at - WIRE_HEADER_SIZE < header.payload_len)
+            break;
+        if (on_frame(connection, &header, input + at + WIRE_HEADER_SIZE) < 0) {
+            refuse_frame(connection, header.id, "a payload that breaks the rules");
+            break;
+        }
+        at += WIRE_HEADER_SIZE + header.payload_len;
+    }
+    return at;
+}
+
+/* Reads once, behind what was left the last time. The whole input's length; -errno; 0 at the end. */
+static ssize_t take_input(struct connection *connection)
+{
+    uint8_t *input = connection->sessions->input;
+    size_t held = connection->partial ? connection->partial->len : 0;
+    ssize_t n;
+
+    if (held)
+        memcpy(input, connection->partial->bytes, held);
+    connection->partial = secret_free(connection->partial);
+    n = held < SESSION_INPUT_MAX
+            ? recv(connection->source.fd, input + held, SESSION_INPUT_MAX - held, MSG_DONTWAIT)
+            : 0;
+    if (n < 0 && errno == EAGAIN)
+        return (ssize_t)held ? (ssize_t)held : -EAGAIN;
+    if (n < 0)
+        return -errno;
+    if (n == 0 && held < SESSION_INPUT_MAX)
+        return 0;
+    return (ssize_t)held + n;
+}
+
+static void on_readable(struct connection *connection)
+{
+    uint8_t *input = connection->sessions->input;
+    ssize_t n = take_input(connection);
+    size_t served;
+
+    if (n == -EAGAIN)
+        return;
+    if (n <= 0) {
+        connection->is_broken = true; /* the client is gone; what it asked for is of no use to it */
+        return;
+    }
+    served = serve_frames(connection, input, (size_t)n);
+    if (served < (size_t)n && !connection->is_broken) {
+        connection->partial = secret_new(input + served, (size_t)n - served);
+        if (!connection->partial)
+            connection->is_broken = true;
+    }
+    explicit_bzero(input, (size_t)n);
+}
+
+static void on_writable(struct connection *connection)
+{
+    struct secret *output = connection->output;
+    ssize_t n = send(connection->source.fd, output->bytes + connection->output_at,
+                     output->len - connection->output_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (n < 0) {
+        connection->is_broken = errno != EAGAIN;
+        return;
+    }
+    connection->output_at += (size_t)n;
+    if (connection->output_at < output->len)
+        return;
+    connection->output = secret_free(output);
+    loop_change(connection->sessions->loop, &connection->source, EPOLLIN);
+    on_readable(connection); /* what was held back */
+}
+
+static void on_ready(struct loop_source *source, uint32_t events)
+{
+    struct connection *connection = container_of(source, struct connection, source);
+
+    if (connection->output && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        on_writable(connection);
+    else if (!connection->output)
+        on_readable(connection);
+    if (connection->is_broken)
+        connection_free(connection);
+}

@@ -1,0 +1,37 @@
+/* One client's connection: bytes in both directions, and the token it has logged in with. */
+#ifndef CONNECTION_H
+#define CONNECTION_H
+
+#include "messages.h"
+#include "session.h"
+
+struct connection {
+    struct list node;
+    struct loop_source source;
+    struct sessions *sessions;
+    struct identity *identity;         /* NULL: not logged in, or badly */
+    enum podlogin_status login_status; /* why it is not */
+    const char *login_reason;
+    struct list requests;              /* those that wait */
+    size_t n_requests;
+    struct secret *partial;            /* input that is not a whole frame yet, or is held back */
+    struct secret *output;             /* what the client has not taken yet */
+    size_t output_at;
+    bool is_broken;                    /* to be closed as soon as nobody works with it */
+};
+
+/* Takes over @fd. NULL: out of memory; then @fd is closed. */
+struct connection *connection_new(struct sessions *sessions, int fd);
+void connection_free(struct connection *connection);
+
+/* Answers a request. What goes wrong makes the connection broken, and is nobody else's trouble. */
+void connection_answer(struct connection *connection, const struct wire_message *message,
+                       uint16_t id, const void *values);
+void connection_answer_error(struct connection *connection, uint16_t id,
+                             enum podlogin_status status, const char *detail,
+                             uint32_t retry_after_ms);
+
+/* Sends a whole frame. */
+void connection_send(struct connection *connection, const uint8_t *frame, size_t len);
+
+#endif

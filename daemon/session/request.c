@@ -1,0 +1,302 @@
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+
+/* What a request lacks for its answer. */
+enum need {
+    NEED_NOTHING, /* it is answered */
+    NEED_KEYS,
+    NEED_EXCHANGE,
+};
+
+static void refuse(struct connection *connection, const struct ask *ask,
+                   enum podlogin_status status, const char *detail)
+{
+    connection_answer_error(connection, ask->id, status, detail, 0);
+}
+
+static bool may_use(struct connection *connection, struct identity *identity,
+                    const struct service *service, int64_t now_s)
+{
+    const struct rule_section *section;
+    enum podlogin_status status;
+    const char *reason;
+
+    return identity_judge(connection->sessions->identities, identity, service, now_s, false,
+                          &status, &reason) == 0 &&
+           status == PODLOGIN_OK &&
+           policy_judge(&service->policy, identity->payload, &section) == VERDICT_ALLOW;
+}
+
+static void answer_identity(struct connection *connection, const struct ask *ask, int64_t now_s)
+{
+    const struct config *config = connection->sessions->config;
+    const struct claims *claims = &ask->identity->claims;
+    struct message_identity message = {
+        .issuer = wire_string(claims->issuer),
+        .subject = wire_string(claims->subject),
+        .namespace = wire_string(claims->namespace),
+        .serviceaccount = wire_string(claims->serviceaccount),
+        .serviceaccount_uid = wire_string(claims->serviceaccount_uid),
+        .pod = wire_string(claims->pod),
+        .pod_uid = wire_string(claims->pod_uid),
+        .expires_at_s = (uint64_t)claims->expires_at_s,
+    };
+
+    for (size_t i = 0; i < config->n_services && message.services.n < WIRE_LIST_MAX; i++)
+        if (may_use(connection, ask->identity, &config->services[i], now_s))
+            message.services.item[message.services.n++] = wire_string(config->services[i].name);
+    connection_answer(connection, &message_identity, ask->id, &message);
+}
+
+static void refuse_by_rules(struct connection *connection, const struct ask *ask,
+                            const struct rule_section *section)
+{
+    char detail[PODLOGIN_DETAIL_MAX + 1];
+
+    if (section)
+        snprintf(detail, sizeof(detail), "[Deny \"%.200s\"] of service %s", section->name,
+                 ask->service->name);
+    else
+        snprintf(detail, sizeof(detail), "no [Allow] section of service %s matches",
+                 ask->service->name);
+    refuse(connection, ask, PODLOGIN_POLICY_DENIED, detail);
+}
+
+/* Identity first, rules second, on hits too. False: refused, and answered so. */
+static enum need judge(struct connection *connection, const struct ask *ask, int64_t now_s,
+                       bool *ret_is_admitted)
+{
+    const struct rule_section *section;
+    enum podlogin_status status;
+    const char *reason;
+
+    *ret_is_admitted = false;
+    if (identity_judge(connection->sessions->identities, ask->identity, ask->service, now_s,
+                       ask->may_wait_for_keys, &status, &reason) > 0)
+        return NEED_KEYS;
+    if (status != PODLOGIN_OK) {
+        refuse(connection, ask, status, reason);
+        return NEED_NOTHING;
+    }
+    if (ask->service && policy_judge(&ask->service->policy, ask->identity->payload, &section) !=
+                            VERDICT_ALLOW) {
+        refuse_by_rules(connection, ask, section);
+        return NEED_NOTHING;
+    }
+    *ret_is_admitted = true;
+    return NEED_NOTHING;
+}
+
+/* The whole hit path. */
+static enum need try_answer(struct connection *connection, const struct ask *ask)
+{
+    int64_t now_s = time(NULL);
+    const struct token *token;
+    bool is_admitted;
+    enum need need = judge(connection, ask, now_s, &is_admitted);
+
+    if (need != NEED_NOTHING || !is_admitted)
+        return need;
+    if (ask->is_whoami) {
+        answer_identity(connection, ask, now_s);
+        return NEED_NOTHING;
+    }
+    token = broker_find(connection->sessions->broker, ask->identity, ask->service, ask->min_ttl_s,
+                        now_s);
+    if (!token)
+        return NEED_EXCHANGE;
+    wire_set_id(token->frame->bytes, ask->id);
+    connection_send(connection, token->frame->bytes, token->frame->len);
+    return NEED_NOTHING;
+}
+
+void request_free(struct request *request)
+{
+    sd_event_source_disable_unref(request->deadline);
+    key_waiter_leave(&request->key_waiter);
+    broker_leave(&request->broker_waiter);
+    list_remove(&request->node);
+    request->connection->n_requests--;
+    identity_unref(request->ask.identity);
+    free(request);
+}
+
+/* The request is over; so may the connection be. */
+static void request_end(struct request *request)
+{
+    struct connection *connection = request->connection;
+
+    request_free(request);
+    if (connection->is_broken)
+        connection_free(connection);
+}
+
+/* As the broker's answer, but "cache" is said of what needed no exchange. */
+static void answer_token(struct request *request, const struct broker_answer *answer)
+{
+    const struct secret *frame = answer->token->frame;
+    struct message_token message;
+
+    if (wire_decode(&message_token, frame->bytes + WIRE_HEADER_SIZE, frame->len - WIRE_HEADER_SIZE,
+                    &message) < 0)
+        return;
+    message.source = answer->source;
+    connection_answer(request->connection, &message_token, request->ask.id, &message);
+}
+
+static void on_answer(struct broker_waiter *waiter, const struct broker_answer *answer)
+{
+    struct request *request = container_of(waiter, struct request, broker_waiter);
+    bool is_admitted;
+
+    if (answer->status != PODLOGIN_OK) {
+        connection_answer_error(request->connection, request->ask.id, answer->status,
+                                answer->detail, answer->retry_after_ms);
+    } else {
+        /* time has gone by, and a key may have been withdrawn */
+        request->ask.may_wait_for_keys = false;
+        judge(request->connection, &request->ask, time(NULL), &is_admitted);
+        if (is_admitted)
+            answer_token(request, answer);
+    }
+    request_end(request);
+}
+
+/* Waits for what the request lacks. True: it waits; false: it is answered. */
+static bool request_wait(struct request *request, enum need need)
+{
+    struct connection *connection = request->connection;
+    enum podlogin_status status;
+
+    if (need == NEED_KEYS) {
+        if (issuer_wait_for_keys(request->ask.identity->issuer, &request->key_waiter))
+            return true;
+        request->ask.may_wait_for_keys = false;
+        need = try_answer(connection, &request->ask);
+    }
+    if (need == NEED_NOTHING)
+        return false;
+    status = broker_join(connection->sessions->broker, &request->broker_waiter);
+    if (status == PODLOGIN_OK)
+        return true;
+    refuse(connection, &request->ask, status, NULL);
+    return false;
+}
+
+static void on_keys(struct key_waiter *waiter)
+{
+    struct request *request = container_of(waiter, struct request, key_waiter);
+    enum need need;
+
+    request->ask.may_wait_for_keys = false;
+    need = try_answer(request->connection, &request->ask);
+    if (need == NEED_NOTHING || !request_wait(request, need))
+        request_end(request);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+    struct request *request = data;
+    bool waits_for_keys = !list_is_empty(&request->key_waiter.node);
+    char detail[64];
+
+    (void)source;
+    (void)usec;
+    snprintf(detail, sizeof(detail), "no answer within %u ms", request->ask.timeout_ms);
+    refuse(request->connection, &request->ask,
+           waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE : PODLOGIN_UPSTREAM_UNAVAILABLE, detail);
+    request_end(request);
+    return 0;
+}
+
+static struct request *request_new(struct connection *connection, const struct ask *ask)
+{
+    struct request *request = calloc(1, sizeof(*request));
+
+    if (!request)
+        return NULL;
+    request->connection = connection;
+    request->ask = *ask;
+    identity_ref(ask->identity);
+    list_init(&request->key_waiter.node);
+    request->key_waiter.on_keys = on_keys;
+    list_init(&request->broker_waiter.node);
+    request->broker_waiter.identity = ask->identity;
+    request->broker_waiter.service = ask->service;
+    request->broker_waiter.on_answer = on_answer;
+    list_append(&connection->requests, &request->node);
+    connection->n_requests++;
+    if (loop_timer(connection->sessions->loop, ask->timeout_ms * UINT64_C(1000), on_deadline,
+                   request, &request->deadline) < 0) {
+        request_free(request);
+        return NULL;
+    }
+    return request;
+}
+
+static void serve(struct connection *connection, struct ask *ask)
+{
+    struct request *request;
+    enum need need;
+
+    if (!connection->identity) {
+        refuse(connection, ask, connection->login_status, connection->login_reason);
+        return;
+    }
+    ask->identity = connection->identity;
+    ask->may_wait_for_keys = true;
+    need = try_answer(connection, ask);
+    if (need == NEED_NOTHING)
+        return;
+    if (connection->n_requests >= REQUESTS_PER_CONNECTION) {
+        refuse(connection, ask, PODLOGIN_TOO_MANY, "64 requests wait on this connection");
+        return;
+    }
+    request = request_new(connection, ask);
+    if (!request)
+        refuse(connection, ask, PODLOGIN_INTERNAL, NULL);
+    else if (!request_wait(request, need))
+        request_free(request); /* the caller looks after the connection */
+}
+
+static uint32_t timeout_of(uint32_t timeout_ms)
+{
+    return timeout_ms ? timeout_ms : PODLOGIN_TIMEOUT_MS;
+}
+
+int request_get(struct connection *connection, const struct wire_header *header,
+                const uint8_t *payload)
+{
+    struct message_get get;
+    struct ask ask = {.id = header->id};
+
+    if (wire_decode(&message_get, payload, header->payload_len, &get) < 0)
+        return -EBADMSG;
+    ask.service = config_service(connection->sessions->config, get.service.at, get.service.len);
+    ask.min_ttl_s = get.min_ttl_s;
+    ask.timeout_ms = timeout_of(get.timeout_ms);
+    if (ask.service)
+        serve(connection, &ask);
+    else
+        refuse(connection, &ask, PODLOGIN_UNKNOWN_SERVICE, NULL);
+    return 0;
+}
+
+int request_whoami(struct connection *connection, const struct wire_header *header,
+                   const uint8_t *payload)
+{
+    struct message_whoami whoami;
+    struct ask ask = {.id = header->id, .is_whoami = true};
+
+    if (wire_decode(&message_whoami, payload, header->payload_len, &whoami) < 0)
+        return -EBADMSG;
+    ask.timeout_ms = timeout_of(whoami.timeout_ms);
+    serve(connection, &ask);
+    return 0;
+}

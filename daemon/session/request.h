@@ -1,0 +1,36 @@
+/* One request: judged, answered at once if it can be, else kept until keys or a token are there. */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "connection.h"
+
+/* What the client asks for. */
+struct ask {
+    uint16_t id;
+    bool is_whoami;
+    const struct service *service; /* NULL with is_whoami */
+    uint32_t min_ttl_s;
+    uint32_t timeout_ms;
+    struct identity *identity; /* the connection's at the time; a request that waits has its own */
+    bool may_wait_for_keys;
+};
+
+/* One that waits. */
+struct request {
+    struct list node; /* of its connection */
+    struct connection *connection;
+    struct ask ask;
+    sd_event_source *deadline;
+    struct key_waiter key_waiter;
+    struct broker_waiter broker_waiter;
+};
+
+/* Handle a frame's payload: 0, or -EBADMSG if it is none of that type. */
+int request_get(struct connection *connection, const struct wire_header *header,
+                const uint8_t *payload);
+int request_whoami(struct connection *connection, const struct wire_header *header,
+                   const uint8_t *payload);
+
+void request_free(struct request *request);
+
+#endif

@@ -1,0 +1,156 @@
+#include "session.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "connection.h"
+#include "log.h"
+
+#define ACCEPTS_PER_ROUND 64
+#define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
+
+/* Stops listening, without spinning, until a connection ends. */
+static void pause_listening(struct sessions *sessions)
+{
+    sessions->is_paused = true;
+    loop_change(sessions->loop, &sessions->listener, 0);
+}
+
+static void on_listener(struct loop_source *source, uint32_t events)
+{
+    struct sessions *sessions = container_of(source, struct sessions, listener);
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
+        int fd;
+
+        if (sessions->n_connections >= sessions->max_connections) {
+            pause_listening(sessions);
+            return;
+        }
+        fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if ((errno == EMFILE || errno == ENFILE || errno == ENOMEM) && sessions->n_connections)
+                pause_listening(sessions);
+            return;
+        }
+        connection_new(sessions, fd);
+    }
+}
+
+/* A socket that nobody listens on is left over from a daemon that was killed. */
+static int remove_stale(const struct sockaddr_un *address, char *ret_error)
+{
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
+        snprintf(ret_error, SESSION_ERROR_MAX, "a daemon is listening at %.160s already",
+                 address->sun_path);
+        return -EADDRINUSE;
+    }
+    if (errno == ECONNREFUSED && unlink(address->sun_path) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Whoever can traverse the directory may connect; who it is, the token says. */
+static int listen_at(const struct sockaddr_un *address, int *ret_fd)
+{
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+        chmod(address->sun_path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
+        return -errno;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static int make_directory(const char *path)
+{
+    CLEANUP(freep) char *copy = strdup(path);
+    mode_t before;
+    int r;
+
+    if (!copy)
+        return -ENOMEM;
+    before = umask(022);
+    r = mkdir(dirname(copy), 0755);
+    umask(before);
+    return r < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_listener(const char *path, int *ret_fd, char *ret_error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int r;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        snprintf(ret_error, SESSION_ERROR_MAX, "Socket= is longer than %zu bytes",
+                 sizeof(address.sun_path) - 1);
+        return -ENAMETOOLONG;
+    }
+    strcpy(address.sun_path, path);
+    ret_error[0] = '\0';
+    r = make_directory(path);
+    if (r == 0)
+        r = remove_stale(&address, ret_error);
+    if (r == 0)
+        r = listen_at(&address, ret_fd);
+    if (r < 0 && !ret_error[0])
+        snprintf(ret_error, SESSION_ERROR_MAX, "cannot listen at %.160s: %s", path, strerror(-r));
+    return r;
+}
+
+static size_t connections_allowed(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
+        return DESCRIPTORS_KEPT;
+    return limit.rlim_cur - DESCRIPTORS_KEPT < CONNECTIONS_MAX ? limit.rlim_cur - DESCRIPTORS_KEPT
+                                                               : CONNECTIONS_MAX;
+}
+
+int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
+                  struct identities *identities, struct broker *broker,
+                  char ret_error[SESSION_ERROR_MAX])
+{
+    int fd, r;
+
+    *sessions = (struct sessions){
+        .loop = loop,
+        .config = config,
+        .identities = identities,
+        .broker = broker,
+        .listener = {.fd = -1, .on_ready = on_listener},
+        .max_connections = connections_allowed(),
+    };
+    list_init(&sessions->connections);
+    r = open_listener(config->socket, &fd, ret_error);
+    if (r < 0)
+        return r;
+    sessions->listener.fd = fd;
+    return loop_add(loop, &sessions->listener, EPOLLIN);
+}
+
+void sessions_done(struct sessions *sessions)
+{
+    if (sessions->listener.fd >= 0) {
+        unlink(sessions->config->socket);
+        loop_remove(sessions->loop, &sessions->listener);
+        close(sessions->listener.fd);
+        sessions->listener.fd = -1;
+    }
+    sessions->is_paused = false;
+    while (sessions->connections.next && !list_is_empty(&sessions->connections))
+        connection_free(container_of(sessions->connections.next, struct connection, node));
+}

@@ -1,0 +1,36 @@
+/* The client socket: connections from accept to close, frames in, answers out. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include "broker.h"
+#include "config.h"
+#include "identity.h"
+#include "loop.h"
+
+#define CONNECTIONS_MAX            8192
+#define REQUESTS_PER_CONNECTION    64
+#define SESSION_ERROR_MAX          256
+#define SESSION_INPUT_MAX          32768 /* what is read at once; at least one whole frame */
+
+struct sessions {
+    struct loop *loop;
+    const struct config *config;
+    struct identities *identities;
+    struct broker *broker;
+    struct loop_source listener;
+    struct list connections;
+    size_t n_connections;
+    size_t max_connections; /* so that descriptors are left for everything else */
+    bool is_paused;         /* the listener, while there are that many */
+    uint8_t input[SESSION_INPUT_MAX];
+};
+
+/* Listens at config->socket. 0, or -errno with a sentence in @ret_error. */
+int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
+                  struct identities *identities, struct broker *broker,
+                  char ret_error[SESSION_ERROR_MAX]);
+
+/* Closes all connections; waiting clients connect to the next daemon. */
+void sessions_done(struct sessions *sessions);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Sealing: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce, and HMAC-SHA-256 names, under one
+ * key that is never kept beside the data.
+ */
+#ifndef SEAL_H
+#define SEAL_H
+
+#include <openssl/evp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "digest.h"
+#include "secret.h"
+
+#define SEAL_KEY_SIZE  32
+#define SEAL_NONCE     12
+#define SEAL_TAG       16
+#define SEAL_OVERHEAD  (SEAL_NONCE + SEAL_TAG)
+#define SEAL_ID_SIZE   8
+#define SEAL_ERROR_MAX 256
+
+struct seal {
+    struct secret *key;
+    struct secret *index_key;
+    uint8_t id[SEAL_ID_SIZE]; /* tells keys apart; reveals nothing of them */
+    EVP_CIPHER *cipher;
+    EVP_CIPHER_CTX *ctx;
+};
+
+/*
+ * Takes the key that @setting names (CacheKey=): "runtime" makes one in the runtime directory, which
+ * has to be on tmpfs; "file:PATH" reads 32 bytes that only their owner can read. @data_path is the
+ * database, in whose directory the key must not be.
+ *
+ * 0, or -errno with a sentence in @ret_error.
+ */
+int seal_init(struct seal *seal, const char *setting, const char *data_path,
+              char ret_error[SEAL_ERROR_MAX]);
+
+/* From a key at hand, 32 bytes. 0 or -ENOMEM. */
+int seal_init_key(struct seal *seal, const void *key);
+void seal_done(struct seal *seal);
+
+/* Writes nonce, ciphertext and tag: @len + SEAL_OVERHEAD bytes. 0, or -EIO (no randomness). */
+int seal_close(struct seal *seal, const void *bytes, size_t len, const void *associated,
+               size_t associated_len, uint8_t *ret_sealed);
+
+/* -EBADMSG unless every bit of both is as it was sealed. @len bytes give len - SEAL_OVERHEAD. */
+int seal_open(struct seal *seal, const uint8_t *sealed, size_t len, const void *associated,
+              size_t associated_len, uint8_t *ret_bytes);
+
+/* The name under which a row is kept. 0 or -ENOMEM. */
+int seal_name(const struct seal *seal, const struct digest *key, struct digest *ret_name);
+
+#endif
