@@ -1,0 +1,239 @@
+"""A node under test: the stand-in, a podlogind with its files in a private directory, and clients.
+
+The programs are those of the build directory in $PODLOGIN_BUILD. Needs Python's standard library only.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "standin"))
+
+from standin import Standin, subject_of  # noqa: E402,F401
+
+BUILD = pathlib.Path(os.environ.get("PODLOGIN_BUILD", "build")).absolute()
+PODLOGIN = BUILD / "module/podlogin"
+PODLOGIND = BUILD / "daemon/podlogind"
+EXCHANGER = BUILD / "daemon/podlogin-exchanger"
+STANDIN = BUILD / "tests/standin/podlogin-standin"
+
+ORGANIZATION = "acme"
+AUDIENCE = "urn:pulumi:org:acme"
+
+SERVICE = """
+[Service]
+Provider=pulumi
+Issuer={issuer}
+Audience={audience}
+Share={share}
+
+[Pulumi]
+Organization=acme
+TokenType=personal
+User=ci-bot
+Expiration=2h
+APIURL={api_url}
+CAFile={ca}
+{provider}
+
+{rules}
+"""
+
+ALLOW_CI = """[Allow "ci runners"]
+"kubernetes.io".namespace=ci
+"""
+
+
+class Node:
+    """The daemon's side of a node. Files live in @directory; the stand-in may be shared by nodes."""
+
+    def __init__(self, directory, standin):
+        self.directory = pathlib.Path(directory)
+        self.standin = standin
+        self.process = None
+        self.socket = self.directory / "podlogin/podlogin.sock"
+        self.etc = self.directory / "etc"
+        self.state = self.directory / "state"
+        self.log_path = self.directory / "podlogind.log"
+        for name in ("etc/issuers.d", "etc/services.d", "state", "key", "pods"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.state.chmod(0o700)
+        key = self.directory / "key/cache.key"
+        key.write_bytes(os.urandom(32))
+        key.chmod(0o600)
+        self.write("podlogind.conf", f"[Daemon]\nSocket={self.socket}\n"
+                   f"Cache={self.state}/cache.db\nCacheKey=file:{key}\nPeerAttestation=off\n"
+                   "LogLevel=debug\n")
+        self.issuer("eks")
+        self.service("pulumi")
+
+    def write(self, name, text):
+        (self.etc / name).write_text(text)
+
+    def issuer(self, name, url=None, algorithms="RS256", extra=None):
+        extra = f"CAFile={self.standin.ca}" if extra is None else extra
+        self.write(f"issuers.d/{name}.conf", f"[Issuer]\nURL={url or self.standin.issuer}\n"
+                   f"Algorithms={algorithms}\n{extra}\n")
+
+    def service(self, name, issuer="eks", audience=AUDIENCE, share="serviceaccount",
+                api_url=None, provider="", rules=ALLOW_CI):
+        self.write(f"services.d/{name}.conf", SERVICE.format(
+            issuer=issuer, audience=audience, share=share,
+            api_url=api_url or self.standin.upstream, ca=self.standin.ca,
+            provider=provider, rules=rules))
+
+    def start(self, wait=True):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [PODLOGIND, "--config", self.etc, "--exchanger", EXCHANGER],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self):
+        result = self.podlogin("wait", "--timeout", "20s")
+        if result.returncode != 0:
+            raise RuntimeError(f"podlogind does not answer: {result.stderr}\n{self.log()}")
+
+    def stop(self):
+        """Ends the daemon the way an administrator does. Its exit code."""
+        if not self.process:
+            return None
+        self.process.terminate()
+        code = self.process.wait(20)
+        self.process = None
+        return code
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def exchanger_pid(self):
+        """The child of the daemon; None while there is none."""
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        children = pathlib.Path(path).read_text().split()
+        return int(children[0]) if children else None
+
+    def jwt_file(self, jwt, name="token"):
+        path = self.directory / "pods" / name
+        path.write_text(jwt)
+        return path
+
+    def environment(self, **variables):
+        return {"PATH": os.environ["PATH"], "PODLOGIN_SOCKET": str(self.socket), **variables}
+
+    def podlogin(self, *arguments, token_file=None, **variables):
+        """Runs the command to its end, as a container of this node would."""
+        if token_file:
+            variables["PODLOGIN_TOKEN_FILE"] = str(token_file)
+        return subprocess.run([PODLOGIN, *arguments], env=self.environment(**variables),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=90, check=False)
+
+    def spawn(self, *arguments, token_file, **variables):
+        return subprocess.Popen(
+            [PODLOGIN, *arguments], stdin=subprocess.DEVNULL,
+            env=self.environment(PODLOGIN_TOKEN_FILE=str(token_file), **variables),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def connect(self):
+        """A bare connection, for bytes that no client would send."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        connection.connect(str(self.socket))
+        return connection
+
+
+class NodeCase(unittest.TestCase):
+    """One stand-in per class, one fresh node per test."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tempfile.mkdtemp(prefix="podlogin-test-")
+        cls.standin = Standin(STANDIN, os.path.join(cls.root, "standin"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.standin.stop()
+        shutil.rmtree(cls.root, ignore_errors=True)
+
+    def setUp(self):
+        self.standin.fault_upstream()
+        self.standin.fault_issuer()
+        self.standin.policies("allow-all")
+        self.standin.configure_upstream(expires_in=7200, token_bytes=0)
+        self.standin.keys_document()
+        self.standin.discovery_document()
+        self.standin.reset_counts()
+        self.node = Node(tempfile.mkdtemp(dir=self.root), self.standin)
+        self.addCleanup(self.end_node)
+
+    def end_node(self):
+        if self.node.process:
+            code = self.node.stop()
+            self.assertEqual(code, 0, f"podlogind ended with {code}:\n{self.node.log()}")
+        self.assertNotIn("Sanitizer", self.node.log())
+        self.assertNotIn("runtime error", self.node.log())
+
+    def mint(self, **order):
+        order.setdefault("namespace", "ci")
+        order.setdefault("serviceaccount", "pulumi-runner")
+        order.setdefault("audience", [AUDIENCE])
+        return self.standin.mint(**order)
+
+    def exchanges(self):
+        return self.standin.counts()["exchanges"]
+
+    def get(self, jwt, *arguments):
+        """`podlogin token --json` with this token: (exit code, answer or None, error)."""
+        result = self.node.podlogin("token", "--json", *arguments,
+                                    token_file=self.node.jwt_file(jwt))
+        answer = json.loads(result.stdout) if result.returncode == 0 else None
+        return result.returncode, answer, result.stderr.strip()
+
+    def assert_served(self, jwt, *arguments):
+        code, answer, error = self.get(jwt, *arguments)
+        self.assertEqual(code, 0, f"{error}\n{self.node.log()}")
+        return answer
+
+    def assert_refused(self, name, code, jwt, *arguments):
+        """The refusal's own name, exit code and sentence, in one line without the token."""
+        got, _, error = self.get(jwt, *arguments)
+        self.assertIn(f": {name}: ", error)
+        self.assertEqual(got, code, error)
+        self.assertEqual(error.count("\n"), 0)
+        self.assertNotIn(jwt, error)
+        return error
+
+
+def wait_for(condition, timeout_s=10.0, what="the condition"):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come true within {timeout_s} s")
+        time.sleep(0.01)
+
+
+def wait_all(processes, timeout_s=90):
+    """(exit code, output, error) of each, in order."""
+    results = []
+    for process in processes:
+        out, error = process.communicate(timeout=timeout_s)
+        results.append((process.returncode, out.strip(), error.strip()))
+    return results

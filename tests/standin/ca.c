@@ -1,0 +1,174 @@
+#include "ca.h"
+
+#include "encoding.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+    DAY_S = 24 * 60 * 60,
+    VALID_BEFORE_S = 30 * DAY_S, /* tests turn clocks back, too */
+    VALID_AFTER_S = 3650L * DAY_S,
+};
+
+DEFINE_CLEANUP(bio_freep, BIO, BIO_free_all);
+DEFINE_CLEANUP(pair_freep, EVP_PKEY, EVP_PKEY_free);
+DEFINE_CLEANUP(x509_freep, X509, X509_free);
+
+struct certificate_order {
+    const char *common_name;
+    const char *alternative_names; /* NULL for a CA */
+    EVP_PKEY *pair;
+    X509 *issuer; /* NULL when the certificate signs itself */
+    EVP_PKEY *issuer_pair;
+};
+
+static int add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
+{
+    X509V3_CTX context;
+    X509_EXTENSION *extension;
+    int added;
+
+    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    if (!extension)
+        return -EIO;
+    added = X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    return added == 1 ? 0 : -EIO;
+}
+
+/* RFC 5280, section 4.2; the key identifiers matter to verifiers that are strict about it. */
+static int add_extensions(X509 *certificate, const struct certificate_order *order)
+{
+    bool is_ca = !order->alternative_names;
+    X509 *issuer = order->issuer ? order->issuer : certificate;
+
+    if (add_extension(certificate, issuer, NID_basic_constraints,
+                      is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE") < 0 ||
+        add_extension(certificate, issuer, NID_key_usage,
+                      is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") < 0 ||
+        add_extension(certificate, issuer, NID_subject_key_identifier, "hash") < 0)
+        return -EIO;
+    if (order->issuer &&
+        add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always") < 0)
+        return -EIO;
+    if (is_ca)
+        return 0;
+    if (add_extension(certificate, issuer, NID_ext_key_usage, "serverAuth") < 0)
+        return -EIO;
+    return add_extension(certificate, issuer, NID_subject_alt_name, order->alternative_names);
+}
+
+static int certificate_make(const struct certificate_order *order, X509 **ret_certificate)
+{
+    CLEANUP(x509_freep)
+    X509 *certificate = must(X509_new());
+    X509_NAME *name = X509_get_subject_name(certificate);
+    uint8_t serial[16];
+    BIGNUM *number;
+
+    random_bytes(serial, sizeof serial);
+    serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and always of the same length */
+    number = must(BN_bin2bn(serial, sizeof serial, NULL));
+    must(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)));
+    BN_free(number);
+    if (X509_set_version(certificate, X509_VERSION_3) != 1 ||
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                                   (const unsigned char *)order->common_name, -1, -1, 0) != 1 ||
+        X509_set_issuer_name(certificate,
+                             order->issuer ? X509_get_subject_name(order->issuer) : name) != 1 ||
+        X509_set_pubkey(certificate, order->pair) != 1)
+        return -EIO;
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -VALID_BEFORE_S);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), VALID_AFTER_S);
+    if (add_extensions(certificate, order) < 0 ||
+        X509_sign(certificate, order->issuer_pair, EVP_sha256()) == 0)
+        return -EIO;
+    *ret_certificate = TAKE_PTR(certificate);
+    return 0;
+}
+
+static char *bio_text(BIO *bio)
+{
+    char *text = NULL;
+    long len = BIO_get_mem_data(bio, &text);
+
+    return must(strndup(text, (size_t)len));
+}
+
+static char *certificate_pem(X509 *certificate)
+{
+    CLEANUP(bio_freep)
+    BIO *bio = must(BIO_new(BIO_s_mem()));
+
+    if (PEM_write_bio_X509(bio, certificate) != 1)
+        must(NULL);
+    return bio_text(bio);
+}
+
+static char *key_pem(EVP_PKEY *pair)
+{
+    CLEANUP(bio_freep)
+    BIO *bio = must(BIO_new(BIO_s_mem()));
+
+    if (PEM_write_bio_PKCS8PrivateKey(bio, pair, NULL, NULL, 0, NULL, NULL) != 1)
+        must(NULL);
+    return bio_text(bio);
+}
+
+/* A certificate for this host, by @issuer, or by itself when that is NULL. */
+static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *ret_leaf)
+{
+    CLEANUP(pair_freep)
+    EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
+    CLEANUP(x509_freep)
+    X509 *certificate = NULL;
+    struct certificate_order order = {
+        .common_name = "localhost",
+        .alternative_names = "DNS:localhost,IP:127.0.0.1",
+        .pair = pair,
+        .issuer = issuer,
+        .issuer_pair = issuer ? issuer_pair : pair,
+    };
+
+    if (certificate_make(&order, &certificate) < 0)
+        return -EIO;
+    ret_leaf->certificate_pem = certificate_pem(certificate);
+    ret_leaf->key_pem = key_pem(pair);
+    return 0;
+}
+
+int ca_init(struct ca *ca)
+{
+    CLEANUP(pair_freep)
+    EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
+    CLEANUP(x509_freep)
+    X509 *certificate = NULL;
+    struct certificate_order order = {
+        .common_name = "podlogin-standin CA",
+        .pair = pair,
+        .issuer_pair = pair,
+    };
+
+    if (certificate_make(&order, &certificate) < 0)
+        return -EIO;
+    ca->ca_pem = certificate_pem(certificate);
+    if (leaf_make(certificate, pair, &ca->trusted) < 0)
+        return -EIO;
+    return leaf_make(NULL, NULL, &ca->untrusted);
+}
+
+void ca_done(struct ca *ca)
+{
+    free(ca->ca_pem);
+    free(ca->trusted.certificate_pem);
+    free(ca->trusted.key_pem);
+    free(ca->untrusted.certificate_pem);
+    free(ca->untrusted.key_pem);
+}

@@ -1,0 +1,86 @@
+"""What the tests of podlogin-standin share. The program is taken from PODLOGIN_STANDIN."""
+
+import base64
+import http.client
+import json
+import os
+import ssl
+import tempfile
+import unittest
+import urllib.parse
+
+from standin import Standin
+
+
+BINARY = os.environ.get("PODLOGIN_STANDIN", "podlogin-standin")
+TYPE = "urn:pulumi:token-type:access_token:"
+
+
+def exchange_form(token, kind="personal", scope="user:ci-bot", **changes):
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "audience": "urn:pulumi:org:acme",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "requested_token_type": TYPE + kind,
+        "scope": scope,
+        "subject_token": token,
+    }
+    form.update(changes)
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def part(token, index):
+    text = token.split(".")[index]
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+class Case(unittest.TestCase):
+    """One stand-in for all tests of a class, in its first state before each of them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.standin = Standin(BINARY, cls.directory.name)
+        cls.tls = ssl.create_default_context(cafile=cls.standin.ca)
+
+    @classmethod
+    def tearDownClass(cls):
+        status = cls.standin.stop()
+        cls.directory.cleanup()
+        assert status == 0, f"the stand-in ended with {status}"
+
+    def setUp(self):
+        self.standin.fault_upstream()
+        self.standin.fault_issuer()
+        self.standin.policies("default")
+        self.standin.configure_upstream(expires_in=7200, token_bytes=0, organizations=["acme"])
+        self.standin.reset_counts()
+
+    def connect(self, url=None, timeout=5):
+        address = urllib.parse.urlsplit(url or self.standin.upstream)
+        return http.client.HTTPSConnection(
+            address.hostname, address.port, timeout=timeout, context=self.tls
+        )
+
+    def http(self, method, path, body=None, headers=None, url=None, timeout=5):
+        """Returns (status, headers, body) of one request over a connection of its own."""
+        connection = self.connect(url, timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+    def post(self, form, timeout=5):
+        body = urllib.parse.urlencode(form)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.http("POST", "/api/oauth/token", body, headers, timeout=timeout)
+
+    def exchange(self, token, *arguments, **changes):
+        """Returns (status, JSON)."""
+        status, _, body = self.post(exchange_form(token, *arguments, **changes))
+        return status, json.loads(body)
+
+    def assert_refused(self, got, status, error):
+        self.assertEqual((got[0], got[1].get("error")), (status, error), got)

@@ -1,0 +1,77 @@
+#include "counts.h"
+
+#include "memory.h"
+#include "standin.h"
+
+void counts_init(struct counts *counts)
+{
+    *counts = (struct counts){.by_subject = must(json_object())};
+}
+
+void counts_done(struct counts *counts)
+{
+    json_decref(counts->by_subject);
+}
+
+void counts_exchange_begin(struct counts *counts, const char *subject)
+{
+    json_t *old;
+
+    counts->exchanges++;
+    counts->exchanges_in_flight++;
+    if (counts->exchanges_in_flight > counts->exchanges_in_flight_max)
+        counts->exchanges_in_flight_max = counts->exchanges_in_flight;
+    if (!subject)
+        return;
+    old = json_object_get(counts->by_subject, subject);
+    must_json(json_object_set_new(counts->by_subject, subject,
+                                  json_integer(json_integer_value(old) + 1)));
+}
+
+void counts_exchange_end(struct counts *counts)
+{
+    counts->exchanges_in_flight--;
+}
+
+void counts_reset(struct standin *standin)
+{
+    struct counts *counts = &standin->counts;
+    uint64_t in_flight = counts->exchanges_in_flight;
+
+    counts_done(counts);
+    counts_init(counts);
+    counts->exchanges_in_flight = in_flight;
+    counts->exchanges_in_flight_max = in_flight;
+    atomic_store(&standin->upstream_listener.connections, 0);
+    atomic_store(&standin->untrusted_listener.connections, 0);
+    atomic_store(&standin->issuer_listener.connections, 0);
+}
+
+json_t *counts_report(struct standin *standin)
+{
+    const struct counts *counts = &standin->counts;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"exchanges", counts->exchanges},
+        {"exchanges_ok", counts->exchanges_ok},
+        {"exchanges_refused", counts->exchanges_refused},
+        {"exchanges_faulted", counts->exchanges_faulted},
+        {"exchanges_in_flight", counts->exchanges_in_flight},
+        {"exchanges_in_flight_max", counts->exchanges_in_flight_max},
+        {"user", counts->user},
+        {"discovery", counts->discovery},
+        {"keys", counts->keys},
+        {"upstream_connections", atomic_load(&standin->upstream_listener.connections)},
+        {"untrusted_connections", atomic_load(&standin->untrusted_listener.connections)},
+        {"issuer_connections", atomic_load(&standin->issuer_listener.connections)},
+    };
+    json_t *report = must(json_object());
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        must_json(
+            json_object_set_new(report, rows[i].name, json_integer((json_int_t)rows[i].value)));
+    must_json(json_object_set_new(report, "by_subject", json_deep_copy(counts->by_subject)));
+    return report;
+}

@@ -1,0 +1,29 @@
+/* Bytes as text: base64url without padding (RFC 4648, section 5), hexadecimal, and UUIDs. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define UUID_BYTES 37 /* with its NUL */
+
+/* The caller frees what these return. */
+char *base64url_encode(const void *bytes, size_t len);
+char *hex_encode(const void *bytes, size_t len);
+
+/*
+ * Decodes @len characters of canonical base64url.
+ *
+ * @ret_bytes: followed by a NUL that @ret_len does not count; the caller frees it.
+ *
+ * Returns 0, or -EBADMSG for a foreign character, padding, or bits that no encoder writes.
+ */
+int base64url_decode(const char *text, size_t len, uint8_t **ret_bytes, size_t *ret_len);
+
+void random_bytes(void *bytes, size_t len);
+
+/* A version 4 UUID. */
+void uuid_random(char ret_uuid[UUID_BYTES]);
+
+/* The same @name gives the same UUID in every run, so that tests can predict the uid of an object.
+ */
+void uuid_of_name(const char *name, char ret_uuid[UUID_BYTES]);

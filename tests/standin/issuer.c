@@ -1,0 +1,97 @@
+#include "issuer.h"
+
+#include "memory.h"
+#include "standin.h"
+
+#include <string.h>
+
+enum {
+    MAX_AGE_S = 300,
+    BODY_MAX_BYTES = 64 * 1024,
+};
+
+#define DISCOVERY_PATH ISSUER_PATH "/.well-known/openid-configuration"
+#define KEYS_PATH      ISSUER_PATH "/keys"
+
+/* OpenID Connect Discovery 1.0, section 3, with the members that Kubernetes sends. */
+static char *discovery_document(struct standin *standin)
+{
+    CLEANUP(json_decrefp)
+    json_t *document = NULL;
+    CLEANUP(freep)
+    char *keys_url = must_print("%s/keys", standin->issuer_url);
+
+    document = must(json_pack(
+        "{s:s, s:s, s:[s], s:[s], s:o}", "issuer", standin->issuer_url, "jwks_uri", keys_url,
+        "response_types_supported", "id_token", "subject_types_supported", "public",
+        "id_token_signing_alg_values_supported", keyring_algorithms(&standin->keyring)));
+    return must(json_dumps(document, JSON_COMPACT));
+}
+
+/* Answers with @document, or returns false when the proper one is to be made. */
+static bool reply_verbatim(const struct issuer_document *document, struct reply *reply)
+{
+    if (!document->body)
+        return false;
+    reply->body = must_alloc(document->body_bytes + 1);
+    memcpy(reply->body, document->body, document->body_bytes);
+    reply->body_bytes = document->body_bytes;
+    return true;
+}
+
+static void on_received(struct standin *standin, struct request *request)
+{
+    pthread_mutex_lock(&standin->lock);
+    if (strcmp(request->path, DISCOVERY_PATH) == 0)
+        standin->counts.discovery++;
+    if (strcmp(request->path, KEYS_PATH) == 0)
+        standin->counts.keys++;
+    pthread_mutex_unlock(&standin->lock);
+}
+
+static void on_answer(struct standin *standin, struct request *request, struct reply *reply)
+{
+    bool is_keys = strcmp(request->path, KEYS_PATH) == 0;
+    bool is_verbatim;
+
+    if (!is_keys && strcmp(request->path, DISCOVERY_PATH) != 0) {
+        reply_pulumi_error(reply, 404, "Not Found");
+        return;
+    }
+    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+        reply_pulumi_error(reply, 405, "Method Not Allowed");
+        return;
+    }
+    reply->status = 200;
+    reply->content_type = is_keys ? "application/jwk-set+json" : "application/json";
+    pthread_mutex_lock(&standin->lock);
+    if (standin->issuer.max_age_s >= 0)
+        reply->cache_control = must_print("public, max-age=%d", standin->issuer.max_age_s);
+    is_verbatim =
+        reply_verbatim(is_keys ? &standin->issuer.keys : &standin->issuer.discovery, reply);
+    pthread_mutex_unlock(&standin->lock);
+    if (!is_verbatim)
+        reply_text(reply, 200, reply->content_type,
+                   is_keys ? keyring_document(&standin->keyring) : discovery_document(standin));
+}
+
+void issuer_init(struct issuer *issuer)
+{
+    *issuer = (struct issuer){.max_age_s = MAX_AGE_S};
+}
+
+void issuer_done(struct issuer *issuer)
+{
+    free(issuer->keys.body);
+    free(issuer->discovery.body);
+}
+
+void issuer_service(struct standin *standin, struct service *ret_service)
+{
+    *ret_service = (struct service){
+        .body_max_bytes = BODY_MAX_BYTES,
+        .fault = &standin->issuer_fault,
+        .on_received = on_received,
+        .on_answer = on_answer,
+    };
+}

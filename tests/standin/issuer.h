@@ -1,0 +1,25 @@
+/* The cluster's OIDC issuer: discovery document and key set, as the API server serves them. */
+#pragma once
+
+#include <stddef.h>
+
+#define ISSUER_PATH "/id/STANDIN"
+
+struct standin;
+struct service;
+
+/* A body to serve verbatim; NULL stands for the proper one. */
+struct issuer_document {
+    char *body;
+    size_t body_bytes;
+};
+
+struct issuer {
+    int max_age_s; /* of Cache-Control; negative: no such header */
+    struct issuer_document keys;
+    struct issuer_document discovery;
+};
+
+void issuer_init(struct issuer *issuer);
+void issuer_done(struct issuer *issuer);
+void issuer_service(struct standin *standin, struct service *ret_service);

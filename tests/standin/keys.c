@@ -1,0 +1,240 @@
+#include "keys.h"
+
+#include "encoding.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+DEFINE_CLEANUP(key_unrefp, struct key, key_unref);
+DEFINE_CLEANUP(bio_freep, BIO, BIO_free_all);
+
+struct key *key_ref(struct key *key)
+{
+    atomic_fetch_add(&key->references, 1);
+    return key;
+}
+
+void key_unref(struct key *key)
+{
+    if (!key || atomic_fetch_sub(&key->references, 1) > 1)
+        return;
+    EVP_PKEY_free(key->pair);
+    json_decref(key->jwk);
+    free(key->kid);
+    free(key);
+}
+
+char *key_public_pem(const struct key *key)
+{
+    CLEANUP(bio_freep)
+    BIO *bio = must(BIO_new(BIO_s_mem()));
+    char *text = NULL;
+    long len;
+
+    if (PEM_write_bio_PUBKEY(bio, key->pair) != 1)
+        must(NULL);
+    len = BIO_get_mem_data(bio, &text);
+    return must(strndup(text, (size_t)len));
+}
+
+/* A number of the key as base64url; @width is 0 for RSA, whose numbers have no leading zeros. */
+static char *number_of(EVP_PKEY *pair, const char *name, size_t width)
+{
+    CLEANUP(freep)
+    uint8_t *bytes = NULL;
+    BIGNUM *number = NULL;
+
+    if (EVP_PKEY_get_bn_param(pair, name, &number) != 1)
+        must(NULL);
+    if (width == 0)
+        width = (size_t)BN_num_bytes(number);
+    bytes = must_alloc(width);
+    if (BN_bn2binpad(number, bytes, (int)width) < 0)
+        must(NULL);
+    BN_free(number);
+    return base64url_encode(bytes, width);
+}
+
+/* Sets the kid and the JWK (RFC 7517; RFC 7518, section 6). */
+static void key_describe(struct key *key)
+{
+    const struct jws_algorithm *algorithm = key->algorithm;
+    bool is_rsa = algorithm->family != JWS_ECDSA;
+    size_t width = algorithm->coordinate_bytes;
+    CLEANUP(freep)
+    char *first =
+        number_of(key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_N : OSSL_PKEY_PARAM_EC_PUB_X, width);
+    CLEANUP(freep)
+    char *second =
+        number_of(key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_E : OSSL_PKEY_PARAM_EC_PUB_Y, width);
+    CLEANUP(freep)
+    char *canonical = NULL; /* RFC 7638, section 3.2: members in this order */
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+
+    if (is_rsa)
+        canonical = must_print("{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", second, first);
+    else
+        canonical = must_print("{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}",
+                               algorithm->curve, first, second);
+    SHA256((const uint8_t *)canonical, strlen(canonical), digest);
+    key->kid = base64url_encode(digest, sizeof digest);
+    if (is_rsa)
+        key->jwk =
+            must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "use", "sig", "kty", "RSA", "kid",
+                           key->kid, "alg", algorithm->name, "n", first, "e", second));
+    else
+        key->jwk = must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "use", "sig", "kty", "EC",
+                                  "kid", key->kid, "alg", algorithm->name, "crv", algorithm->curve,
+                                  "x", first, "y", second));
+}
+
+static struct key *key_new(const struct jws_algorithm *algorithm, int rsa_bits)
+{
+    CLEANUP(key_unrefp)
+    struct key *key = must_alloc(sizeof *key);
+
+    atomic_init(&key->references, 1);
+    key->algorithm = algorithm;
+    if (algorithm->family == JWS_ECDSA)
+        key->pair = EVP_EC_gen(algorithm->curve);
+    else
+        key->pair = EVP_RSA_gen((size_t)rsa_bits);
+    if (!key->pair)
+        return NULL;
+    key_describe(key);
+    return TAKE_PTR(key);
+}
+
+/* The caller holds the lock. */
+static void publish(struct keyring *keyring, struct key *key)
+{
+    size_t bytes = (keyring->n_published + 1) * sizeof *keyring->published;
+
+    keyring->published = must_resize(keyring->published, bytes);
+    keyring->published[keyring->n_published++] = key_ref(key);
+}
+
+/* Takes all published keys of @algorithm out of the set. The caller holds the lock. */
+static void withdraw_all(struct keyring *keyring, const struct jws_algorithm *algorithm)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < keyring->n_published; i++) {
+        if (keyring->published[i]->algorithm == algorithm)
+            key_unref(keyring->published[i]);
+        else
+            keyring->published[kept++] = keyring->published[i];
+    }
+    keyring->n_published = kept;
+}
+
+int keyring_init(struct keyring *keyring, pthread_mutex_t *lock, int rsa_bits)
+{
+    CLEANUP(key_unrefp)
+    struct key *first = NULL;
+
+    keyring->lock = lock;
+    keyring->rsa_bits = rsa_bits;
+    first = keyring_current(keyring, jws_algorithm_find("RS256"));
+    return first ? 0 : -EINVAL;
+}
+
+void keyring_done(struct keyring *keyring)
+{
+    for (size_t i = 0; i < JWS_ALGORITHMS; i++) {
+        key_unref(keyring->current[i]);
+        key_unref(keyring->previous[i]);
+        key_unref(keyring->rogue[i]);
+        withdraw_all(keyring, &jws_algorithms[i]);
+    }
+    free(keyring->published);
+}
+
+struct key *keyring_current(struct keyring *keyring, const struct jws_algorithm *algorithm)
+{
+    struct key *current = keyring->current[algorithm - jws_algorithms];
+
+    return current ? key_ref(current) : keyring_rotate(keyring, algorithm, true);
+}
+
+struct key *keyring_rogue(struct keyring *keyring, const struct jws_algorithm *algorithm)
+{
+    struct key **rogue = &keyring->rogue[algorithm - jws_algorithms];
+
+    if (!*rogue)
+        *rogue = key_new(algorithm, keyring->rsa_bits);
+    return *rogue ? key_ref(*rogue) : NULL;
+}
+
+struct key *keyring_previous(struct keyring *keyring, const struct jws_algorithm *algorithm)
+{
+    struct key *previous = keyring->previous[algorithm - jws_algorithms];
+
+    return previous ? key_ref(previous) : NULL;
+}
+
+struct key *keyring_find(struct keyring *keyring, const char *kid)
+{
+    struct key *found = NULL;
+
+    pthread_mutex_lock(keyring->lock);
+    for (size_t i = 0; i < keyring->n_published && !found; i++)
+        if (strcmp(keyring->published[i]->kid, kid) == 0)
+            found = key_ref(keyring->published[i]);
+    pthread_mutex_unlock(keyring->lock);
+    return found;
+}
+
+struct key *keyring_rotate(struct keyring *keyring, const struct jws_algorithm *algorithm,
+                           bool keep_old)
+{
+    size_t index = (size_t)(algorithm - jws_algorithms);
+    struct key *key = key_new(algorithm, keyring->rsa_bits);
+
+    if (!key)
+        return NULL;
+    pthread_mutex_lock(keyring->lock);
+    if (!keep_old)
+        withdraw_all(keyring, algorithm);
+    if (keyring->current[index]) {
+        key_unref(keyring->previous[index]);
+        keyring->previous[index] = keyring->current[index];
+    }
+    keyring->current[index] = key;
+    publish(keyring, key);
+    pthread_mutex_unlock(keyring->lock);
+    return key_ref(key);
+}
+
+char *keyring_document(struct keyring *keyring)
+{
+    CLEANUP(json_decrefp)
+    json_t *document = NULL;
+    json_t *keys = must(json_array());
+
+    pthread_mutex_lock(keyring->lock);
+    for (size_t i = 0; i < keyring->n_published; i++)
+        must_json(json_array_append_new(keys, json_deep_copy(keyring->published[i]->jwk)));
+    pthread_mutex_unlock(keyring->lock);
+    document = must(json_pack("{s:o}", "keys", keys));
+    return must(json_dumps(document, JSON_COMPACT));
+}
+
+json_t *keyring_algorithms(struct keyring *keyring)
+{
+    json_t *names = must(json_array());
+
+    pthread_mutex_lock(keyring->lock);
+    for (size_t i = 0; i < JWS_ALGORITHMS; i++)
+        if (keyring->current[i])
+            must_json(json_array_append_new(names, json_string(jws_algorithms[i].name)));
+    pthread_mutex_unlock(keyring->lock);
+    return names;
+}

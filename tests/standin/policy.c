@@ -1,0 +1,261 @@
+#include "policy.h"
+
+#include "memory.h"
+#include "wildcard.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *token_type;
+    const char *target_field; /* NULL: such a token has no target */
+} token_types[] = {
+    {"organization", NULL},
+    {"team", "teamName"},
+    {"personal", "userLogin"},
+    {"runner", "runnerID"},
+};
+
+enum {
+    TOKEN_TYPES = sizeof token_types / sizeof token_types[0]
+};
+
+static size_t token_type_index(const char *name)
+{
+    size_t i = 0;
+
+    while (i < TOKEN_TYPES && strcmp(token_types[i].token_type, name) != 0)
+        i++;
+    return i;
+}
+
+/*
+ * Cuts the first key off a path such as `"kubernetes.io".pod.name`: keys are separated by dots, and
+ * those that have dots are in quotes.
+ *
+ * Returns a pointer behind the key and its dot, or NULL when the path is malformed.
+ */
+static const char *path_next(const char *path, const char **ret_key, size_t *ret_len)
+{
+    const char *end;
+
+    if (*path == '"') {
+        *ret_key = path + 1;
+        end = strchr(path + 1, '"');
+        if (!end)
+            return NULL;
+        *ret_len = (size_t)(end - *ret_key);
+        end++;
+    } else {
+        *ret_key = path;
+        *ret_len = strcspn(path, ".\"");
+        end = path + *ret_len;
+    }
+    if (*ret_len == 0 || (*end != '.' && *end != '\0'))
+        return NULL;
+    if (*end == '.' && end[1] == '\0')
+        return NULL;
+    return *end == '.' ? end + 1 : end;
+}
+
+/* Follows @path through nested objects. Returns NULL when there is no such claim. */
+static const json_t *claim_find(const json_t *claims, const char *path)
+{
+    while (claims && *path) {
+        const char *key;
+        size_t len;
+
+        path = path_next(path, &key, &len);
+        if (!path)
+            return NULL;
+        claims = json_object_getn(claims, key, len);
+    }
+    return claims;
+}
+
+/* Numbers and booleans are compared as JSON writes them; objects and null match no rule. */
+static bool value_matches(const char *pattern, const json_t *value)
+{
+    CLEANUP(freep)
+    char *text = NULL;
+
+    if (json_is_string(value))
+        return wildcard_matches(pattern, json_string_value(value));
+    if (!json_is_number(value) && !json_is_boolean(value))
+        return false;
+    text = must(json_dumps(value, JSON_ENCODE_ANY));
+    return wildcard_matches(pattern, text);
+}
+
+static bool claim_matches(const char *pattern, const json_t *claim)
+{
+    size_t i;
+    json_t *one;
+
+    if (!json_is_array(claim))
+        return value_matches(pattern, claim);
+    json_array_foreach(claim, i, one)
+    {
+        if (json_is_string(one) && value_matches(pattern, one))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the policy speaks about this kind of token for this target at all. */
+static bool policy_concerns(const json_t *policy, const struct policy_question *question)
+{
+    const char *type = json_string_value(json_object_get(policy, "tokenType"));
+    const char *field = token_types[token_type_index(type)].target_field;
+    const char *target;
+
+    if (strcmp(type, question->token_type) != 0)
+        return false;
+    if (!field)
+        return true;
+    target = json_string_value(json_object_get(policy, field));
+    return target && question->target && wildcard_matches(target, question->target);
+}
+
+static bool rules_match(const json_t *rules, const json_t *claims)
+{
+    const char *path;
+    json_t *pattern;
+
+    json_object_foreach((json_t *)rules, path, pattern)
+    {
+        const json_t *claim = claim_find(claims, path);
+
+        if (!claim || !claim_matches(json_string_value(pattern), claim))
+            return false;
+    }
+    return true;
+}
+
+static bool permits_admin(const json_t *policy)
+{
+    json_t *permission;
+    size_t i;
+
+    json_array_foreach(json_object_get(policy, "authorizedPermissions"), i, permission)
+    {
+        if (strcmp(json_string_value(permission), "admin") == 0)
+            return true;
+    }
+    return false;
+}
+
+enum policy_verdict policies_decide(const json_t *policies, const struct policy_question *question)
+{
+    bool is_allowed = false;
+    json_t *policy;
+    size_t i;
+
+    json_array_foreach(policies, i, policy)
+    {
+        const char *decision = json_string_value(json_object_get(policy, "decision"));
+
+        if (!policy_concerns(policy, question) ||
+            !rules_match(json_object_get(policy, "rules"), question->claims))
+            continue;
+        if (strcmp(decision, "deny") == 0)
+            return POLICY_DENIED;
+        if (!question->wants_admin || permits_admin(policy))
+            is_allowed = true;
+    }
+    return is_allowed ? POLICY_ALLOWED : POLICY_DENIED;
+}
+
+static char *rules_check(const json_t *rules)
+{
+    const char *path;
+    json_t *pattern;
+
+    json_object_foreach((json_t *)rules, path, pattern)
+    {
+        const char *rest = path;
+        const char *key;
+        size_t len;
+
+        if (!json_is_string(pattern))
+            return must_print("the rule for %s is not a string", path);
+        do
+            rest = path_next(rest, &key, &len);
+        while (rest && *rest);
+        if (!rest)
+            return must_print("malformed claim path: %s", path);
+    }
+    return NULL;
+}
+
+static char *policy_check(json_t *policy)
+{
+    const char *decision;
+    const char *type;
+    const char *ignored;
+    json_t *permissions = NULL;
+    json_t *rules;
+    json_t *permission;
+    json_error_t error;
+    size_t i;
+
+    if (json_unpack_ex(policy, &error, JSON_STRICT, "{s:s, s:s, s?s, s?s, s?s, s?s, s?o, s:o}",
+                       "decision", &decision, "tokenType", &type, "userLogin", &ignored, "teamName",
+                       &ignored, "runnerID", &ignored, "roleID", &ignored, "authorizedPermissions",
+                       &permissions, "rules", &rules) < 0)
+        return must_copy(error.text);
+    if (strcmp(decision, "allow") != 0 && strcmp(decision, "deny") != 0)
+        return must_copy("decision is neither allow nor deny");
+    if (token_type_index(type) == TOKEN_TYPES)
+        return must_copy("unknown tokenType");
+    if (permissions && !json_is_array(permissions))
+        return must_copy("authorizedPermissions is not an array");
+    json_array_foreach(permissions, i, permission)
+    {
+        if (!json_is_string(permission))
+            return must_copy("authorizedPermissions are not strings");
+    }
+    if (!json_is_object(rules))
+        return must_copy("rules is not an object");
+    return rules_check(rules);
+}
+
+char *policies_check(const json_t *policies)
+{
+    json_t *policy;
+    size_t i;
+
+    if (!json_is_array(policies))
+        return must_copy("policies is not an array");
+    json_array_foreach(policies, i, policy)
+    {
+        char *wrong = policy_check(policy);
+
+        if (wrong)
+            return wrong;
+    }
+    return NULL;
+}
+
+json_t *policies_default(void)
+{
+    return must(json_pack("[{s:s, s:s, s:s, s:[], s:{s:s}}]", "decision", "allow", "tokenType",
+                          "personal", "userLogin", "ci-bot", "authorizedPermissions", "rules",
+                          "aud", "urn:pulumi:org:acme"));
+}
+
+json_t *policies_allow_all(void)
+{
+    json_t *policies = must(json_array());
+
+    for (size_t i = 0; i < TOKEN_TYPES; i++) {
+        json_t *policy =
+            must(json_pack("{s:s, s:s, s:[s], s:{}}", "decision", "allow", "tokenType",
+                           token_types[i].token_type, "authorizedPermissions", "admin", "rules"));
+
+        if (token_types[i].target_field)
+            must_json(json_object_set_new(policy, token_types[i].target_field, json_string("*")));
+        must_json(json_array_append_new(policies, policy));
+    }
+    return policies;
+}

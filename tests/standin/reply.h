@@ -1,0 +1,38 @@
+/* What a listener is to answer. */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+enum reply_kind {
+    REPLY_BODY,  /* status and body at once */
+    REPLY_RESET, /* no answer: the connection is reset */
+    REPLY_SLOW,  /* the body, one byte now and then */
+    REPLY_HUGE,  /* a body that is far larger than any answer may be */
+};
+
+/* Owns its strings; all zero is a valid empty reply. */
+struct reply {
+    enum reply_kind kind;
+    unsigned status;
+    char *body;
+    size_t body_bytes;
+    const char *content_type;
+    char *retry_after;   /* or NULL */
+    char *cache_control; /* or NULL */
+};
+
+/* Takes @json. */
+void reply_json(struct reply *reply, unsigned status, json_t *json);
+
+/* Takes @text. */
+void reply_text(struct reply *reply, unsigned status, const char *content_type, char *text);
+
+/* An error of the token endpoint (RFC 6749, section 5.2). */
+void reply_oauth_error(struct reply *reply, unsigned status, const char *error,
+                       const char *description);
+
+/* An error of the rest of Pulumi Cloud's interface. */
+void reply_pulumi_error(struct reply *reply, unsigned status, const char *message);
+
+void reply_done(struct reply *reply);

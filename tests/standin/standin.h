@@ -1,0 +1,31 @@
+/* All of the stand-in's shared state, guarded by one lock unless a comment says otherwise. */
+#pragma once
+
+#include "counts.h"
+#include "fault.h"
+#include "issuer.h"
+#include "keys.h"
+#include "listener.h"
+#include "pulumi.h"
+#include "waiting.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct standin {
+    pthread_mutex_t lock;
+    atomic_bool is_stopping;
+    char *issuer_url; /* set before the first request, constant from then on */
+    struct keyring keyring;
+    struct waiting waiting;
+    struct issuer issuer;
+    struct pulumi pulumi;
+    struct counts counts;
+    struct fault issuer_fault;
+    struct fault upstream_fault;
+    struct listener issuer_listener;
+    struct listener upstream_listener;
+    struct listener untrusted_listener;
+    struct listener control_listener;
+};

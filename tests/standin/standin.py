@@ -1,0 +1,187 @@
+"""Starts podlogin-standin and drives its control interface. README.md describes the calls.
+
+    with Standin(binary, directory) as standin:
+        token = standin.mint(serviceaccount="pulumi-runner")
+        standin.fault_upstream(kind="status", status=503, times=2)
+
+Needs only Python's standard library, 3.9 or newer.
+"""
+
+import http.client
+import json
+import os
+import select
+import subprocess
+import threading
+import time
+import urllib.parse
+
+
+class StandinError(Exception):
+    """The stand-in refused a call, or did not start."""
+
+
+class Standin:
+    """A running stand-in. Its attributes issuer, upstream, untrusted, control and ca say where.
+
+    Start it in a thread that lives as long as the stand-in is needed: --die-with-parent follows the
+    thread that started it, not the process.
+    """
+
+    def __init__(self, binary, directory, *options, wait_s=20.0):
+        self._local = threading.local()
+        os.makedirs(directory, exist_ok=True)
+        self.directory = str(directory)
+        self.process = subprocess.Popen(
+            [str(binary), "--directory", self.directory, "--die-with-parent", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            ready = json.loads(self._ready_line(wait_s))
+        except ValueError as error:
+            self.stop()
+            raise StandinError("the stand-in did not start") from error
+        self.issuer = ready["issuer"]
+        self.upstream = ready["upstream"]
+        self.untrusted = ready["untrusted"]
+        self.control = ready["control"]
+        self.ca = ready["ca"]
+        self.pid = ready["pid"]
+
+    def _ready_line(self, wait_s):
+        deadline = time.monotonic() + wait_s
+        line = b""
+        while not line.endswith(b"\n"):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not select.select([self.process.stdout], [], [], left_s)[0]:
+                return ""
+            block = os.read(self.process.stdout.fileno(), 4096)
+            if not block:
+                return ""
+            line += block
+        return line.decode()
+
+    def stop(self):
+        """Ends the stand-in and returns its exit status; None only if it had to be killed."""
+        self.process.terminate()
+        try:
+            status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            status = None
+        self.process.stdout.close()
+        self.close()
+        return status
+
+    def close(self):
+        """Closes this thread's control connection. The next call opens another one."""
+        connection = getattr(self._local, "connection", None)
+        if connection:
+            connection.close()
+            self._local.connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def _connection(self):
+        # One for each thread: keep-alive saves a connection per call, and none is ever shared.
+        connection = getattr(self._local, "connection", None)
+        if not connection:
+            address = urllib.parse.urlsplit(self.control)
+            connection = http.client.HTTPConnection(address.hostname, address.port, timeout=120)
+            self._local.connection = connection
+        return connection
+
+    def call_raw(self, method, path, body=None):
+        """Makes a call and returns (status, bytes). @body is anything JSON, bytes, or None."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        connection = self._connection()
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+
+    def call(self, method, path, body=None):
+        """Makes a call and returns its JSON, or raises StandinError with the stand-in's reason."""
+        status, answer = self.call_raw(method, path, body)
+        if status != 200:
+            raise StandinError(f"{method} {path}: {json.loads(answer)['error']}")
+        return json.loads(answer)
+
+    def mint(self, **order):
+        """Returns one service-account token."""
+        return self.call("POST", "/mint", order)["token"]
+
+    def mint_many(self, count, **order):
+        """Returns @count tokens; %d in pod or serviceaccount is the number of the token."""
+        return self.call("POST", "/mint", {**order, "count": count})["tokens"]
+
+    def rotate(self, keep_old=True, alg="RS256"):
+        """Makes a new current key and returns its kid."""
+        return self.call("POST", "/keys/rotate", {"keep_old": keep_old, "alg": alg})["kid"]
+
+    def keys_document(self, body=None):
+        """Serves this text instead of the key set; None serves the key set again."""
+        self.call("PUT", "/keys/document", {} if body is None else {"body": body})
+
+    def discovery_document(self, body=None):
+        """Serves this text instead of the discovery document; None serves that again."""
+        self.call("PUT", "/discovery/document", {} if body is None else {"body": body})
+
+    def issuer_cache(self, max_age):
+        """Sets the max-age of Cache-Control; None sends no such header."""
+        self.call("PUT", "/issuer/cache", {"max_age": max_age})
+
+    def policies(self, policies=None):
+        """Returns the authorization policies, or sets them: a list, or the name of a preset."""
+        if policies is None:
+            return self.call("GET", "/policies")["policies"]
+        field = "preset" if isinstance(policies, str) else "policies"
+        self.call("PUT", "/policies", {field: policies})
+        return None
+
+    def configure_upstream(self, **settings):
+        """Sets any of expires_in, token_bytes and organizations."""
+        self.call("PUT", "/upstream", settings)
+
+    def fault_upstream(self, kind="none", **fault):
+        """Replaces the upstream's fault; without arguments there is none, and no latency."""
+        self.call("PUT", "/faults/upstream", {"kind": kind, **fault})
+
+    def fault_issuer(self, kind="none", **fault):
+        """Replaces the issuer's fault; without arguments there is none, and no latency."""
+        self.call("PUT", "/faults/issuer", {"kind": kind, **fault})
+
+    def counts(self):
+        return self.call("GET", "/counts")
+
+    def reset_counts(self):
+        self.call("POST", "/counts/reset")
+
+    def tokens(self):
+        """Returns the records of all access tokens that were issued."""
+        return self.call("GET", "/tokens")["tokens"]
+
+    def issued(self, token):
+        """Returns the record of an access token with "valid", or None if it was never issued."""
+        path = "/issued?" + urllib.parse.urlencode({"token": token})
+        status, answer = self.call_raw("GET", path)
+        return json.loads(answer) if status == 200 else None
+
+    def last_exchange(self):
+        """Returns what the latest exchange looked like on the wire, or None before the first."""
+        return self.call("GET", "/last-exchange")
+
+
+def subject_of(access_token):
+    """Returns whose an issued access token is: its subject is in it, in hexadecimal."""
+    return bytes.fromhex(access_token[len("pul-") :].split(".")[0]).decode()

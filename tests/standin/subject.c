@@ -1,0 +1,154 @@
+#include "subject.h"
+
+#include "encoding.h"
+#include "memory.h"
+#include "standin.h"
+
+#include <string.h>
+#include <time.h>
+
+DEFINE_CLEANUP(key_unrefp, struct key, key_unref);
+
+/* A compact JWS, still encoded (RFC 7515, section 7.1). */
+struct parts {
+    const char *header;
+    const char *payload;
+    const char *signature;
+    size_t header_len;
+    size_t payload_len;
+    size_t signature_len;
+};
+
+static bool parts_split(const char *token, struct parts *ret_parts)
+{
+    const char *first = strchr(token, '.');
+    const char *second = first ? strchr(first + 1, '.') : NULL;
+
+    if (!second || strchr(second + 1, '.'))
+        return false;
+    *ret_parts = (struct parts){
+        .header = token,
+        .header_len = (size_t)(first - token),
+        .payload = first + 1,
+        .payload_len = (size_t)(second - first - 1),
+        .signature = second + 1,
+        .signature_len = strlen(second + 1),
+    };
+    return true;
+}
+
+static json_t *decode_object(const char *text, size_t len)
+{
+    CLEANUP(freep)
+    uint8_t *bytes = NULL;
+    json_t *object;
+    size_t n_bytes;
+
+    if (base64url_decode(text, len, &bytes, &n_bytes) < 0)
+        return NULL;
+    object = json_loadb((const char *)bytes, n_bytes, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* Which key the header asks for. That key has one algorithm, and the header has no say in it. */
+static const char *find_key(struct standin *standin, const json_t *header, struct key **ret_key)
+{
+    const char *kid = json_string_value(json_object_get(header, "kid"));
+    const char *algorithm = json_string_value(json_object_get(header, "alg"));
+    CLEANUP(key_unrefp)
+    struct key *key = NULL;
+
+    if (json_object_get(header, "crit")) /* RFC 7515, section 4.1.11 */
+        return "the subject token has critical headers that are not understood";
+    if (!kid || !algorithm)
+        return "the subject token names no key or no algorithm";
+    key = keyring_find(&standin->keyring, kid);
+    if (!key)
+        return "the subject token is signed by an unknown key";
+    if (strcmp(key->algorithm->name, algorithm) != 0)
+        return "the subject token's algorithm is not its key's";
+    *ret_key = TAKE_PTR(key);
+    return NULL;
+}
+
+static const char *check_signature(struct standin *standin, const struct parts *parts)
+{
+    CLEANUP(json_decrefp)
+    json_t *header = decode_object(parts->header, parts->header_len);
+    CLEANUP(key_unrefp)
+    struct key *key = NULL;
+    CLEANUP(freep)
+    uint8_t *signature = NULL;
+    size_t signature_len;
+    const char *why;
+
+    if (!header)
+        return "the subject token's header is malformed";
+    why = find_key(standin, header, &key);
+    if (why)
+        return why;
+    if (base64url_decode(parts->signature, parts->signature_len, &signature, &signature_len) < 0)
+        return "the subject token's signature is malformed";
+    if (jws_verify(key->algorithm, key->pair, parts->header,
+                   parts->header_len + 1 + parts->payload_len, signature, signature_len) < 0)
+        return "the subject token's signature is not valid";
+    return NULL;
+}
+
+static const char *check_claims(struct standin *standin, const json_t *claims)
+{
+    const char *issuer = json_string_value(json_object_get(claims, "iss"));
+    const json_t *expires_at = json_object_get(claims, "exp");
+    const json_t *not_before = json_object_get(claims, "nbf");
+    double now = (double)time(NULL);
+
+    if (!issuer || strcmp(issuer, standin->issuer_url) != 0)
+        return "the subject token is of an unknown issuer";
+    if (!json_is_string(json_object_get(claims, "sub")))
+        return "the subject token has no subject";
+    if (!json_is_number(expires_at) || json_number_value(expires_at) <= now)
+        return "the subject token has expired";
+    if (not_before && (!json_is_number(not_before) || json_number_value(not_before) > now))
+        return "the subject token is not valid yet";
+    return NULL;
+}
+
+const char *subject_verify(struct standin *standin, const char *token, json_t **ret_claims)
+{
+    CLEANUP(json_decrefp)
+    json_t *claims = NULL;
+    struct parts parts;
+    const char *why;
+
+    if (!parts_split(token, &parts))
+        return "the subject token is not a signed JWT";
+    why = check_signature(standin, &parts);
+    if (why)
+        return why;
+    claims = decode_object(parts.payload, parts.payload_len);
+    if (!claims)
+        return "the subject token's claims are malformed";
+    why = check_claims(standin, claims);
+    if (why)
+        return why;
+    *ret_claims = TAKE_PTR(claims);
+    return NULL;
+}
+
+char *subject_claimed(const char *token)
+{
+    CLEANUP(json_decrefp)
+    json_t *claims = NULL;
+    const char *subject;
+    struct parts parts;
+
+    if (!token || !parts_split(token, &parts))
+        return NULL;
+    claims = decode_object(parts.payload, parts.payload_len);
+    subject = json_string_value(json_object_get(claims, "sub"));
+    return subject ? must_copy(subject) : NULL;
+}
