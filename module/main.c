@@ -1,18 +1,15 @@
 /* podlogin: the command in the container. */
 #include <errno.h>
-#include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "messages.h"
 #include "podlogin.h"
 #include "status.h"
+#include "text.h"
 #include "time_span.h"
 
 #define SERVICES_MAX 16
@@ -28,31 +25,39 @@ struct options {
     bool is_verbose;
 };
 
-static void print_help(void)
+static const char help[] =
+    "podlogin COMMAND [OPTIONS] [SERVICE]\n\n"
+    "Logs this pod in: asks the node's podlogind for a short-lived access token.\n\n"
+    "  token [SERVICE]                 print the token, nothing else\n"
+    "  exec [SERVICE]... -- COMMAND... run COMMAND with the services' variables set\n"
+    "  whoami                          print who the daemon takes this pod for\n"
+    "  wait                            return as soon as the daemon answers\n\n"
+    "  --service NAME     the service ($PODLOGIN_SERVICE, else pulumi)\n"
+    "  --min-ttl SPAN     the lifetime that the token should still have, such as 90min\n"
+    "  --timeout SPAN     how long all of it may take (10s; 60s at most)\n"
+    "  --socket PATH      the daemon's socket (" PODLOGIN_SOCKET_PATH ")\n"
+    "  --token-file PATH  the service-account token\n"
+    "  --json             token, whoami: a JSON object\n"
+    "  --verbose          say on standard error what is done\n"
+    "  --help, --version\n\n"
+    "Exit codes: 0; 64 usage; 69 no daemon; 70 a fault of podlogin; 75 try again; 77 refused;\n"
+    "78 configuration. exec ends as its child ends. See podlogin(1).\n";
+
+/* A pipe that was closed, or a full disk, must not look like success. */
+static int print(const char *text)
 {
-    fputs("podlogin COMMAND [OPTIONS] [SERVICE]\n\n"
-          "Logs this pod in: asks the node's podlogind for a short-lived access token.\n\n"
-          "  token [SERVICE]                 print the token, nothing else\n"
-          "  exec [SERVICE]... -- COMMAND... run COMMAND with the services' variables set\n"
-          "  whoami                          print who the daemon takes this pod for\n"
-          "  wait                            return as soon as the daemon answers\n\n"
-          "  --service NAME     the service ($PODLOGIN_SERVICE, else pulumi)\n"
-          "  --min-ttl SPAN     the lifetime that the token should still have, such as 90min\n"
-          "  --timeout SPAN     how long all of it may take (10s; 60s at most)\n"
-          "  --socket PATH      the daemon's socket (" PODLOGIN_SOCKET_PATH ")\n"
-          "  --token-file PATH  the service-account token\n"
-          "  --json             token, whoami: a JSON object\n"
-          "  --verbose          say on standard error what is done\n"
-          "  --help, --version\n\n"
-          "Exit codes: 0; 64 usage; 69 no daemon; 70 a fault of podlogin; 75 try again; 77 refused;\n"
-          "78 configuration. exec ends as its child ends. See podlogin(1).\n",
-          stdout);
+    int r = output(STDOUT_FILENO, text, NULL);
+
+    if (r == 0)
+        return EXIT_CODE_OK;
+    output(STDERR_FILENO, "podlogin: standard output: ", strerror(-r), "\n", NULL);
+    return EXIT_CODE_FAULT;
 }
 
 static int usage(const char *problem, const char *what)
 {
-    fprintf(stderr, "podlogin: %s%s%s; see podlogin --help\n", what ? what : "", what ? ": " : "",
-            problem);
+    output(STDERR_FILENO, "podlogin: ", what ? what : "", what ? ": " : "", problem,
+           "; see podlogin --help\n", NULL);
     return EXIT_CODE_USAGE;
 }
 
@@ -61,7 +66,8 @@ static int report(const struct podlogin *login, const char *what, enum podlogin_
 {
     const struct status_info *info = status_info(status);
 
-    fprintf(stderr, "podlogin: %s: %s: %s\n", what, info->name, podlogin_strerror(login, status));
+    output(STDERR_FILENO, "podlogin: ", what, ": ", info->name, ": ",
+           podlogin_strerror(login, status), "\n", NULL);
     return info->exit_code;
 }
 
@@ -95,33 +101,25 @@ static int open_login(const struct options *options, const char *service,
 }
 
 /* Strings of ours hold no control characters, so quote and backslash are all there is to escape. */
-static void print_json(const char *before, const char *name, const char *value)
+static void add_json(struct text *text, const char *before, const char *name, const char *value)
 {
-    printf("%s\"%s\":\"", before, name);
+    text_add(text, before, "\"", name, "\":\"", NULL);
     for (; *value; value++) {
         if (*value == '"' || *value == '\\')
-            putchar('\\');
-        putchar(*value);
+            text_add(text, "\\", NULL);
+        text_add_bytes(text, value, 1);
     }
-    putchar('"');
+    text_add(text, "\"", NULL);
 }
 
-static void time_text(int64_t time_s, char text[32])
+static void say_source(const struct podlogin *login, const struct podlogin_token *token)
 {
-    time_t seconds = (time_t)time_s;
-    struct tm parts;
+    int64_t left_s = podlogin_token_expires_at(token) - time(NULL);
+    char number[NUMBER_SIZE];
 
-    if (!gmtime_r(&seconds, &parts) || !strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts))
-        strcpy(text, "");
-}
-
-/* A pipe that was closed, or a full disk, must not look like success. */
-static int finish_output(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_CODE_OK;
-    fprintf(stderr, "podlogin: standard output: %s\n", strerror(errno));
-    return EXIT_CODE_FAULT;
+    output(STDERR_FILENO, "podlogin: ", podlogin_service(login), ": a token from ",
+           podlogin_token_source(token), ", valid for ",
+           number_text(left_s > 0 ? (uint64_t)left_s : 0, number), " s\n", NULL);
 }
 
 static int fetch(const struct options *options, const char *service,
@@ -141,17 +139,37 @@ static int fetch(const struct options *options, const char *service,
         return code;
     }
     if (options->is_verbose)
-        fprintf(stderr, "podlogin: %s: a token from %s, valid for %lld s\n",
-                podlogin_service(*ret_login), podlogin_token_source(*ret_token),
-                (long long)(podlogin_token_expires_at(*ret_token) - time(NULL)));
+        say_source(*ret_login, *ret_token);
     return EXIT_CODE_OK;
+}
+
+static int print_token(const struct options *options, const struct podlogin *login,
+                       const struct podlogin_token *token)
+{
+    static char buffer[2 * PODLOGIN_TOKEN_MAX + 4096];
+    struct text text = text_in(buffer, sizeof(buffer));
+    char expires[TIME_SIZE];
+    int code;
+
+    if (options->is_json) {
+        add_json(&text, "{", "service", podlogin_service(login));
+        add_json(&text, ",", "token", podlogin_token_value(token));
+        add_json(&text, ",", "token_type", podlogin_token_type(token));
+        add_json(&text, ",", "expires_at", time_text(podlogin_token_expires_at(token), expires));
+        add_json(&text, ",", "source", podlogin_token_source(token));
+        text_add(&text, "}\n", NULL);
+    } else {
+        text_add(&text, podlogin_token_value(token), "\n", NULL);
+    }
+    code = print(buffer);
+    explicit_bzero(buffer, sizeof(buffer));
+    return code;
 }
 
 static int command_token(const struct options *options, int argc, char **argv)
 {
     struct podlogin_token *token;
     struct podlogin *login;
-    char expires[32];
     int code;
 
     if (argc > 1)
@@ -159,63 +177,62 @@ static int command_token(const struct options *options, int argc, char **argv)
     code = fetch(options, argc ? argv[0] : options->service, &token, &login);
     if (code)
         return code;
-    if (options->is_json) {
-        time_text(podlogin_token_expires_at(token), expires);
-        print_json("{", "service", podlogin_service(login));
-        print_json(",", "token", podlogin_token_value(token));
-        print_json(",", "token_type", podlogin_token_type(token));
-        print_json(",", "expires_at", expires);
-        print_json(",", "source", podlogin_token_source(token));
-        fputs("}\n", stdout);
-    } else {
-        puts(podlogin_token_value(token));
-    }
+    code = print_token(options, login, token);
     podlogin_token_free(token);
     podlogin_end(login);
-    return finish_output();
+    return code;
 }
 
-static int print_identity_json(const struct podlogin_identity *identity)
+static void add_identity_json(struct text *text, const struct podlogin_identity *identity)
 {
-    char expires[32];
+    char expires[TIME_SIZE];
     const char *service;
 
-    time_text(podlogin_identity_expires_at(identity), expires);
-    print_json("{", "issuer", podlogin_identity_issuer(identity));
-    print_json(",", "subject", podlogin_identity_subject(identity));
-    print_json(",", "namespace", podlogin_identity_namespace(identity));
-    print_json(",", "serviceaccount", podlogin_identity_serviceaccount(identity));
-    print_json(",", "serviceaccount_uid", podlogin_identity_serviceaccount_uid(identity));
-    print_json(",", "pod", podlogin_identity_pod(identity));
-    print_json(",", "pod_uid", podlogin_identity_pod_uid(identity));
-    print_json(",", "expires_at", expires);
-    fputs(",\"services\":[", stdout);
+    add_json(text, "{", "issuer", podlogin_identity_issuer(identity));
+    add_json(text, ",", "subject", podlogin_identity_subject(identity));
+    add_json(text, ",", "namespace", podlogin_identity_namespace(identity));
+    add_json(text, ",", "serviceaccount", podlogin_identity_serviceaccount(identity));
+    add_json(text, ",", "serviceaccount_uid", podlogin_identity_serviceaccount_uid(identity));
+    add_json(text, ",", "pod", podlogin_identity_pod(identity));
+    add_json(text, ",", "pod_uid", podlogin_identity_pod_uid(identity));
+    add_json(text, ",", "expires_at", time_text(podlogin_identity_expires_at(identity), expires));
+    text_add(text, ",\"services\":[", NULL);
     for (unsigned i = 0; (service = podlogin_identity_service_at(identity, i)); i++)
-        printf("%s\"%s\"", i ? "," : "", service);
-    fputs("]}\n", stdout);
-    return finish_output();
+        text_add(text, i ? "," : "", "\"", service, "\"", NULL);
+    text_add(text, "]}\n", NULL);
 }
 
-static int print_identity(const struct podlogin_identity *identity)
+static void add_identity(struct text *text, const struct podlogin_identity *identity)
 {
-    char expires[32];
+    char expires[TIME_SIZE];
     const char *service;
 
-    time_text(podlogin_identity_expires_at(identity), expires);
-    printf("issuer          %s\n", podlogin_identity_issuer(identity));
-    printf("subject         %s\n", podlogin_identity_subject(identity));
-    printf("namespace       %s\n", podlogin_identity_namespace(identity));
-    printf("serviceaccount  %s (%s)\n", podlogin_identity_serviceaccount(identity),
-           podlogin_identity_serviceaccount_uid(identity));
+    text_add(text, "issuer          ", podlogin_identity_issuer(identity), "\n", NULL);
+    text_add(text, "subject         ", podlogin_identity_subject(identity), "\n", NULL);
+    text_add(text, "namespace       ", podlogin_identity_namespace(identity), "\n", NULL);
+    text_add(text, "serviceaccount  ", podlogin_identity_serviceaccount(identity), " (",
+             podlogin_identity_serviceaccount_uid(identity), ")\n", NULL);
     if (*podlogin_identity_pod(identity))
-        printf("pod             %s (%s)\n", podlogin_identity_pod(identity),
-               podlogin_identity_pod_uid(identity));
-    printf("expires         %s\n", expires);
-    printf("services       ");
+        text_add(text, "pod             ", podlogin_identity_pod(identity), " (",
+                 podlogin_identity_pod_uid(identity), ")\n", NULL);
+    text_add(text, "expires         ",
+             time_text(podlogin_identity_expires_at(identity), expires), "\n", NULL);
+    text_add(text, "services       ", NULL);
     for (unsigned i = 0; (service = podlogin_identity_service_at(identity, i)); i++)
-        printf(" %s", service);
-    putchar('\n');
-    return finish_output();
+        text_add(text, " ", service, NULL);
+    text_add(text, "\n", NULL);
+}
+
+static int print_identity(const struct options *options, const struct podlogin_identity *identity)
+{
+    static char buffer[2 * PODLOGIN_ANSWER_MAX];
+    struct text text = text_in(buffer, sizeof(buffer));
+
+    if (options->is_json)
+        add_identity_json(&text, identity);
+    else
+        add_identity(&text, identity);
+    return print(buffer);
 }
 
 static int command_whoami(const struct options *options, int argc, char **argv)
@@ -234,7 +251,7 @@ static int command_whoami(const struct options *options, int argc, char **argv)
     if (status != PODLOGIN_OK) {
         code = report(login, "whoami", status);
     } else {
-        code = options->is_json ? print_identity_json(identity) : print_identity(identity);
+        code = print_identity(options, identity);
         podlogin_identity_free(identity);
     }
     podlogin_end(login);
@@ -263,7 +280,7 @@ static int put_variable(const char *name, const char *value)
 {
     if (*name && setenv(name, value, 1) == 0)
         return EXIT_CODE_OK;
-    fprintf(stderr, "podlogin: %s: the variable cannot be set\n", name);
+    output(STDERR_FILENO, "podlogin: ", name, ": the variable cannot be set\n", NULL);
     return EXIT_CODE_FAULT;
 }
 
@@ -295,7 +312,7 @@ static int put_variables(const struct options *options, const char *service)
 /* The child takes our place: signals, exit status and process id are its own. */
 static int command_exec(const struct options *options, int argc, char **argv)
 {
-    int n = 0, code = EXIT_CODE_OK;
+    int n = 0, code = EXIT_CODE_OK, error;
 
     while (n < argc && strcmp(argv[n], "--") != 0)
         n++;
@@ -310,8 +327,9 @@ static int command_exec(const struct options *options, int argc, char **argv)
     if (code)
         return code;
     execvp(argv[n + 1], argv + n + 1);
-    code = errno == ENOENT ? 127 : 126;
-    fprintf(stderr, "podlogin: %s: %s\n", argv[n + 1], strerror(errno));
+    error = errno;
+    code = error == ENOENT ? 127 : 126;
+    output(STDERR_FILENO, "podlogin: ", argv[n + 1], ": ", strerror(error), "\n", NULL);
     return code;
 }
 
@@ -325,106 +343,119 @@ static const struct command {
     {"wait", command_wait},
 };
 
-enum option_id { SERVICE = 1, MIN_TTL, TIMEOUT, SOCKET, TOKEN_FILE, JSON, VERBOSE, HELP, VERSION };
+enum option_id { SERVICE, MIN_TTL, TIMEOUT, SOCKET, TOKEN_FILE, JSON, VERBOSE, HELP, VERSION };
 
-static int set_option(struct options *options, int id, const char *value)
+static const struct option {
+    const char *name;
+    bool has_value;
+} option_table[] = {
+    [SERVICE] = {"service", true},  [MIN_TTL] = {"min-ttl", true},
+    [TIMEOUT] = {"timeout", true},  [SOCKET] = {"socket", true},
+    [TOKEN_FILE] = {"token-file", true}, [JSON] = {"json", false},
+    [VERBOSE] = {"verbose", false}, [HELP] = {"help", false},
+    [VERSION] = {"version", false},
+};
+
+#define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
+
+/* An exit code, or -1: go on. */
+static int set_option(struct options *options, enum option_id id, const char *value)
 {
     uint64_t ms;
 
     switch (id) {
     case SERVICE:
         options->service = value;
-        return 0;
+        break;
     case SOCKET:
         options->socket = value;
-        return 0;
+        break;
     case TOKEN_FILE:
         options->token_file = value;
-        return 0;
+        break;
     case JSON:
         options->is_json = true;
-        return 0;
+        break;
     case VERBOSE:
         options->is_verbose = true;
-        return 0;
+        break;
     case MIN_TTL:
         if (time_span_parse(value, PODLOGIN_MIN_TTL_MAX_S * UINT64_C(1000), &ms) < 0)
             return usage("--min-ttl is a time span of at most 7d, such as 90min", value);
         options->min_ttl_s = (uint32_t)(ms / 1000);
         options->has_min_ttl = true;
-        return 0;
+        break;
     case TIMEOUT:
         if (time_span_parse(value, PODLOGIN_TIMEOUT_MAX_MS, &ms) < 0 || ms == 0)
             return usage("--timeout is a time span of at most 60s, such as 10s", value);
         options->timeout_ms = (uint32_t)ms;
-        return 0;
-    default:
-        return EXIT_CODE_USAGE;
+        break;
+    case HELP:
+        return print(help);
+    case VERSION:
+        return print("podlogin " PODLOGIN_VERSION "\n");
     }
-}
-
-/*
- * The first argument is the command; options and services follow in any order, up to "--". Returns an
- * exit code, or -1: go on with *ret_argc arguments that are no options.
- */
-static int parse_options(int argc, char **argv, struct options *options, int *ret_first)
-{
-    static const struct option table[] = {
-        {"service", required_argument, NULL, SERVICE},
-        {"min-ttl", required_argument, NULL, MIN_TTL},
-        {"timeout", required_argument, NULL, TIMEOUT},
-        {"socket", required_argument, NULL, SOCKET},
-        {"token-file", required_argument, NULL, TOKEN_FILE},
-        {"json", no_argument, NULL, JSON},
-        {"verbose", no_argument, NULL, VERBOSE},
-        {"help", no_argument, NULL, HELP},
-        {"version", no_argument, NULL, VERSION},
-        {0},
-    };
-    int id, code;
-
-    opterr = 0;
-    while ((id = getopt_long(argc, argv, ":", table, NULL)) != -1) {
-        if (id == HELP || id == VERSION) {
-            if (id == HELP)
-                print_help();
-            else
-                puts("podlogin " PODLOGIN_VERSION);
-            return finish_output();
-        }
-        if (id == '?' || id == ':')
-            return usage(id == ':' ? "the option needs a value" : "not an option",
-                         argv[optind - 1]);
-        code = set_option(options, id, optarg);
-        if (code)
-            return code;
-    }
-    *ret_first = optind;
     return -1;
 }
 
-/* getopt would take the options of exec's command for ours. */
-static int count_own(int argc, char **argv)
+/* --name, --name=VALUE or --name VALUE at argv[*i]; moves past a value. As set_option(). */
+static int parse_option(int argc, char **argv, int *i, struct options *options)
 {
-    int n = 1;
+    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+    size_t len = equals ? (size_t)(equals - name) : strlen(name);
 
-    while (n < argc && strcmp(argv[n], "--") != 0)
-        n++;
-    return n;
+    for (unsigned id = 0; argv[*i][1] == '-' && id < OPTIONS; id++) {
+        const struct option *option = &option_table[id];
+
+        if (strlen(option->name) != len || memcmp(option->name, name, len) != 0)
+            continue;
+        if (!option->has_value && equals)
+            return usage("the option takes no value", argv[*i]);
+        if (!option->has_value)
+            return set_option(options, id, NULL);
+        if (equals)
+            return set_option(options, id, equals + 1);
+        if (*i + 1 >= argc)
+            return usage("the option needs a value", argv[*i]);
+        return set_option(options, id, argv[++*i]);
+    }
+    return usage("not an option", argv[*i]);
+}
+
+/*
+ * Options stand anywhere before a "--", which begins exec's command. What is left of @argv is the
+ * command, services, and from "--" on all as it was. As set_option().
+ */
+static int parse_options(int *argc, char **argv, struct options *options)
+{
+    int n = 0, i, code;
+
+    for (i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        if (argv[i][0] != '-') {
+            argv[n++] = argv[i];
+            continue;
+        }
+        code = parse_option(*argc, argv, &i, options);
+        if (code >= 0)
+            return code;
+    }
+    while (i < *argc)
+        argv[n++] = argv[i++];
+    *argc = n;
+    return -1;
 }
 
 int main(int argc, char **argv)
 {
-    int own = count_own(argc, argv), first, code;
     struct options options = {0};
+    int code = parse_options(&argc, argv, &options);
 
-    code = parse_options(own, argv, &options, &first);
     if (code >= 0)
         return code;
-    if (first >= own)
+    if (argc == 0 || strcmp(argv[0], "--") == 0)
         return usage("a command is missing", NULL);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(commands[i].name, argv[first]) == 0)
-            return commands[i].run(&options, argc - first - 1, argv + first + 1);
-    return usage("not a command", argv[first]);
+        if (strcmp(commands[i].name, argv[0]) == 0)
+            return commands[i].run(&options, argc - 1, argv + 1);
+    return usage("not a command", argv[0]);
 }

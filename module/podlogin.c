@@ -2,15 +2,14 @@
 #include "podlogin.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
 #include "status.h"
 #include "subject_token.h"
+#include "text.h"
 #include "time_span.h"
 
 #define EXPORT          __attribute__((visibility("default")))
@@ -59,14 +58,10 @@ static bool is_service_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
 }
 
-__attribute__((format(printf, 2, 3))) static void set_error(struct podlogin *login,
-                                                            const char *format, ...)
+/* To be added to with text_add(). */
+static struct text new_error(struct podlogin *login)
 {
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(login->error, sizeof(login->error), format, args);
-    va_end(args);
+    return text_in(login->error, sizeof(login->error));
 }
 
 static enum podlogin_status set_text(char **member, const char *value, size_t max)
@@ -267,6 +262,7 @@ static struct podlogin_identity *identity_new(const struct message_identity *mes
 /* The refusal in the client's buffer becomes the handle's error. */
 static enum podlogin_status read_error(struct podlogin *login, const struct wire_header *header)
 {
+    struct text error = new_error(login);
     struct message_error message;
     const struct status_info *info;
 
@@ -277,9 +273,12 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
     info = message.status < PODLOGIN_UNREACHABLE ? status_info(message.status)
                                                  : status_info(PODLOGIN_INTERNAL);
     login->retry_after_ms = message.retry_after_ms;
-    set_error(login, "%s%s%.*s%s", info->sentence, message.detail.len ? " (" : "",
-              (int)message.detail.len, (const char *)message.detail.at,
-              message.detail.len ? ")" : "");
+    text_add(&error, info->sentence, NULL);
+    if (message.detail.len) {
+        text_add(&error, " (", NULL);
+        text_add_bytes(&error, message.detail.at, message.detail.len);
+        text_add(&error, ")", NULL);
+    }
     if (header->id == 0)
         client_close(&login->client);
     return info->status;
@@ -287,23 +286,29 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
 
 static void explain_local(struct podlogin *login, enum podlogin_status status)
 {
+    struct text error = new_error(login);
+    char timeout[NUMBER_SIZE];
+
     if (status == PODLOGIN_UNREACHABLE)
-        set_error(login, "%s: %s", login->socket, status_info(status)->sentence);
+        text_add(&error, login->socket, ": ", status_info(status)->sentence, NULL);
     if (status == PODLOGIN_TIMEOUT)
-        set_error(login, "%s (%u ms)", status_info(status)->sentence, login->timeout_ms);
+        text_add(&error, status_info(status)->sentence, " (",
+                 number_text(login->timeout_ms, timeout), " ms)", NULL);
 }
 
 static enum podlogin_status read_subject_token(struct podlogin *login, struct subject_token *token)
 {
     int r = subject_token_read(login->token_file, token);
+    struct text error = new_error(login);
 
     if (r == 0)
         return PODLOGIN_OK;
     if (token->path)
-        set_error(login, "%s: %s", token->path,
-                  r == -EFBIG     ? "longer than a service-account token can be; check --token-file"
-                  : r == -ENODATA ? "empty; is it a service-account token?"
-                                  : strerror(-r));
+        text_add(&error, token->path, ": ",
+                 r == -EFBIG     ? "longer than a service-account token can be; check --token-file"
+                 : r == -ENODATA ? "empty; is it a service-account token?"
+                                 : strerror(-r),
+                 NULL);
     return PODLOGIN_NO_SUBJECT_TOKEN;
 }
 
