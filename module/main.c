@@ -441,6 +441,7 @@ static int parse_options(int *argc, char **argv, struct options *options)
     }
     while (i < *argc)
         argv[n++] = argv[i++];
+    argv[n] = NULL; /* exec's command takes it as it stands */
     *argc = n;
     return -1;
 }

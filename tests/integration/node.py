@@ -237,3 +237,8 @@ def wait_all(processes, timeout_s=90):
         out, error = process.communicate(timeout=timeout_s)
         results.append((process.returncode, out.strip(), error.strip()))
     return results
+
+
+def scale(small, full):
+    """How much of something a test does: $PODLOGIN_SCALE=full is what ./dev soak sets."""
+    return full if os.environ.get("PODLOGIN_SCALE") == "full" else small

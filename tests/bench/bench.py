@@ -1,0 +1,287 @@
+"""Measures podlogind against the floor, prints the table of goals. README.md says how to read it.
+
+The programs are those of the build directory in $PODLOGIN_BUILD, the static command is that in
+$PODLOGIN_STATIC or is compiled here. Needs Python's standard library only.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import report
+import rig
+from rig import Failure
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LATENCY_MS = 150  # of the upstream, in the storm
+
+
+class Plan:
+    """How much is done of everything."""
+
+    def __init__(self, is_quick):
+        self.rounds = 2 if is_quick else 5
+        self.round_s = 0.25 if is_quick else 0.9
+        self.storm_rounds = 2 if is_quick else 5
+        self.storm_requests = 256 if is_quick else 1000
+        self.identities = 300 if is_quick else 5000
+        self.new_jwts = 300 if is_quick else 2000
+        self.spawns = 100 if is_quick else 400
+
+
+class Bench:
+    def __init__(self, the_rig, plan):
+        self.rig = the_rig
+        self.plan = plan
+        self.figures = {}
+        self.rounds = {}
+        self.details = []
+
+    def say(self, text):
+        self.details.append(text)
+        print(text, file=sys.stderr, flush=True)
+
+    def prepare(self):
+        """A daemon with one token at hand, and a floor whose answers are as long."""
+        self.node = self.rig.node("main")
+        self.jwt = self.rig.jwts("jwt", count=1, serviceaccount="pulumi-runner")
+        one = rig.load(self.node, self.jwt, "--requests", 1)
+        self.answer_bytes = one["answer_bytes"]
+        self.floor = self.rig.floor(self.answer_bytes)
+        self.say(f"A login and a request are {one['request_bytes']} bytes, an answer is "
+                 f"{self.answer_bytes}.")
+
+    def one_round(self, server, *options):
+        before = rig.cpu_ns(server.process.pid)
+        result = rig.load(server, self.jwt, "--seconds", self.plan.round_s, *options)
+        used = rig.cpu_ns(server.process.pid) - before
+        return {**result, "cpu_us": used / 1000 / result["all_requests"]}
+
+    def pairs(self, mode, k):
+        """Rounds of floor and daemon by turns; the order within a pair changes, so that neither
+        profits from what the machine is about to do."""
+        options = ["--mode", mode, "--connections", k]
+        cpus = os.sched_getaffinity(0)
+        if k == 1:
+            cpus = {max(cpus)}
+            options += ["--cpu", max(cpus)]
+        for server in (self.floor, self.node):
+            rig.pin(server.process.pid, cpus)
+        pairs = []
+        for i in range(self.plan.rounds):
+            pair = {}
+            for name in ("floor", "daemon") if i % 2 == 0 else ("daemon", "floor"):
+                pair[name] = self.one_round(self.floor if name == "floor" else self.node, *options)
+            pairs.append(pair)
+        for server in (self.floor, self.node):
+            rig.pin(server.process.pid, os.sched_getaffinity(0))
+        return pairs
+
+    def hits(self):
+        """Lines 1 to 4."""
+        for mode in ("persistent", "connect"):
+            for k in (16, 64, 1):
+                pairs = self.pairs(mode, k)
+                self.rounds[f"{mode} K={k}"] = pairs
+                rates = [p["daemon"]["per_s"] / p["floor"]["per_s"] for p in pairs]
+                cpu = [p["daemon"]["cpu_us"] - p["floor"]["cpu_us"] for p in pairs]
+                tail = [p["daemon"]["p99_us"] / p["floor"]["p99_us"] for p in pairs]
+                self.figures[f"{mode} K={k}"] = statistics.median(rates)
+                if k == 16:
+                    self.figures[f"CPU {mode}"] = statistics.median(cpu)
+                    self.figures[f"p99 {mode}"] = statistics.median(tail)
+                self.say(f"{mode}, K={k}{' on one CPU' if k == 1 else ''}: {spread(rates)} of the "
+                         f"floor; {middle(pairs, 'daemon', 'per_s'):,.0f} hits/s to "
+                         f"{middle(pairs, 'floor', 'per_s'):,.0f}; p50 / p99 / p99.9 "
+                         f"{latencies(pairs, 'daemon')} to {latencies(pairs, 'floor')} µs, p99 "
+                         f"{spread(tail)}; CPU per hit {middle(pairs, 'daemon', 'cpu_us'):.2f} to "
+                         f"{middle(pairs, 'floor', 'cpu_us'):.2f} µs, {spread(cpu)} more.")
+
+    def new_jwts(self):
+        """Line 6: JWTs never seen before, of an account whose token is cached; less a plain hit."""
+        pid = self.node.process.pid
+        n = self.plan.new_jwts
+        fresh = self.rig.jwts("new-jwts", count=n, serviceaccount="pulumi-runner", pod="new-%d")
+        costs = []
+        for _ in range(2):  # the second time all of them are remembered
+            before = rig.cpu_ns(pid)
+            rig.load(self.node, fresh, "--mode", "connect", "--connections", 16, "--requests", n)
+            costs.append((rig.cpu_ns(pid) - before) / 1000 / n)
+        self.figures["CPU new JWT"] = costs[0] - costs[1]
+        self.say(f"{n} new JWTs: {costs[0]:.1f} µs of CPU each, {costs[1]:.1f} once remembered.")
+
+    def storms(self):
+        """Line 7. The floor holds its answers back for L, so that its excess is of the same kind."""
+        n = self.plan.storm_requests
+        late = self.rig.floor(self.answer_bytes, LATENCY_MS)
+        self.rig.standin.fault_upstream(latency_ms=LATENCY_MS)
+        rounds = []
+        for i in range(self.plan.storm_rounds):
+            jwt = self.rig.jwts("storm", count=1, serviceaccount=f"storm-{i}")
+            floor = rig.storm(late, jwt, n)
+            self.rig.standin.reset_counts()
+            daemon = rig.storm(self.node, jwt, n)
+            rounds.append({"floor": floor, "daemon": daemon,
+                           "exchanges": self.rig.standin.counts()["exchanges"]})
+        self.rig.standin.fault_upstream()
+        self.rounds["storm"] = rounds
+        excess = {name: [r[name]["p99_us"] / 1000 - LATENCY_MS for r in rounds]
+                  for name in ("floor", "daemon")}
+        self.figures["storm exchanges"] = max(r["exchanges"] for r in rounds)
+        self.figures["storm excess"] = statistics.median(
+            (ours - 1) / theirs for ours, theirs in zip(excess["daemon"], excess["floor"]))
+        self.say(f"A storm of {n} with L = {LATENCY_MS} ms: p50 / p99 / max "
+                 f"{storm_times(rounds, 'daemon')} ms to {storm_times(rounds, 'floor')}; p99 over L "
+                 f"{spread(excess['daemon'])} ms to {spread(excess['floor'])}; no failures.")
+
+    def memory(self):
+        """Lines 8 and 11, with a daemon of their own."""
+        n = self.plan.identities
+        accounts = self.rig.jwts("accounts", count=n, serviceaccount="runner-%d", pod="job-%d")
+        node = self.rig.node("memory")
+        empty = rig.memory(node.process.pid)
+        # one login first, so that neither the issuer's keys nor the upstream's handshake is counted
+        rig.load(node, self.jwt, "--requests", 1)
+        self.rig.standin.reset_counts()
+        pids = (node.process.pid, node.exchanger_pid())
+        before = [rig.cpu_ns(pid) for pid in pids]
+        rig.load(node, accounts, "--mode", "connect", "--connections", 16, "--requests", n)
+        each = [(rig.cpu_ns(pid) - start) / 1000 / n for pid, start in zip(pids, before)]
+        self.figures["new exchanges"] = self.rig.standin.counts()["exchanges"] / n
+        self.figures["new CPU"] = sum(each)
+        self.say(f"{n} new identities, 16 at a time: CPU each {each[0]:.0f} µs in the broker, "
+                 f"{each[1]:.0f} in the exchanger.")
+        full = rig.memory(node.process.pid)
+        node.restart()
+        cached = rig.memory(node.process.pid)
+        kind = "pss" if "pss" in empty else "rss"
+        self.figures["memory empty"] = empty[kind]
+        self.figures["memory identity"] = (cached["private"] - empty["private"]) / n
+        self.say(f"The broker, empty: {sizes(empty)}; after {n} logins: {sizes(full)}; restarted, so "
+                 f"that it holds only what it caches: {sizes(cached)}. Per identity "
+                 f"{(cached['private'] - empty['private']) / n:.0f} bytes (restarted), "
+                 f"{(full['private'] - empty['private']) / n:.0f} (before, with the verified JWTs).")
+
+    def command(self):
+        """Line 12: daemon, timer and command on one CPU."""
+        static, empty, problem = static_programs(self.rig.directory)
+        if problem:
+            self.say(f"The static command is not measured: {problem}")
+            return
+        cpu = {max(os.sched_getaffinity(0))}
+        rig.pin(self.node.process.pid, cpu)
+        environment = {"PODLOGIN_SOCKET": str(self.node.socket), "PODLOGIN_TOKEN_FILE": str(self.jwt)}
+        times = rig.spawn(self.plan.spawns, [static, "token"], [empty], env=environment,
+                          preexec_fn=lambda: os.sched_setaffinity(0, cpu))
+        rig.pin(self.node.process.pid, os.sched_getaffinity(0))
+        self.figures["client size"] = static.stat().st_size
+        self.figures["client exec"] = times["first"]["p50_us"] / times["second"]["p50_us"]
+        self.say(f"`podlogin token`, static: {static.stat().st_size} bytes, "
+                 f"{times['first']['p50_us']:.0f} µs from exec to exit on one CPU with the daemon, "
+                 f"an empty program {times['second']['p50_us']:.0f} µs; medians of "
+                 f"{self.plan.spawns} runs by turns.")
+
+    def run(self):
+        self.prepare()
+        self.hits()
+        self.new_jwts()
+        self.storms()
+        self.memory()
+        self.command()
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def middle(rounds, name, key):
+    return statistics.median(r[name][key] for r in rounds)
+
+
+def latencies(rounds, name):
+    return " / ".join(f"{middle(rounds, name, key):.0f}" for key in ("p50_us", "p99_us", "p999_us"))
+
+
+def storm_times(rounds, name):
+    return " / ".join(f"{middle(rounds, name, key) / 1000:.1f}"
+                      for key in ("p50_us", "p99_us", "max_us"))
+
+
+def sizes(memory):
+    return ", ".join(f"{name} {size / 2**20:.2f} MiB" for name, size in memory.items())
+
+
+def static_programs(directory):
+    """Paths of the stripped static command and of an empty program, or why there are none."""
+    compiler = shutil.which("musl-gcc")
+    if not compiler:
+        return None, None, "there is no musl-gcc"
+    flags = [compiler, "-Os", "-static", "-s", "-std=gnu17", "-D_GNU_SOURCE",
+             "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
+    empty, source = directory / "empty", directory / "empty.c"
+    static = directory / "podlogin"
+    source.write_text("int main(void)\n{\n    return 0;\n}\n")
+    given = os.environ.get("PODLOGIN_STATIC")
+    commands = [[*flags, source, "-o", empty]]
+    if given:
+        shutil.copy(given, static)
+        commands.append(["strip", static])
+    else:
+        sources = [*sorted((ROOT / "protocol").glob("*.c")), *sorted((ROOT / "module").glob("*.c"))]
+        commands.append([*flags, "-DPODLOGIN_VERSION=\"bench\"", f"-I{ROOT / 'protocol'}",
+                         f"-I{ROOT / 'module'}", *sources, "-o", static])
+    for command in commands:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            return None, None, f"it does not compile: {result.stderr.strip()[-300:]}"
+    return static, empty, None
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description="Measures podlogind against the floor.")
+    parser.add_argument("--quick", action="store_true", help="shows that all of it works, in 20 s")
+    parser.add_argument("--json", metavar="FILE", help="writes the figures and all rounds")
+    parser.add_argument("--markdown", metavar="FILE",
+                        help="writes the table between the marks of this page")
+    options = parser.parse_args()
+    if options.markdown:
+        try:
+            report.section_of(options.markdown)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+    return options
+
+
+def main():
+    options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = time.monotonic()
+    try:
+        with rig.Rig() as the_rig:
+            bench = Bench(the_rig, Plan(options.quick))
+            bench.run()
+    except (Failure, OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    rows = report.assess(bench.figures)
+    text = report.markdown(rows, bench.details)
+    print(text.split("\n\n", 1)[0])
+    print(f"({time.monotonic() - started:.0f} s)", file=sys.stderr)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(
+            {"machine": report.machine(), "is_quick": options.quick, "lines": rows,
+             "details": bench.details, "rounds": bench.rounds}, indent=2) + "\n")
+    if options.markdown:
+        report.write_section(options.markdown, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""What the benchmark runs: a stand-in, a daemon and the floor, the generators of load, and the
+kernel's own figures about each of them."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
+
+from node import AUDIENCE, BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node, Standin  # noqa: E402
+
+BENCH = BUILD / "tests/bench"
+PROGRAMS = [PODLOGIND, EXCHANGER, PODLOGIN, STANDIN,
+            *(BENCH / f"bench-{name}" for name in ("floor", "load", "storm", "spawn"))]
+TOKEN_BYTES = 1024  # so that an answer is about 1 KiB
+
+
+class Failure(Exception):
+    """Something that was measured did not work; no figure is worth anything then."""
+
+
+def run_json(command, **options):
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=300, check=False, **options)
+    if result.returncode != 0:
+        raise Failure(f"{pathlib.Path(command[0]).name} ended with {result.returncode}: "
+                      f"{(result.stderr or result.stdout).strip()}")
+    return json.loads(result.stdout)
+
+
+class Rig:
+    """One stand-in, in a directory of its own that goes with it, and what is started beside it."""
+
+    def __init__(self):
+        missing = [program.name for program in PROGRAMS if not program.exists()]
+        if missing:
+            raise Failure(f"not built: {', '.join(missing)}; PODLOGIN_BUILD names the build directory")
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="podlogin-bench-"))
+        self.standin = None
+        self.nodes = []
+        self.floors = []
+
+    def __enter__(self):
+        try:
+            self.standin = Standin(STANDIN, self.directory / "standin")
+            self.standin.policies("allow-all")
+            self.standin.configure_upstream(expires_in=7200, token_bytes=TOKEN_BYTES)
+        except BaseException:
+            self.clean()
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        codes = self.clean()
+        if kind is None and any(codes):
+            raise Failure(f"the daemons ended with {codes}")
+
+    def clean(self):
+        for floor in self.floors:
+            floor.process.kill()
+            floor.process.wait()
+        codes = [node.stop() for node in self.nodes]
+        if self.standin:
+            self.standin.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return codes
+
+    def node(self, name):
+        """A daemon that runs with the level of log that an administrator would have."""
+        node = Node(self.directory / name, self.standin)
+        settings = node.etc / "podlogind.conf"
+        settings.write_text(settings.read_text().replace("LogLevel=debug\n", ""))
+        self.nodes.append(node)
+        node.start()
+        return node
+
+    def floor(self, answer_bytes, delay_ms=0):
+        floor = Floor(self.directory / f"floor-{len(self.floors)}.sock", answer_bytes, delay_ms)
+        self.floors.append(floor)
+        return floor
+
+    def jwts(self, name, **order):
+        """A file of service-account tokens, one a line."""
+        tokens = self.standin.mint_many(audience=[AUDIENCE], namespace="ci", **order)
+        path = self.directory / name
+        path.write_text("\n".join(tokens))
+        return path
+
+
+class Floor:
+    def __init__(self, path, answer_bytes, delay_ms):
+        self.socket = path
+        self.process = subprocess.Popen(
+            [BENCH / "bench-floor", "--socket", path, "--answer-bytes", str(answer_bytes),
+             "--delay-ms", str(delay_ms)], stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failure("the floor did not start")
+            time.sleep(0.01)
+
+
+def load(server, jwt_file, *options):
+    return run_json([BENCH / "bench-load", "--socket", server.socket, "--jwt-file", jwt_file,
+                     *map(str, options)])
+
+
+def storm(server, jwt_file, connections):
+    return run_json([BENCH / "bench-storm", "--socket", server.socket, "--jwt-file", jwt_file,
+                     "--connections", str(connections)])
+
+
+def spawn(runs, first, second, **options):
+    return run_json([BENCH / "bench-spawn", str(runs), *first, "---", *second], **options)
+
+
+def threads(pid):
+    return [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+
+
+def pin(pid, cpus):
+    for thread in threads(pid):
+        os.sched_setaffinity(thread, cpus)
+
+
+def cpu_ns(pid):
+    """What the process has run so far, to the nanosecond if the kernel counts it so."""
+    try:
+        return sum(int(pathlib.Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
+                   for thread in threads(pid))
+    except FileNotFoundError:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+def memory(pid):
+    """Bytes: "rss"; "private", what is this process's alone and written; "pss", each page divided
+    by the processes that share it. The latter two only for whoever may trace the daemon: root."""
+    names = {"Rss": "rss", "Pss": "pss", "Private_Dirty": "private", "VmRSS": "rss",
+             "RssAnon": "private"}
+    try:
+        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except PermissionError:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    found = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name in names:
+            found[names[name]] = int(value.split()[0]) * 1024
+    return found

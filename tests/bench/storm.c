@@ -1,0 +1,163 @@
+/*
+ * A storm: N connections that all ask at the same moment, then all wait. Prints the latencies as
+ * JSON, each from the moment before the first request was written. Ends with 1 if any answer is not
+ * a token.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "cleanup.h"
+#include "client.h"
+#include "histogram.h"
+
+#define SILENCE_MAX_MS  30000
+#define EVENTS_PER_WAIT 256
+
+struct options {
+    const char *socket;
+    const char *jwt_file;
+    const char *service;
+    size_t connections;
+};
+
+struct storm {
+    struct options options;
+    struct tickets tickets;
+    struct client *clients;
+    int epoll_fd;
+    uint64_t from_ns;
+    uint64_t written_ns; /* when the last request was written */
+    size_t n_failures;
+    struct histogram histogram;
+};
+
+static void print_help(void)
+{
+    printf("bench-storm --socket PATH --jwt-file FILE [--service NAME] [--connections N]\n\n"
+           "The connections take the JWTs of the file, one a line, in turn.\n");
+}
+
+static int parse_options(int argc, char **argv, struct options *options)
+{
+    enum { SOCKET = 1, JWT_FILE, SERVICE, CONNECTIONS };
+    static const struct option table[] = {
+        {"socket", required_argument, NULL, SOCKET},
+        {"jwt-file", required_argument, NULL, JWT_FILE},
+        {"service", required_argument, NULL, SERVICE},
+        {"connections", required_argument, NULL, CONNECTIONS},
+        {0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        switch (option) {
+        case SOCKET:
+            options->socket = optarg;
+            break;
+        case JWT_FILE:
+            options->jwt_file = optarg;
+            break;
+        case SERVICE:
+            options->service = optarg;
+            break;
+        case CONNECTIONS:
+            options->connections = strtoul(optarg, NULL, 10);
+            break;
+        default:
+            return -EINVAL;
+        }
+    }
+    return options->socket && options->jwt_file && options->connections && optind == argc ? 0
+                                                                                          : -EINVAL;
+}
+
+static int prepare(struct storm *storm)
+{
+    const struct options *options = &storm->options;
+    int r = tickets_load(&storm->tickets, options->jwt_file, options->service);
+
+    if (r < 0)
+        return r;
+    raise_descriptors();
+    storm->clients = calloc(options->connections, sizeof(*storm->clients));
+    storm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!storm->clients || storm->epoll_fd < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < options->connections && r == 0; i++) {
+        struct client *client = &storm->clients[i];
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+
+        r = client_connect(client, options->socket);
+        if (r == 0 && epoll_ctl(storm->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0)
+            r = -errno;
+    }
+    return r;
+}
+
+static int ask_all(struct storm *storm)
+{
+    int r = 0;
+
+    storm->from_ns = now_ns();
+    for (size_t i = 0; i < storm->options.connections && r == 0; i++)
+        r = client_ask(&storm->clients[i], &storm->tickets.ticket[i % storm->tickets.n], 0);
+    storm->written_ns = now_ns();
+    return r;
+}
+
+static bool is_over(const struct storm *storm)
+{
+    return storm->histogram.n + storm->n_failures == storm->options.connections;
+}
+
+static int await_all(struct storm *storm)
+{
+    struct epoll_event events[EVENTS_PER_WAIT];
+
+    while (!is_over(storm)) {
+        int n = epoll_wait(storm->epoll_fd, events, EVENTS_PER_WAIT, SILENCE_MAX_MS);
+
+        if (n <= 0)
+            return n < 0 ? -errno : -ETIMEDOUT;
+        for (int i = 0; i < n; i++) {
+            struct client *client = events[i].data.ptr;
+            long len = client_read(client);
+
+            if (len == 0)
+                continue;
+            if (len > 0) {
+                histogram_add(&storm->histogram, now_ns() - storm->from_ns);
+                continue;
+            }
+            storm->n_failures++;
+            client_close(client); /* which ends its events */
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct storm storm = {.options = {.service = "pulumi", .connections = 1000}};
+
+    if (parse_options(argc, argv, &storm.options) < 0) {
+        print_help();
+        return 64;
+    }
+    if (prepare(&storm) < 0 || ask_all(&storm) < 0)
+        return 1; /* it has been said why */
+    if (await_all(&storm) < 0)
+        storm.n_failures = storm.options.connections - storm.histogram.n;
+    printf("{\"requests\": %zu, \"failures\": %zu, \"written_us\": %.3f, ",
+           storm.options.connections, storm.n_failures,
+           (double)(storm.written_ns - storm.from_ns) / 1e3);
+    histogram_print(&storm.histogram);
+    printf("}\n");
+    tickets_done(&storm.tickets);
+    free(storm.clients);
+    return storm.n_failures ? 1 : 0;
+}

@@ -1,0 +1,149 @@
+"""Runs many processes at once, measures each of them, and leaves none behind.
+
+Each process writes to files of its own, which are read when all have ended: reading pipes while
+measuring would make the processes wait for whoever measures them.
+"""
+
+import json
+import math
+import os
+import selectors
+import signal
+import time
+
+DEADLINE_S = 120.0  # for a whole wave; every job has given up by itself long before
+
+
+class Interrupts:
+    """Makes SIGINT, SIGTERM and SIGHUP an orderly exit with 128 + the signal's number.
+
+    Inside `with interrupts:` the exit waits for the block's end, so that no process is ever started
+    without being noted. Once an exit is under way, further signals do not cut the cleanup short.
+    """
+
+    def __init__(self):
+        self.number = 0
+        self.held = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._arrived)
+
+    def _arrived(self, number, _frame):
+        self.number = self.number or number
+        if not self.held:
+            self._end()
+
+    def _end(self):
+        self.held = True
+        raise SystemExit(128 + self.number)
+
+    def hold(self):
+        """From here on the end is near anyway, and it has to be a clean one."""
+        self.held = True
+
+    def __enter__(self):
+        self.held = True
+
+    def __exit__(self, kind, *_):
+        if self.number:
+            self._end()
+        self.held = kind is not None  # a failure: what follows is cleanup
+
+
+class Job:
+    """One pod's process: what it runs, whose token it must get, and what came of it."""
+
+    def __init__(self, command, environment, subject, output):
+        self.command = [str(argument) for argument in command]
+        self.environment = environment
+        self.subject = subject
+        self.output = output  # a path; standard error goes beside it
+        self.pid = self.pidfd = self.code = None
+        self.wall_s = self.cpu_s = 0.0
+
+    def start(self):
+        write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self.began = time.monotonic()
+        self.pid = os.posix_spawn(
+            self.command[0], self.command, self.environment,
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                          (os.POSIX_SPAWN_OPEN, 1, f"{self.output}.out", write, 0o600),
+                          (os.POSIX_SPAWN_OPEN, 2, f"{self.output}.err", write, 0o600)],
+            setsigdef=[signal.SIGPIPE])  # Python ignores it; a job must not
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def reap(self):
+        _, status, usage = os.wait4(self.pid, 0)
+        self.wall_s = time.monotonic() - self.began
+        self.cpu_s = usage.ru_utime + usage.ru_stime
+        self.code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        os.close(self.pidfd)
+
+    def answer(self):
+        """The JSON that the process printed, or an empty object."""
+        try:
+            with open(f"{self.output}.out", encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {}
+
+    def error(self):
+        with open(f"{self.output}.err", encoding="utf-8", errors="replace") as file:
+            return file.read().strip() or "(nothing on standard error)"
+
+
+class Wave:
+    """Starts all jobs as fast as it can and waits for them. The counters may be read meanwhile."""
+
+    def __init__(self, jobs, interrupts):
+        self.jobs = jobs
+        self.interrupts = interrupts
+        self.running = set()
+        self.succeeded = self.failed = 0
+        self.spawn_s = self.total_s = 0.0
+        self.began = time.monotonic()
+
+    def run(self):
+        self.began = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            try:
+                for job in self.jobs:
+                    self._start(job, selector)
+                    self._reap(selector, 0)  # or early ends would be seen late
+                self.spawn_s = time.monotonic() - self.began
+                while self.running and time.monotonic() - self.began < DEADLINE_S:
+                    self._reap(selector, 0.5)
+            finally:
+                self._end_rest()
+        self.total_s = time.monotonic() - self.began
+
+    def _start(self, job, selector):
+        with self.interrupts:
+            job.start()
+            self.running.add(job)
+            selector.register(job.pidfd, selectors.EVENT_READ, job)
+
+    def _reap(self, selector, timeout_s):
+        for key, _ in selector.select(timeout_s):
+            with self.interrupts:
+                selector.unregister(key.fd)
+                self._ended(key.data)
+
+    def _ended(self, job):
+        job.reap()
+        self.running.remove(job)
+        if job.code == 0:
+            self.succeeded += 1
+        else:
+            self.failed += 1
+
+    def _end_rest(self):
+        """Nothing to do, unless the wave was interrupted or hangs."""
+        for job in self.running:
+            signal.pidfd_send_signal(job.pidfd, signal.SIGKILL)
+        for job in list(self.running):
+            self._ended(job)
+
+    def wall_percentile_s(self, percent):
+        """By nearest rank: a time that a job really took."""
+        times = sorted(job.wall_s for job in self.jobs)
+        return times[max(0, math.ceil(len(times) * percent / 100) - 1)]

@@ -1,0 +1,268 @@
+"""The command and the library as a container sees them: options, variables, exit codes, links."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import unittest
+
+from node import BUILD, PODLOGIN, PODLOGIND, NodeCase
+
+STATIC = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", ".")) / "build-musl/module/podlogin"
+
+
+class Command(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+        self.token_file = self.node.jwt_file(self.mint(pod="job-1"))
+
+    def run_ok(self, *arguments, **variables):
+        result = self.node.podlogin(*arguments, token_file=self.token_file, **variables)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def test_token_prints_the_token_and_nothing_else(self):
+        out = self.run_ok("token")
+        self.assertRegex(out, r"^pul-[0-9a-f]+\.[A-Za-z0-9_-]+\n$")
+        self.assertEqual(out, self.run_ok("token", "pulumi"))
+        self.assertEqual(out, self.run_ok("token", "--service", "pulumi"))
+        self.assertEqual(out, self.run_ok("token", PODLOGIN_SERVICE="pulumi"))
+
+    def test_token_json(self):
+        answer = json.loads(self.run_ok("token", "--json"))
+        self.assertEqual(set(answer), {"service", "token", "token_type", "expires_at", "source"})
+        self.assertRegex(answer["expires_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+
+    def test_whoami(self):
+        out = self.run_ok("whoami")
+        self.assertIn("serviceaccount  pulumi-runner (", out)
+        self.assertIn("services        pulumi\n", out)
+        answer = json.loads(self.run_ok("whoami", "--json"))
+        self.assertEqual(answer["subject"], "system:serviceaccount:ci:pulumi-runner")
+        self.assertEqual(answer["services"], ["pulumi"])
+
+    def test_exec_sets_the_variables_and_ends_as_its_child_ends(self):
+        token = self.run_ok("token").strip()
+        out = self.run_ok("exec", "--", "sh", "-c",
+                          'echo "$PULUMI_ACCESS_TOKEN $PULUMI_BACKEND_URL"')
+        self.assertEqual(out, f"{token} {self.standin.upstream}\n")
+        for arguments, code in ((["sh", "-c", "exit 42"], 42), (["sh", "-c", "kill -9 $$"], -9),
+                                (["/nonexistent"], 127), (["/etc/passwd"], 126)):
+            result = self.node.podlogin("exec", "pulumi", "--", *arguments,
+                                        token_file=self.token_file)
+            self.assertEqual(result.returncode, code)
+
+    def test_exec_s_options_are_its_command_s_own(self):
+        self.assertEqual(self.run_ok("exec", "--", "echo", "--json", "--", "--help"),
+                         "--json -- --help\n")
+
+    def test_exec_does_not_run_the_command_without_a_token(self):
+        marker = self.node.directory / "ran"
+        result = self.node.podlogin("exec", "nonesuch", "--", "touch", str(marker),
+                                    token_file=self.token_file)
+        self.assertEqual(result.returncode, 78)
+        self.assertFalse(marker.exists())
+
+    def test_help_and_version(self):
+        self.assertIn("token [SERVICE]", self.run_ok("--help"))
+        self.assertRegex(self.run_ok("--version"), r"^podlogin \d+\.\d+\.\d+\n$")
+
+    def test_usage_errors_exit_64_and_say_what(self):
+        for arguments in ([], ["nonesuch"], ["token", "a", "b"], ["token", "--nonesuch"],
+                          ["token", "--min-ttl"], ["token", "--min-ttl", "soon"],
+                          ["token", "--timeout", "0"], ["token", "--timeout", "2min"],
+                          ["token", "--json=yes"], ["exec"], ["exec", "pulumi"], ["exec", "--"],
+                          ["wait", "x"], ["whoami", "x"], ["token", "-j"], ["token", "a/b"],
+                          ["token", "--socket", "x" * 200]):
+            with self.subTest(arguments):
+                result = self.node.podlogin(*arguments, token_file=self.token_file)
+                self.assertEqual(result.returncode, 64, result.stderr)
+                self.assertRegex(result.stderr, r"^podlogin: .*; see podlogin --help\n$")
+                self.assertEqual(result.stdout, "")
+
+    def test_a_bad_variable_is_a_usage_error(self):
+        for name in ("PODLOGIN_TIMEOUT", "PODLOGIN_MIN_TTL", "PODLOGIN_SERVICE"):
+            result = self.node.podlogin("token", token_file=self.token_file, **{name: "b/d"})
+            self.assertEqual(result.returncode, 64, name)
+
+    def test_no_daemon_is_69_after_the_timeout(self):
+        result = self.node.podlogin("token", "--timeout", "300ms", token_file=self.token_file,
+                                    PODLOGIN_SOCKET="/nonexistent/podlogin.sock")
+        self.assertEqual(result.returncode, 69)
+        self.assertIn("UNREACHABLE: /nonexistent/podlogin.sock: no daemon answers", result.stderr)
+
+    def test_a_daemon_that_does_not_answer_is_75(self):
+        import socket
+        path = str(self.node.directory / "deaf.sock")
+        with socket.socket(socket.AF_UNIX) as deaf:
+            deaf.bind(path)
+            deaf.listen()
+            result = self.node.podlogin("token", "--timeout", "300ms", "--socket", path,
+                                        token_file=self.token_file)
+        self.assertEqual(result.returncode, 75)
+        self.assertIn("TIMEOUT", result.stderr)
+
+    def test_a_full_standard_output_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([PODLOGIN, "token"], stdout=full, stderr=subprocess.PIPE,
+                                    env=self.node.environment(
+                                        PODLOGIN_TOKEN_FILE=str(self.token_file)), check=False)
+        self.assertEqual(result.returncode, 70)
+
+    def test_verbose_says_where_the_token_came_from(self):
+        self.run_ok("token")
+        result = self.node.podlogin("token", "--verbose", token_file=self.token_file)
+        self.assertRegex(result.stderr, r"^podlogin: pulumi: a token from cache, valid for \d+ s\n$")
+
+    def test_the_token_file_is_found_where_it_is_documented(self):
+        result = self.node.podlogin("token", AWS_WEB_IDENTITY_TOKEN_FILE=str(self.token_file))
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_a_newline_at_the_end_of_the_token_file_does_no_harm(self):
+        self.token_file.write_text(self.token_file.read_text() + "\n")
+        self.run_ok("token")
+
+
+@unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime is linked")
+class Links(NodeCase):
+    def needed(self, path):
+        out = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True)
+        return {line.split("[")[1].rstrip("]") for line in out.stdout.splitlines()
+                if "(NEEDED)" in line}
+
+    def test_library_and_command_link_libc_only(self):
+        self.assertEqual(self.needed(BUILD / "module/libpodlogin.so"), {"libc.so.6"})
+        self.assertEqual(self.needed(PODLOGIN), {"libc.so.6"})
+
+    def test_the_broker_links_no_network_library_and_the_exchanger_no_database(self):
+        broker = self.needed(PODLOGIND)
+        exchanger = self.needed(BUILD / "daemon/podlogin-exchanger")
+        self.assertFalse([name for name in broker if "curl" in name or "ssl" in name])
+        self.assertFalse([name for name in exchanger if "sqlite" in name])
+
+    def test_only_podlogin_symbols_are_visible(self):
+        out = subprocess.run(["nm", "-D", "--defined-only", BUILD / "module/libpodlogin.so"],
+                             capture_output=True, text=True, check=True).stdout
+        names = {line.split()[-1].split("@")[0] for line in out.splitlines()}
+        self.assertEqual({name for name in names if not name.startswith("podlogin_")},
+                         {"LIBPODLOGIN_1"})
+
+    @unittest.skipUnless(STATIC.exists() and os.geteuid() == 0, "needs ./dev static and root")
+    def test_the_static_command_runs_in_an_empty_root(self):
+        self.node.start()
+        root = self.node.directory / "root"
+        (root / "run/podlogin").mkdir(parents=True)
+        shutil.copy(STATIC, root / "podlogin")
+        (root / "token").write_text(self.mint())
+        # a directory cannot be bind-mounted everywhere; a hard link of the socket can be made
+        os.link(self.node.socket, root / "run/podlogin/podlogin.sock")
+        result = subprocess.run(["/usr/sbin/chroot", root, "/podlogin", "token", "--token-file", "/token"],
+                                env={}, capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"^pul-")
+
+
+class Daemon(NodeCase):
+    def run_daemon(self, *arguments):
+        return subprocess.run([PODLOGIND, *arguments], capture_output=True, text=True, check=False,
+                              timeout=20)
+
+    def test_check_config(self):
+        result = self.run_daemon("--config", self.node.etc, "--check-config")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("1 issuers and 1 services, nothing wrong", result.stdout)
+
+    def test_a_bad_configuration_is_78_with_file_and_line(self):
+        self.node.write("services.d/bad.conf", "[Service]\nProvider=pulumi\nIssuer=eks\nAudiense=x\n")
+        for arguments in (["--check-config"], []):
+            result = self.run_daemon("--config", self.node.etc, *arguments)
+            self.assertEqual(result.returncode, 78)
+            self.assertIn("services.d/bad.conf:4: [Service] has no setting Audiense=",
+                          result.stderr)
+
+    def test_what_this_version_cannot_do_is_not_accepted(self):
+        self.node.write("podlogind.conf", "[Daemon]\nPeerAttestation=enforce\n")
+        result = self.run_daemon("--config", self.node.etc, "--check-config")
+        self.assertEqual(result.returncode, 78)
+        self.assertIn("podlogind.conf:2: PeerAttestation=enforce", result.stderr)
+
+    def test_usage(self):
+        self.assertEqual(self.run_daemon("--nonesuch").returncode, 64)
+        self.assertEqual(self.run_daemon("argument").returncode, 64)
+        self.assertEqual(self.run_daemon("--help").returncode, 0)
+        self.assertRegex(self.run_daemon("--version").stdout, r"^podlogind \d")
+
+    def test_the_exchanger_is_not_for_hands(self):
+        result = subprocess.run([BUILD / "daemon/podlogin-exchanger"], capture_output=True,
+                                text=True, stdin=subprocess.DEVNULL, check=False)
+        self.assertEqual(result.returncode, 64)
+        self.assertIn("started by podlogind", result.stderr)
+
+    def test_a_second_daemon_at_the_same_socket_refuses(self):
+        self.node.start()
+        other = self.node.directory / "other"
+        shutil.copytree(self.node.etc, other)
+        config = other / "podlogind.conf"
+        config.write_text(config.read_text().replace("/state/", "/state2/"))
+        result = self.run_daemon("--config", other, "--exchanger",
+                                 BUILD / "daemon/podlogin-exchanger")
+        self.assertEqual(result.returncode, 70)
+        self.assertIn("a daemon is listening at", result.stderr)
+        self.assertEqual(self.node.podlogin("wait").returncode, 0)
+
+    def test_it_ends_cleanly_and_takes_its_socket_along(self):
+        self.node.start()
+        self.assertTrue(self.node.socket.exists())
+        self.assertEqual(self.node.stop(), 0)
+        self.assertFalse(self.node.socket.exists())
+        self.assertFalse((self.node.state / "cache.db-wal").exists())
+
+    def test_a_socket_left_by_a_killed_daemon_is_no_hindrance(self):
+        self.node.start()
+        self.node.kill()
+        self.assertTrue(self.node.socket.exists())
+        self.node.start()
+        self.assertEqual(self.node.podlogin("wait").returncode, 0)
+
+    def test_the_exchanger_ends_with_the_daemon(self):
+        self.node.start()
+        pid = self.node.exchanger_pid()
+        self.node.kill()
+        deadline = 100
+        while os.path.exists(f"/proc/{pid}") and deadline:
+            deadline -= 1
+            subprocess.run(["sleep", "0.05"], check=True)
+        self.assertTrue(deadline, "the exchanger outlives its broker")
+
+    def test_a_key_in_the_runtime_directory(self):
+        shm = f"/dev/shm/podlogin-test-{os.getpid()}"
+        config = self.node.etc / "podlogind.conf"
+        lines = [line for line in config.read_text().splitlines() if "CacheKey" not in line]
+        config.write_text("\n".join(lines) + "\n")
+        os.environ["RUNTIME_DIRECTORY"] = shm
+        self.addCleanup(os.environ.pop, "RUNTIME_DIRECTORY")
+        self.addCleanup(shutil.rmtree, shm, True)
+        self.node.start()
+        self.assert_served(self.mint())
+        self.node.restart()
+        self.assertEqual(self.assert_served(self.mint())["source"], "cache")
+        self.assertEqual(os.stat(f"{shm}/cache.key").st_mode & 0o777, 0o600)
+        self.node.stop()
+
+    def test_a_key_beside_the_data_is_refused(self):
+        key = self.node.state / "cache.key"
+        key.write_bytes(os.urandom(32))
+        key.chmod(0o600)
+        config = self.node.etc / "podlogind.conf"
+        config.write_text(config.read_text().replace(
+            str(self.node.directory / "key/cache.key"), str(key)))
+        result = self.run_daemon("--config", self.node.etc, "--exchanger",
+                                 BUILD / "daemon/podlogin-exchanger")
+        self.assertEqual(result.returncode, 70)
+        self.assertIn("keep it elsewhere", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

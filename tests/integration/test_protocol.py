@@ -1,0 +1,253 @@
+"""docs/protocol.md from both sides: the independent client is served, and broken bytes are refused."""
+
+import socket
+import struct
+import threading
+import time
+import unittest
+
+from node import NodeCase, subject_of
+from protocol_client import Client, ServerError
+
+LOGIN, GET, PING, TOKEN, PONG, ERROR = 1, 2, 4, 0x81, 0x83, 0xff
+BAD_FRAME, BAD_REQUEST, TOKEN_MALFORMED, TOO_MANY = 1, 2, 10, 51
+
+
+def frame(type_, payload=b"", id_=1, version=1, length=None):
+    length = len(payload) if length is None else length
+    return struct.pack(">IBBH", length, version, type_, id_) + payload
+
+
+def field(tag, value):
+    return bytes([tag]) + len(value).to_bytes(3, "big") + value
+
+
+def read_exactly(connection, n):
+    data = b""
+    while len(data) < n:
+        block = connection.recv(n - len(data))
+        if not block:
+            return data
+        data += block
+    return data
+
+
+def read_frame(connection):
+    """(type, id, payload), or None at the end."""
+    header = read_exactly(connection, 8)
+    if len(header) < 8:
+        return None
+    length, version, type_, id_ = struct.unpack(">IBBH", header)
+    assert version == 1
+    return type_, id_, read_exactly(connection, length)
+
+
+def status_of(payload):
+    return struct.unpack(">I", payload[4:8])[0]
+
+
+class Independent(NodeCase):
+    """The client that was written from the page alone."""
+
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+        self.jwt = self.mint(pod="job-1", pod_uid="uid-1")
+
+    def client(self, **options):
+        client = Client(str(self.node.socket), timeout=10, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_get(self):
+        token = self.client(jwt=self.jwt).get("pulumi")
+        self.assertEqual(subject_of(token.token.decode()), "system:serviceaccount:ci:pulumi-runner")
+        self.assertEqual(token.token_type, "token")
+        self.assertEqual(token.variable, "PULUMI_ACCESS_TOKEN")
+        self.assertAlmostEqual(token.expires_at_s, time.time() + 7200, delta=30)
+
+    def test_whoami(self):
+        identity = self.client(jwt=self.jwt).whoami()
+        self.assertEqual(identity.issuer, self.standin.issuer)
+        self.assertEqual(identity.namespace, "ci")
+        self.assertEqual(identity.serviceaccount, "pulumi-runner")
+        self.assertEqual((identity.pod, identity.pod_uid), ("job-1", "uid-1"))
+        self.assertEqual(list(identity.services), ["pulumi"])
+
+    def test_ping_needs_no_login(self):
+        self.assertRegex(self.client().ping().server, r"^podlogind \d")
+
+    def test_error(self):
+        with self.assertRaises(ServerError) as caught:
+            self.client(jwt=self.jwt).get("nonesuch")
+        self.assertEqual(caught.exception.name, "UNKNOWN_SERVICE")
+
+    def test_one_connection_serves_many_requests_and_a_newer_login(self):
+        client = self.client(jwt=self.jwt)
+        first = client.get("pulumi").token
+        self.assertEqual(client.get("pulumi").token, first)
+        client.login(self.mint(serviceaccount="other"))
+        self.assertNotEqual(client.get("pulumi").token, first)
+
+    def test_a_token_at_hand_overtakes_one_that_is_being_fetched(self):
+        self.node.service("slow")
+        path = self.node.etc / "services.d/slow.conf"
+        path.write_text(path.read_text().replace("Expiration=2h", "Expiration=1h"))
+        self.node.restart()
+        client = self.client(jwt=self.jwt)
+        client.get("pulumi")
+        self.standin.fault_upstream(latency_ms=500)
+        slow, fast = client.send_get("slow"), client.send_get("pulumi")
+        self.assertEqual([client.read_answer()[0], client.read_answer()[0]], [fast, slow])
+
+
+class Bytes(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+        self.jwt = self.mint().encode()
+
+    def talk(self, data):
+        """What comes back until the daemon closes, or until it has nothing to say."""
+        with self.node.connect() as connection:
+            connection.sendall(data)
+            connection.settimeout(1)
+            answers = []
+            try:
+                while True:
+                    answer = read_frame(connection)
+                    if answer is None:
+                        return answers, True
+                    answers.append(answer)
+            except TimeoutError:
+                return answers, False
+
+    def test_broken_frames_are_refused_and_the_connection_closed(self):
+        get = field(1, b"pulumi")
+        cases = {
+            "another version": frame(PING, version=2),
+            "version zero": frame(PING, version=0),
+            "a length of 4 GiB": frame(PING, length=0xffffffff),
+            "one byte too long": frame(PING, length=16385),
+            "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "a field past the end": frame(GET, b"\x01\x00\x00\xff"),
+            "half a field": frame(GET, b"\x01\x00"),
+            "an unknown tag": frame(GET, get + field(9, b"")),
+            "a field twice": frame(GET, get + get),
+            "fields in another order": frame(GET, field(3, b"\0\0\0\1") + get),
+            "no service": frame(GET),
+            "a service of 65 bytes": frame(GET, field(1, b"x" * 65)),
+            "a NUL in the service": frame(GET, field(1, b"pul\0umi")),
+            "a number of eight bytes": frame(GET, get + field(2, b"\0" * 8)),
+            "a timeout of an hour": frame(GET, get + field(3, struct.pack(">I", 3600000))),
+            "a LOGIN without a token": frame(LOGIN),
+            "a token of 8193 bytes": frame(LOGIN, field(1, b"x" * 8193)),
+            "a PING with a field": frame(PING, field(1, b"x")),
+        }
+        for what, data in cases.items():
+            with self.subTest(what):
+                answers, is_closed = self.talk(data)
+                self.assertTrue(is_closed)
+                self.assertEqual([answer[0] for answer in answers], [ERROR])
+                self.assertEqual(status_of(answers[0][2]), BAD_FRAME)
+
+    def test_an_unknown_request_is_refused_and_the_connection_goes_on(self):
+        answers, is_closed = self.talk(frame(77, field(1, b"x"), 5) + frame(PING, id_=6))
+        self.assertFalse(is_closed)
+        self.assertEqual([(answer[0], answer[1]) for answer in answers], [(ERROR, 5), (PONG, 6)])
+        self.assertEqual(status_of(answers[0][2]), BAD_REQUEST)
+
+    def test_an_unknown_optional_field_is_skipped(self):
+        answers, _ = self.talk(frame(LOGIN, field(1, self.jwt) + field(0xc0, b"new")) +
+                               frame(GET, field(1, b"pulumi") + field(0x90, b"more"), 3))
+        self.assertEqual([(answer[0], answer[1]) for answer in answers], [(TOKEN, 3)])
+
+    def test_a_request_without_login_is_told_so(self):
+        answers, is_closed = self.talk(frame(GET, field(1, b"pulumi"), 9))
+        self.assertEqual(status_of(answers[0][2]), BAD_REQUEST)
+        self.assertFalse(is_closed)
+
+    def test_the_page_s_example(self):
+        answers, _ = self.talk(bytes.fromhex(
+            "00000009 01010000 01000005 612e622e63"
+            "00000012 01020001 01000006 70756c756d69 03000004 00002328"))
+        self.assertEqual([(answer[0], answer[1]) for answer in answers], [(ERROR, 1)])
+        self.assertEqual(status_of(answers[0][2]), TOKEN_MALFORMED)
+
+    def test_every_way_to_cut_the_bytes_is_served_alike(self):
+        data = frame(LOGIN, field(1, self.jwt)) + frame(GET, field(1, b"pulumi"), 2)
+        for cut in (1, 7, 8, 9, 100, len(data) - 20, len(data) - 1):
+            with self.subTest(cut), self.node.connect() as connection:
+                connection.sendall(data[:cut])
+                time.sleep(0.02)
+                connection.sendall(data[cut:])
+                self.assertEqual(read_frame(connection)[:2], (TOKEN, 2))
+
+    def test_byte_by_byte(self):
+        with self.node.connect() as connection:
+            for byte in frame(LOGIN, field(1, self.jwt)) + frame(GET, field(1, b"pulumi"), 2):
+                connection.sendall(bytes([byte]))
+            self.assertEqual(read_frame(connection)[:2], (TOKEN, 2))
+
+    def test_every_truncation_leaves_the_daemon_well(self):
+        data = frame(LOGIN, field(1, self.jwt)) + frame(GET, field(1, b"pulumi"), 2)
+        for cut in range(0, len(data), 7):
+            with self.node.connect() as connection:
+                connection.sendall(data[:cut])
+        self.assertEqual(self.talk(frame(PING))[0][0][0], PONG)
+
+    def test_a_client_that_does_not_read_is_held_back_and_loses_nothing(self):
+        n = 20000
+        self.assert_served(self.jwt.decode())
+        data = frame(LOGIN, field(1, self.jwt)) + b"".join(
+            frame(GET, field(1, b"pulumi"), i % 65536) for i in range(n))
+        with self.node.connect() as connection:
+            connection.settimeout(0.5)
+            sent = 0
+            with self.assertRaises(TimeoutError):  # nobody takes the answers
+                while sent < len(data):
+                    sent += connection.send(data[sent:sent + 4096])
+            self.assertLess(sent, len(data))
+            self.assertEqual(self.talk(frame(PING))[0][0][0], PONG)
+            connection.settimeout(20)
+            writer = threading.Thread(target=connection.sendall, args=(data[sent:],))
+            writer.start()
+            for i in range(n):
+                self.assertEqual(read_frame(connection)[:2], (TOKEN, i % 65536))
+            writer.join()
+
+    def test_more_requests_than_may_wait_are_told_so(self):
+        self.standin.fault_upstream(kind="hang")
+        with self.node.connect() as connection:
+            connection.sendall(frame(LOGIN, field(1, self.jwt)) + b"".join(
+                frame(GET, field(1, b"pulumi") + field(3, struct.pack(">I", 2000)), i)
+                for i in range(1, 70)))
+            answers = [read_frame(connection) for _ in range(69)]
+        self.standin.fault_upstream()
+        statuses = [status_of(answer[2]) for answer in answers]
+        self.assertEqual(statuses.count(TOO_MANY), 5)
+        self.assertEqual(statuses.count(41), 64)
+
+    def test_idle_connections_keep_nobody_out(self):
+        idle = [self.node.connect() for _ in range(1000)]
+        self.assert_served(self.jwt.decode())
+        for connection in idle:
+            connection.close()
+
+    def test_random_bytes(self):
+        import random
+        rng = random.Random(1)
+        for _ in range(300):
+            data = rng.randbytes(rng.randrange(1, 200))
+            with self.node.connect() as connection:
+                connection.sendall(data)
+        # and well-framed nonsense
+        for _ in range(300):
+            with self.node.connect() as connection:
+                connection.sendall(frame(rng.randrange(1, 5), rng.randbytes(rng.randrange(0, 60))))
+                connection.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.talk(frame(PING))[0][0][0], PONG)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,288 @@
+"""Each refusal reaches the user as its own error, with its exit code and sentence."""
+
+import time
+import unittest
+
+from node import AUDIENCE, NodeCase, wait_for
+
+REFUSED, TRY_AGAIN, CONFIG = 77, 75, 78
+
+
+class Refusals(NodeCase):
+    """What is wrong with the token, the rules or the request; none of it costs an exchange."""
+
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+
+    def refused(self, name, jwt, *arguments, code=REFUSED):
+        error = self.assert_refused(name, code, jwt, *arguments)
+        self.assertEqual(self.exchanges(), 0)
+        return error
+
+    def test_bad_signature(self):
+        self.refused("TOKEN_BAD_SIGNATURE", self.mint(sign="corrupt"))
+
+    def test_wrong_key_under_the_right_kid(self):
+        self.refused("TOKEN_BAD_SIGNATURE", self.mint(sign="rogue"))
+
+    def test_signature_of_another_token(self):
+        one, two = self.mint(pod="one"), self.mint(pod="two")
+        self.refused("TOKEN_BAD_SIGNATURE",
+                     one.rsplit(".", 1)[0] + "." + two.rsplit(".", 1)[1])
+
+    def test_payload_exchanged_under_a_good_signature(self):
+        mine, other = self.mint(), self.mint(serviceaccount="admin")
+        header, _, signature = mine.split(".")
+        self.refused("TOKEN_BAD_SIGNATURE", ".".join([header, other.split(".")[1], signature]))
+
+    def test_expired(self):
+        now = int(time.time())
+        self.refused("TOKEN_EXPIRED", self.mint(issued_at=now - 7200, lifetime=3600))
+
+    def test_expired_and_badly_signed_is_badly_signed(self):
+        now = int(time.time())
+        self.refused("TOKEN_BAD_SIGNATURE",
+                     self.mint(issued_at=now - 7200, lifetime=3600, sign="corrupt"))
+
+    def test_not_yet_valid(self):
+        now = int(time.time())
+        self.refused("TOKEN_NOT_YET_VALID", self.mint(not_before=now + 300))
+
+    def test_issued_in_the_future(self):
+        now = int(time.time())
+        self.refused("TOKEN_NOT_YET_VALID", self.mint(issued_at=now + 300))
+
+    def test_wrong_audience(self):
+        self.refused("TOKEN_WRONG_AUDIENCE", self.mint(audience=["sts.amazonaws.com"]))
+
+    def test_unknown_issuer(self):
+        self.refused("TOKEN_UNTRUSTED_ISSUER",
+                     self.mint(claims={"iss": "https://evil.example/id/X"}))
+
+    def test_issuer_with_a_slash_more(self):
+        self.refused("TOKEN_UNTRUSTED_ISSUER",
+                     self.mint(claims={"iss": self.standin.issuer + "/"}))
+
+    def test_alg_none(self):
+        self.refused("TOKEN_BAD_ALGORITHM", self.mint(sign="none"))
+
+    def test_alg_hs256_keyed_with_the_public_key(self):
+        self.refused("TOKEN_BAD_ALGORITHM", self.mint(sign="hs256-public"))
+
+    def test_an_algorithm_that_the_issuer_may_not_use(self):
+        self.refused("TOKEN_BAD_ALGORITHM", self.mint(alg="ES256"))
+
+    def test_unknown_kid(self):
+        self.refused("TOKEN_UNKNOWN_KEY", self.mint(header={"kid": "nobody-has-this"}))
+
+    def test_no_kid(self):
+        self.refused("TOKEN_MALFORMED", self.mint(header={"kid": None}))
+
+    def test_a_key_of_its_own_in_the_header(self):
+        self.refused("TOKEN_MALFORMED", self.mint(header={"jwk": {"kty": "RSA"}}))
+
+    def test_not_a_jwt(self):
+        for text in ("x", "a.b", "a.b.c", "a.b.c.d", "..", "e30.e30.e30", "x" * 8192):
+            with self.subTest(text[:12]):
+                code, _, error = self.get(text)
+                self.assertEqual(code, REFUSED)
+                self.assertIn(": TOKEN_MALFORMED: ", error)
+
+    def test_a_token_that_lives_for_a_year(self):
+        self.refused("TOKEN_MALFORMED", self.mint(lifetime=365 * 86400))
+
+    def test_a_subject_that_is_not_the_service_account(self):
+        self.refused("TOKEN_MALFORMED",
+                     self.mint(claims={"sub": "system:serviceaccount:ci:somebody-else"}))
+
+    def test_rule_denied(self):
+        error = self.refused("POLICY_DENIED", self.mint(namespace="prod"))
+        self.assertIn("no [Allow] section of service pulumi matches", error)
+
+    def test_unknown_service(self):
+        self.refused("UNKNOWN_SERVICE", self.mint(), "nonesuch", code=CONFIG)
+
+    def test_no_token_file(self):
+        result = self.node.podlogin("token", "--token-file", "/nonexistent/token")
+        self.assertEqual(result.returncode, CONFIG)
+        self.assertIn("NO_SUBJECT_TOKEN: /nonexistent/token: No such file", result.stderr)
+
+    def test_a_token_longer_than_any(self):
+        code, _, error = self.get("x" * 8193)
+        self.assertEqual(code, CONFIG)
+        self.assertIn("longer than a service-account token can be", error)
+
+
+class Rules(NodeCase):
+    def test_deny_wins_and_says_which(self):
+        self.node.service("pulumi", rules="""[Allow "ci"]
+"kubernetes.io".namespace=ci
+"kubernetes.io".serviceaccount.name=pulumi-*
+
+[Deny "debug pods"]
+"kubernetes.io".pod.name=debug-*
+""")
+        self.node.start()
+        self.assert_served(self.mint(pod="job-1"))
+        error = self.assert_refused("POLICY_DENIED", REFUSED, self.mint(pod="debug-1"))
+        self.assertIn('[Deny "debug pods"] of service pulumi', error)
+        self.assert_refused("POLICY_DENIED", REFUSED, self.mint(serviceaccount="other"))
+
+    def test_rules_hold_on_hits_too(self):
+        self.node.service("pulumi", rules='[Allow "one pod"]\n"kubernetes.io".pod.name=good\n')
+        self.node.start()
+        self.assert_served(self.mint(pod="good"))
+        self.assert_refused("POLICY_DENIED", REFUSED, self.mint(pod="bad"))
+        self.assertEqual(self.assert_served(self.mint(pod="good"))["source"], "cache")
+
+    def test_no_allow_section_admits_nobody(self):
+        self.node.service("pulumi", rules="")
+        self.node.start()
+        self.assert_refused("POLICY_DENIED", REFUSED, self.mint())
+
+    def test_a_service_trusts_its_own_issuer_only(self):
+        self.node.issuer("other", url="https://issuer.invalid/id/OTHER")
+        self.node.service("pulumi", issuer="other")
+        self.node.start()
+        self.assert_refused("TOKEN_UNTRUSTED_ISSUER", REFUSED, self.mint())
+
+
+class Upstream(NodeCase):
+    """The upstream's answers, each class by its own name."""
+
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+
+    def test_denied_by_the_upstream_s_policies(self):
+        self.standin.policies([])
+        error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, self.mint())
+        self.assertIn("HTTP 403: access_denied", error)
+
+    def test_unknown_organization(self):
+        self.standin.configure_upstream(organizations=["somebody-else"])
+        self.addCleanup(self.standin.configure_upstream, organizations=["acme"])
+        error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, self.mint())
+        self.assertIn("invalid_request", error)
+
+    def test_faults(self):
+        faults = [
+            ({"kind": "status", "status": 500}, "UPSTREAM_UNAVAILABLE"),
+            ({"kind": "status", "status": 503}, "UPSTREAM_UNAVAILABLE"),
+            ({"kind": "status", "status": 429, "retry_after": "20"}, "BUSY"),
+            ({"kind": "status", "status": 503, "retry_after": "20"}, "BUSY"),
+            ({"kind": "reset"}, "UPSTREAM_UNAVAILABLE"),
+            ({"kind": "garbage"}, "UPSTREAM_PROTOCOL"),
+            ({"kind": "html"}, "UPSTREAM_PROTOCOL"),
+            ({"kind": "empty"}, "UPSTREAM_PROTOCOL"),
+            ({"kind": "huge"}, "UPSTREAM_PROTOCOL"),
+            ({"kind": "status", "status": 302, "body": ""}, "UPSTREAM_PROTOCOL"),
+        ]
+        for fault, name in faults:
+            with self.subTest(fault=fault):
+                self.standin.fault_upstream(**fault)
+                self.assert_refused(name, TRY_AGAIN, self.mint())
+        self.standin.fault_upstream()
+        self.assert_served(self.mint())
+
+    def test_an_answer_that_quotes_the_token_is_not_passed_on_whole(self):
+        jwt = self.mint()
+        self.standin.fault_upstream(
+            kind="status", status=400,
+            body='{"error":"invalid_grant","error_description":"bad token %s"}' % jwt)
+        error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, jwt)
+        self.assertIn("bad token [...]", error)
+        for part in jwt.split("."):
+            self.assertNotIn(part[:60], error + self.node.log())
+
+    def test_nobody_listens_there(self):
+        self.node.service("dead", api_url="https://localhost:1")
+        self.node.restart()
+        self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.mint(), "dead")
+
+    def test_an_upstream_that_is_not_who_it_should_be_gets_no_token(self):
+        self.node.service("fake", api_url=self.standin.untrusted)
+        self.node.restart()
+        error = self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.mint(), "fake")
+        self.assertIn("certificate", error.lower())
+        self.assertEqual(self.exchanges(), 0)
+
+
+class IssuerKeys(NodeCase):
+    def test_keys_in_a_file(self):
+        status, body = fetch(self.standin, "/keys")
+        self.assertEqual(status, 200)
+        path = self.node.directory / "keys.json"
+        path.write_bytes(body)
+        self.node.issuer("eks", extra=f"KeysFile={path}")
+        self.standin.reset_counts()
+        self.node.start()
+        self.assert_served(self.mint())
+        self.assertEqual(self.standin.counts()["keys"], 0)
+
+    def test_every_algorithm(self):
+        names = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+        self.node.issuer("eks", algorithms=" ".join(names))
+        jwts = [self.mint(alg=name, serviceaccount=f"with-{name.lower()}") for name in names]
+        self.node.start()
+        for name, jwt in zip(names, jwts):
+            with self.subTest(name):
+                self.assert_served(jwt)
+
+    def test_rotation_is_noticed_and_a_withdrawn_key_is_not_believed_any_more(self):
+        self.node.start()
+        old = self.mint()
+        self.assert_served(old)
+        self.standin.rotate(keep_old=False)
+        self.assert_served(self.mint())  # the unknown kid has the keys fetched
+        self.assert_refused("TOKEN_UNKNOWN_KEY", REFUSED, old)  # though it was verified before
+
+    def test_random_kids_do_not_flood_the_issuer(self):
+        self.node.start()
+        self.assert_served(self.mint())
+        before = self.standin.counts()["keys"]
+        for i in range(20):
+            self.assert_refused("TOKEN_UNKNOWN_KEY", REFUSED, self.mint(header={"kid": f"k{i}"}))
+        self.assertLessEqual(self.standin.counts()["keys"] - before, 1)
+
+    def test_an_issuer_that_is_down_is_said_so_and_noticed_when_it_is_back(self):
+        self.standin.fault_issuer(kind="status", status=503)
+        self.node.start()
+        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+        self.standin.fault_issuer()
+        wait_for(lambda: self.get(self.mint())[0] == 0, what="the issuer's return")
+
+    def test_bad_key_sets_are_refused_and_good_keys_stay(self):
+        self.node.start()
+        self.assert_served(self.mint())
+        for body in ("", "{}", '{"keys":[]}', "[" * 5000, '{"keys":"x"}', "\0"):
+            self.standin.keys_document(body)
+            self.get(self.mint(header={"kid": "unknown"}))
+        self.assert_served(self.mint())
+
+    def test_a_discovery_document_of_another_issuer_is_refused(self):
+        self.standin.discovery_document(
+            '{"issuer":"https://evil.example","jwks_uri":"%s/keys"}' % self.standin.issuer)
+        self.node.start()
+        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+        self.assertIn("another issuer", error)
+
+    def test_keys_over_http_are_not_fetched(self):
+        self.standin.discovery_document(
+            '{"issuer":"%s","jwks_uri":"http://localhost:1/keys"}' % self.standin.issuer)
+        self.node.start()
+        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+
+
+def fetch(standin, path):
+    """A GET at the issuer, as anybody could make it."""
+    import ssl
+    import urllib.request
+    context = ssl.create_default_context(cafile=standin.ca)
+    with urllib.request.urlopen(standin.issuer + path, context=context) as response:
+        return response.status, response.read()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,141 @@
+"""No secret on disk in clear, in the log, in argv or in a core dump; the state alone opens nothing."""
+
+import os
+import pathlib
+import shutil
+import sqlite3
+import unittest
+
+from node import NodeCase, PODLOGIN, scale
+from protocol_client import Client
+
+
+class AtRest(NodeCase):
+    def fill(self, n):
+        """@n logins; the JWTs that were presented and the tokens that were issued."""
+        jwts = self.standin.mint_many(n, serviceaccount="sa-%d", namespace="ci",
+                                      audience=["urn:pulumi:org:acme"])
+        for jwt in jwts:
+            with Client(str(self.node.socket), jwt=jwt) as client:
+                client.get("pulumi")
+        return jwts, [record["value"] for record in self.standin.tokens()]
+
+    def search(self, needles, directory):
+        """Which of @needles stand in any file below; looked up by their first 32 bytes."""
+        found = []
+        for path in pathlib.Path(directory).rglob("*"):
+            if not path.is_file():
+                continue
+            content = path.read_bytes()
+            found += [(path.name, needle) for needle in needles if needle.encode() in content]
+        return found
+
+    def test_no_token_and_no_jwt_in_the_state_directory_or_the_log(self):
+        n = scale(200, 1000)
+        self.node.start()
+        jwts, tokens = self.fill(n)
+        self.assertGreaterEqual(len(tokens), n)
+        # whole ones and telling parts: a JWT's signature, a token's random part, a subject in clear
+        needles = jwts + tokens + [jwt.split(".")[2][:40] for jwt in jwts] + \
+            [token.split(".")[1] for token in tokens] + ["pul-", "sa-1", "pulumi"]
+        self.assertTrue((self.node.state / "cache.db-wal").exists())
+        self.assertEqual(self.search(needles, self.node.state), [])
+        log = self.node.log()
+        self.assertEqual([needle for needle in needles[:-3] if needle in log], [])
+        self.node.stop()
+        self.assertEqual(self.search(needles, self.node.state), [])
+        rows = sqlite3.connect(self.node.state / "cache.db").execute(
+            "SELECT count(*) FROM token").fetchone()[0]
+        self.assertGreaterEqual(rows, n)
+
+    def test_files_are_for_their_owner_only(self):
+        self.node.start()
+        self.assert_served(self.mint())
+        for path in self.node.state.iterdir():
+            self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
+    def test_the_state_directory_without_the_key_gives_nothing(self):
+        self.node.start()
+        self.assert_served(self.mint())
+        self.node.stop()
+        (self.node.directory / "key/cache.key").chmod(0o600)
+        (self.node.directory / "key/cache.key").write_bytes(os.urandom(32))
+        self.node.start()
+        self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
+        self.assertIn("1 rows not usable", self.node.log())
+
+    def test_rows_that_were_tampered_with_are_not_served(self):
+        statements = {
+            "prolonged": "UPDATE token SET expires = expires + 3600",
+            "made older": "UPDATE token SET created = created - 1",
+            "swapped": "CREATE TEMP TABLE t AS SELECT rowid AS r, sealed FROM token; "
+                       "UPDATE token SET sealed = (SELECT sealed FROM t WHERE r = 3 - token.rowid)",
+            "cut": "UPDATE token SET sealed = substr(sealed, 1, length(sealed) - 1)",
+            "emptied": "UPDATE token SET sealed = x''",
+            "another database": "UPDATE meta SET database_id = randomblob(16)",
+        }
+        for what, statement in statements.items():
+            with self.subTest(what):
+                self.node.start()
+                one, two = self.mint(serviceaccount="one"), self.mint(serviceaccount="two")
+                self.assert_served(one)
+                self.assert_served(two)
+                self.node.stop()
+                with sqlite3.connect(self.node.state / "cache.db") as database:
+                    database.executescript(statement)
+                database.close()
+                self.node.start()
+                self.assertEqual(self.assert_served(one)["source"], "exchange")
+                self.assertEqual(self.assert_served(two)["source"], "exchange")
+                self.node.stop()
+                shutil.rmtree(self.node.state)
+                self.node.state.mkdir(mode=0o700)
+
+    def test_a_damaged_database_is_set_aside(self):
+        self.node.start()
+        self.assert_served(self.mint())
+        self.node.stop()
+        (self.node.state / "cache.db").write_bytes(b"this is not a database" * 1000)
+        self.node.start()
+        self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
+        self.assertTrue((self.node.state / "cache.db.corrupt").exists())
+
+    def test_a_second_daemon_keeps_its_hands_off(self):
+        self.node.start()
+        config = self.node.etc / "podlogind.conf"
+        config.write_text(config.read_text().replace("podlogin.sock", "second.sock"))
+        first = self.node.process
+        self.node.start(wait=False)
+        self.assertEqual(self.node.process.wait(10), 70)
+        self.assertIn("is another podlogind running?", self.node.log())
+        self.node.process = first
+        self.assert_served(self.mint())
+
+
+class Process(NodeCase):
+    def test_processes_leave_no_core_and_take_no_debugger_of_their_own_user(self):
+        self.node.start()
+        for pid in (self.node.process.pid, self.node.exchanger_pid()):
+            limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+            core = next(line for line in limits.splitlines() if line.startswith("Max core"))
+            self.assertEqual(core.split()[4:6], ["0", "0"])
+            # PR_SET_DUMPABLE 0: the files in /proc are root's, whoever the process is
+            self.assertEqual(os.stat(f"/proc/{pid}/mem").st_uid, 0)
+
+    def test_no_jwt_on_a_command_line(self):
+        self.node.start()
+        self.standin.fault_upstream(latency_ms=500)
+        jwt = self.mint()
+        process = self.node.spawn("token", token_file=self.node.jwt_file(jwt))
+        for pid in (process.pid, self.node.process.pid, self.node.exchanger_pid()):
+            self.assertNotIn(jwt[:40].encode(), pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        process.communicate()
+
+    def test_the_command_asks_for_no_jwt_in_its_options(self):
+        result = self.node.podlogin("--help")
+        self.assertNotIn("--jwt", result.stdout)
+        self.assertTrue(PODLOGIN.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
