@@ -48,7 +48,13 @@ static void print_help(void)
 /* 1: go on; else the exit code, negated, for there is nothing more to do */
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    enum { CONFIG = 1, CHECK_CONFIG, EXCHANGER, HELP, VERSION };
+    enum {
+        CONFIG = 1,
+        CHECK_CONFIG,
+        EXCHANGER,
+        HELP,
+        VERSION
+    };
     static const struct option table[] = {
         {"config", required_argument, NULL, CONFIG},
         {"check-config", no_argument, NULL, CHECK_CONFIG},
@@ -207,7 +213,7 @@ int main(int argc, char **argv)
     if (r < 0)
         return fail("the process cannot be hardened", r);
     raise_descriptors();
-    if (config_load(options.config, &daemon.config, error) < 0) {
+    if (config_load(options.config, &daemon.config, error) < 0 || !daemon.config) {
         log_error("%s", error);
         return EXIT_CODE_CONFIG;
     }

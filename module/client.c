@@ -107,7 +107,7 @@ static int write_request(struct client *client, const struct client_target *targ
 {
     const struct message_login login = {.subject_token = wire_bytes(target->jwt, target->jwt_len)};
     bool needs_login = target->jwt && !client->is_logged_in;
-    size_t login_len = 0, len;
+    size_t login_len = 0, len = 0;
     int r = 0;
 
     if (needs_login)
@@ -123,26 +123,22 @@ static int write_request(struct client *client, const struct client_target *targ
     return write_all(client->fd, client->buffer, client->buffer_len, target->deadline_ms);
 }
 
-/* Answers to requests that were given up on come first, and are passed over. */
+/* One request is under way at a time, so the answer is its own, or an error about the connection.
+ */
 static int read_answer(struct client *client, uint16_t id, int64_t deadline_ms,
                        struct wire_header *ret_header)
 {
-    for (;;) {
-        int r = read_all(client->fd, client->buffer, WIRE_HEADER_SIZE, deadline_ms);
+    int r = read_all(client->fd, client->buffer, WIRE_HEADER_SIZE, deadline_ms);
 
-        if (r < 0)
-            return r;
-        wire_header_read(client->buffer, ret_header);
-        if (ret_header->version != WIRE_VERSION || ret_header->payload_len > PODLOGIN_ANSWER_MAX)
-            return -EBADMSG;
-        r = read_all(client->fd, client->buffer + WIRE_HEADER_SIZE, ret_header->payload_len,
-                     deadline_ms);
-        if (r < 0)
-            return r;
-        client->buffer_len = WIRE_HEADER_SIZE + ret_header->payload_len;
-        if (ret_header->id == id || ret_header->id == 0)
-            return 0;
-    }
+    if (r < 0)
+        return r;
+    wire_header_read(client->buffer, ret_header);
+    if (ret_header->version != WIRE_VERSION || ret_header->payload_len > PODLOGIN_ANSWER_MAX ||
+        (ret_header->id != id && ret_header->id != 0))
+        return -EBADMSG;
+    client->buffer_len = WIRE_HEADER_SIZE + ret_header->payload_len;
+    return read_all(client->fd, client->buffer + WIRE_HEADER_SIZE, ret_header->payload_len,
+                    deadline_ms);
 }
 
 static int try_once(struct client *client, const struct client_target *target,
@@ -168,8 +164,8 @@ static int try_once(struct client *client, const struct client_target *target,
 
 static bool is_worth_another_try(int r)
 {
-    return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE ||
-           r == -EAGAIN || r == -EINTR;
+    return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE || r == -EAGAIN ||
+           r == -EINTR;
 }
 
 static void nap(int *delay_ms, int64_t deadline_ms)

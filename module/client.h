@@ -1,4 +1,5 @@
-/* One conversation with the daemon: connect, write a request, read its answer, within a deadline. */
+/* One conversation with the daemon: connect, write a request, read its answer, within a deadline.
+ */
 #ifndef CLIENT_H
 #define CLIENT_H
 
@@ -31,8 +32,9 @@ struct client_target {
  * client's buffer. A connection that cannot be made or breaks is made anew until the deadline: the
  * requests of this protocol do no harm when they are repeated.
  *
- * Returns PODLOGIN_OK with an answer whose header is *ret_header and whose payload follows it in the
- * buffer, or PODLOGIN_UNREACHABLE, PODLOGIN_TIMEOUT, PODLOGIN_BAD_ANSWER, PODLOGIN_BAD_ARGUMENT.
+ * Returns PODLOGIN_OK with an answer whose header is *ret_header and whose payload follows it in
+ * the buffer, or PODLOGIN_UNREACHABLE, PODLOGIN_TIMEOUT, PODLOGIN_BAD_ANSWER,
+ * PODLOGIN_BAD_ARGUMENT.
  */
 enum podlogin_status client_ask(struct client *client, const struct client_target *target,
                                 const struct wire_message *message, const void *values,

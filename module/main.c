@@ -74,7 +74,7 @@ static int report(const struct podlogin *login, const char *what, enum podlogin_
 static int open_login(const struct options *options, const char *service,
                       struct podlogin **ret_login)
 {
-    struct podlogin *login;
+    struct podlogin *login = NULL;
     enum podlogin_status status = podlogin_start(service, &login);
 
     if (status == PODLOGIN_BAD_ARGUMENT && service)
@@ -168,8 +168,8 @@ static int print_token(const struct options *options, const struct podlogin *log
 
 static int command_token(const struct options *options, int argc, char **argv)
 {
-    struct podlogin_token *token;
-    struct podlogin *login;
+    struct podlogin_token *token = NULL;
+    struct podlogin *login = NULL;
     int code;
 
     if (argc > 1)
@@ -215,8 +215,8 @@ static void add_identity(struct text *text, const struct podlogin_identity *iden
     if (*podlogin_identity_pod(identity))
         text_add(text, "pod             ", podlogin_identity_pod(identity), " (",
                  podlogin_identity_pod_uid(identity), ")\n", NULL);
-    text_add(text, "expires         ",
-             time_text(podlogin_identity_expires_at(identity), expires), "\n", NULL);
+    text_add(text, "expires         ", time_text(podlogin_identity_expires_at(identity), expires),
+             "\n", NULL);
     text_add(text, "services       ", NULL);
     for (unsigned i = 0; (service = podlogin_identity_service_at(identity, i)); i++)
         text_add(text, " ", service, NULL);
@@ -237,9 +237,9 @@ static int print_identity(const struct options *options, const struct podlogin_i
 
 static int command_whoami(const struct options *options, int argc, char **argv)
 {
-    struct podlogin_identity *identity;
+    struct podlogin_identity *identity = NULL;
     enum podlogin_status status;
-    struct podlogin *login;
+    struct podlogin *login = NULL;
     int code;
 
     if (argc > 0)
@@ -261,7 +261,7 @@ static int command_whoami(const struct options *options, int argc, char **argv)
 static int command_wait(const struct options *options, int argc, char **argv)
 {
     enum podlogin_status status;
-    struct podlogin *login;
+    struct podlogin *login = NULL;
     int code;
 
     if (argc > 0)
@@ -286,8 +286,8 @@ static int put_variable(const char *name, const char *value)
 
 static int put_variables(const struct options *options, const char *service)
 {
-    struct podlogin_token *token;
-    struct podlogin *login;
+    struct podlogin_token *token = NULL;
+    struct podlogin *login = NULL;
     const char *attribute;
     int code = fetch(options, service, &token, &login);
 
@@ -343,16 +343,26 @@ static const struct command {
     {"wait", command_wait},
 };
 
-enum option_id { SERVICE, MIN_TTL, TIMEOUT, SOCKET, TOKEN_FILE, JSON, VERBOSE, HELP, VERSION };
+enum option_id {
+    SERVICE,
+    MIN_TTL,
+    TIMEOUT,
+    SOCKET,
+    TOKEN_FILE,
+    JSON,
+    VERBOSE,
+    HELP,
+    VERSION
+};
 
 static const struct option {
     const char *name;
     bool has_value;
 } option_table[] = {
-    [SERVICE] = {"service", true},  [MIN_TTL] = {"min-ttl", true},
-    [TIMEOUT] = {"timeout", true},  [SOCKET] = {"socket", true},
+    [SERVICE] = {"service", true},       [MIN_TTL] = {"min-ttl", true},
+    [TIMEOUT] = {"timeout", true},       [SOCKET] = {"socket", true},
     [TOKEN_FILE] = {"token-file", true}, [JSON] = {"json", false},
-    [VERBOSE] = {"verbose", false}, [HELP] = {"help", false},
+    [VERBOSE] = {"verbose", false},      [HELP] = {"help", false},
     [VERSION] = {"version", false},
 };
 

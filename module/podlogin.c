@@ -230,9 +230,12 @@ static struct podlogin_token *token_new(const struct message_token *message)
 static struct podlogin_identity *identity_new(const struct message_identity *message)
 {
     const struct wire_bytes texts[] = {
-        message->issuer,         message->subject,
-        message->namespace,      message->serviceaccount,
-        message->serviceaccount_uid, message->pod,
+        message->issuer,
+        message->subject,
+        message->namespace,
+        message->serviceaccount,
+        message->serviceaccount_uid,
+        message->pod,
         message->pod_uid,
     };
     size_t size = sizeof(struct podlogin_identity) + list_size(&message->services);
@@ -320,7 +323,8 @@ struct question {
     void *ret_values; /* point into the client's buffer */
 };
 
-/* A login that the daemon finds expired is renewed once, since kubelet has a newer token by then. */
+/* A login that the daemon finds expired is renewed once, since kubelet has a newer token by then.
+ */
 static enum podlogin_status ask_target(struct podlogin *login, const struct client_target *target,
                                        const struct question *question)
 {
@@ -393,7 +397,7 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
         .min_ttl_s = login->min_ttl_s,
         .timeout_ms = daemon_timeout(login),
     };
-    struct message_token message;
+    struct message_token message = {0};
     const struct question question = {&message_get, &get, true, &message_token, &message};
     enum podlogin_status status = ask(login, &question);
 
@@ -408,7 +412,7 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
 
 EXPORT enum podlogin_status podlogin_authenticate(struct podlogin *login)
 {
-    struct podlogin_token *token;
+    struct podlogin_token *token = NULL;
     enum podlogin_status status = get(login, &token);
 
     login->is_authenticated = status == PODLOGIN_OK;
@@ -433,7 +437,7 @@ EXPORT enum podlogin_status podlogin_whoami(struct podlogin *login,
                                             struct podlogin_identity **ret_identity)
 {
     const struct message_whoami whoami = {.timeout_ms = daemon_timeout(login)};
-    struct message_identity message;
+    struct message_identity message = {0};
     const struct question question = {&message_whoami, &whoami, true, &message_identity, &message};
     enum podlogin_status status = ask(login, &question);
 

@@ -63,8 +63,8 @@ enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeo
 
 /*
  * Logs in: reads the service-account token anew, connects, and asks for a token of the service, in
- * one round trip. A daemon that is not there yet, or goes away, is waited for. Blocks for the timeout
- * at most.
+ * one round trip. A daemon that is not there yet, or goes away, is waited for. Blocks for the
+ * timeout at most.
  *
  * Returns PODLOGIN_OK; a refusal of the daemon (podlogin-status.h); PODLOGIN_UNREACHABLE,
  * PODLOGIN_TIMEOUT, PODLOGIN_NO_SUBJECT_TOKEN, PODLOGIN_BAD_ANSWER, PODLOGIN_NO_MEMORY.
@@ -72,8 +72,8 @@ enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeo
 enum podlogin_status podlogin_authenticate(struct podlogin *login);
 
 /*
- * Hands out the token of podlogin_authenticate(); called again, asks the daemon for one that is valid
- * then, on the same connection. The caller frees it with podlogin_token_free().
+ * Hands out the token of podlogin_authenticate(); called again, asks the daemon for one that is
+ * valid then, on the same connection. The caller frees it with podlogin_token_free().
  *
  * Returns as podlogin_authenticate(), and PODLOGIN_BAD_ARGUMENT before it succeeded.
  */
@@ -83,7 +83,8 @@ enum podlogin_status podlogin_get_token(struct podlogin *login, struct podlogin_
  * What the daemon takes the caller for; needs no podlogin_authenticate(). The caller frees it with
  * podlogin_identity_free(). Returns as podlogin_authenticate().
  */
-enum podlogin_status podlogin_whoami(struct podlogin *login, struct podlogin_identity **ret_identity);
+enum podlogin_status podlogin_whoami(struct podlogin *login,
+                                     struct podlogin_identity **ret_identity);
 
 /* Returns when the daemon answers; needs no service-account token. As podlogin_authenticate(). */
 enum podlogin_status podlogin_ping(struct podlogin *login);
@@ -104,10 +105,12 @@ const char *podlogin_service(const struct podlogin *login);
 
 /* The token's parts live as long as the token; they are printable and end with a NUL. */
 const char *podlogin_token_value(const struct podlogin_token *token);
-const char *podlogin_token_type(const struct podlogin_token *token);     /* "token", "Bearer" */
-int64_t podlogin_token_expires_at(const struct podlogin_token *token);   /* Unix time */
-const char *podlogin_token_source(const struct podlogin_token *token);   /* "cache", "exchange", "joined" */
-const char *podlogin_token_variable(const struct podlogin_token *token); /* "PULUMI_ACCESS_TOKEN", "" */
+const char *podlogin_token_type(const struct podlogin_token *token);   /* "token", "Bearer" */
+int64_t podlogin_token_expires_at(const struct podlogin_token *token); /* Unix time */
+const char *
+podlogin_token_source(const struct podlogin_token *token); /* "cache", "exchange", "joined" */
+const char *
+podlogin_token_variable(const struct podlogin_token *token); /* "PULUMI_ACCESS_TOKEN", "" */
 
 /*
  * Further variables that go with the token. By name: the value, or NULL. By index, from 0:

@@ -1,6 +1,6 @@
 /*
- * Text without stdio: strings put together in a buffer of a fixed size, or written out whole. A third
- * of the static command would otherwise be the formatting of floating point.
+ * Text without stdio: strings put together in a buffer of a fixed size, or written out whole. A
+ * third of the static command would otherwise be the formatting of floating point.
  */
 #ifndef TEXT_H
 #define TEXT_H

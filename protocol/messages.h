@@ -10,18 +10,18 @@
 
 #include "wire.h"
 
-#define PODLOGIN_REQUEST_MAX     16384 /* bytes of a request's payload */
-#define PODLOGIN_ANSWER_MAX      32768 /* bytes of an answer's payload */
-#define PODLOGIN_JWT_MAX         8192
-#define PODLOGIN_TOKEN_MAX       16384
-#define PODLOGIN_SERVICE_MAX     64
-#define PODLOGIN_NAME_MAX        512 /* issuer, subject, Kubernetes names */
-#define PODLOGIN_DETAIL_MAX      512
-#define PODLOGIN_ATTRIBUTE_MAX   4096
-#define PODLOGIN_MIN_TTL_MAX_S   (7 * 24 * 3600)
-#define PODLOGIN_TIMEOUT_MAX_MS  60000
-#define PODLOGIN_TIMEOUT_MS      10000 /* when the client names none */
-#define PODLOGIN_SOCKET_PATH     "/run/podlogin/podlogin.sock"
+#define PODLOGIN_REQUEST_MAX    16384 /* bytes of a request's payload */
+#define PODLOGIN_ANSWER_MAX     32768 /* bytes of an answer's payload */
+#define PODLOGIN_JWT_MAX        8192
+#define PODLOGIN_TOKEN_MAX      16384
+#define PODLOGIN_SERVICE_MAX    64
+#define PODLOGIN_NAME_MAX       512 /* issuer, subject, Kubernetes names */
+#define PODLOGIN_DETAIL_MAX     512
+#define PODLOGIN_ATTRIBUTE_MAX  4096
+#define PODLOGIN_MIN_TTL_MAX_S  (7 * 24 * 3600)
+#define PODLOGIN_TIMEOUT_MAX_MS 60000
+#define PODLOGIN_TIMEOUT_MS     10000 /* when the client names none */
+#define PODLOGIN_SOCKET_PATH    "/run/podlogin/podlogin.sock"
 
 enum message_type {
     MESSAGE_LOGIN = 1,
@@ -78,7 +78,7 @@ struct message_identity {
     struct wire_bytes namespace;
     struct wire_bytes serviceaccount;
     struct wire_bytes serviceaccount_uid;
-    struct wire_bytes pod;     /* absent: the token is bound to no pod */
+    struct wire_bytes pod; /* absent: the token is bound to no pod */
     struct wire_bytes pod_uid;
     uint64_t expires_at_s;     /* of the service-account token, Unix time */
     struct wire_list services; /* those that the identity may use now */
@@ -89,8 +89,8 @@ struct message_pong {
 };
 
 struct message_error {
-    uint32_t status;         /* enum podlogin_status */
-    uint32_t retry_after_ms; /* 0: no advice */
+    uint32_t status;          /* enum podlogin_status */
+    uint32_t retry_after_ms;  /* 0: no advice */
     struct wire_bytes detail; /* what is particular to this case; no secret */
 };
 

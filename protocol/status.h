@@ -1,4 +1,5 @@
-/* What each result means to a person, a script and a retry loop: one row per enum podlogin_status. */
+/* What each result means to a person, a script and a retry loop: one row per enum podlogin_status.
+ */
 #ifndef STATUS_H
 #define STATUS_H
 
@@ -20,10 +21,10 @@ enum exit_code {
 
 struct status_info {
     enum podlogin_status status;
-    const char *name;       /* "TOKEN_EXPIRED" */
+    const char *name; /* "TOKEN_EXPIRED" */
     enum exit_code exit_code;
-    bool is_retryable;      /* the same request may succeed later */
-    const char *sentence;   /* what happened, and what to do about it */
+    bool is_retryable;    /* the same request may succeed later */
+    const char *sentence; /* what happened, and what to do about it */
 };
 
 /* Never NULL: a number that this build does not know is described as INTERNAL. */

@@ -165,7 +165,8 @@ static int field_decode(const struct wire_field *field, struct wire_bytes bytes,
             *(uint64_t *)ret_value = number_read(bytes.at, bytes.len);
         return 0;
     }
-    if (bytes.len > field->max || (field->type != WIRE_BYTES && !is_text(bytes)))
+    if (bytes.len > field->max || (field->type != WIRE_BYTES && !is_text(bytes)) ||
+        (bytes.len == 0 && field->is_required))
         return -EBADMSG;
     if (field->type == WIRE_LIST) {
         struct wire_list *list = ret_value;

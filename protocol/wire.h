@@ -17,7 +17,8 @@
 #define WIRE_FIELD_SIZE  4  /* u8 tag, u24 length */
 #define WIRE_LIST_MAX    64 /* strings in one list */
 
-/* A receiver that does not know a tag skips the field if this bit is set, else refuses the frame. */
+/* A receiver that does not know a tag skips the field if this bit is set, else refuses the frame.
+ */
 #define WIRE_TAG_OPTIONAL 0x80
 
 struct wire_bytes {
@@ -80,8 +81,8 @@ void wire_set_id(uint8_t *frame, uint16_t id);
  * Reads the payload of a frame into the struct @ret_values, which is zeroed first.
  *
  * Returns 0, or -EBADMSG: a truncated or trailing byte, tags out of order or repeated, a number or
- * a length over its limit, a control character in a string, a required field that is not there, an
- * unknown tag without WIRE_TAG_OPTIONAL.
+ * a length over its limit, a control character in a string, a required field that is not there or
+ * empty, an unknown tag without WIRE_TAG_OPTIONAL.
  */
 int wire_decode(const struct wire_message *message, const uint8_t *payload, size_t len,
                 void *ret_values);

@@ -29,7 +29,8 @@ int digest_of(const void *bytes, size_t len, struct digest *ret_digest)
 
 int digest_of_strings(const char *const *strings, size_t n, struct digest *ret_digest)
 {
-    CLEANUP(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    CLEANUP(md_ctx_freep)
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
     if (!ctx || EVP_DigestInit_ex2(ctx, sha256(), NULL) != 1)
         return -ENOMEM;
@@ -77,7 +78,7 @@ static int digest_map_grow(struct digest_map *map)
 {
     struct digest_map bigger = {.n_buckets = map->n_buckets ? map->n_buckets * 2 : 64};
 
-    bigger.buckets = calloc(bigger.n_buckets, sizeof(*bigger.buckets));
+    bigger.buckets = calloc(bigger.n_buckets, sizeof(struct digest_node *));
     if (!bigger.buckets)
         return -ENOMEM;
     for (size_t i = 0; i < map->n_buckets; i++) {

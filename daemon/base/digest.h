@@ -15,8 +15,8 @@ struct digest {
 int digest_of(const void *bytes, size_t len, struct digest *ret_digest);
 
 /*
- * Of a sequence of strings, each preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
- * NULL counts as a value of its own. 0 or -ENOMEM.
+ * Of a sequence of strings, each preceded by its length, so that ("ab", "c") and ("a", "bc")
+ * differ. NULL counts as a value of its own. 0 or -ENOMEM.
  */
 int digest_of_strings(const char *const *strings, size_t n, struct digest *ret_digest);
 

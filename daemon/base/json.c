@@ -38,16 +38,15 @@ static size_t count_members(json_t *json)
     const char *name;
     json_t *value;
 
-    json_object_foreach(json, name, value)
-        n += 1 + count_members(value);
-    json_array_foreach(json, i, value)
-        n += 1 + count_members(value);
+    json_object_foreach(json, name, value) n += 1 + count_members(value);
+    json_array_foreach(json, i, value) n += 1 + count_members(value);
     return n;
 }
 
 json_t *json_read_object(const void *text, size_t len)
 {
-    CLEANUP(json_decrefp) json_t *json = NULL;
+    CLEANUP(json_decrefp)
+    json_t *json = NULL;
 
     if (!depth_is_bounded(text, len))
         return NULL;

@@ -10,7 +10,7 @@ struct list {
     struct list *next;
 };
 
-#define container_of(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+#define container_of(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *node)
 {

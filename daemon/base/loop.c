@@ -7,7 +7,7 @@
 
 #include "list.h"
 
-#define EVENTS_PER_ROUND 128
+#define EVENTS_PER_ROUND    128
 #define TIMER_ACCURACY_USEC 1000
 
 /* As long as there is something, without waiting; the last, idle turn arms the timers. */

@@ -29,7 +29,8 @@ static struct {
 
 static int arena_grow(void)
 {
-    uint8_t *chunk = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *chunk =
+        mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (chunk == MAP_FAILED)
         return -errno;
@@ -166,7 +167,8 @@ static void openssl_free(void *memory, const char *file, int line)
 
 int secret_guard_openssl(void)
 {
-    return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1 ? 0 : -EBUSY;
+    return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1 ? 0
+                                                                                        : -EBUSY;
 }
 
 int process_harden(void)

@@ -3,7 +3,8 @@
  *
  * All secrets of a process live in one arena that is left out of core dumps, wiped in a fork, and
  * locked in memory as far as RLIMIT_MEMLOCK goes. A secret has a length and is no C string, so that
- * no format prints one by accident. It is wiped when it is released. Not for use by several threads.
+ * no format prints one by accident. It is wiped when it is released. Not for use by several
+ * threads.
  */
 #ifndef SECRET_H
 #define SECRET_H
@@ -28,7 +29,8 @@ struct secret *secret_free(struct secret *secret);
 
 DEFINE_CLEANUP(struct secret *, secret_free)
 
-/* Makes jansson, and where @with_openssl OpenSSL too, wipe what they free. First thing in main(). */
+/* Makes jansson, and where @with_openssl OpenSSL too, wipe what they free. First thing in main().
+ */
 int secret_guard_libraries(void);
 int secret_guard_openssl(void);
 

@@ -12,7 +12,8 @@
 
 #define PURGE_EVERY_USEC (60 * UINT64_C(1000000))
 
-static const unsigned login_may_follow[LOGIN_STATES] = { /* a bit for each state that may come next */
+static const unsigned login_may_follow[LOGIN_STATES] = {
+    /* a bit for each state that may come next */
     [LOGIN_IDLE] = 1u << LOGIN_EXCHANGING,
     [LOGIN_EXCHANGING] = 1u << LOGIN_STORING | 1u << LOGIN_IDLE, /* refused, or not to be stored */
     [LOGIN_STORING] = 1u << LOGIN_IDLE,
@@ -40,8 +41,8 @@ static void login_free(struct login *login)
 }
 
 /*
- * "Once per service account" is right only if every pod of that account would get the same token, so
- * all that an upstream's answer may depend on is in the key. It is computed once per identity.
+ * "Once per service account" is right only if every pod of that account would get the same token,
+ * so all that an upstream's answer may depend on is in the key. It is computed once per identity.
  */
 static int cache_key(struct identity *identity, const struct service *service,
                      const struct digest **ret_key)
@@ -103,7 +104,8 @@ static bool make_room(struct broker *broker)
 
 static struct login *login_new(struct broker *broker, const struct digest *key)
 {
-    CLEANUP(freep) struct login *login = calloc(1, sizeof(*login));
+    CLEANUP(freep)
+    struct login *login = calloc(1, sizeof(*login));
 
     if (!login)
         return NULL;
@@ -117,8 +119,8 @@ static struct login *login_new(struct broker *broker, const struct digest *key)
 }
 
 /*
- * How much lifetime a request can insist on: what the upstream gives, if that is less than the wish,
- * cannot be had more of by asking again, so half of it is enough then.
+ * How much lifetime a request can insist on: what the upstream gives, if that is less than the
+ * wish, cannot be had more of by asking again, so half of it is enough then.
  */
 static int64_t needed_ttl_s(const struct token *token, uint32_t min_ttl_s)
 {
@@ -268,8 +270,8 @@ static enum podlogin_status status_of(enum outcome outcome)
 }
 
 /*
- * A refused leader does not refuse those who came with another JWT: the refusal may be about its pod,
- * and a newer token may be all it takes. The first of the others leads the next exchange.
+ * A refused leader does not refuse those who came with another JWT: the refusal may be about its
+ * pod, and a newer token may be all it takes. The first of the others leads the next exchange.
  */
 static void login_refused(struct login *login, const struct broker_answer *answer)
 {
@@ -418,9 +420,8 @@ static int on_loaded(void *data, const struct digest *key, struct token *token)
     return 0;
 }
 
-int broker_init(struct broker *broker, struct loop *loop, struct link *link,
-                const char *cache_path, const char *cache_key_setting,
-                char ret_error[STORE_ERROR_MAX])
+int broker_init(struct broker *broker, struct loop *loop, struct link *link, const char *cache_path,
+                const char *cache_key_setting, char ret_error[STORE_ERROR_MAX])
 {
     int r;
 

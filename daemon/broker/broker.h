@@ -12,8 +12,8 @@
 #include "link.h"
 #include "store.h"
 
-#define LOGINS_MAX          10000
-#define TOKEN_MARGIN_S      5 /* a token that ends within it is not handed out any more */
+#define LOGINS_MAX     10000
+#define TOKEN_MARGIN_S 5 /* a token that ends within it is not handed out any more */
 
 enum login_state {
     LOGIN_IDLE,       /* its token, if there is one, is what there is */
@@ -33,14 +33,14 @@ struct login {
     struct list waiters;
     struct job job;
     struct store_write write;
-    struct token fresh;        /* while it is being stored */
-    struct digest leader;      /* digest of the JWT in the exchange */
+    struct token fresh;   /* while it is being stored */
+    struct digest leader; /* digest of the JWT in the exchange */
 };
 
 /* What a waiter gets. */
 struct broker_answer {
     enum podlogin_status status;
-    const char *detail;        /* NULL: nothing particular */
+    const char *detail; /* NULL: nothing particular */
     uint32_t retry_after_ms;
     const struct token *token; /* with PODLOGIN_OK; valid during the callback */
     uint32_t source;           /* enum token_source */
@@ -70,8 +70,8 @@ struct broker {
 };
 
 /* Takes over what the store at @cache_path still has. As store_open(). */
-int broker_init(struct broker *broker, struct loop *loop, struct link *link,
-                const char *cache_path, const char *cache_key, char ret_error[STORE_ERROR_MAX]);
+int broker_init(struct broker *broker, struct loop *loop, struct link *link, const char *cache_path,
+                const char *cache_key, char ret_error[STORE_ERROR_MAX]);
 void broker_done(struct broker *broker);
 
 /*
@@ -82,8 +82,8 @@ const struct token *broker_find(struct broker *broker, struct identity *identity
                                 const struct service *service, uint32_t min_ttl_s, int64_t now_s);
 
 /*
- * Waits for an exchange, which is begun if none is in flight. PODLOGIN_OK: the waiter is called later,
- * never from here; else it is not, and the status is the answer.
+ * Waits for an exchange, which is begun if none is in flight. PODLOGIN_OK: the waiter is called
+ * later, never from here; else it is not, and the status is the answer.
  */
 enum podlogin_status broker_join(struct broker *broker, struct broker_waiter *waiter);
 

@@ -9,7 +9,6 @@
 #include "file.h"
 #include "messages.h"
 
-
 DEFINE_CLEANUP(struct config *, config_free)
 
 /* Names travel in requests, logs and metrics, so they are plain. */
@@ -30,7 +29,8 @@ static int ends_with_conf(const struct dirent *entry)
     return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0;
 }
 
-typedef int (*load_file)(struct config *config, const char *path, const char *name, char *ret_error);
+typedef int (*load_file)(struct config *config, const char *path, const char *name,
+                         char *ret_error);
 
 static int load_issuer(struct config *config, const char *path, const char *name, char *ret_error)
 {
@@ -98,7 +98,8 @@ static int load_service(struct config *config, const char *path, const char *nam
 static int load_entry(struct config *config, const char *directory, const char *file,
                       load_file load, char *ret_error)
 {
-    CLEANUP(freep) char *path = NULL, *name = NULL;
+    CLEANUP(freep)
+    char *path = NULL, *name = NULL;
 
     if (asprintf(&path, "%s/%s", directory, file) < 0)
         return -ENOMEM;
@@ -118,7 +119,8 @@ static int load_entry(struct config *config, const char *directory, const char *
 static int load_directory(struct config *config, const char *directory, const char *subdirectory,
                           load_file load, char *ret_error)
 {
-    CLEANUP(freep) char *path = NULL;
+    CLEANUP(freep)
+    char *path = NULL;
     struct dirent **entries = NULL;
     int n, r = 0;
 
@@ -148,8 +150,10 @@ static int set_default(char **setting, const char *value)
 
 int config_load(const char *directory, struct config **ret_config, char ret_error[INI_ERROR_MAX])
 {
-    CLEANUP(config_freep) struct config *config = calloc(1, sizeof(*config));
-    CLEANUP(freep) char *path = NULL;
+    CLEANUP(config_freep)
+    struct config *config = calloc(1, sizeof(*config));
+    CLEANUP(freep)
+    char *path = NULL;
     int r;
 
     snprintf(ret_error, INI_ERROR_MAX, "%s: out of memory", directory);

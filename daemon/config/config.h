@@ -1,6 +1,6 @@
 /*
- * What the administrator wrote, checked once and immutable afterwards: podlogind.conf, issuers.d and
- * services.d of one directory.
+ * What the administrator wrote, checked once and immutable afterwards: podlogind.conf, issuers.d
+ * and services.d of one directory.
  */
 #ifndef CONFIG_H
 #define CONFIG_H

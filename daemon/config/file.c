@@ -78,8 +78,10 @@ static const char *parse_cache_key(const char *value, void *ret_member)
 
 static const char *parse_log_level(const char *value, void *ret_member)
 {
-    static const char *const names[] = {[LOG_ERR] = "error",   [LOG_WARNING] = "warning",
-                                        [LOG_NOTICE] = "notice", [LOG_INFO] = "info",
+    static const char *const names[] = {[LOG_ERR] = "error",
+                                        [LOG_WARNING] = "warning",
+                                        [LOG_NOTICE] = "notice",
+                                        [LOG_INFO] = "info",
                                         [LOG_DEBUG] = "debug"};
 
     for (int level = LOG_ERR; level <= LOG_DEBUG; level++) {
@@ -103,7 +105,8 @@ static const char *parse_off(const char *value, void *ret_member)
 
 static const char *parse_algorithms(const char *value, void *ret_member)
 {
-    CLEANUP(freep) char *copy = strdup(value);
+    CLEANUP(freep)
+    char *copy = strdup(value);
     unsigned *algorithms = ret_member;
     char *rest = NULL;
 

@@ -5,8 +5,7 @@
 #include "config.h"
 
 int daemon_file_read(const char *path, struct config *config, char ret_error[INI_ERROR_MAX]);
-int issuer_file_read(const char *path, struct issuer_config *issuer,
-                     char ret_error[INI_ERROR_MAX]);
+int issuer_file_read(const char *path, struct issuer_config *issuer, char ret_error[INI_ERROR_MAX]);
 int service_file_read(const char *path, struct service *service, char ret_error[INI_ERROR_MAX]);
 
 #endif

@@ -167,7 +167,8 @@ static int read_line(struct ini *ini, const char *start, size_t len)
 int ini_read(const char *path, const char *text, size_t len, const struct ini_handler *handler,
              char ret_error[INI_ERROR_MAX])
 {
-    CLEANUP(freep) struct ini *ini = calloc(1, sizeof(*ini));
+    CLEANUP(freep)
+    struct ini *ini = calloc(1, sizeof(*ini));
     const char *end = text + len;
     int r = 0;
 
@@ -186,10 +187,13 @@ int ini_read(const char *path, const char *text, size_t len, const struct ini_ha
     return r;
 }
 
-int ini_read_file(const char *path, const struct ini_handler *handler, char ret_error[INI_ERROR_MAX])
+int ini_read_file(const char *path, const struct ini_handler *handler,
+                  char ret_error[INI_ERROR_MAX])
 {
-    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    CLEANUP(freep) char *text = NULL;
+    CLEANUP(fd_closep)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    CLEANUP(freep)
+    char *text = NULL;
     size_t len = 0;
     ssize_t n;
     int r;

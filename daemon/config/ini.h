@@ -1,8 +1,8 @@
 /*
  * Configuration files: `[Section]` or `[Section "name"]`, `Key=value`, `#` comments, one a line.
  *
- * A reader of our own, since a rule's key may be quoted, its value is taken as it stands, and a line
- * must never be cut (docs/decisions/0001-ini-reader.md).
+ * A reader of our own, since a rule's key may be quoted, its value is taken as it stands, and a
+ * line must never be cut (docs/decisions/0001-ini-reader.md).
  */
 #ifndef INI_H
 #define INI_H
@@ -36,7 +36,8 @@ struct ini_handler {
  * Reads a file. On failure @ret_error is "FILE:LINE: what is wrong, and what would be right".
  * 0, -EINVAL (the file's fault) or another -errno (it could not be read).
  */
-int ini_read_file(const char *path, const struct ini_handler *handler, char ret_error[INI_ERROR_MAX]);
+int ini_read_file(const char *path, const struct ini_handler *handler,
+                  char ret_error[INI_ERROR_MAX]);
 
 /* The same for text in memory; @path only names it in errors. */
 int ini_read(const char *path, const char *text, size_t len, const struct ini_handler *handler,

@@ -121,7 +121,8 @@ static void transfer_freep(struct http_transfer **transfer)
 
 int http_start(CURLM *multi, struct http_request *request, http_done on_done, void *data)
 {
-    CLEANUP(transfer_freep) struct http_transfer *transfer = calloc(1, sizeof(*transfer));
+    CLEANUP(transfer_freep)
+    struct http_transfer *transfer = calloc(1, sizeof(*transfer));
     char accept[128];
 
     if (!transfer) {
@@ -171,8 +172,7 @@ static void transfer_end(struct http_transfer *transfer, CURLcode code)
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &transfer->status);
         curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
         if (retry_after_s > 0)
-            transfer->retry_after_ms =
-                (uint32_t)(retry_after_s > 300 ? 300 : retry_after_s) * 1000;
+            transfer->retry_after_ms = (uint32_t)(retry_after_s > 300 ? 300 : retry_after_s) * 1000;
         return;
     }
     transfer->outcome = outcome_of_curl(code, transfer->is_too_large);

@@ -21,11 +21,11 @@ struct http_transfer {
     void *data;
 
     /* the answer; valid in on_done */
-    long status;             /* 0: there was none; then outcome and detail say why */
+    long status; /* 0: there was none; then outcome and detail say why */
     enum outcome outcome;
     char detail[CURL_ERROR_SIZE];
     uint32_t retry_after_ms;
-    uint32_t max_age_s;      /* of Cache-Control; 0: none */
+    uint32_t max_age_s; /* of Cache-Control; 0: none */
     uint8_t *body;
     size_t body_len;
     bool is_too_large;
@@ -39,8 +39,8 @@ struct http_transfer {
 struct http_request {
     const char *url;
     const char *accept;
-    const char *ca_file;   /* NULL: the system's */
-    struct secret *body;   /* NULL: a GET; taken over in any case */
+    const char *ca_file; /* NULL: the system's */
+    struct secret *body; /* NULL: a GET; taken over in any case */
 };
 
 /* One per process. 0 or -errno. */

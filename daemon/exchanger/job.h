@@ -9,7 +9,7 @@
 #include "wire.h"
 
 #define JOB_FRAME_MAX       (128 * 1024)
-#define JOB_SOCKET_FD       3    /* in the exchanger */
+#define JOB_SOCKET_FD       3 /* in the exchanger */
 #define JOBS_IN_FLIGHT_MAX  64
 #define CONNECT_TIMEOUT_MS  2000
 #define TRANSFER_TIMEOUT_MS 8000

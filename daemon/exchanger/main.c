@@ -28,7 +28,8 @@ static void take_jobs(struct exchanger *exchanger)
 {
     ssize_t n;
 
-    while ((n = recv(JOB_SOCKET_FD, exchanger->buffer, sizeof(exchanger->buffer), MSG_DONTWAIT)) > 0) {
+    while ((n = recv(JOB_SOCKET_FD, exchanger->buffer, sizeof(exchanger->buffer), MSG_DONTWAIT)) >
+           0) {
         worker_take(&exchanger->worker, exchanger->buffer, (size_t)n);
         explicit_bzero(exchanger->buffer, (size_t)n);
     }

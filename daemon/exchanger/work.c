@@ -58,8 +58,7 @@ static void send_failure(uint16_t id, enum outcome outcome, const char *detail)
     struct provider_answer answer = {0};
 
     answer_add_detail(&answer, detail);
-    send_result(id, &(struct job_result){.outcome = outcome,
-                                         .detail = wire_string(answer.detail)});
+    send_result(id, &(struct job_result){.outcome = outcome, .detail = wire_string(answer.detail)});
 }
 
 static void send_answer(uint16_t id, const struct provider_answer *answer)
@@ -91,8 +90,10 @@ static struct provider_values task_values(const struct task *task)
 
 static void on_exchanged(struct http_transfer *transfer)
 {
-    CLEANUP(task_freep) struct task *task = transfer->data;
-    CLEANUP(answer_donep) struct provider_answer answer = {0};
+    CLEANUP(task_freep)
+    struct task *task = transfer->data;
+    CLEANUP(answer_donep)
+    struct provider_answer answer = {0};
     struct provider_values values = task_values(task);
 
     if (!transfer->status) {
@@ -109,7 +110,8 @@ static void on_exchanged(struct http_transfer *transfer)
 
 static void on_keys(struct http_transfer *transfer)
 {
-    CLEANUP(task_freep) struct task *task = transfer->data;
+    CLEANUP(task_freep)
+    struct task *task = transfer->data;
     char detail[64];
 
     if (!transfer->status) {
@@ -135,8 +137,10 @@ static int fetch(struct task *task, const char *url, const char *accept, http_do
 
 static void on_discovered(struct http_transfer *transfer)
 {
-    CLEANUP(task_freep) struct task *task = transfer->data;
-    CLEANUP(freep) char *url = NULL;
+    CLEANUP(task_freep)
+    struct task *task = transfer->data;
+    CLEANUP(freep)
+    char *url = NULL;
     const char *error = NULL;
     char detail[64];
 
@@ -160,7 +164,8 @@ static void on_discovered(struct http_transfer *transfer)
 
 char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error)
 {
-    CLEANUP(json_decrefp) json_t *json = json_read_object(body, len);
+    CLEANUP(json_decrefp)
+    json_t *json = json_read_object(body, len);
     const char *named = json_member_string(json, "issuer");
     const char *url = json_member_string(json, "jwks_uri");
 
@@ -214,9 +219,12 @@ static int task_set(struct task *task, struct wire_bytes setting)
 
 static int begin_exchange(struct worker *worker, uint16_t id, const struct job_exchange *job)
 {
-    CLEANUP(task_freep) struct task *task = task_new(worker, id, job->ca_file);
-    CLEANUP(freep) char *name = copy_bytes(job->provider);
-    CLEANUP(secret_freep) struct secret *jwt = NULL;
+    CLEANUP(task_freep)
+    struct task *task = task_new(worker, id, job->ca_file);
+    CLEANUP(freep)
+    char *name = copy_bytes(job->provider);
+    CLEANUP(secret_freep)
+    struct secret *jwt = NULL;
     struct provider_request request = {0};
     struct provider_values values;
     struct http_request http;
@@ -249,8 +257,10 @@ static int begin_exchange(struct worker *worker, uint16_t id, const struct job_e
 
 static int begin_keys(struct worker *worker, uint16_t id, const struct job_keys *job)
 {
-    CLEANUP(task_freep) struct task *task = task_new(worker, id, job->ca_file);
-    CLEANUP(freep) char *url = copy_bytes(job->keys_url);
+    CLEANUP(task_freep)
+    struct task *task = task_new(worker, id, job->ca_file);
+    CLEANUP(freep)
+    char *url = copy_bytes(job->keys_url);
     int r;
 
     if (!task)

@@ -12,8 +12,9 @@ struct worker {
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len);
 
 /*
- * Reads a discovery document (OpenID Connect Discovery 1.0, section 4.2): its issuer must be @issuer
- * byte by byte, its jwks_uri an https URL. The URL is the caller's; NULL with a sentence otherwise.
+ * Reads a discovery document (OpenID Connect Discovery 1.0, section 4.2): its issuer must be
+ * @issuer byte by byte, its jwks_uri an https URL. The URL is the caller's; NULL with a sentence
+ * otherwise.
  */
 char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error);
 

@@ -43,7 +43,8 @@ static bool audiences_read(const json_t *payload, struct claims *claims)
     }
     if (!json_is_array(aud) || json_array_size(aud) == 0 || json_array_size(aud) > AUDIENCES_MAX)
         return false;
-    json_array_foreach(aud, i, element) {
+    json_array_foreach(aud, i, element)
+    {
         if (!json_is_string(element) || json_string_length(element) == 0 ||
             json_string_length(element) > PODLOGIN_NAME_MAX)
             return false;

@@ -8,9 +8,9 @@
 
 #include "podlogin-status.h"
 
-#define AUDIENCES_MAX       16
-#define CLOCK_SKEW_S        30                /* on "nbf" and "iat"; none on "exp" */
-#define JWT_LIFETIME_MAX_S  (24 * 3600 + 60)  /* the year of a "warnafter" token is refused */
+#define AUDIENCES_MAX      16
+#define CLOCK_SKEW_S       30               /* on "nbf" and "iat"; none on "exp" */
+#define JWT_LIFETIME_MAX_S (24 * 3600 + 60) /* the year of a "warnafter" token is refused */
 
 /* Strings point into the payload, which owns them. */
 struct claims {

@@ -11,8 +11,8 @@ int identities_init(struct identities *identities, struct config *config, struct
 {
     *identities = (struct identities){.config = config};
     list_init(&identities->by_age);
-    identities->issuers = calloc(config->n_issuers ? config->n_issuers : 1,
-                                 sizeof(*identities->issuers));
+    identities->issuers =
+        calloc(config->n_issuers ? config->n_issuers : 1, sizeof(*identities->issuers));
     if (!identities->issuers)
         return -ENOMEM;
     for (size_t i = 0; i < config->n_issuers; i++) {
@@ -46,8 +46,7 @@ void identities_done(struct identities *identities)
 /* Remembering is worth nothing but speed, so what cannot be remembered is verified again. */
 static void remember(struct identities *identities, struct identity *identity)
 {
-    if (identity->is_remembered ||
-        digest_map_find(&identities->verified, &identity->node.key))
+    if (identity->is_remembered || digest_map_find(&identities->verified, &identity->node.key))
         return;
     if (identities->verified.n >= IDENTITIES_MAX)
         forget(identities, container_of(identities->by_age.next, struct identity, age));
@@ -69,7 +68,8 @@ static struct issuer *issuer_find(struct identities *identities, const char *url
 enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
                                      struct identity **ret_identity, const char **ret_reason)
 {
-    CLEANUP(identity_unrefp) struct identity *identity = NULL;
+    CLEANUP(identity_unrefp)
+    struct identity *identity = NULL;
     enum podlogin_status status;
     struct digest_node *node;
     struct digest digest;
@@ -160,8 +160,7 @@ int identity_judge(struct identities *identities, struct identity *identity,
 {
     *ret_reason = NULL;
     *ret_status = PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
-    if (!identity->issuer ||
-        (service && identity->issuer != &identities->issuers[service->issuer]))
+    if (!identity->issuer || (service && identity->issuer != &identities->issuers[service->issuer]))
         return 0;
     *ret_status = PODLOGIN_TOKEN_WRONG_AUDIENCE;
     if (service && !claims_have_audience(&identity->claims, service->audience))

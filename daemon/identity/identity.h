@@ -24,10 +24,10 @@ struct identity {
 
     struct secret *jwt;
     json_t *payload;
-    struct claims claims;   /* point into the payload */
-    struct issuer *issuer;  /* NULL: none that is configured */
-    struct jws *jws;        /* until it is verified */
-    struct jwk *key;        /* that verified it; NULL: not yet */
+    struct claims claims;  /* point into the payload */
+    struct issuer *issuer; /* NULL: none that is configured */
+    struct jws *jws;       /* until it is verified */
+    struct jwk *key;       /* that verified it; NULL: not yet */
 
     const struct service *keyed_service; /* for which cache_key was computed */
     struct digest cache_key;
@@ -46,7 +46,8 @@ int identities_init(struct identities *identities, struct config *config, struct
 void identities_done(struct identities *identities);
 
 /*
- * Finds or parses the token in @jwt. Nothing that is not verified yet is believed by identity_judge().
+ * Finds or parses the token in @jwt. Nothing that is not verified yet is believed by
+ * identity_judge().
  *
  * Returns PODLOGIN_OK and a reference for the caller, or PODLOGIN_TOKEN_MALFORMED,
  * PODLOGIN_TOKEN_BAD_ALGORITHM, PODLOGIN_INTERNAL with a constant sentence.
@@ -58,9 +59,10 @@ enum podlogin_status identities_find(struct identities *identities, const void *
  * Judges the identity, for @service (NULL: for none in particular) and at @now_s: issuer, audience,
  * signature, time, in this order.
  *
- * Returns 1 if @may_wait and the issuer's keys at hand do not have the token's: the caller then goes
- * to issuer_wait_for_keys(), and asks again without @may_wait. Else 0, with *ret_status PODLOGIN_OK
- * or the refusal, and *ret_reason NULL or what is particular to it, valid until the loop goes on.
+ * Returns 1 if @may_wait and the issuer's keys at hand do not have the token's: the caller then
+ * goes to issuer_wait_for_keys(), and asks again without @may_wait. Else 0, with *ret_status
+ * PODLOGIN_OK or the refusal, and *ret_reason NULL or what is particular to it, valid until the
+ * loop goes on.
  */
 int identity_judge(struct identities *identities, struct identity *identity,
                    const struct service *service, int64_t now_s, bool may_wait,

@@ -108,8 +108,10 @@ static void on_fetched(struct job *job, const struct job_result *result)
 
 static int file_load(struct issuer *issuer)
 {
-    CLEANUP(fd_closep) int fd = open(issuer->config->keys_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    CLEANUP(freep) uint8_t *text = malloc(JWKS_BYTES_MAX + 1);
+    CLEANUP(fd_closep)
+    int fd = open(issuer->config->keys_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    CLEANUP(freep)
+    uint8_t *text = malloc(JWKS_BYTES_MAX + 1);
     ssize_t n;
 
     schedule(issuer, FILE_REFRESH_S);

@@ -8,9 +8,9 @@
 
 #include "base64url.h"
 
-#define RSA_BITS_MIN  2048
-#define RSA_BITS_MAX  4096
-#define RSA_E_MIN     65537
+#define RSA_BITS_MIN   2048
+#define RSA_BITS_MAX   4096
+#define RSA_E_MIN      65537
 #define COORDINATE_MAX 66 /* bytes of P-521 */
 
 #define RSA_ALGORITHMS                                                                             \
@@ -72,8 +72,10 @@ static int member_decode(const json_t *json, const char *name, uint8_t *ret_byte
 
 static EVP_PKEY *pkey_build(const char *type, OSSL_PARAM_BLD *bld)
 {
-    CLEANUP(params_freep) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-    CLEANUP(pkey_ctx_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    CLEANUP(params_freep)
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
+    CLEANUP(pkey_ctx_freep)
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
     EVP_PKEY *pkey = NULL;
 
     if (!params || !ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
@@ -86,9 +88,12 @@ static EVP_PKEY *pkey_build(const char *type, OSSL_PARAM_BLD *bld)
 static int rsa_read(const json_t *json, struct jwk *key)
 {
     uint8_t n_bytes[RSA_BITS_MAX / 8 + 4], e_bytes[16];
-    CLEANUP(bn_freep) BIGNUM *n = NULL;
-    CLEANUP(bn_freep) BIGNUM *e = NULL;
-    CLEANUP(param_bld_freep) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    CLEANUP(bn_freep)
+    BIGNUM *n = NULL;
+    CLEANUP(bn_freep)
+    BIGNUM *e = NULL;
+    CLEANUP(param_bld_freep)
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
     size_t n_len, e_len;
 
     if (member_decode(json, "n", n_bytes, RSA_BITS_MAX / 8, &n_len) < 0 ||
@@ -119,13 +124,16 @@ static const struct curve *curve_of(const json_t *json)
     return NULL;
 }
 
-/* RFC 7518, section 6.2.1; a point that is not on the curve would leak nothing here, yet verify junk */
+/* RFC 7518, section 6.2.1; a point that is not on the curve would leak nothing here, yet verify
+ * junk */
 static int ec_read(const json_t *json, struct jwk *key)
 {
     const struct curve *curve = curve_of(json);
     uint8_t point[1 + 2 * (COORDINATE_MAX + 4)] = {POINT_CONVERSION_UNCOMPRESSED};
-    CLEANUP(param_bld_freep) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    CLEANUP(pkey_ctx_freep) EVP_PKEY_CTX *ctx = NULL;
+    CLEANUP(param_bld_freep)
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    CLEANUP(pkey_ctx_freep)
+    EVP_PKEY_CTX *ctx = NULL;
     size_t x_len, y_len;
 
     if (!bld)
@@ -166,7 +174,8 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
 {
     const char *kty = json_member_string(json, "kty"), *use = json_member_string(json, "use");
     const char *kid = json_member_string(json, "kid");
-    CLEANUP(jwkp_unref) struct jwk *key = NULL;
+    CLEANUP(jwkp_unref)
+    struct jwk *key = NULL;
     int r;
 
     if (!json_is_object(json) || !kty)
@@ -199,7 +208,8 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
     json_t *json;
     size_t i;
 
-    json_array_foreach(keys, i, json) {
+    json_array_foreach(keys, i, json)
+    {
         struct jwk *key;
         int r = jwk_read(json, &key);
 
@@ -226,7 +236,8 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
 
 int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char **ret_error)
 {
-    CLEANUP(json_decrefp) json_t *json = NULL;
+    CLEANUP(json_decrefp)
+    json_t *json = NULL;
     const json_t *keys;
     int r;
 

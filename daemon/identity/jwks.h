@@ -28,15 +28,16 @@ struct jwks {
 };
 
 /*
- * Reads a key set. Keys of other types or uses, and such without "kid", are passed over, as RFC 7517,
- * section 5 says; a key that claims to be of a known type and is broken, two keys of one "kid", or a
- * set without any usable key refuse the whole.
+ * Reads a key set. Keys of other types or uses, and such without "kid", are passed over, as RFC
+ * 7517, section 5 says; a key that claims to be of a known type and is broken, two keys of one
+ * "kid", or a set without any usable key refuse the whole.
  *
  * Returns 0; -EBADMSG with a constant sentence in @ret_error; -ENOMEM.
  */
 int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char **ret_error);
 
-/* Keys of @old that @fresh has as well stay the same object, so that verified tokens stay verified. */
+/* Keys of @old that @fresh has as well stay the same object, so that verified tokens stay verified.
+ */
 void jwks_replace(struct jwks *old, struct jwks *fresh);
 
 /* NULL: there is none. Exactly that "kid"; never another that might do. */

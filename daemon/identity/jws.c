@@ -38,7 +38,8 @@ static inline void ecdsa_sig_freep(ECDSA_SIG **signature)
 
 static json_t *object_decode(const char *text, size_t len)
 {
-    CLEANUP(secret_freep) struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len));
+    CLEANUP(secret_freep)
+    struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len));
     size_t n;
 
     if (!bytes || base64url_decode(text, len, bytes->bytes, &n) < 0)
@@ -56,23 +57,23 @@ static bool has_forbidden_member(const json_t *header)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (json_object_get(header, names[i]))
             return true;
-    json_object_foreach((json_t *)header, name, value)
-        if (strncmp(name, "x5", 2) == 0)
-            return true;
+    json_object_foreach((json_t *)header, name, value) if (strncmp(name, "x5", 2) == 0) return true;
     return false;
 }
 
 static enum podlogin_status header_read(const char *text, size_t len, struct jws *jws,
                                         const char **ret_reason)
 {
-    CLEANUP(json_decrefp) json_t *header = object_decode(text, len);
+    CLEANUP(json_decrefp)
+    json_t *header = object_decode(text, len);
     const char *alg = json_member_string(header, "alg"), *kid = json_member_string(header, "kid");
     const json_t *typ = json_object_get(header, "typ");
 
     *ret_reason = "the header is not one JSON object in base64url";
     if (!header)
         return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "the header has a member that is not allowed (crit, b64, jwk, jku, x5*, zip, enc)";
+    *ret_reason =
+        "the header has a member that is not allowed (crit, b64, jwk, jku, x5*, zip, enc)";
     if (has_forbidden_member(header))
         return PODLOGIN_TOKEN_MALFORMED;
     *ret_reason = "\"typ\" is not JWT";
@@ -110,8 +111,8 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
     *ret_reason = "the signature is not base64url, or longer than any key's";
     signature_len = (size_t)(end - second - 1);
     if (BASE64URL_DECODED_MAX(signature_len) > sizeof(ret_jws->signature) ||
-        base64url_decode(second + 1, signature_len, ret_jws->signature,
-                         &ret_jws->signature_len) < 0)
+        base64url_decode(second + 1, signature_len, ret_jws->signature, &ret_jws->signature_len) <
+            0)
         return PODLOGIN_TOKEN_MALFORMED;
     *ret_reason = "the payload is not one JSON object in base64url";
     ret_jws->payload = object_decode(first + 1, (size_t)(second - first - 1));
@@ -125,7 +126,8 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
 static int ecdsa_to_der(const uint8_t *signature, size_t coordinate_len, uint8_t *ret_der,
                         size_t *ret_len)
 {
-    CLEANUP(ecdsa_sig_freep) ECDSA_SIG *pair = ECDSA_SIG_new();
+    CLEANUP(ecdsa_sig_freep)
+    ECDSA_SIG *pair = ECDSA_SIG_new();
     BIGNUM *r = BN_bin2bn(signature, (int)coordinate_len, NULL);
     BIGNUM *s = BN_bin2bn(signature + coordinate_len, (int)coordinate_len, NULL);
     int len;
@@ -145,7 +147,8 @@ static int ecdsa_to_der(const uint8_t *signature, size_t coordinate_len, uint8_t
 static bool signature_is_sound(const struct scheme *scheme, const uint8_t *signature, size_t len,
                                const char *text, size_t signed_len, EVP_PKEY *pkey)
 {
-    CLEANUP(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    CLEANUP(md_ctx_freep)
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *pkey_ctx;
 
     if (!ctx || EVP_DigestVerifyInit_ex(ctx, &pkey_ctx, scheme->hash, NULL, NULL, pkey, NULL) != 1)
@@ -170,8 +173,8 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
 
     if (!(key->algorithms & 1u << jws->algorithm))
         return PODLOGIN_TOKEN_BAD_ALGORITHM;
-    expected_len = scheme->coordinate_len ? 2 * scheme->coordinate_len
-                                          : (size_t)EVP_PKEY_get_size(key->pkey);
+    expected_len =
+        scheme->coordinate_len ? 2 * scheme->coordinate_len : (size_t)EVP_PKEY_get_size(key->pkey);
     if (len != expected_len)
         return PODLOGIN_TOKEN_BAD_SIGNATURE;
     if (scheme->coordinate_len) {

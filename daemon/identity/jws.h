@@ -1,8 +1,9 @@
 /*
- * Compact JSON Web Signatures (RFC 7515, section 7.1), strictly: parse without trusting, then verify.
+ * Compact JSON Web Signatures (RFC 7515, section 7.1), strictly: parse without trusting, then
+ * verify.
  *
- * Only asymmetric algorithms exist here. "none", HMAC, and header members that would bring their own
- * key or change the meaning of the payload are refused, not ignored.
+ * Only asymmetric algorithms exist here. "none", HMAC, and header members that would bring their
+ * own key or change the meaning of the payload are refused, not ignored.
  */
 #ifndef JWS_H
 #define JWS_H
@@ -20,8 +21,8 @@
 struct jws {
     enum algorithm algorithm;
     char kid[KID_MAX + 1];
-    json_t *payload;          /* owned: one JSON object */
-    size_t signed_len;        /* of the text before the second dot */
+    json_t *payload;   /* owned: one JSON object */
+    size_t signed_len; /* of the text before the second dot */
     uint8_t signature[SIGNATURE_MAX + 2];
     size_t signature_len;
 };
@@ -29,8 +30,9 @@ struct jws {
 /*
  * Splits and decodes @len bytes of @text. Nothing in the result can be believed yet.
  *
- * Returns PODLOGIN_OK, PODLOGIN_TOKEN_MALFORMED, PODLOGIN_TOKEN_BAD_ALGORITHM ("alg" is none of those
- * that any issuer may use) or PODLOGIN_INTERNAL (out of memory); *ret_reason is a constant sentence.
+ * Returns PODLOGIN_OK, PODLOGIN_TOKEN_MALFORMED, PODLOGIN_TOKEN_BAD_ALGORITHM ("alg" is none of
+ * those that any issuer may use) or PODLOGIN_INTERNAL (out of memory); *ret_reason is a constant
+ * sentence.
  */
 enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
                                const char **ret_reason);

@@ -36,8 +36,9 @@ static int path_read(struct rule *rule, const char *text, const char **ret_error
         }
         member = member_read(&at, &len);
         if (!member || (*at && *at != '.')) {
-            *ret_error = "a claim path is members with dots between; one that holds a dot is quoted: "
-                         "\"kubernetes.io\".namespace";
+            *ret_error =
+                "a claim path is members with dots between; one that holds a dot is quoted: "
+                "\"kubernetes.io\".namespace";
             return -EINVAL;
         }
         rule->path[rule->n_path] = strndup(member, len);
@@ -108,9 +109,7 @@ bool rule_matches(const struct rule *rule, const json_t *claims)
         return false;
     if (!json_is_array(value))
         return value_matches(&rule->pattern, value);
-    json_array_foreach(value, i, element)
-        if (value_matches(&rule->pattern, element))
-            return true;
+    json_array_foreach(value, i, element) if (value_matches(&rule->pattern, element)) return true;
     return false;
 }
 

@@ -1,9 +1,10 @@
 /*
  * A service's own rules: which service accounts and pods it admits.
  *
- * Rules are those of Pulumi Cloud's authorization policies: a claim path and a pattern. All rules of
- * a section must match; any Allow section admits, any Deny section refuses whatever the others say,
- * and with no Allow section nobody is admitted. Pure: no I/O, no clock, no memory of earlier calls.
+ * Rules are those of Pulumi Cloud's authorization policies: a claim path and a pattern. All rules
+ * of a section must match; any Allow section admits, any Deny section refuses whatever the others
+ * say, and with no Allow section nobody is admitted. Pure: no I/O, no clock, no memory of earlier
+ * calls.
  */
 #ifndef POLICY_H
 #define POLICY_H

@@ -28,8 +28,10 @@ static uint32_t utf8_next(const char **at)
 
 int wildcard_init(struct wildcard *wildcard, const char *text)
 {
-    CLEANUP(freep) uint32_t *code_points = calloc(strlen(text) + 1, sizeof(*code_points));
-    CLEANUP(freep) char *copy = strdup(text);
+    CLEANUP(freep)
+    uint32_t *code_points = calloc(strlen(text) + 1, sizeof(*code_points));
+    CLEANUP(freep)
+    char *copy = strdup(text);
     const char *at = text;
     size_t n = 0;
 

@@ -12,10 +12,10 @@
 #define WILDCARD_MAX 512 /* code points of a pattern */
 
 struct wildcard {
-    char *text;            /* as it was written */
+    char *text; /* as it was written */
     uint32_t *code_points;
     size_t n;
-    bool is_literal;       /* no wildcard in it: comparing strings is enough */
+    bool is_literal; /* no wildcard in it: comparing strings is enough */
 };
 
 /* 0; -EINVAL if @text is not UTF-8, -E2BIG if it is longer than WILDCARD_MAX, -ENOMEM. */

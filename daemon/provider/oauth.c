@@ -134,15 +134,15 @@ static int answer_set_token(struct provider_answer *answer, const json_t *body)
 int oauth_answer(long http_status, const void *body, size_t body_len,
                  struct provider_answer *answer)
 {
-    CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
+    CLEANUP(json_decrefp)
+    json_t *json = json_read_object(body, body_len);
     const char *error = json_member_string(json, "error");
     const char *description = json_member_string(json, "error_description");
 
     if (!error && http_status == 200 && json)
         return answer_set_token(answer, json);
     /* an answer with an error is a failure even at 200 */
-    answer->outcome =
-        error ? outcome_of_error(http_status, error) : outcome_of_status(http_status);
+    answer->outcome = error ? outcome_of_error(http_status, error) : outcome_of_status(http_status);
     if (answer->outcome == OUTCOME_UNAVAILABLE && http_status == 503 && answer->retry_after_ms)
         answer->outcome = OUTCOME_THROTTLED;
     add_number(answer, "HTTP ", http_status);

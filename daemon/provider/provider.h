@@ -1,6 +1,6 @@
 /*
- * A provider is a kind of upstream: which settings it has, which HTTP request exchanges a JWT for its
- * token, and how its answer is read. Pure functions: the broker checks settings with them, the
+ * A provider is a kind of upstream: which settings it has, which HTTP request exchanges a JWT for
+ * its token, and how its answer is read. Pure functions: the broker checks settings with them, the
  * exchanger builds requests and reads answers with them. One file per provider.
  */
 #ifndef PROVIDER_H
@@ -34,20 +34,20 @@ enum outcome {
     OUTCOME_REFUSED,       /* this JWT, or what is asked for with it, is not granted */
     OUTCOME_MISCONFIGURED, /* no JWT would do: the request itself is wrong */
     OUTCOME_THROTTLED,
-    OUTCOME_UNAVAILABLE,   /* 5xx, timeout, reset, name resolution */
-    OUTCOME_NONSENSE,      /* an answer that no such server gives */
-    OUTCOME_UNTRUSTED,     /* TLS: the server is not who it should be */
+    OUTCOME_UNAVAILABLE, /* 5xx, timeout, reset, name resolution */
+    OUTCOME_NONSENSE,    /* an answer that no such server gives */
+    OUTCOME_UNTRUSTED,   /* TLS: the server is not who it should be */
     OUTCOMES,
 };
 
 struct provider_answer {
     enum outcome outcome;
-    char detail[256];      /* for a person; printable, holds no secret */
+    char detail[256]; /* for a person; printable, holds no secret */
     uint32_t retry_after_ms;
     struct secret *token;
     char token_type[64];
     uint32_t expires_in_s;
-    const char *variable;  /* constant: the environment variable that takes the token */
+    const char *variable; /* constant: the environment variable that takes the token */
     char *attributes[PROVIDER_ATTRIBUTES_MAX]; /* NAME=VALUE */
     size_t n_attributes;
 };

@@ -29,9 +29,15 @@ enum setting {
 };
 
 static const char *const settings[] = {
-    [ORGANIZATION] = "Organization", [TOKEN_TYPE] = "TokenType", [USER] = "User",
-    [TEAM] = "Team",                 [RUNNER] = "Runner",        [SCOPE] = "Scope",
-    [EXPIRATION] = "Expiration",     [API_URL] = "APIURL",       [CA_FILE] = "CAFile",
+    [ORGANIZATION] = "Organization",
+    [TOKEN_TYPE] = "TokenType",
+    [USER] = "User",
+    [TEAM] = "Team",
+    [RUNNER] = "Runner",
+    [SCOPE] = "Scope",
+    [EXPIRATION] = "Expiration",
+    [API_URL] = "APIURL",
+    [CA_FILE] = "CAFile",
     NULL,
 };
 
@@ -85,8 +91,7 @@ static int check_target(const struct provider_values *values, const struct token
                          settings[target]);
     }
     if (type->has_target && !values->value[type->target] && !values->value[SCOPE])
-        return wrong(ret_error, size, "TokenType=%s needs %s=", type->name,
-                     settings[type->target]);
+        return wrong(ret_error, size, "TokenType=%s needs %s=", type->name, settings[type->target]);
     return 0;
 }
 
@@ -99,8 +104,7 @@ static int pulumi_check(const struct provider_values *values, char *ret_error, s
     if (!values->value[ORGANIZATION])
         return wrong(ret_error, size, "Organization= is missing");
     if (!type)
-        return wrong(ret_error, size,
-                     "TokenType= is one of organization, team, personal, runner");
+        return wrong(ret_error, size, "TokenType= is one of organization, team, personal, runner");
     if (expiration && (duration_parse(expiration, &seconds) < 0 || seconds == 0 ||
                        seconds > TOKEN_LIFETIME_MAX_S))
         return wrong(ret_error, size, "Expiration= is a time span of at most 7d, such as 2h");
@@ -139,7 +143,8 @@ static int pulumi_request(const struct provider_values *values, const struct sec
 {
     const struct token_type *type = token_type_of(values);
     const char *api_url = values->value[API_URL] ? values->value[API_URL] : DEFAULT_API_URL;
-    CLEANUP(freep) char *audience = NULL, *scope = NULL, *url = NULL;
+    CLEANUP(freep)
+    char *audience = NULL, *scope = NULL, *url = NULL;
     uint64_t seconds = DEFAULT_EXPIRATION_S;
     char expiration[24];
 

@@ -121,9 +121,8 @@ void connection_answer_error(struct connection *connection, uint16_t id,
 static void on_login(struct connection *connection, struct wire_bytes jwt)
 {
     connection->identity = identity_unref(connection->identity);
-    connection->login_status =
-        identities_find(connection->sessions->identities, jwt.at, jwt.len, &connection->identity,
-                        &connection->login_reason);
+    connection->login_status = identities_find(connection->sessions->identities, jwt.at, jwt.len,
+                                               &connection->identity, &connection->login_reason);
 }
 
 /* -EBADMSG: the connection cannot go on */
@@ -191,7 +190,8 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
     return at;
 }
 
-/* Reads once, behind what was left the last time. The whole input's length; -errno; 0 at the end. */
+/* Reads once, behind what was left the last time. The whole input's length; -errno; 0 at the end.
+ */
 static ssize_t take_input(struct connection *connection)
 {
     uint8_t *input = connection->sessions->input;

@@ -12,12 +12,12 @@ struct connection {
     struct identity *identity;         /* NULL: not logged in, or badly */
     enum podlogin_status login_status; /* why it is not */
     const char *login_reason;
-    struct list requests;              /* those that wait */
+    struct list requests; /* those that wait */
     size_t n_requests;
-    struct secret *partial;            /* input that is not a whole frame yet, or is held back */
-    struct secret *output;             /* what the client has not taken yet */
+    struct secret *partial; /* input that is not a whole frame yet, or is held back */
+    struct secret *output;  /* what the client has not taken yet */
     size_t output_at;
-    bool is_broken;                    /* to be closed as soon as nobody works with it */
+    bool is_broken; /* to be closed as soon as nobody works with it */
 };
 
 /* Takes over @fd. NULL: out of memory; then @fd is closed. */

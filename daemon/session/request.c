@@ -84,8 +84,8 @@ static enum need judge(struct connection *connection, const struct ask *ask, int
         refuse(connection, ask, status, reason);
         return NEED_NOTHING;
     }
-    if (ask->service && policy_judge(&ask->service->policy, ask->identity->payload, &section) !=
-                            VERDICT_ALLOW) {
+    if (ask->service &&
+        policy_judge(&ask->service->policy, ask->identity->payload, &section) != VERDICT_ALLOW) {
         refuse_by_rules(connection, ask, section);
         return NEED_NOTHING;
     }

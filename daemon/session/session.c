@@ -48,7 +48,8 @@ static void on_listener(struct loop_source *source, uint32_t events)
 /* A socket that nobody listens on is left over from a daemon that was killed. */
 static int remove_stale(const struct sockaddr_un *address, char *ret_error)
 {
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CLEANUP(fd_closep)
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -errno;
@@ -65,7 +66,8 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
 /* Whoever can traverse the directory may connect; who it is, the token says. */
 static int listen_at(const struct sockaddr_un *address, int *ret_fd)
 {
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CLEANUP(fd_closep)
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
         chmod(address->sun_path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
@@ -76,7 +78,8 @@ static int listen_at(const struct sockaddr_un *address, int *ret_fd)
 
 static int make_directory(const char *path)
 {
-    CLEANUP(freep) char *copy = strdup(path);
+    CLEANUP(freep)
+    char *copy = strdup(path);
     mode_t before;
     int r;
 
@@ -124,7 +127,7 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
                   struct identities *identities, struct broker *broker,
                   char ret_error[SESSION_ERROR_MAX])
 {
-    int fd, r;
+    int fd = -1, r;
 
     *sessions = (struct sessions){
         .loop = loop,

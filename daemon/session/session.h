@@ -7,10 +7,10 @@
 #include "identity.h"
 #include "loop.h"
 
-#define CONNECTIONS_MAX            8192
-#define REQUESTS_PER_CONNECTION    64
-#define SESSION_ERROR_MAX          256
-#define SESSION_INPUT_MAX          32768 /* what is read at once; at least one whole frame */
+#define CONNECTIONS_MAX         8192
+#define REQUESTS_PER_CONNECTION 64
+#define SESSION_ERROR_MAX       256
+#define SESSION_INPUT_MAX       32768 /* what is read at once; at least one whole frame */
 
 struct sessions {
     struct loop *loop;

@@ -51,7 +51,8 @@ static int execute(struct database *database, const char *sql)
 
 static int query_number(struct database *database, const char *sql, int64_t *ret_number)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *statement = NULL;
+    CLEANUP(stmt_freep)
+    sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(database->db, sql, -1, &statement, NULL);
 
     if (code == SQLITE_OK)
@@ -104,7 +105,8 @@ static int schema_check(struct database *database, char *ret_error)
 
 static int id_read(struct database *database)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *statement = NULL;
+    CLEANUP(stmt_freep)
+    sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(database->db, "SELECT database_id FROM meta WHERE id = 1", -1,
                                   &statement, NULL);
 
@@ -189,7 +191,8 @@ static int row_read(sqlite3_stmt *statement, struct database_row *ret_row)
 int database_load(struct database *database, int64_t now_s,
                   int (*on_row)(void *data, const struct database_row *row), void *data)
 {
-    CLEANUP(stmt_freep) sqlite3_stmt *statement = NULL;
+    CLEANUP(stmt_freep)
+    sqlite3_stmt *statement = NULL;
     int code, r;
 
     code = sqlite3_prepare_v2(database->db,
@@ -249,7 +252,7 @@ int database_purge(struct database *database, int64_t now_s)
     snprintf(sql, sizeof(sql), "DELETE FROM token WHERE expires <= %lld", (long long)now_s);
     r = execute(database, sql);
     if (r == 0)
-        r = errno_of(sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                               NULL));
+        r = errno_of(
+            sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
     return r;
 }

@@ -25,8 +25,8 @@ struct database_row {
 };
 
 /*
- * 0; -EBUSY: locked by another process; -EUCLEAN: damaged, foreign or newer; another -errno: the file
- * system does not let us. The database is closed then.
+ * 0; -EBUSY: locked by another process; -EUCLEAN: damaged, foreign or newer; another -errno: the
+ * file system does not let us. The database is closed then.
  */
 int database_open(struct database *database, const char *path, char ret_error[DATABASE_ERROR_MAX]);
 void database_close(struct database *database);

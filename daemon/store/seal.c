@@ -16,10 +16,11 @@
 
 static int key_derive(const struct secret *master, const char *purpose, struct secret **ret_key)
 {
-    CLEANUP(secret_freep) struct secret *key = secret_alloc(SEAL_KEY_SIZE);
+    CLEANUP(secret_freep)
+    struct secret *key = secret_alloc(SEAL_KEY_SIZE);
 
-    if (!key || !HMAC(EVP_sha256(), master->bytes, (int)master->len,
-                      (const unsigned char *)purpose, strlen(purpose), key->bytes, NULL))
+    if (!key || !HMAC(EVP_sha256(), master->bytes, (int)master->len, (const unsigned char *)purpose,
+                      strlen(purpose), key->bytes, NULL))
         return -ENOMEM;
     *ret_key = TAKE_PTR(key);
     return 0;
@@ -27,8 +28,10 @@ static int key_derive(const struct secret *master, const char *purpose, struct s
 
 int seal_init_key(struct seal *seal, const void *bytes)
 {
-    CLEANUP(secret_freep) struct secret *master = secret_new(bytes, SEAL_KEY_SIZE);
-    CLEANUP(secret_freep) struct secret *id = NULL;
+    CLEANUP(secret_freep)
+    struct secret *master = secret_new(bytes, SEAL_KEY_SIZE);
+    CLEANUP(secret_freep)
+    struct secret *id = NULL;
 
     *seal = (struct seal){0};
     if (!master || key_derive(master, "podlogin 1 seal", &seal->key) < 0 ||
@@ -78,7 +81,8 @@ static int key_file_check(int fd, const char *path, char *ret_error)
 
 static int key_load(const char *path, uint8_t bytes[SEAL_KEY_SIZE], char *ret_error)
 {
-    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    CLEANUP(fd_closep)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
     int r;
 
     if (fd < 0) {
@@ -99,8 +103,10 @@ static int key_load(const char *path, uint8_t bytes[SEAL_KEY_SIZE], char *ret_er
 /* Renamed into place, so that no half-written key is ever found. */
 static int key_create(const char *path, uint8_t bytes[SEAL_KEY_SIZE], char *ret_error)
 {
-    CLEANUP(freep) char *temporary = NULL;
-    CLEANUP(fd_closep) int fd = -1;
+    CLEANUP(freep)
+    char *temporary = NULL;
+    CLEANUP(fd_closep)
+    int fd = -1;
     int r = 0;
 
     if (asprintf(&temporary, "%s.new", path) < 0)
@@ -119,12 +125,10 @@ static int key_create(const char *path, uint8_t bytes[SEAL_KEY_SIZE], char *ret_
 /* A key in tmpfs dies with the boot, and so never is in a disk's snapshot or backup. */
 static int runtime_directory_check(const char *directory, char *ret_error)
 {
-    struct statfs fs;
+    struct statfs fs = {0};
     int r = 0;
 
-    if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-        r = -errno;
-    else if (statfs(directory, &fs) < 0)
+    if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || statfs(directory, &fs) < 0)
         r = -errno;
     if (r < 0) {
         snprintf(ret_error, SEAL_ERROR_MAX, "the runtime directory %s cannot be used: %s",
@@ -144,7 +148,8 @@ static int runtime_directory_check(const char *directory, char *ret_error)
 static int key_runtime(uint8_t bytes[SEAL_KEY_SIZE], char *ret_error)
 {
     const char *directory = getenv("RUNTIME_DIRECTORY");
-    CLEANUP(freep) char *path = NULL;
+    CLEANUP(freep)
+    char *path = NULL;
     int r;
 
     if (!directory || *directory != '/')
@@ -162,7 +167,8 @@ static int key_runtime(uint8_t bytes[SEAL_KEY_SIZE], char *ret_error)
 
 static int same_directory(const char *key_path, const char *data_path)
 {
-    CLEANUP(freep) char *key_copy = strdup(key_path), *data_copy = strdup(data_path);
+    CLEANUP(freep)
+    char *key_copy = strdup(key_path), *data_copy = strdup(data_path);
     struct stat key_st, data_st;
 
     if (!key_copy || !data_copy || stat(dirname(key_copy), &key_st) < 0 ||

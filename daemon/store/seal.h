@@ -1,6 +1,6 @@
 /*
- * Sealing: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce, and HMAC-SHA-256 names, under one
- * key that is never kept beside the data.
+ * Sealing: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce, and HMAC-SHA-256 names, under
+ * one key that is never kept beside the data.
  */
 #ifndef SEAL_H
 #define SEAL_H
@@ -28,9 +28,9 @@ struct seal {
 };
 
 /*
- * Takes the key that @setting names (CacheKey=): "runtime" makes one in the runtime directory, which
- * has to be on tmpfs; "file:PATH" reads 32 bytes that only their owner can read. @data_path is the
- * database, in whose directory the key must not be.
+ * Takes the key that @setting names (CacheKey=): "runtime" makes one in the runtime directory,
+ * which has to be on tmpfs; "file:PATH" reads 32 bytes that only their owner can read. @data_path
+ * is the database, in whose directory the key must not be.
  *
  * 0, or -errno with a sentence in @ret_error.
  */

@@ -64,7 +64,8 @@ static struct associated associated_of(const struct store *store, const struct d
 static int row_seal(struct store *store, struct store_write *write, const struct digest *key,
                     const struct token *token)
 {
-    CLEANUP(secret_freep) struct secret *plain = secret_alloc(DIGEST_SIZE + token->frame->len);
+    CLEANUP(secret_freep)
+    struct secret *plain = secret_alloc(DIGEST_SIZE + token->frame->len);
     struct associated associated;
     int r;
 
@@ -104,10 +105,11 @@ static bool frame_is_sound(const struct secret *frame, int64_t expires_s)
 static int row_open(struct store *store, const struct database_row *row, struct digest *ret_key,
                     struct token *ret_token)
 {
-    struct associated associated =
-        associated_of(store, &row->name, row->created_s, row->expires_s);
-    CLEANUP(secret_freep) struct secret *plain = NULL;
-    CLEANUP(secret_freep) struct secret *frame = NULL;
+    struct associated associated = associated_of(store, &row->name, row->created_s, row->expires_s);
+    CLEANUP(secret_freep)
+    struct secret *plain = NULL;
+    CLEANUP(secret_freep)
+    struct secret *frame = NULL;
     struct digest name;
 
     if (row->sealed_len < SEAL_OVERHEAD + DIGEST_SIZE)
@@ -137,7 +139,8 @@ struct loading {
     size_t n_refused;
 };
 
-/* A row that does not open is a miss, not an error: another key sealed it, or somebody changed it. */
+/* A row that does not open is a miss, not an error: another key sealed it, or somebody changed it.
+ */
 static int on_loaded_row(void *data, const struct database_row *row)
 {
     struct loading *loading = data;
@@ -254,7 +257,8 @@ static void on_writes_done(struct loop_source *source, uint32_t events)
 /* Nobody else may be able to read, replace or add files. */
 static int directory_check(const char *path, char *ret_error)
 {
-    CLEANUP(freep) char *copy = strdup(path);
+    CLEANUP(freep)
+    char *copy = strdup(path);
     const char *directory = copy ? dirname(copy) : NULL;
     struct stat st;
 
@@ -276,7 +280,8 @@ static void set_aside(const char *path, const char *reason)
 
     log_warning("%s is set aside as %s.corrupt: %s", path, path, reason);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-        CLEANUP(freep) char *from = NULL, *to = NULL;
+        CLEANUP(freep)
+        char *from = NULL, *to = NULL;
 
         if (asprintf(&from, "%s%s", path, suffixes[i]) < 0 ||
             asprintf(&to, "%s.corrupt%s", path, suffixes[i]) < 0)
@@ -343,7 +348,8 @@ DEFINE_CLEANUP(struct store *, store_close)
 int store_open(const char *path, const char *key_setting, struct loop *loop, store_row on_row,
                void *data, struct store **ret_store, char ret_error[STORE_ERROR_MAX])
 {
-    CLEANUP(store_closep) struct store *store = calloc(1, sizeof(*store));
+    CLEANUP(store_closep)
+    struct store *store = calloc(1, sizeof(*store));
     struct loading loading = {.store = store, .on_row = on_row, .data = data};
     char reason[SEAL_ERROR_MAX] = "";
     int r;
@@ -371,8 +377,8 @@ int store_open(const char *path, const char *key_setting, struct loop *loop, sto
     r = load_or_begin_anew(store, &loading, ret_error);
     if (r < 0)
         return r;
-    store->done_source = (struct loop_source){
-        .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .on_ready = on_writes_done};
+    store->done_source = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                              .on_ready = on_writes_done};
     r = store->done_source.fd < 0 ? -errno : loop_add(loop, &store->done_source, EPOLLIN);
     if (r == 0)
         r = thread_start(store);

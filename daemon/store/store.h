@@ -1,9 +1,9 @@
 /*
  * What survives a restart: tokens, sealed, in SQLite.
  *
- * Memory is what the broker serves from. The store is read once, at start, and written by a thread of
- * its own, since a commit waits for the disk; that thread sees sealed rows only. Where there is no
- * usable disk the store says so and the broker goes on without it.
+ * Memory is what the broker serves from. The store is read once, at start, and written by a thread
+ * of its own, since a commit waits for the disk; that thread sees sealed rows only. Where there is
+ * no usable disk the store says so and the broker goes on without it.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -26,7 +26,8 @@ struct token {
     int64_t expires_s;
 };
 
-/* Called at start for each row that is whole and has not expired. Takes over @token. 0 or -errno. */
+/* Called at start for each row that is whole and has not expired. Takes over @token. 0 or -errno.
+ */
 typedef int (*store_row)(void *data, const struct digest *key, struct token *token);
 
 /* One write under way; embedded in its owner. */
@@ -42,9 +43,9 @@ struct store_write {
 };
 
 /*
- * Opens or creates the database at @path and hands each live row to @on_row. One that is damaged, of
- * a newer version or somebody else's is set aside, and an empty one begun. A database that cannot be
- * opened is no error: the store then keeps nothing, and has logged why.
+ * Opens or creates the database at @path and hands each live row to @on_row. One that is damaged,
+ * of a newer version or somebody else's is set aside, and an empty one begun. A database that
+ * cannot be opened is no error: the store then keeps nothing, and has logged why.
  *
  * 0; -EBUSY if another daemon uses it; -EPERM if its directory or key are open to others; with a
  * sentence in @ret_error.

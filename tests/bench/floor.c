@@ -128,7 +128,9 @@ static void drop(struct floor *server, int fd)
     for (size_t i = 0; i < server->n_late; i++)
         if (server->late[i].fd == fd)
             server->late[i--] = server->late[--server->n_late];
-    close(fd); /* which ends its events, too */
+    /* close() would end its events, too, but takes longer for it */
+    epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
 }
 
 static size_t serve_frames(struct floor *server, int fd, size_t len)
@@ -203,7 +205,8 @@ static void grow_partials(struct floor *server, int fd)
     server->n_partials = n;
 }
 
-static void on_listener(struct floor *server)
+/* Asks for no second connection where nothing else was ready: there mostly is none. */
+static void on_listener(struct floor *server, int n_ready)
 {
     int fd;
 
@@ -213,6 +216,8 @@ static void on_listener(struct floor *server)
             close(fd);
         else
             on_readable(server, fd); /* a client writes as soon as it has connected */
+        if (n_ready == 1)
+            return;
     }
 }
 
@@ -260,7 +265,7 @@ static int serve(struct floor *server)
             int fd = events[i].data.fd;
 
             if (fd == server->listener)
-                on_listener(server);
+                on_listener(server, n);
             else if (fd == server->timer)
                 on_timer(server);
             else

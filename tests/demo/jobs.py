@@ -21,10 +21,12 @@ class Interrupts:
     without being noted. Once an exit is under way, further signals do not cut the cleanup short.
     """
 
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def __init__(self):
         self.number = 0
         self.held = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in self.SIGNALS:
             signal.signal(number, self._arrived)
 
     def _arrived(self, number, _frame):
@@ -33,12 +35,14 @@ class Interrupts:
             self._end()
 
     def _end(self):
-        self.held = True
+        self.ignore()
         raise SystemExit(128 + self.number)
 
-    def hold(self):
+    def ignore(self):
         """From here on the end is near anyway, and it has to be a clean one."""
         self.held = True
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def __enter__(self):
         self.held = True

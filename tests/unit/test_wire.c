@@ -56,7 +56,8 @@ static void every_truncation_is_refused_or_lacks_only_optional_fields(void **sta
 
     (void)state;
     for (size_t cut = 0; cut < len; cut++) {
-        CLEANUP(freep) uint8_t *exact = copy_of(buf + WIRE_HEADER_SIZE, cut);
+        CLEANUP(freep)
+        uint8_t *exact = copy_of(buf + WIRE_HEADER_SIZE, cut);
 
         accepted += wire_decode(&message_token, exact, cut, &out) == 0;
     }
@@ -72,7 +73,8 @@ static void every_short_buffer_is_refused(void **state)
 
     (void)state;
     for (size_t size = 0; size < len; size++) {
-        CLEANUP(freep) uint8_t *exact = copy_of(buf, size);
+        CLEANUP(freep)
+        uint8_t *exact = copy_of(buf, size);
 
         assert_int_equal(wire_encode(&message_token, 7, &in, exact, size, &ret_len), -ENOBUFS);
     }
@@ -100,6 +102,7 @@ static void broken_payloads_are_refused(void **state)
         {"a number of three bytes", {1, 0, 0, 1, 'a', 2, 0, 0, 3, 0, 0, 1}, 12, -EBADMSG},
         {"a number over its limit", {1, 0, 0, 1, 'a', 3, 0, 0, 4, 255, 0, 0, 0}, 13, -EBADMSG},
         {"an unknown tag that counts", {1, 0, 0, 1, 'a', 9, 0, 0, 0}, 9, -EBADMSG},
+        {"a required string that is empty", {1, 0, 0, 0}, 4, -EBADMSG},
         {"tag zero", {0, 0, 0, 0, 1, 0, 0, 1, 'a'}, 9, -EBADMSG},
         {"an unknown tag to be skipped", {1, 0, 0, 1, 'a', 0xc0, 0, 0, 1, 'x'}, 10, 0},
         {"the same one twice", {1, 0, 0, 1, 'a', 0xc0, 0, 0, 0, 0xc0, 0, 0, 0}, 13, 0},
@@ -107,7 +110,8 @@ static void broken_payloads_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        CLEANUP(freep) uint8_t *exact = copy_of(cases[i].bytes, cases[i].len);
+        CLEANUP(freep)
+        uint8_t *exact = copy_of(cases[i].bytes, cases[i].len);
         struct message_get get;
 
         if (wire_decode(&message_get, exact, cases[i].len, &get) != cases[i].result)
