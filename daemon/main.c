@@ -206,6 +206,7 @@ int main(int argc, char **argv)
     if (r <= 0)
         return -r;
     umask(077);
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end */
     log_init("podlogind", LOG_INFO);
     r = secret_guard_libraries();
     if (r == 0)

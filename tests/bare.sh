@@ -13,11 +13,13 @@ end() {
 }
 trap end EXIT
 
-mirror=$(sed -nE 's/^(deb +|URIs: *)(\[[^]]*\] *)?(https?:[^ ]+).*/\3/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+chmod 755 "$root" # apt fetches as a user of its own
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+    sed -nE 's/^(deb +|URIs: *)(\[[^]]*\] *)?(https?:[^ ]+).*/\3/p' | head -n 1) || true
 debootstrap --variant=minbase "$suite" "$root" "${mirror:-http://deb.debian.org/debian}" >"$root.log"
 
 # how this machine reaches its mirror goes along; packages do not
+rm -f "$root/etc/apt/sources.list"
 cp -a /etc/apt/. "$root/etc/apt/"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 if [ -d /usr/local/share/ca-certificates ]; then

@@ -119,13 +119,13 @@ static struct login *login_new(struct broker *broker, const struct digest *key)
 }
 
 /*
- * How much lifetime a request can insist on: what the upstream gives, if that is less than the
- * wish, cannot be had more of by asking again, so half of it is enough then.
+ * How much lifetime a request can insist on. Nine tenths of what the upstream gives are always
+ * enough: a wish for more, or for all of it, would cost an exchange per request.
  */
 static int64_t needed_ttl_s(const struct token *token, uint32_t min_ttl_s)
 {
-    int64_t granted_s = token->expires_s - token->created_s;
-    int64_t needed_s = min_ttl_s >= granted_s ? granted_s / 2 : min_ttl_s;
+    int64_t most_s = (token->expires_s - token->created_s) / 10 * 9;
+    int64_t needed_s = min_ttl_s > most_s ? most_s : min_ttl_s;
 
     return needed_s > TOKEN_MARGIN_S ? needed_s : TOKEN_MARGIN_S;
 }
@@ -298,6 +298,19 @@ static void login_refused(struct login *login, const struct broker_answer *answe
     answer_all(&refused, answer);
 }
 
+/* For whom: by the first who waits; all of them have service and service account in common. */
+static void log_failure(const struct login *login, const char *name, const char *detail)
+{
+    const struct broker_waiter *waiter =
+        container_of(login->waiters.next, struct broker_waiter, node);
+
+    if (list_is_empty(&login->waiters))
+        log_warning("an exchange that nobody waits for any more failed: %s: %s", name, detail);
+    else
+        log_warning("service %s, %s: the exchange failed: %s: %s", waiter->service->name,
+                    waiter->identity->claims.subject, name, detail);
+}
+
 static void login_failed(struct login *login, const struct job_result *result)
 {
     struct broker_answer answer = {
@@ -309,7 +322,7 @@ static void login_failed(struct login *login, const struct job_result *result)
     snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
              (const char *)result->detail.at);
     answer.detail = detail[0] ? detail : NULL;
-    log_warning("an exchange failed (%s): %s", status_info(answer.status)->name, detail);
+    log_failure(login, status_info(answer.status)->name, detail);
     login_move(login, LOGIN_IDLE);
     if (result->outcome == OUTCOME_REFUSED)
         login_refused(login, &answer);

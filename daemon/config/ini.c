@@ -60,6 +60,15 @@ static void cut_comment(char *text)
     }
 }
 
+/* What cannot be sent, logged or seen in an editor is not meant. */
+static bool has_control(const char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}
+
 static int deliver(struct ini *ini, const char *key, const char *value)
 {
     const struct ini_line line = {
@@ -70,8 +79,12 @@ static int deliver(struct ini *ini, const char *key, const char *value)
         .value = value,
     };
     char reason[INI_ERROR_MAX / 2] = "";
-    int r = ini->handler->on_line(ini->handler->data, &line, reason, sizeof(reason));
+    int r;
 
+    if (has_control(line.section) || has_control(line.name) || has_control(key) ||
+        has_control(value))
+        return fail(ini, "a control character, a tab perhaps, where none can stand");
+    r = ini->handler->on_line(ini->handler->data, &line, reason, sizeof(reason));
     return r == -EINVAL ? fail(ini, "%s", reason) : r;
 }
 

@@ -67,6 +67,7 @@ int main(void)
 
     log_init("podlogin-exchanger", LOG_INFO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_IGN);
     if (!is_started_by_broker()) {
         fprintf(stderr, "podlogin-exchanger is started by podlogind, not by hand\n");
         return EXIT_CODE_USAGE;

@@ -190,5 +190,5 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
 void jws_done(struct jws *jws)
 {
     json_decref(jws->payload);
-    *jws = (struct jws){0};
+    explicit_bzero(jws, sizeof(*jws)); /* the signature is what makes a token usable */
 }

@@ -144,8 +144,10 @@ static void answer_token(struct request *request, const struct broker_answer *an
     struct message_token message;
 
     if (wire_decode(&message_token, frame->bytes + WIRE_HEADER_SIZE, frame->len - WIRE_HEADER_SIZE,
-                    &message) < 0)
+                    &message) < 0) {
+        refuse(request->connection, &request->ask, PODLOGIN_INTERNAL, NULL);
         return;
+    }
     message.source = answer->source;
     connection_answer(request->connection, &message_token, request->ask.id, &message);
 }

@@ -202,8 +202,8 @@ class Demo:
         wave.run()
         job = wave.jobs[0]
         after = self.standin.counts()["exchanges"]
-        say(f"SIGTERM: exit code {code}. Next login: source={job.answer().get('source')}; "
-            f"exchanges {before} before, {after} after.")
+        say(f"SIGTERM: exit code {code}. Next login: source={job.answer().get('source')}, "
+            f"exchanges {before} -> {after}.")
         self.claims.expect("restart: exit code of podlogind", code, 0)
         self.claims.expect("restart: fault of the next login", fault_of(job), None)
         self.claims.expect("restart: source", job.answer().get("source"), "cache")

@@ -73,7 +73,12 @@ class Job:
                           (os.POSIX_SPAWN_OPEN, 1, f"{self.output}.out", write, 0o600),
                           (os.POSIX_SPAWN_OPEN, 2, f"{self.output}.err", write, 0o600)],
             setsigdef=[signal.SIGPIPE])  # Python ignores it; a job must not
-        self.pidfd = os.pidfd_open(self.pid)
+        try:
+            self.pidfd = os.pidfd_open(self.pid)
+        except OSError:  # it cannot be watched, so it must not be left alone either
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            raise
 
     def reap(self):
         _, status, usage = os.wait4(self.pid, 0)

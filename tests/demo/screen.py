@@ -84,7 +84,7 @@ class Progress:
         wave = self.wave
         elapsed_s = wave.total_s or time.monotonic() - wave.began
         line = (f"  {self.title:<19} {len(wave.running):4} running {wave.succeeded:4} logins "
-                f"{wave.failed:3} failed {self.exchanges:4} exchanges {elapsed_s:5.1f} s")
+                f"{wave.failed:3} failed {self.exchanges:4} exchanges {elapsed_s:4.1f} s")
         if IS_TERMINAL:
             width = min(WIDTH, shutil.get_terminal_size().columns) - 1
             line = "\r" + line[:width].ljust(width)
