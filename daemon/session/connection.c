@@ -94,7 +94,7 @@ void connection_send(struct connection *connection, const uint8_t *frame, size_t
 void connection_answer(struct connection *connection, const struct wire_message *message,
                        uint16_t id, const void *values)
 {
-    uint8_t buffer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX];
+    static uint8_t buffer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX]; /* wiped after each use */
     size_t len;
 
     if (wire_encode(message, id, values, buffer, sizeof(buffer), &len) < 0) {

@@ -12,7 +12,6 @@
 
 #include "cleanup.h"
 #include "client.h"
-#include "histogram.h"
 
 #define SILENCE_MAX_MS  30000
 #define EVENTS_PER_WAIT 256
@@ -31,8 +30,9 @@ struct storm {
     int epoll_fd;
     uint64_t from_ns;
     uint64_t written_ns; /* when the last request was written */
+    uint64_t *latency_ns; /* exact, since what counts is a small part of them */
+    size_t n_answers;
     size_t n_failures;
-    struct histogram histogram;
 };
 
 static void print_help(void)
@@ -85,7 +85,8 @@ static int prepare(struct storm *storm)
     raise_descriptors();
     storm->clients = calloc(options->connections, sizeof(*storm->clients));
     storm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (!storm->clients || storm->epoll_fd < 0)
+    storm->latency_ns = calloc(options->connections, sizeof(*storm->latency_ns));
+    if (!storm->clients || !storm->latency_ns || storm->epoll_fd < 0)
         return -ENOMEM;
     for (size_t i = 0; i < options->connections && r == 0; i++) {
         struct client *client = &storm->clients[i];
@@ -111,7 +112,7 @@ static int ask_all(struct storm *storm)
 
 static bool is_over(const struct storm *storm)
 {
-    return storm->histogram.n + storm->n_failures == storm->options.connections;
+    return storm->n_answers + storm->n_failures == storm->options.connections;
 }
 
 static int await_all(struct storm *storm)
@@ -130,7 +131,7 @@ static int await_all(struct storm *storm)
             if (len == 0)
                 continue;
             if (len > 0) {
-                histogram_add(&storm->histogram, now_ns() - storm->from_ns);
+                storm->latency_ns[storm->n_answers++] = now_ns() - storm->from_ns;
                 continue;
             }
             storm->n_failures++;
@@ -138,6 +139,27 @@ static int await_all(struct storm *storm)
         }
     }
     return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+
+    return first < second ? -1 : first > second;
+}
+
+static double percentile_us(const struct storm *storm, size_t percent)
+{
+    size_t rank = (storm->n_answers * percent + 99) / 100;
+
+    return rank ? (double)storm->latency_ns[rank - 1] / 1e3 : 0;
+}
+
+static void print_latencies(struct storm *storm)
+{
+    qsort(storm->latency_ns, storm->n_answers, sizeof(*storm->latency_ns), compare);
+    printf("\"min_us\": %.3f, \"p50_us\": %.3f, \"p99_us\": %.3f, \"max_us\": %.3f}\n",
+           storm->n_answers ? (double)storm->latency_ns[0] / 1e3 : 0, percentile_us(storm, 50), percentile_us(storm, 99), percentile_us(storm, 100));
 }
 
 int main(int argc, char **argv)
@@ -151,13 +173,13 @@ int main(int argc, char **argv)
     if (prepare(&storm) < 0 || ask_all(&storm) < 0)
         return 1; /* it has been said why */
     if (await_all(&storm) < 0)
-        storm.n_failures = storm.options.connections - storm.histogram.n;
+        storm.n_failures = storm.options.connections - storm.n_answers;
     printf("{\"requests\": %zu, \"failures\": %zu, \"written_us\": %.3f, ",
            storm.options.connections, storm.n_failures,
            (double)(storm.written_ns - storm.from_ns) / 1e3);
-    histogram_print(&storm.histogram);
-    printf("}\n");
+    print_latencies(&storm);
     tickets_done(&storm.tickets);
     free(storm.clients);
+    free(storm.latency_ns);
     return storm.n_failures ? 1 : 0;
 }

@@ -11,6 +11,7 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to clean up yet
 
 import contextlib  # noqa: E402
+import http.client
 import os
 import pathlib
 import random
@@ -288,7 +289,8 @@ def main():
     except BrokenPipeError:  # whoever read this has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, RuntimeError, StandinError, subprocess.SubprocessError) as error:
+    except (OSError, http.client.HTTPException, RuntimeError, StandinError,
+            subprocess.SubprocessError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 

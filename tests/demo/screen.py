@@ -1,5 +1,6 @@
 """What the demonstration looks like: a line that moves on a terminal, plain lines elsewhere."""
 
+import http.client
 import os
 import shutil
 import sys
@@ -75,7 +76,7 @@ class Progress:
     def _count(self):
         try:
             self.exchanges = self.standin.counts()["exchanges"] - self.base
-        except OSError:
+        except (OSError, http.client.HTTPException):
             pass  # it is being ended, as Ctrl-C reaches all processes of the terminal
 
     def _show(self, end):
