@@ -31,7 +31,7 @@ class Plan:
         self.round_s = 0.25 if is_quick else 0.9
         self.storm_rounds = 2 if is_quick else 5
         self.storm_requests = 256 if is_quick else 1000
-        self.identities = 300 if is_quick else 5000
+        self.identities = 600 if is_quick else 5000
         self.new_jwts = 300 if is_quick else 2000
         self.spawns = 100 if is_quick else 400
 
@@ -141,33 +141,45 @@ class Bench:
                  f"{storm_times(rounds, 'daemon')} ms to {storm_times(rounds, 'floor')}; p99 over L "
                  f"{spread(excess['daemon'])} ms to {spread(excess['floor'])}; no failures.")
 
-    def memory(self):
-        """Lines 8 and 11, with a daemon of their own."""
-        n = self.plan.identities
-        accounts = self.rig.jwts("accounts", count=n, serviceaccount="runner-%d", pod="job-%d")
-        node = self.rig.node("memory")
-        empty = rig.memory(node.process.pid)
-        # one login first, so that neither the issuer's keys nor the upstream's handshake is counted
-        rig.load(node, self.jwt, "--requests", 1)
+    def new_identities(self, node):
+        """Line 8: as many exchanges as there are identities, on connections that are kept alive."""
+        n = self.plan.storm_requests
+        burst = self.rig.jwts("burst", count=n, serviceaccount="burst-%d", pod="job-%d")
         self.rig.standin.reset_counts()
         pids = (node.process.pid, node.exchanger_pid())
         before = [rig.cpu_ns(pid) for pid in pids]
-        rig.load(node, accounts, "--mode", "connect", "--connections", 16, "--requests", n)
+        storm = rig.storm(node, burst, n)
         each = [(rig.cpu_ns(pid) - start) / 1000 / n for pid, start in zip(pids, before)]
-        self.figures["new exchanges"] = self.rig.standin.counts()["exchanges"] / n
+        counts = self.rig.standin.counts()
+        self.rounds["new identities"] = [storm]
+        self.figures["new exchanges"] = counts["exchanges"] / n
         self.figures["new CPU"] = sum(each)
-        self.say(f"{n} new identities, 16 at a time: CPU each {each[0]:.0f} µs in the broker, "
+        self.say(f"A storm of {n} new identities: {counts['exchanges']} exchanges on "
+                 f"{counts['upstream_connections']} new connections, all answered after "
+                 f"{storm['max_us'] / 1000:.0f} ms; CPU each {each[0]:.0f} µs in the broker, "
                  f"{each[1]:.0f} in the exchanger.")
+
+    def memory(self):
+        """Lines 8 and 11, with a daemon of their own."""
+        n = self.plan.identities - self.plan.storm_requests
+        accounts = self.rig.jwts("accounts", count=n, serviceaccount="runner-%d", pod="job-%d")
+        node = self.rig.node("memory")
+        empty = rig.memory(node.process.pid)
+        # one login first, so that neither the issuer's keys nor the first handshake is counted
+        rig.load(node, self.jwt, "--requests", 1)
+        self.new_identities(node)
+        rig.load(node, accounts, "--mode", "connect", "--connections", 16, "--requests", n)
         full = rig.memory(node.process.pid)
         node.restart()
         cached = rig.memory(node.process.pid)
-        kind = "pss" if "pss" in empty else "rss"
-        self.figures["memory empty"] = empty[kind]
-        self.figures["memory identity"] = (cached["private"] - empty["private"]) / n
-        self.say(f"The broker, empty: {sizes(empty)}; after {n} logins: {sizes(full)}; restarted, so "
-                 f"that it holds only what it caches: {sizes(cached)}. Per identity "
-                 f"{(cached['private'] - empty['private']) / n:.0f} bytes (restarted), "
-                 f"{(full['private'] - empty['private']) / n:.0f} (before, with the verified JWTs).")
+        each = {name: (after["private"] - empty["private"]) / self.plan.identities
+                for name, after in (("cached", cached), ("full", full))}
+        self.figures["memory empty"] = empty["pss" if "pss" in empty else "rss"]
+        self.figures["memory identity"] = each["cached"]
+        self.say(f"The broker, empty: {sizes(empty)}; after {self.plan.identities} logins: "
+                 f"{sizes(full)}; restarted, so that it holds only what it caches: "
+                 f"{sizes(cached)}. Per identity {each['cached']:.0f} bytes (restarted), "
+                 f"{each['full']:.0f} (before, with the verified JWTs).")
 
     def command(self):
         """Line 12: daemon, timer and command on one CPU."""
