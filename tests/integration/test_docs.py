@@ -33,25 +33,60 @@ class Examples(NodeCase):
         self.assertIn("1 issuers and 1 services", result.stdout)
 
     @unittest.skipIf("sanitized" in str(BUILD), "the program would need the sanitizer's runtime")
+    def test_the_program_of_the_readme(self):
+        self.node.start()
+        text = (SOURCE / "README.md").read_text()
+        code = re.search(r"<!-- example -->\n```c\n(.*?)```", text, re.S).group(1)
+        result = self.compile_and_run(code, self.mint())
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"^PULUMI_ACCESS_TOKEN=pul-.* from exchange\n$")
+
+    @unittest.skipIf("sanitized" in str(BUILD), "the program would need the sanitizer's runtime")
     def test_the_program_of_libpodlogin_3(self):
         self.node.start()
-        directory = self.node.directory
-        (directory / "program.c").write_text(displays("libpodlogin.3")[0])
-        program = directory / "program"
-        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/module",
-                        f"-I{SOURCE}/protocol", "-o", program, directory / "program.c",
-                        f"-L{BUILD}/module", "-lpodlogin", f"-Wl,-rpath,{BUILD}/module"],
-                       check=True)
-        result = subprocess.run([program], capture_output=True, text=True, check=False,
-                                env=self.node.environment(PODLOGIN_TOKEN_FILE=str(
-                                    self.node.jwt_file(self.mint()))))
+        code = displays("libpodlogin.3")[0]
+        result = self.compile_and_run(code, self.mint())
         self.assertEqual((result.returncode, result.stdout), (0, "a token of type token\n"),
                          result.stderr)
-        result = subprocess.run([program], capture_output=True, text=True, check=False,
-                                env=self.node.environment(PODLOGIN_TOKEN_FILE=str(
-                                    self.node.jwt_file(self.mint(namespace="prod")))))
+        result = self.compile_and_run(code, self.mint(namespace="prod"))
         self.assertEqual(result.returncode, 1)
         self.assertIn("rules do not admit", result.stderr)
+
+    def compile_and_run(self, code, jwt):
+        source, program = self.node.directory / "program.c", self.node.directory / "program"
+        source.write_text(code)
+        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/module",
+                        f"-I{SOURCE}/protocol", "-o", program, source, f"-L{BUILD}/module",
+                        "-lpodlogin", f"-Wl,-rpath,{BUILD}/module"], check=True)
+        return subprocess.run([program], capture_output=True, text=True, check=False,
+                              env=self.node.environment(
+                                  PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt))))
+
+
+class Tour(unittest.TestCase):
+    """The README's five minutes, as they stand, in one shell."""
+
+    def test_the_tour_ends_as_it_says(self):
+        blocks = re.findall(r"<!-- tour -->\n```sh\n(.*?)```", (SOURCE / "README.md").read_text(),
+                            re.S)
+        self.assertGreater(len(blocks), 6)
+        # a reader is slower than a shell: the stand-in makes its keys meanwhile
+        blocks.insert(1, "until curl -s http://127.0.0.1:8440/counts; do sleep 0.1; done\n")
+        script = "set -m\n" + "\n".join(blocks).replace("./dev build\n", "")
+        with tempfile.TemporaryDirectory() as directory:
+            os.symlink(BUILD, pathlib.Path(directory, "build"))
+            result = subprocess.run(["bash", "-c", script], cwd=directory, capture_output=True,
+                                    text=True, timeout=60, check=False)
+        out = result.stdout
+        self.assertIn("1 issuers and 1 services, nothing wrong", out)
+        self.assertIn("pod             job-1 (", out)
+        self.assertIn("a token from exchange, valid for 7200 s", result.stderr)
+        self.assertIn('"source":"cache"', out)
+        self.assertRegex(out, r"\d+ characters for https://localhost:8442\n")
+        self.assertIn('POLICY_DENIED: ', result.stderr)
+        self.assertIn('[Deny "debug pods"] of service pulumi', result.stderr)
+        self.assertIn("\n77\n", out)
+        self.assertEqual(result.returncode, 0, result.stderr)
 
 
 class Links(unittest.TestCase):
