@@ -34,11 +34,6 @@ static inline void bn_freep(BIGNUM **bn)
     BN_free(*bn);
 }
 
-static inline void pkey_freep(EVP_PKEY **pkey)
-{
-    EVP_PKEY_free(*pkey);
-}
-
 static inline void pkey_ctx_freep(EVP_PKEY_CTX **ctx)
 {
     EVP_PKEY_CTX_free(*ctx);

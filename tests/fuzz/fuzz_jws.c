@@ -1,0 +1,39 @@
+/* Any token: parsed or refused; claims read or refused; and never verified. */
+#include "claims.h"
+#include "fuzz.h"
+#include "jws.h"
+
+/* A real key; nobody has its other half. */
+static const char key_set[] =
+    "{\"keys\":[{\"use\":\"sig\",\"kty\":\"EC\",\"kid\":\"k\",\"alg\":\"ES256\",\"crv\":\"P-256\","
+    "\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
+    "\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}]}";
+
+static const struct jwks *keys(void)
+{
+    static struct jwks jwks;
+    const char *error;
+
+    if (jwks.n == 0)
+        PROMISE(jwks_parse(key_set, sizeof(key_set) - 1, &jwks, &error) == 0);
+    return &jwks;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *reason;
+    struct claims claims;
+    struct jws jws;
+
+    if (jws_parse((const char *)data, size, &jws, &reason) == PODLOGIN_OK) {
+        PROMISE(jws.kid[0] && jws.algorithm < ALGORITHMS && jws.payload && jws.signed_len < size);
+        PROMISE(jws_verify(&jws, (const char *)data, keys()->keys[0]) != PODLOGIN_OK);
+        if (claims_read(jws.payload, &claims, &reason) == PODLOGIN_OK) {
+            PROMISE(claims.issuer && claims.subject && claims.namespace && claims.serviceaccount);
+            PROMISE(claims.n_audiences > 0 && claims.expires_at_s > 0);
+            claims_judge_time(&claims, 1782050000);
+        }
+    }
+    jws_done(&jws);
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* Any answer of a token endpoint or of an issuer: of one class, and fit to be passed on. */
+#include "fuzz.h"
+#include "provider.h"
+#include "work.h"
+
+static int is_printable(const char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x20 || *text >= 0x7f)
+            return 0;
+    return 1;
+}
+
+static void judge(const struct provider_answer *answer)
+{
+    PROMISE(answer->outcome < OUTCOMES && is_printable(answer->detail));
+    if (answer->outcome != OUTCOME_OK) {
+        PROMISE(!answer->token);
+        return;
+    }
+    PROMISE(answer->token && answer->token->len > 0 && answer->token->len <= 16384);
+    for (size_t i = 0; i < answer->token->len; i++)
+        PROMISE(answer->token->bytes[i] > 0x20 && answer->token->bytes[i] < 0x7f);
+    PROMISE(answer->token_type[0] && is_printable(answer->token_type));
+    PROMISE(answer->expires_in_s > 0 && answer->expires_in_s <= TOKEN_LIFETIME_MAX_S);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const long statuses[] = {200, 201, 302, 400, 401, 403, 404, 429, 500, 503};
+    const struct provider_values values = {.value = {"acme"}};
+    struct provider_answer answer = {0};
+    const char *error = NULL;
+    char *url;
+
+    if (size == 0)
+        return 0;
+    answer.retry_after_ms = data[0] & 0x80 ? 1000 : 0;
+    PROMISE(provider_pulumi.answer(&values, statuses[data[0] % 10], data + 1, size - 1, &answer) ==
+            0);
+    judge(&answer);
+    provider_answer_done(&answer);
+    url = discovery_read(data + 1, size - 1, "https://issuer.example/id/X", &error);
+    PROMISE(url ? strncmp(url, "https://", 8) == 0 : error != NULL);
+    free(url);
+    return 0;
+}
