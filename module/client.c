@@ -134,7 +134,7 @@ static int read_answer(struct client *client, uint16_t id, int64_t deadline_ms,
         return r;
     wire_header_read(client->buffer, ret_header);
     if (ret_header->version != WIRE_VERSION || ret_header->payload_len > PODLOGIN_ANSWER_MAX ||
-        (ret_header->id != id && ret_header->id != 0))
+        (ret_header->id != id && (ret_header->id != 0 || ret_header->type != MESSAGE_ERROR)))
         return -EBADMSG;
     client->buffer_len = WIRE_HEADER_SIZE + ret_header->payload_len;
     return read_all(client->fd, client->buffer + WIRE_HEADER_SIZE, ret_header->payload_len,

@@ -411,7 +411,7 @@ static int set_option(struct options *options, enum option_id id, const char *va
 /* --name, --name=VALUE or --name VALUE at argv[*i]; moves past a value. As set_option(). */
 static int parse_option(int argc, char **argv, int *i, struct options *options)
 {
-    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+    const char *name = argv[*i][1] ? argv[*i] + 2 : "", *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
 
     for (unsigned id = 0; argv[*i][1] == '-' && id < OPTIONS; id++) {

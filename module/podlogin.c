@@ -413,7 +413,10 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
 EXPORT enum podlogin_status podlogin_authenticate(struct podlogin *login)
 {
     struct podlogin_token *token = NULL;
-    enum podlogin_status status = get(login, &token);
+    enum podlogin_status status;
+
+    login->client.is_logged_in = false; /* the file may hold another token by now */
+    status = get(login, &token);
 
     login->is_authenticated = status == PODLOGIN_OK;
     podlogin_token_free(login->token);

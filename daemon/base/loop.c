@@ -115,10 +115,19 @@ void loop_stop(struct loop *loop)
     loop->is_done = true;
 }
 
+/* The event's own clock stands still while only client sockets are served. */
+uint64_t loop_now_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 int loop_timer(struct loop *loop, uint64_t delay_usec, sd_event_time_handler_t on_timer, void *data,
                sd_event_source **ret_timer)
 {
     loop->is_event_touched = true;
-    return sd_event_add_time_relative(loop->event, ret_timer, CLOCK_BOOTTIME, delay_usec,
-                                      TIMER_ACCURACY_USEC, on_timer, data);
+    return sd_event_add_time(loop->event, ret_timer, CLOCK_BOOTTIME, loop_now_usec() + delay_usec,
+                             TIMER_ACCURACY_USEC, on_timer, data);
 }

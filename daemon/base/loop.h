@@ -41,6 +41,9 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Microseconds of CLOCK_BOOTTIME, now. */
+uint64_t loop_now_usec(void);
+
 /* A one-shot timer; @ret_timer may be NULL. Frees with sd_event_source_disable_unref(). */
 int loop_timer(struct loop *loop, uint64_t delay_usec, sd_event_time_handler_t on_timer, void *data,
                sd_event_source **ret_timer);

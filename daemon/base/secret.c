@@ -21,7 +21,7 @@ struct block {
 };
 
 static struct {
-    struct block *freed[CLASSES];
+    struct block *freed[CLASSES + 1];
     uint8_t *at; /* the chunk being cut up */
     size_t left;
     bool is_unlocked;
@@ -49,13 +49,33 @@ static int arena_grow(void)
     return 0;
 }
 
+/*
+ * Few sizes, so that blocks of one find a use for another and nobody can make each size keep a peak
+ * of its own: steps of 64 bytes up to 512, quarters of a power of two up to 4096, then powers of
+ * two.
+ */
+static size_t capacity_of(size_t size)
+{
+    size_t power = STEP * 8, quarter;
+
+    if (size <= power)
+        return (size + STEP - 1) / STEP * STEP;
+    while (power < size)
+        power *= 2;
+    quarter = power / 8; /* of the power below */
+    if (power > 4096)
+        return power;
+    return power / 2 + (size - power / 2 + quarter - 1) / quarter * quarter;
+}
+
 struct secret *secret_alloc(size_t len)
 {
-    size_t capacity = (sizeof(struct secret) + len + STEP - 1) / STEP * STEP;
     struct secret *secret;
+    size_t capacity;
 
-    if (len > UINT32_MAX / 2 || capacity / STEP >= CLASSES)
+    if (len > STEP * CLASSES - sizeof(struct secret))
         return NULL;
+    capacity = capacity_of(sizeof(struct secret) + len);
     if (arena.freed[capacity / STEP]) {
         secret = (struct secret *)arena.freed[capacity / STEP];
         arena.freed[capacity / STEP] = arena.freed[capacity / STEP]->next;

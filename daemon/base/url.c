@@ -14,3 +14,10 @@ bool url_is_https(const char *text)
             return false;
     return strcspn(host, "/:") > 0;
 }
+
+int url_length(const char *url)
+{
+    size_t len = strlen(url);
+
+    return (int)(len > 0 && url[len - 1] == '/' ? len - 1 : len);
+}

@@ -6,4 +6,7 @@
 
 bool url_is_https(const char *text);
 
+/* The length without the slash that may stand at the end: paths are appended with one. */
+int url_length(const char *url);
+
 #endif

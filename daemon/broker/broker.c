@@ -10,6 +10,7 @@
 #include "messages.h"
 #include "status.h"
 
+#define SLOW_DISK_USEC   UINT64_C(1000000)
 #define PURGE_EVERY_USEC (60 * UINT64_C(1000000))
 
 static const unsigned login_may_follow[LOGIN_STATES] = {
@@ -37,6 +38,7 @@ static void login_free(struct login *login)
     list_remove(&login->age);
     token_done(&login->token);
     token_done(&login->fresh);
+    sd_event_source_disable_unref(login->slow_disk);
     free(login);
 }
 
@@ -191,6 +193,7 @@ static int login_exchange(struct login *login, struct broker_waiter *leader)
         return r;
     leader->is_leader = true;
     login->leader = leader->identity->node.key;
+    login->asked_s = time(NULL);
     login->broker->counters.exchanges++;
     login_move(login, LOGIN_EXCHANGING);
     return 0;
@@ -330,15 +333,33 @@ static void login_failed(struct login *login, const struct job_result *result)
         login_answer(login, &answer);
 }
 
-static void login_settle(struct login *login)
+/* What was exchanged is what is served from now on; the state is the caller's. */
+static void login_serve(struct login *login)
 {
     const struct broker_answer answer = {.status = PODLOGIN_OK, .token = &login->token};
 
+    login->slow_disk = sd_event_source_disable_unref(login->slow_disk);
     token_done(&login->token);
     login->token = login->fresh;
     login->fresh = (struct token){0};
-    login_move(login, LOGIN_IDLE);
     login_answer(login, &answer);
+}
+
+static void login_settle(struct login *login)
+{
+    login_move(login, LOGIN_IDLE);
+    if (login->fresh.frame)
+        login_serve(login);
+}
+
+/* A disk that hangs is as bad as one that fails: nobody waits for it longer than this. */
+static int on_slow_disk(sd_event_source *source, uint64_t usec, void *data)
+{
+    (void)source;
+    (void)usec;
+    log_warning("the disk takes more than a second to keep a token: serving it from memory");
+    login_serve(data);
+    return 0;
 }
 
 /* Stored or not, the token is good; the store has said what is wrong with the disk. */
@@ -384,7 +405,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
         login_failed(login, result);
         return;
     }
-    if (token_build(&login->fresh, result, time(NULL)) < 0) {
+    if (token_build(&login->fresh, result, login->asked_s) < 0) {
         login_failed(login, &nonsense);
         return;
     }
@@ -393,6 +414,8 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     login->write.on_done = on_stored;
     if (store_put(login->broker->store, &login->write, &login->node.key, &login->fresh) < 0)
         login_settle(login);
+    else
+        loop_timer(login->broker->loop, SLOW_DISK_USEC, on_slow_disk, login, &login->slow_disk);
 }
 
 static int on_purge(sd_event_source *source, uint64_t usec, void *data)

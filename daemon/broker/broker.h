@@ -33,8 +33,10 @@ struct login {
     struct list waiters;
     struct job job;
     struct store_write write;
-    struct token fresh;   /* while it is being stored */
-    struct digest leader; /* digest of the JWT in the exchange */
+    int64_t asked_s; /* when the exchange began; the token's life cannot have begun before */
+    sd_event_source *slow_disk; /* while the write is under way */
+    struct token fresh;         /* while it is being stored */
+    struct digest leader;       /* digest of the JWT in the exchange */
 };
 
 /* What a waiter gets. */

@@ -35,6 +35,7 @@ typedef int (*load_file)(struct config *config, const char *path, const char *na
 static int load_issuer(struct config *config, const char *path, const char *name, char *ret_error)
 {
     struct issuer_config *issuers, *issuer;
+    int r;
 
     issuers = reallocarray(config->issuers, config->n_issuers + 1, sizeof(*issuers));
     if (!issuers)
@@ -44,7 +45,15 @@ static int load_issuer(struct config *config, const char *path, const char *name
     *issuer = (struct issuer_config){.name = strdup(name), .algorithms = 1u << ALGORITHM_RS256};
     if (!issuer->name)
         return -ENOMEM;
-    return issuer_file_read(path, issuer, ret_error);
+    r = issuer_file_read(path, issuer, ret_error);
+    for (size_t i = 0; r == 0 && i + 1 < config->n_issuers; i++) {
+        if (strcmp(config->issuers[i].url, issuer->url) == 0) {
+            snprintf(ret_error, INI_ERROR_MAX, "%s:1: URL= is that of issuers.d/%.64s.conf already",
+                     path, config->issuers[i].name);
+            r = -EINVAL;
+        }
+    }
+    return r;
 }
 
 static int find_issuer(const struct config *config, struct service *service, const char *path,

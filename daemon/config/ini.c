@@ -145,10 +145,12 @@ static int read_setting(struct ini *ini, char *text)
     if (!is_verbatim) {
         cut_comment(value);
         value = trim(value);
-    } else if (*value && (is_blank(*value) || is_blank(value[strlen(value) - 1]))) {
+    } else if (*value &&
+               (is_blank(*value) || is_blank(value[strlen(value) - 1]) || strstr(value, " #"))) {
         /* it could never match, and in a Deny section that would go unnoticed */
-        return fail(ini, "a rule's value is taken as it stands, and this one begins or ends with a "
-                         "blank: remove it");
+        return fail(ini,
+                    "a rule's value is taken as it stands: no blank at its ends, and a comment "
+                    "on a line of its own");
     }
     text = trim(text);
     if (!*text)

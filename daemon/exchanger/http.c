@@ -94,8 +94,11 @@ static void set_options(struct http_transfer *transfer, const struct http_reques
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    if (request->ca_file)
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    if (request->ca_file) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
     if (transfer->request_body) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *)transfer->request_body->bytes);

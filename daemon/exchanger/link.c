@@ -34,14 +34,6 @@ struct link {
     uint8_t answer[JOB_FRAME_MAX];
 };
 
-static uint64_t now_usec(const struct link *link)
-{
-    uint64_t now = 0;
-
-    sd_event_now(link->loop->event, CLOCK_BOOTTIME, &now);
-    return now;
-}
-
 static void job_reset(struct job *job)
 {
     if (job->state != JOB_IDLE)
@@ -70,11 +62,16 @@ void job_cancel(struct job *job)
     job_reset(job);
 }
 
+static void link_flush(struct link *link);
+
 static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 {
+    struct link *link = ((struct job *)data)->link;
+
     (void)source;
     (void)usec;
     job_fail(data, "no answer of the exchanger in time");
+    link_flush(link); /* there is room now */
     return 0;
 }
 
@@ -195,6 +192,8 @@ static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
     return -r;
 }
 
+static void link_stop(struct link *link);
+
 static int link_start(struct link *link)
 {
     int pair[2], r;
@@ -205,12 +204,12 @@ static int link_start(struct link *link)
     close(pair[1]);
     if (r == 0)
         r = sd_event_add_io(link->loop->event, &link->io, pair[0], EPOLLIN, on_socket, link);
+    link->fd = pair[0];
     if (r < 0) {
-        close(pair[0]);
+        link_stop(link);
         return r;
     }
-    link->fd = pair[0];
-    link->started_usec = now_usec(link);
+    link->started_usec = loop_now_usec();
     link_flush(link);
     return 0;
 }
@@ -248,7 +247,7 @@ static void link_stop(struct link *link)
 /* The exchanger is gone: what it had goes back to the queue, in its order. */
 static void link_lost(struct link *link)
 {
-    bool was_settled = now_usec(link) - link->started_usec > SETTLED_USEC;
+    bool was_settled = loop_now_usec() - link->started_usec > SETTLED_USEC;
     struct list requeued;
 
     log_warning("the exchanger ended with %u jobs under way; starting another", link->n_sent);

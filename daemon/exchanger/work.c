@@ -269,8 +269,8 @@ static int begin_keys(struct worker *worker, uint16_t id, const struct job_keys 
         r = fetch(task, url, "application/jwk-set+json, application/json", on_keys);
     } else {
         task->issuer = copy_bytes(job->issuer);
-        if (!task->issuer ||
-            asprintf(&url, "%s/.well-known/openid-configuration", task->issuer) < 0)
+        if (!task->issuer || asprintf(&url, "%.*s/.well-known/openid-configuration",
+                                      url_length(task->issuer), task->issuer) < 0)
             return -ENOMEM;
         r = fetch(task, url, "application/json", on_discovered);
     }

@@ -7,9 +7,8 @@
 #include "messages.h"
 
 /* A string that can stand in answers, logs and keys: not empty, bounded, no control character. */
-static bool text_read(const json_t *json, const char *name, const char **ret_text)
+static bool is_text(const char *text)
 {
-    const char *text = json_member_string(json, name);
     size_t len = text ? strlen(text) : 0;
 
     if (len == 0 || len > PODLOGIN_NAME_MAX)
@@ -17,8 +16,13 @@ static bool text_read(const json_t *json, const char *name, const char **ret_tex
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return false;
-    *ret_text = text;
     return true;
+}
+
+static bool text_read(const json_t *json, const char *name, const char **ret_text)
+{
+    *ret_text = json_member_string(json, name);
+    return is_text(*ret_text);
 }
 
 /* RFC 7519, section 2, NumericDate; fractions are allowed there, but Kubernetes writes none. */
@@ -43,10 +47,8 @@ static bool audiences_read(const json_t *payload, struct claims *claims)
     }
     if (!json_is_array(aud) || json_array_size(aud) == 0 || json_array_size(aud) > AUDIENCES_MAX)
         return false;
-    json_array_foreach(aud, i, element)
-    {
-        if (!json_is_string(element) || json_string_length(element) == 0 ||
-            json_string_length(element) > PODLOGIN_NAME_MAX)
+    json_array_foreach (aud, i, element) {
+        if (!is_text(json_string_value(element)))
             return false;
         claims->audiences[claims->n_audiences++] = json_string_value(element);
     }

@@ -16,11 +16,12 @@ int identities_init(struct identities *identities, struct config *config, struct
     if (!identities->issuers)
         return -ENOMEM;
     for (size_t i = 0; i < config->n_issuers; i++) {
-        int r = issuer_init(&identities->issuers[i], &config->issuers[i], loop, link);
+        int r;
 
+        identities->n_issuers++; /* one that fails has something to be freed as well */
+        r = issuer_init(&identities->issuers[i], &config->issuers[i], loop, link);
         if (r < 0)
             return r;
-        identities->n_issuers++;
     }
     return 0;
 }
@@ -35,7 +36,7 @@ static void forget(struct identities *identities, struct identity *identity)
 
 void identities_done(struct identities *identities)
 {
-    while (!list_is_empty(&identities->by_age))
+    while (identities->by_age.next && !list_is_empty(&identities->by_age))
         forget(identities, container_of(identities->by_age.next, struct identity, age));
     for (size_t i = 0; i < identities->n_issuers; i++)
         issuer_done(&identities->issuers[i]);
@@ -107,19 +108,20 @@ enum podlogin_status identities_find(struct identities *identities, const void *
 /* The key that verified the token was withdrawn, so the signature counts anew. */
 static int verify_again(struct identities *identities, struct identity *identity)
 {
+    struct jws *jws = calloc(1, sizeof(*jws));
     const char *reason;
 
+    if (!jws ||
+        jws_parse((char *)identity->jwt->bytes, identity->jwt->len, jws, &reason) != PODLOGIN_OK) {
+        free(jws);
+        return -ENOMEM; /* it was parsed before, so this is want of memory */
+    }
+    json_decref(TAKE_PTR(jws->payload));
+    identity->jws = jws;
     jwk_unref(identity->key);
     identity->key = NULL;
     if (identity->is_remembered)
         forget(identities, identity); /* the caller has a reference of its own */
-    identity->jws = calloc(1, sizeof(*identity->jws));
-    if (!identity->jws)
-        return -ENOMEM;
-    if (jws_parse((char *)identity->jwt->bytes, identity->jwt->len, identity->jws, &reason) !=
-        PODLOGIN_OK)
-        return -ENOMEM; /* it was parsed before, so this is want of memory */
-    json_decref(TAKE_PTR(identity->jws->payload));
     return 0;
 }
 
@@ -165,6 +167,11 @@ int identity_judge(struct identities *identities, struct identity *identity,
     *ret_status = PODLOGIN_TOKEN_WRONG_AUDIENCE;
     if (service && !claims_have_audience(&identity->claims, service->audience))
         return 0;
+    /* whoever it is sent to could use it with the others: the API server, AWS */
+    *ret_reason = "it names further audiences; project one for this service alone";
+    if (service && identity->claims.n_audiences != 1)
+        return 0;
+    *ret_reason = NULL;
     if (!identity->key || identity->key->is_withdrawn) {
         int r = verify(identities, identity, may_wait, ret_status, ret_reason);
 

@@ -18,14 +18,6 @@
 
 static int issuer_fetch(struct issuer *issuer);
 
-static uint64_t now_usec(const struct issuer *issuer)
-{
-    uint64_t now = 0;
-
-    sd_event_now(issuer->loop->event, CLOCK_BOOTTIME, &now);
-    return now;
-}
-
 static int on_refresh(sd_event_source *source, uint64_t usec, void *data)
 {
     struct issuer *issuer = data;
@@ -44,7 +36,7 @@ static void schedule(struct issuer *issuer, uint32_t delay_s)
     uint64_t usec = delay_s * SECOND_USEC;
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
-        usec = usec * 4 / 5 + usec / 5 * random / UINT32_MAX;
+        usec = usec / 5 * 4 + usec / 5 / 1000 * (random % 1000);
     sd_event_source_disable_unref(issuer->refresh);
     issuer->refresh = NULL;
     loop_timer(issuer->loop, usec, on_refresh, issuer, &issuer->refresh);
@@ -157,7 +149,7 @@ int issuer_init(struct issuer *issuer, const struct issuer_config *config, struc
 
     *issuer = (struct issuer){.config = config, .loop = loop, .link = link};
     list_init(&issuer->waiters);
-    issuer->attempt_usec = now_usec(issuer);
+    issuer->attempt_usec = loop_now_usec();
     r = issuer_fetch(issuer);
     return r < 0 ? r : 0;
 }
@@ -170,21 +162,21 @@ void issuer_done(struct issuer *issuer)
     jwks_done(&issuer->jwks);
 }
 
-bool issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter)
+enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter)
 {
-    uint64_t now = now_usec(issuer);
+    uint64_t now = loop_now_usec();
     uint64_t *last = issuer->jwks.n ? &issuer->unknown_kid_usec : &issuer->attempt_usec;
     uint64_t every = issuer->jwks.n ? UNKNOWN_KID_EVERY_USEC : NO_KEYS_EVERY_USEC;
 
     if (issuer->job.state == JOB_IDLE) {
         if (*last && now - *last < every)
-            return false;
+            return KEYS_TOO_SOON;
         *last = now; /* attempts count, or an issuer that is down would be asked by everybody */
         if (issuer_fetch(issuer) != 0)
-            return false;
+            return KEYS_READ;
     }
     list_append(&issuer->waiters, &waiter->node);
-    return true;
+    return KEYS_UNDER_WAY;
 }
 
 void key_waiter_leave(struct key_waiter *waiter)

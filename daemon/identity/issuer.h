@@ -38,11 +38,14 @@ int issuer_init(struct issuer *issuer, const struct issuer_config *config, struc
                 struct link *link);
 void issuer_done(struct issuer *issuer);
 
-/*
- * Asks for newer keys since @kid is not among those at hand. True: a fetch is under way, and
- * @waiter is called when it has ended. False: none is due now.
- */
-bool issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter);
+enum key_fetch {
+    KEYS_UNDER_WAY, /* the waiter is called when the fetch has ended */
+    KEYS_READ,      /* from a file, at once, well or badly */
+    KEYS_TOO_SOON,  /* after the fetch before; whether a newer key exists is not known */
+};
+
+/* Asks for newer keys since a token's is not among those at hand. */
+enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter);
 
 void key_waiter_leave(struct key_waiter *waiter);
 

@@ -203,8 +203,7 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
     json_t *json;
     size_t i;
 
-    json_array_foreach(keys, i, json)
-    {
+    json_array_foreach (keys, i, json) {
         struct jwk *key;
         int r = jwk_read(json, &key);
 

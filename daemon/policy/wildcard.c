@@ -17,6 +17,10 @@ static uint32_t utf8_next(const char **at)
 
     if ((*byte >= 0x80 && *byte < 0xc2) || *byte > 0xf4)
         return INVALID;
+    /* RFC 3629, section 4: no longer form than needed, no surrogate, nothing past U+10FFFF */
+    if ((*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xed && byte[1] >= 0xa0) ||
+        (*byte == 0xf0 && byte[1] < 0x90) || (*byte == 0xf4 && byte[1] >= 0x90))
+        return INVALID;
     for (unsigned i = 1; i <= n_more; i++) {
         if ((byte[i] & 0xc0) != 0x80)
             return INVALID;

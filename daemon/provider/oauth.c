@@ -134,11 +134,14 @@ static int answer_set_token(struct provider_answer *answer, const json_t *body)
 int oauth_answer(long http_status, const void *body, size_t body_len,
                  struct provider_answer *answer)
 {
-    CLEANUP(json_decrefp)
-    json_t *json = json_read_object(body, body_len);
-    const char *error = json_member_string(json, "error");
+    CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
+    const json_t *error_member = json_object_get(json, "error");
     const char *description = json_member_string(json, "error_description");
+    const char *error = NULL;
 
+    /* one that is no string is none of RFC 6749, but it surely does not say that all is well */
+    if (error_member && !json_is_null(error_member))
+        error = json_is_string(error_member) ? json_string_value(error_member) : "error";
     if (!error && http_status == 200 && json)
         return answer_set_token(answer, json);
     /* an answer with an error is a failure even at 200 */

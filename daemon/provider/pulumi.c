@@ -125,14 +125,6 @@ static int scope_of(const struct provider_values *values, const struct token_typ
     return *ret_scope ? 0 : -ENOMEM;
 }
 
-/* Without the slash that people like to put at the end. */
-static int url_length(const char *url)
-{
-    size_t len = strlen(url);
-
-    return (int)(len > 0 && url[len - 1] == '/' ? len - 1 : len);
-}
-
 static struct form_field field(const char *name, const char *value)
 {
     return (struct form_field){name, value, strlen(value)};

@@ -50,26 +50,22 @@ void connection_free(struct connection *connection)
     }
     identity_unref(connection->identity);
     secret_free(connection->partial);
-    secret_free(connection->output);
+    for (size_t i = 0; i < connection->n_output; i++)
+        secret_free(connection->output[i]);
     free(connection);
 }
 
 /* While the client does not read, nothing more is read from it: its own answers hold it back. */
 static void hold_output(struct connection *connection, const uint8_t *bytes, size_t len)
 {
-    size_t held = connection->output ? connection->output->len - connection->output_at : 0;
-    struct secret *output = secret_alloc(held + len);
+    struct secret *output =
+        connection->n_output < REQUESTS_PER_CONNECTION + 2 ? secret_new(bytes, len) : NULL;
 
     if (!output) {
-        connection->is_broken = true; /* so much is never held for an honest client */
+        connection->is_broken = true;
         return;
     }
-    if (held)
-        memcpy(output->bytes, connection->output->bytes + connection->output_at, held);
-    memcpy(output->bytes + held, bytes, len);
-    secret_free(connection->output);
-    connection->output = output;
-    connection->output_at = 0;
+    connection->output[connection->n_output++] = output;
     loop_change(connection->sessions->loop, &connection->source, EPOLLOUT);
 }
 
@@ -79,7 +75,7 @@ void connection_send(struct connection *connection, const uint8_t *frame, size_t
 
     if (connection->is_broken)
         return;
-    if (!connection->output) {
+    if (!connection->n_output) {
         n = send(connection->source.fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN) {
             connection->is_broken = true;
@@ -167,7 +163,7 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
 {
     size_t at = 0;
 
-    while (!connection->is_broken && !connection->output && len - at >= WIRE_HEADER_SIZE) {
+    while (!connection->is_broken && !connection->n_output && len - at >= WIRE_HEADER_SIZE) {
         struct wire_header header;
 
         wire_header_read(input + at, &header);
@@ -204,12 +200,13 @@ static ssize_t take_input(struct connection *connection)
     n = held < SESSION_INPUT_MAX
             ? recv(connection->source.fd, input + held, SESSION_INPUT_MAX - held, MSG_DONTWAIT)
             : 0;
-    if (n < 0 && errno == EAGAIN)
-        return (ssize_t)held ? (ssize_t)held : -EAGAIN;
-    if (n < 0)
-        return -errno;
-    if (n == 0 && held < SESSION_INPUT_MAX)
-        return 0;
+    if (n < 0 && errno == EAGAIN && held)
+        return (ssize_t)held;
+    if (n < 0 || (n == 0 && held < SESSION_INPUT_MAX)) {
+        n = n < 0 ? -errno : 0;
+        explicit_bzero(input, held);
+        return n;
+    }
     return (ssize_t)held + n;
 }
 
@@ -236,7 +233,7 @@ static void on_readable(struct connection *connection)
 
 static void on_writable(struct connection *connection)
 {
-    struct secret *output = connection->output;
+    struct secret *output = connection->output[0];
     ssize_t n = send(connection->source.fd, output->bytes + connection->output_at,
                      output->len - connection->output_at, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -247,7 +244,12 @@ static void on_writable(struct connection *connection)
     connection->output_at += (size_t)n;
     if (connection->output_at < output->len)
         return;
-    connection->output = secret_free(output);
+    secret_free(output);
+    connection->output_at = 0;
+    memmove(connection->output, connection->output + 1,
+            --connection->n_output * sizeof(connection->output[0]));
+    if (connection->n_output)
+        return; /* the loop comes back: it can be written to */
     loop_change(connection->sessions->loop, &connection->source, EPOLLIN);
     on_readable(connection); /* what was held back */
 }
@@ -256,9 +258,9 @@ static void on_ready(struct loop_source *source, uint32_t events)
 {
     struct connection *connection = container_of(source, struct connection, source);
 
-    if (connection->output && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+    if (connection->n_output && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         on_writable(connection);
-    else if (!connection->output)
+    else if (!connection->n_output)
         on_readable(connection);
     if (connection->is_broken)
         connection_free(connection);

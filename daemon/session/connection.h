@@ -15,9 +15,12 @@ struct connection {
     struct list requests; /* those that wait */
     size_t n_requests;
     struct secret *partial; /* input that is not a whole frame yet, or is held back */
-    struct secret *output;  /* what the client has not taken yet */
-    size_t output_at;
-    bool is_broken; /* to be closed as soon as nobody works with it */
+    /* What the client has not taken yet. Nothing is read meanwhile, so it is bounded: the answers
+       to all that waited, the one that did not fit, and a refusal of a frame. */
+    struct secret *output[REQUESTS_PER_CONNECTION + 2];
+    size_t n_output;
+    size_t output_at; /* of the first */
+    bool is_broken;   /* to be closed as soon as nobody works with it */
 };
 
 /* Takes over @fd. NULL: out of memory; then @fd is closed. */

@@ -7,6 +7,8 @@
 
 #include "log.h"
 
+#define KEYS_RETRY_MS 30000
+
 /* What a request lacks for its answer. */
 enum need {
     NEED_NOTHING, /* it is answered */
@@ -177,8 +179,20 @@ static bool request_wait(struct request *request, enum need need)
     enum podlogin_status status;
 
     if (need == NEED_KEYS) {
-        if (issuer_wait_for_keys(request->ask.identity->issuer, &request->key_waiter))
+        struct issuer *issuer = request->ask.identity->issuer;
+        enum key_fetch fetch = issuer_wait_for_keys(issuer, &request->key_waiter);
+
+        if (fetch == KEYS_UNDER_WAY)
             return true;
+        if (fetch == KEYS_TOO_SOON && issuer->jwks.n) {
+            /* it may be a new one, so this is no verdict: else a forged token could cause refusals
+             */
+            connection_answer_error(connection, request->ask.id, PODLOGIN_ISSUER_UNAVAILABLE,
+                                    "the token's key is not known, and newer ones were asked for "
+                                    "less than 30 s ago",
+                                    KEYS_RETRY_MS);
+            return false;
+        }
         request->ask.may_wait_for_keys = false;
         need = try_answer(connection, &request->ask);
     }

@@ -50,6 +50,7 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
 {
     CLEANUP(fd_closep)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
 
     if (fd < 0)
         return -errno;
@@ -58,9 +59,13 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
                  address->sun_path);
         return -EADDRINUSE;
     }
-    if (errno == ECONNREFUSED && unlink(address->sun_path) < 0)
-        return -errno;
-    return 0;
+    if (errno != ECONNREFUSED)
+        return 0;
+    if (lstat(address->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        snprintf(ret_error, SESSION_ERROR_MAX, "%.160s is not a socket", address->sun_path);
+        return -EEXIST;
+    }
+    return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
 /* Whoever can traverse the directory may connect; who it is, the token says. */

@@ -145,7 +145,30 @@ static int runtime_directory_check(const char *directory, char *ret_error)
     return 0;
 }
 
-static int key_runtime(uint8_t bytes[SEAL_KEY_SIZE], char *ret_error)
+static int same_directory(const char *key_path, const char *data_path)
+{
+    CLEANUP(freep)
+    char *key_copy = strdup(key_path), *data_copy = strdup(data_path);
+    struct stat key_st, data_st;
+
+    if (!key_copy || !data_copy || stat(dirname(key_copy), &key_st) < 0 ||
+        stat(dirname(data_copy), &data_st) < 0)
+        return 0; /* what is not there says its own error later */
+    return key_st.st_dev == data_st.st_dev && key_st.st_ino == data_st.st_ino;
+}
+
+static int is_beside(const char *key_path, const char *data_path, char *ret_error)
+{
+    if (!same_directory(key_path, data_path))
+        return 0;
+    snprintf(ret_error, SEAL_ERROR_MAX,
+             "the key %s is in the directory of the cache: whoever copies that directory has both; "
+             "keep it elsewhere",
+             key_path);
+    return 1;
+}
+
+static int key_runtime(uint8_t bytes[SEAL_KEY_SIZE], const char *data_path, char *ret_error)
 {
     const char *directory = getenv("RUNTIME_DIRECTORY");
     CLEANUP(freep)
@@ -159,22 +182,12 @@ static int key_runtime(uint8_t bytes[SEAL_KEY_SIZE], char *ret_error)
         return r;
     if (asprintf(&path, "%s/" KEY_NAME, directory) < 0)
         return -ENOMEM;
+    if (is_beside(path, data_path, ret_error))
+        return -EPERM;
     r = key_load(path, bytes, ret_error);
     if (r == -ENOENT)
         r = key_create(path, bytes, ret_error);
     return r;
-}
-
-static int same_directory(const char *key_path, const char *data_path)
-{
-    CLEANUP(freep)
-    char *key_copy = strdup(key_path), *data_copy = strdup(data_path);
-    struct stat key_st, data_st;
-
-    if (!key_copy || !data_copy || stat(dirname(key_copy), &key_st) < 0 ||
-        stat(dirname(data_copy), &data_st) < 0)
-        return 0; /* what is not there says its own error later */
-    return key_st.st_dev == data_st.st_dev && key_st.st_ino == data_st.st_ino;
 }
 
 int seal_init(struct seal *seal, const char *setting, const char *data_path,
@@ -185,17 +198,12 @@ int seal_init(struct seal *seal, const char *setting, const char *data_path,
 
     snprintf(ret_error, SEAL_ERROR_MAX, "the cache's key cannot be set up");
     *seal = (struct seal){0};
-    if (strncmp(setting, "file:", 5) != 0) {
-        r = key_runtime(bytes, ret_error);
-    } else if (same_directory(setting + 5, data_path)) {
-        snprintf(ret_error, SEAL_ERROR_MAX,
-                 "the key %s is in the directory of the cache: whoever copies that directory has "
-                 "both; keep it elsewhere",
-                 setting + 5);
+    if (strncmp(setting, "file:", 5) != 0)
+        r = key_runtime(bytes, data_path, ret_error);
+    else if (is_beside(setting + 5, data_path, ret_error))
         r = -EPERM;
-    } else {
+    else
         r = key_load(setting + 5, bytes, ret_error);
-    }
     if (r == 0)
         r = seal_init_key(seal, bytes);
     explicit_bzero(bytes, sizeof(bytes));

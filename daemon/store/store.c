@@ -17,6 +17,8 @@
 #include "messages.h"
 #include "seal.h"
 
+#define ROW_MAX (SEAL_OVERHEAD + DIGEST_SIZE + WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
+
 struct store {
     char *path;
     struct loop *loop;
@@ -112,7 +114,7 @@ static int row_open(struct store *store, const struct database_row *row, struct 
     struct secret *frame = NULL;
     struct digest name;
 
-    if (row->sealed_len < SEAL_OVERHEAD + DIGEST_SIZE)
+    if (row->sealed_len < SEAL_OVERHEAD + DIGEST_SIZE || row->sealed_len > ROW_MAX)
         return -EBADMSG;
     plain = secret_alloc(row->sealed_len - SEAL_OVERHEAD);
     if (!plain)

@@ -200,6 +200,20 @@ class Daemon(NodeCase):
         self.assertEqual(result.returncode, 64)
         self.assertIn("started by podlogind", result.stderr)
 
+    def test_an_exchanger_that_is_not_there_is_said_so(self):
+        result = self.run_daemon("--config", self.node.etc, "--exchanger", "/nonexistent")
+        self.assertEqual(result.returncode, 70)
+        self.assertIn("the exchanger /nonexistent cannot be started", result.stderr)
+
+    def test_a_file_in_the_socket_s_place_is_left_alone(self):
+        self.node.socket.parent.mkdir()
+        self.node.socket.write_text("precious")
+        result = self.run_daemon("--config", self.node.etc, "--exchanger",
+                                 BUILD / "daemon/podlogin-exchanger")
+        self.assertEqual(result.returncode, 70)
+        self.assertIn("is not a socket", result.stderr)
+        self.assertEqual(self.node.socket.read_text(), "precious")
+
     def test_a_second_daemon_at_the_same_socket_refuses(self):
         self.node.start()
         other = self.node.directory / "other"

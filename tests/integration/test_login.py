@@ -1,9 +1,10 @@
 """The main job: a pod asks and gets a token; many ask and one exchange serves them all."""
 
 import subprocess
+import time
 import unittest
 
-from node import AUDIENCE, NodeCase, subject_of, wait_all, wait_for
+from node import NodeCase, subject_of, wait_all, wait_for
 
 
 class Login(NodeCase):
@@ -85,11 +86,10 @@ class Login(NodeCase):
         different = [
             self.assert_served(self.mint(serviceaccount="other"))["token"],
             self.assert_served(self.mint(serviceaccount_uid="11111111-2222"))["token"],
-            self.assert_served(self.mint(audience=[AUDIENCE, "another"]))["token"],
             self.assert_served(self.mint(), "other")["token"],
         ]
-        self.assertEqual(len({base, *different}), 5)
-        self.assertEqual(self.exchanges(), 5)
+        self.assertEqual(len({base, *different}), 4)
+        self.assertEqual(self.exchanges(), 4)
 
     def test_share_pod_gives_each_pod_its_own(self):
         self.node.service("pulumi", share="pod")
@@ -151,6 +151,23 @@ class Login(NodeCase):
         self.node.start()
         self.assertEqual(process.wait(10), 0)
         process.communicate()
+
+    def test_a_miss_after_a_quiet_time_has_its_whole_time(self):
+        self.standin.fault_upstream(latency_ms=300)
+        self.node.start()
+        self.assert_served(self.mint())
+        time.sleep(3)  # longer than the timeout: a deadline must not count from the last event
+        self.assert_served(self.mint(serviceaccount="late"), "--timeout", "2s")
+
+    def test_an_issuer_s_url_may_end_in_a_slash(self):
+        url = self.standin.issuer + "/"
+        self.node.issuer("eks", url=url)
+        self.standin.discovery_document(
+            '{"issuer":"%s","jwks_uri":"%skeys"}' % (url, url))
+        self.node.start()
+        result = self.node.podlogin("whoami", token_file=self.node.jwt_file(
+            self.mint(claims={"iss": url})))
+        self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_requests_that_wait_survive_a_restart_of_the_daemon(self):
         self.standin.fault_upstream(latency_ms=600)

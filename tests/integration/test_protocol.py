@@ -216,6 +216,16 @@ class Bytes(NodeCase):
                 self.assertEqual(read_frame(connection)[:2], (TOKEN, i % 65536))
             writer.join()
 
+    def test_all_that_wait_get_their_answers_however_long_these_are(self):
+        self.standin.configure_upstream(token_bytes=16000)
+        self.standin.fault_upstream(latency_ms=200)
+        with self.node.connect() as connection:
+            connection.sendall(frame(LOGIN, field(1, self.jwt)) + b"".join(
+                frame(GET, field(1, b"pulumi"), i) for i in range(1, 65)))
+            time.sleep(0.6)
+            answers = [read_frame(connection) for _ in range(64)]
+        self.assertEqual([answer[0] for answer in answers], [TOKEN] * 64)
+
     def test_more_requests_than_may_wait_are_told_so(self):
         self.standin.fault_upstream(kind="hang")
         with self.node.connect() as connection:
