@@ -27,7 +27,7 @@ class Plan:
     """How much is done of everything."""
 
     def __init__(self, is_quick):
-        self.rounds = 2 if is_quick else 5
+        self.rounds = 2 if is_quick else 7
         self.round_s = 0.25 if is_quick else 0.9
         self.storm_rounds = 2 if is_quick else 5
         self.storm_requests = 256 if is_quick else 1000
@@ -189,7 +189,7 @@ class Bench:
             return
         cpu = {max(os.sched_getaffinity(0))}
         rig.pin(self.node.process.pid, cpu)
-        environment = {"PODLOGIN_SOCKET": str(self.node.socket), "PODLOGIN_TOKEN_FILE": str(self.jwt)}
+        environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.jwt))
         times = rig.spawn(self.plan.spawns, [static, "token"], [empty], env=environment,
                           preexec_fn=lambda: os.sched_setaffinity(0, cpu))
         rig.pin(self.node.process.pid, os.sched_getaffinity(0))

@@ -81,8 +81,10 @@ static int tickets_add(struct tickets *tickets, const char *jwt, size_t len, con
 
 int tickets_load(struct tickets *tickets, const char *jwt_path, const char *service)
 {
-    CLEANUP(file_closep) FILE *file = fopen(jwt_path, "re");
-    CLEANUP(freep) char *line = NULL;
+    CLEANUP(file_closep)
+    FILE *file = fopen(jwt_path, "re");
+    CLEANUP(freep)
+    char *line = NULL;
     size_t size = 0;
     ssize_t len;
     int r = 0;
@@ -157,15 +159,15 @@ static int refuse(const struct client *client, const struct wire_header *header)
                 status_info((enum podlogin_status)error.status)->name, (int)error.detail.len,
                 (const char *)error.detail.at);
     else
-        fprintf(stderr, "the answer is of type %u and id %u, not a token of id %u\n",
-                header->type, header->id, client->id);
+        fprintf(stderr, "the answer is of type %u and id %u, not a token of id %u\n", header->type,
+                header->id, client->id);
     return -EBADMSG;
 }
 
 long client_read(struct client *client)
 {
-    ssize_t n = recv(client->fd, client->answer + client->got,
-                     sizeof(client->answer) - client->got, MSG_DONTWAIT);
+    ssize_t n = recv(client->fd, client->answer + client->got, sizeof(client->answer) - client->got,
+                     MSG_DONTWAIT);
     struct wire_header header;
     size_t len;
 

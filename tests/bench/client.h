@@ -26,7 +26,7 @@ struct client {
     int fd;
     uint16_t id; /* of the request under way */
     uint64_t started_ns;
-    size_t got;  /* bytes of its answer */
+    size_t got; /* bytes of its answer */
     uint8_t answer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX];
 };
 

@@ -1,7 +1,7 @@
 /*
  * The floor: what the machine gives a server of this protocol that decides nothing. One epoll loop
- * reads whole frames and answers each, but LOGIN, with the same bytes; nothing is looked up, checked
- * or logged. A daemon cannot be faster, so ratios to it say what the daemon itself costs.
+ * reads whole frames and answers each, but LOGIN, with the same bytes; nothing is looked up,
+ * checked or logged. A daemon cannot be faster, so ratios to it say what the daemon itself costs.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -48,7 +48,11 @@ struct floor {
 
 static int parse_options(int argc, char **argv, struct floor *server)
 {
-    enum { SOCKET = 1, ANSWER_BYTES, DELAY_MS };
+    enum {
+        SOCKET = 1,
+        ANSWER_BYTES,
+        DELAY_MS
+    };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"answer-bytes", required_argument, NULL, ANSWER_BYTES},
@@ -244,8 +248,8 @@ static void make_answer(struct floor *server)
 {
     uint32_t len = (uint32_t)(server->answer_bytes - WIRE_HEADER_SIZE);
     const uint8_t header[WIRE_HEADER_SIZE] = {
-        (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len,
-        WIRE_VERSION,         MESSAGE_TOKEN,
+        (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
+        (uint8_t)len,         WIRE_VERSION,         MESSAGE_TOKEN,
     };
 
     memset(server->answer, 'x', sizeof(server->answer));

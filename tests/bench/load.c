@@ -26,8 +26,8 @@ struct options {
     uint64_t requests; /* 0: as many as go into @seconds */
     double seconds;
     double warmup_s;
-    bool is_connect;   /* a connection for each request */
-    int cpu;           /* -1: any */
+    bool is_connect; /* a connection for each request */
+    int cpu;         /* -1: any */
 };
 
 struct load {
@@ -49,7 +49,8 @@ static void print_help(void)
     printf("bench-load --socket PATH --jwt-file FILE [OPTIONS]\n\n"
            "  --service NAME     (pulumi)\n"
            "  --connections K    each with one request under way (1)\n"
-           "  --mode MODE        persistent: LOGIN once, then GET upon GET; connect: a connection for\n"
+           "  --mode MODE        persistent: LOGIN once, then GET upon GET; connect: a connection "
+           "for\n"
            "                     each request, which takes the file's JWTs in turn (persistent)\n"
            "  --seconds S        (1)\n"
            "  --requests N       this many instead, without warm-up\n"
@@ -60,7 +61,19 @@ static void print_help(void)
 
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    enum { SOCKET = 1, JWT_FILE, SERVICE, CONNECTIONS, MODE, SECONDS, REQUESTS, WARMUP, IDLE, CPU, HELP };
+    enum {
+        SOCKET = 1,
+        JWT_FILE,
+        SERVICE,
+        CONNECTIONS,
+        MODE,
+        SECONDS,
+        REQUESTS,
+        WARMUP,
+        IDLE,
+        CPU,
+        HELP
+    };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"jwt-file", required_argument, NULL, JWT_FILE},
@@ -130,8 +143,7 @@ static int pin(int cpu)
 
 static bool may_ask(const struct load *load, uint64_t at_ns)
 {
-    return load->options.requests ? load->n_asked < load->options.requests
-                                  : at_ns < load->until_ns;
+    return load->options.requests ? load->n_asked < load->options.requests : at_ns < load->until_ns;
 }
 
 static int watch(struct load *load, struct client *client)
@@ -141,7 +153,7 @@ static int watch(struct load *load, struct client *client)
     return epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0 ? -errno : 0;
 }
 
-/* The first request of a connection, so with a login. In mode connect its time includes connect(). */
+/* The first request of a connection, so with a login; its time includes connect(). */
 static int begin(struct load *load, struct client *client)
 {
     uint64_t started_ns = now_ns();
@@ -233,13 +245,14 @@ static int prepare(struct load *load)
 int main(int argc, char **argv)
 {
     static struct load load = {
-        .options = {
-            .service = "pulumi",
-            .connections = 1,
-            .seconds = 1,
-            .warmup_s = 0.1,
-            .cpu = -1,
-        },
+        .options =
+            {
+                .service = "pulumi",
+                .connections = 1,
+                .seconds = 1,
+                .warmup_s = 0.1,
+                .cpu = -1,
+            },
     };
     uint64_t end_ns;
     double seconds;

@@ -12,7 +12,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
 
-from node import AUDIENCE, BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node, Standin  # noqa: E402
+from node import (AUDIENCE, BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node,  # noqa: E402
+                  Standin)
 
 BENCH = BUILD / "tests/bench"
 PROGRAMS = [PODLOGIND, EXCHANGER, PODLOGIN, STANDIN,
@@ -29,7 +30,7 @@ def run_json(command, **options):
                             timeout=300, check=False, **options)
     if result.returncode != 0:
         raise Failure(f"{pathlib.Path(command[0]).name} ended with {result.returncode}: "
-                      f"{(result.stderr or result.stdout).strip()}")
+                      f"{(result.stderr or result.stdout).strip()[:400]}")
     return json.loads(result.stdout)
 
 
@@ -39,7 +40,7 @@ class Rig:
     def __init__(self):
         missing = [program.name for program in PROGRAMS if not program.exists()]
         if missing:
-            raise Failure(f"not built: {', '.join(missing)}; PODLOGIN_BUILD names the build directory")
+            raise Failure(f"not built in $PODLOGIN_BUILD: {', '.join(missing)}")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="podlogin-bench-"))
         self.standin = None
         self.nodes = []

@@ -29,7 +29,7 @@ struct storm {
     struct client *clients;
     int epoll_fd;
     uint64_t from_ns;
-    uint64_t written_ns; /* when the last request was written */
+    uint64_t written_ns;  /* when the last request was written */
     uint64_t *latency_ns; /* exact, since what counts is a small part of them */
     size_t n_answers;
     size_t n_failures;
@@ -43,7 +43,12 @@ static void print_help(void)
 
 static int parse_options(int argc, char **argv, struct options *options)
 {
-    enum { SOCKET = 1, JWT_FILE, SERVICE, CONNECTIONS };
+    enum {
+        SOCKET = 1,
+        JWT_FILE,
+        SERVICE,
+        CONNECTIONS
+    };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"jwt-file", required_argument, NULL, JWT_FILE},
@@ -148,18 +153,22 @@ static int compare(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
+/* Of 0 percent it is the least, of 100 the greatest. */
 static double percentile_us(const struct storm *storm, size_t percent)
 {
     size_t rank = (storm->n_answers * percent + 99) / 100;
 
-    return rank ? (double)storm->latency_ns[rank - 1] / 1e3 : 0;
+    if (storm->n_answers == 0)
+        return 0;
+    return (double)storm->latency_ns[rank ? rank - 1 : 0] / 1e3;
 }
 
 static void print_latencies(struct storm *storm)
 {
     qsort(storm->latency_ns, storm->n_answers, sizeof(*storm->latency_ns), compare);
     printf("\"min_us\": %.3f, \"p50_us\": %.3f, \"p99_us\": %.3f, \"max_us\": %.3f}\n",
-           storm->n_answers ? (double)storm->latency_ns[0] / 1e3 : 0, percentile_us(storm, 50), percentile_us(storm, 99), percentile_us(storm, 100));
+           percentile_us(storm, 0), percentile_us(storm, 50), percentile_us(storm, 99),
+           percentile_us(storm, 100));
 }
 
 int main(int argc, char **argv)

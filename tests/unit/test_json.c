@@ -1,0 +1,216 @@
+/* JSON from outside: one object, and nothing that two readers could read differently. */
+#include "check.h"
+#include "json.h"
+
+static json_t *read_exact(const void *text, size_t len)
+{
+    CLEANUP(freep)
+    void *exact = copy_of(text, len);
+
+    return json_read_object(exact, len);
+}
+
+static void an_object_is_read(void **state)
+{
+    static const char text[] =
+        " {\"a\":\"b\",\"n\":-5,\"l\":[1,true,null,2.5],\"o\":{\"\\u0061\":1}}\n";
+    CLEANUP(json_decrefp)
+    json_t *json = read_exact(text, strlen(text));
+
+    (void)state;
+    assert_non_null(json);
+    assert_string_equal(json_member_string(json, "a"), "b");
+    assert_null(json_member_string(json, "n"));
+    assert_null(json_member_string(json, "l"));
+    assert_null(json_member_string(json, "absent"));
+    assert_null(json_member_string(NULL, "a"));
+    assert_int_equal(json_integer_value(json_object_get(json, "n")), -5);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "o"), "a")), 1);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    static const char text[] =
+        "{\"a\":\"\\u00e4\xc3\xa4\",\"b\":[1,2.5e3,{\"c\":true}],\"d\":null}";
+
+    (void)state;
+    for (size_t cut = 0; cut < strlen(text); cut++) {
+        CLEANUP(json_decrefp)
+        json_t *json = read_exact(text, cut);
+
+        if (json)
+            fail_msg("accepted: the first %zu bytes", cut);
+    }
+}
+
+static void what_is_not_one_strict_object_is_refused(void **state)
+{
+    static const struct {
+        const char *why, *text;
+        size_t len; /* 0: strlen(text) */
+    } cases[] = {
+        {"nothing", "", 0},
+        {"blanks", "  \n", 0},
+        {"an array", "[]", 0},
+        {"a string", "\"a\"", 0},
+        {"a number", "1", 0},
+        {"null", "null", 0},
+        {"true", "true", 0},
+        {"two objects", "{}{}", 0},
+        {"an object and a comma", "{},", 0},
+        {"something after the object", "{} x", 0},
+        {"a bracket after it", "{}}", 0},
+        {"brackets in front", "]]]]{}", 0},
+        {"a byte order mark", "\xef\xbb\xbf{}", 0},
+        {"UTF-16", "{\0}\0", 4},
+        {"a NUL behind", "{}\0", 3},
+        {"a NUL in front", "\0{}", 3},
+        {"a NUL in a string", "{\"a\":\"x\0y\"}", 11},
+        {"an escaped NUL in a string", "{\"a\":\"x\\u0000y\"}", 0},
+        {"an escaped NUL in a name", "{\"a\\u0000b\":1}", 0},
+        {"a raw newline in a string", "{\"a\":\"x\ny\"}", 0},
+        {"a raw tab in a string", "{\"a\":\"x\ty\"}", 0},
+        {"a duplicate", "{\"a\":1,\"a\":1}", 0},
+        {"an escaped duplicate", "{\"a\":1,\"\\u0061\":2}", 0},
+        {"a duplicate, both escaped", "{\"\\u0061\":1,\"\\u0061\":2}", 0},
+        {"a nested duplicate", "{\"o\":{\"a\":1,\"\\u0061\":2}}", 0},
+        {"a duplicate in an array's object", "{\"l\":[{\"a\":1,\"a\":2}]}", 0},
+        {"a duplicate of the empty name", "{\"\":1,\"\":2}", 0},
+        {"a trailing comma", "{\"a\":1,}", 0},
+        {"a comma alone", "{,}", 0},
+        {"a comment", "{/**/}", 0},
+        {"a line comment", "{}//", 0},
+        {"single quotes", "{'a':1}", 0},
+        {"a name without quotes", "{a:1}", 0},
+        {"no value", "{\"a\":}", 0},
+        {"no colon", "{\"a\"}", 0},
+        {"NaN", "{\"a\":NaN}", 0},
+        {"Infinity", "{\"a\":Infinity}", 0},
+        {"a plus", "{\"a\":+1}", 0},
+        {"a leading zero", "{\"a\":01}", 0},
+        {"hexadecimal", "{\"a\":0x1}", 0},
+        {"a bare point", "{\"a\":1.}", 0},
+        {"no digit before the point", "{\"a\":.5}", 0},
+        {"an integer over 64 bits", "{\"a\":9223372036854775808}", 0},
+        {"a real out of range", "{\"a\":1e999}", 0},
+        {"True", "{\"a\":True}", 0},
+        {"an unknown escape", "{\"a\":\"\\x\"}", 0},
+        {"half an escape", "{\"a\":\"\\u12\"}", 0},
+        {"half a surrogate pair", "{\"a\":\"\\ud800\"}", 0},
+        {"a surrogate pair the wrong way round", "{\"a\":\"\\udc00\\ud800\"}", 0},
+        {"a byte that UTF-8 never has", "{\"a\":\"\xff\"}", 0},
+        {"an overlong solidus", "{\"a\":\"\xc0\xaf\"}", 0},
+        {"an overlong NUL", "{\"a\":\"\xc0\x80\"}", 0},
+        {"an overlong form of three bytes", "{\"a\":\"\xe0\x80\xaf\"}", 0},
+        {"a surrogate in UTF-8", "{\"a\":\"\xed\xa0\x80\"}", 0},
+        {"a code point over U+10FFFF", "{\"a\":\"\xf4\x90\x80\x80\"}", 0},
+        {"a continuation byte alone", "{\"a\":\"\x80\"}", 0},
+        {"half a character", "{\"a\":\"\xc3\"}", 0},
+        {"bad UTF-8 in a name", "{\"\xff\":1}", 0},
+        {"mismatched brackets", "{\"a\":[1}]", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        size_t len = cases[i].len ? cases[i].len : strlen(cases[i].text);
+        CLEANUP(json_decrefp)
+        json_t *json = read_exact(cases[i].text, len);
+
+        if (json)
+            fail_msg("accepted: %s", cases[i].why);
+    }
+}
+
+/* {"a": open * n ... close * n } */
+static json_t *read_nested(const char *open, const char *close, int n)
+{
+    char text[4096] = "{\"a\":";
+
+    for (int i = 0; i < n; i++)
+        strcat(text, open);
+    strcat(text, "1");
+    for (int i = 0; i < n; i++)
+        strcat(text, close);
+    strcat(text, "}");
+    return read_exact(text, strlen(text));
+}
+
+static void nesting_is_bounded(void **state)
+{
+    static const struct {
+        const char *open, *close;
+    } kinds[] = {{"[", "]"}, {"{\"a\":", "}"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        for (int n = 0; n < 200; n++) {
+            CLEANUP(json_decrefp)
+            json_t *json = read_nested(kinds[i].open, kinds[i].close, n);
+
+            assert_int_equal(json != NULL, 1 + n <= JSON_DEPTH_MAX);
+        }
+    }
+}
+
+static void a_million_brackets_do_no_harm(void **state)
+{
+    size_t len = 1000000;
+    CLEANUP(freep)
+    char *text = malloc(len);
+
+    (void)state;
+    memset(text, '[', len);
+    assert_null(json_read_object(text, len));
+    memset(text, '{', len);
+    assert_null(json_read_object(text, len));
+    memset(text, ']', len);
+    assert_null(json_read_object(text, len));
+    memset(text, '"', len);
+    assert_null(json_read_object(text, len));
+    memset(text, '\\', len);
+    text[0] = '"'; /* the last escape would be of the byte after the end */
+    assert_null(json_read_object(text, len));
+}
+
+static void brackets_in_strings_do_not_count(void **state)
+{
+    static const char text[] = "{\"a\":\"[[[[[[[[[[{{{{{{{{{{\\\"[[[[[[[[[[\\\\\"}";
+    CLEANUP(json_decrefp)
+    json_t *json = read_exact(text, strlen(text));
+
+    (void)state;
+    assert_non_null(json);
+}
+
+static void members_are_bounded(void **state)
+{
+    (void)state;
+    for (int n = JSON_MEMBERS_MAX - 2; n < JSON_MEMBERS_MAX + 2; n++) {
+        CLEANUP(freep)
+        char *text = calloc(1, 20000);
+        CLEANUP(json_decrefp)
+        json_t *json = NULL;
+        size_t len = (size_t)sprintf(text, "{\"l\":[1"); /* two, and n - 2 more */
+
+        for (int i = 2; i < n; i++)
+            len += (size_t)sprintf(text + len, ",1");
+        len += (size_t)sprintf(text + len, "]}");
+        json = read_exact(text, len);
+        assert_int_equal(json != NULL, n <= JSON_MEMBERS_MAX);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_object_is_read),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(what_is_not_one_strict_object_is_refused),
+        cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(a_million_brackets_do_no_harm),
+        cmocka_unit_test(brackets_in_strings_do_not_count),
+        cmocka_unit_test(members_are_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

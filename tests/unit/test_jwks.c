@@ -1,0 +1,505 @@
+/* Key sets: which keys are taken, passed over, or spoil the whole set. */
+#include <openssl/core_names.h>
+
+#include "check.h"
+#include "jwks.h"
+#include "log.h"
+#include "mint.h"
+
+static EVP_PKEY *rsa, *p256, *p384, *p521;
+static char *rsa_jwk, *p256_jwk, *p384_jwk, *p521_jwk;
+
+static int keys_make(void **state)
+{
+    (void)state;
+    rsa = mint_rsa(2048);
+    p256 = mint_ec("P-256");
+    p384 = mint_ec("P-384");
+    p521 = mint_ec("P-521");
+    rsa_jwk = mint_jwk(rsa, "rsa");
+    p256_jwk = mint_jwk(p256, "p256");
+    p384_jwk = mint_jwk(p384, "p384");
+    p521_jwk = mint_jwk(p521, "p521");
+    return 0;
+}
+
+static int keys_free(void **state)
+{
+    (void)state;
+    EVP_PKEY_free(rsa);
+    EVP_PKEY_free(p256);
+    EVP_PKEY_free(p384);
+    EVP_PKEY_free(p521);
+    free(rsa_jwk);
+    free(p256_jwk);
+    free(p384_jwk);
+    free(p521_jwk);
+    return 0;
+}
+
+static int parse_exact(const char *text, size_t len, struct jwks *jwks)
+{
+    CLEANUP(freep)
+    char *exact = copy_of(text, len);
+    const char *error = NULL;
+    int r = jwks_parse(exact, len, jwks, &error);
+
+    if (r < 0) {
+        assert_int_equal(r, -EBADMSG);
+        assert_non_null(error);
+        assert_int_equal(jwks->n, 0);
+    }
+    return r;
+}
+
+static char *set_of(const char *first, const char *second)
+{
+    char *text = NULL;
+
+    assert_true(
+        asprintf(&text, "{\"keys\":[%s%s%s]}", first, second ? "," : "", second ? second : "") > 0);
+    return text;
+}
+
+static void keys_of_all_kinds_are_taken_with_their_algorithms(void **state)
+{
+    const unsigned all_rsa = 1u << ALGORITHM_RS256 | 1u << ALGORITHM_RS384 | 1u << ALGORITHM_RS512 |
+                             1u << ALGORITHM_PS256 | 1u << ALGORITHM_PS384 | 1u << ALGORITHM_PS512;
+    const struct {
+        const char *jwk, *kid;
+        EVP_PKEY *pkey;
+        unsigned algorithms;
+    } cases[] = {
+        {rsa_jwk, "rsa", rsa, all_rsa},
+        {p256_jwk, "p256", p256, 1u << ALGORITHM_ES256},
+        {p384_jwk, "p384", p384, 1u << ALGORITHM_ES384},
+        {p521_jwk, "p521", p521, 1u << ALGORITHM_ES512},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(freep)
+        char *text = set_of(cases[i].jwk, NULL);
+        struct jwks jwks;
+        struct jwk *key;
+
+        assert_int_equal(parse_exact(text, strlen(text), &jwks), 0);
+        key = jwks_find(&jwks, cases[i].kid);
+        assert_non_null(key);
+        assert_int_equal(key->algorithms, cases[i].algorithms);
+        assert_int_equal(EVP_PKEY_eq(key->pkey, cases[i].pkey), 1);
+        assert_int_equal(key->n_refs, 1);
+        assert_false(key->is_withdrawn);
+        jwks_done(&jwks);
+    }
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    CLEANUP(freep)
+    char *text = set_of(rsa_jwk, p256_jwk);
+    struct jwks jwks;
+
+    (void)state;
+    for (size_t cut = 0; cut < strlen(text); cut++)
+        if (parse_exact(text, cut, &jwks) == 0)
+            fail_msg("accepted: the first %zu bytes", cut);
+}
+
+enum fate {
+    TAKEN,
+    PASSED_OVER,
+    SET_REFUSED,
+};
+
+#define ZEROS_32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define ONES_32  "__________________________________________8"
+
+/* Changes one member of a good key; @value is JSON, NULL removes it, "bits N" stands for a modulus.
+ */
+static const struct {
+    const char *why, *key, *member, *value;
+    enum fate fate;
+} changes[] = {
+    {"nothing", "rsa", "x", NULL, TAKEN},
+    {"an unknown member", "rsa", "x", "[1]", TAKEN},
+    {"a certificate chain beside the key", "rsa", "x5c", "[\"MIIB\"]", TAKEN},
+    {"no use", "rsa", "use", NULL, TAKEN},
+    {"alg RS256", "rsa", "alg", "\"RS256\"", TAKEN},
+    {"alg PS512", "rsa", "alg", "\"PS512\"", TAKEN},
+    {"alg ES256 on its curve", "p256", "alg", "\"ES256\"", TAKEN},
+    {"a kid of 256 bytes", "rsa", "kid", "kid 256", TAKEN},
+    {"e of 65539", "rsa", "e", "\"AQAD\"", TAKEN},
+    {"e of 2^32+1", "rsa", "e", "\"AQAAAAE\"", TAKEN},
+    {"2048 bits", "rsa", "n", "bits 2048", TAKEN},
+    {"3072 bits", "rsa", "n", "bits 3072", TAKEN},
+    {"4096 bits", "rsa", "n", "bits 4096", TAKEN},
+
+    {"no kid", "rsa", "kid", NULL, PASSED_OVER},
+    {"an empty kid", "rsa", "kid", "\"\"", PASSED_OVER},
+    {"a number as kid", "rsa", "kid", "1", PASSED_OVER},
+    {"null as kid", "rsa", "kid", "null", PASSED_OVER},
+    {"a kid of 257 bytes", "rsa", "kid", "kid 257", PASSED_OVER},
+    {"use enc", "rsa", "use", "\"enc\"", PASSED_OVER},
+    {"use Sig", "rsa", "use", "\"Sig\"", PASSED_OVER},
+    {"an empty use", "rsa", "use", "\"\"", PASSED_OVER},
+    {"kty oct", "rsa", "kty", "\"oct\"", PASSED_OVER},
+    {"kty OKP", "p256", "kty", "\"OKP\"", PASSED_OVER},
+    {"kty rsa in small letters", "rsa", "kty", "\"rsa\"", PASSED_OVER},
+    {"an empty kty", "rsa", "kty", "\"\"", PASSED_OVER},
+    {"another curve", "p256", "crv", "\"secp256k1\"", PASSED_OVER},
+    {"a curve in small letters", "p256", "crv", "\"p-256\"", PASSED_OVER},
+    {"no curve", "p256", "crv", NULL, PASSED_OVER},
+
+    {"no kty", "rsa", "kty", NULL, SET_REFUSED},
+    {"a number as kty", "rsa", "kty", "1", SET_REFUSED},
+    {"a private exponent", "rsa", "d", "\"AQAB\"", SET_REFUSED},
+    {"a private scalar", "p256", "d", "\"AQAB\"", SET_REFUSED},
+    {"a private null", "p256", "d", "null", SET_REFUSED},
+    {"no n", "rsa", "n", NULL, SET_REFUSED},
+    {"no e", "rsa", "e", NULL, SET_REFUSED},
+    {"a number as n", "rsa", "n", "3", SET_REFUSED},
+    {"an empty n", "rsa", "n", "\"\"", SET_REFUSED},
+    {"n of zeros", "rsa", "n", "\"" ZEROS_32 "\"", SET_REFUSED},
+    {"n with padding", "rsa", "n", "\"AQAB=\"", SET_REFUSED},
+    {"n in the standard alphabet", "rsa", "n", "\"+/+/\"", SET_REFUSED},
+    {"512 bits", "rsa", "n", "bits 512", SET_REFUSED},
+    {"1024 bits", "rsa", "n", "bits 1024", SET_REFUSED},
+    {"2047 bits", "rsa", "n", "bits 2047", SET_REFUSED},
+    {"4097 bits", "rsa", "n", "bits 4097", SET_REFUSED},
+    {"8192 bits", "rsa", "n", "bits 8192", SET_REFUSED},
+    {"16384 bits", "rsa", "n", "bits 16384", SET_REFUSED},
+    {"an even n", "rsa", "n", "even 2048", SET_REFUSED},
+    {"an empty e", "rsa", "e", "\"\"", SET_REFUSED},
+    {"e of 0", "rsa", "e", "\"AA\"", SET_REFUSED},
+    {"e of 1", "rsa", "e", "\"AQ\"", SET_REFUSED},
+    {"e of 2", "rsa", "e", "\"Ag\"", SET_REFUSED},
+    {"e of 3", "rsa", "e", "\"Aw\"", SET_REFUSED},
+    {"e of 17", "rsa", "e", "\"EQ\"", SET_REFUSED},
+    {"e of 65535", "rsa", "e", "\"__8\"", SET_REFUSED},
+    {"e of 65536", "rsa", "e", "\"AQAA\"", SET_REFUSED},
+    {"e of 65538", "rsa", "e", "\"AQAC\"", SET_REFUSED},
+    {"e of 2^33+1", "rsa", "e", "\"AgAAAAE\"", SET_REFUSED},
+    {"e of 64 bits", "rsa", "e", "\"__________8\"", SET_REFUSED},
+    {"e of nine bytes", "rsa", "e", "\"AAAAAAAAAQAB\"", SET_REFUSED},
+    {"e with trailing bits", "rsa", "e", "\"Ax\"", SET_REFUSED},
+    {"alg of the other family", "rsa", "alg", "\"ES256\"", SET_REFUSED},
+    {"alg of another curve", "p256", "alg", "\"ES384\"", SET_REFUSED},
+    {"alg none", "rsa", "alg", "\"none\"", SET_REFUSED},
+    {"alg HS256", "rsa", "alg", "\"HS256\"", SET_REFUSED},
+    {"alg null", "rsa", "alg", "null", SET_REFUSED},
+    {"a number as alg", "rsa", "alg", "256", SET_REFUSED},
+    {"no x", "p256", "x", NULL, SET_REFUSED},
+    {"no y", "p256", "y", NULL, SET_REFUSED},
+    {"a number as x", "p256", "x", "1", SET_REFUSED},
+    {"an empty x", "p256", "x", "\"\"", SET_REFUSED},
+    {"x of 31 bytes", "p256", "x", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", SET_REFUSED},
+    {"x of 33 bytes", "p256", "x", "\"A" ZEROS_32 "\"", SET_REFUSED},
+    {"y of 31 bytes", "p256", "y", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", SET_REFUSED},
+    {"y of 33 bytes", "p256", "y", "\"A" ZEROS_32 "\"", SET_REFUSED},
+    {"x of zeros", "p256", "x", "\"" ZEROS_32 "\"", SET_REFUSED},
+    {"y of zeros", "p256", "y", "\"" ZEROS_32 "\"", SET_REFUSED},
+    {"x beyond the field", "p256", "x", "\"" ONES_32 "\"", SET_REFUSED},
+    {"y beyond the field", "p256", "y", "\"" ONES_32 "\"", SET_REFUSED},
+    {"another point's x", "p256", "x", "other x", SET_REFUSED},
+    {"P-384 with the numbers of P-256", "p256", "crv", "\"P-384\"", SET_REFUSED},
+    {"P-256 with the numbers of P-384", "p384", "crv", "\"P-256\"", SET_REFUSED},
+    {"P-521 with the numbers of P-384", "p384", "crv", "\"P-521\"", SET_REFUSED},
+    {"P-384 with the numbers of P-521", "p521", "crv", "\"P-384\"", SET_REFUSED},
+    {"an EC key that says RSA", "p256", "kty", "\"RSA\"", SET_REFUSED},
+    {"an RSA key that says EC and a curve", "rsa", "kty", "\"EC\"", PASSED_OVER},
+};
+
+static json_t *value_make(const char *value)
+{
+    CLEANUP(freep)
+    char *text = NULL;
+    CLEANUP(json_decrefp)
+    json_t *other = NULL;
+    char kid[300];
+    unsigned n;
+
+    if (sscanf(value, "bits %u", &n) == 1) {
+        text = mint_modulus(n);
+        return json_string(text);
+    }
+    if (sscanf(value, "even %u", &n) == 1) {
+        text = mint_modulus(n);
+        text[strlen(text) - 1] = 'A'; /* 2048 bits: the last character holds the lowest two bits */
+        return json_string(text);
+    }
+    if (sscanf(value, "kid %u", &n) == 1) {
+        memset(kid, 'k', n);
+        return json_stringn(kid, n);
+    }
+    if (strcmp(value, "other x") == 0) {
+        EVP_PKEY *pkey = mint_ec("P-256");
+
+        text = mint_jwk(pkey, "other");
+        EVP_PKEY_free(pkey);
+        other = json_loads(text, 0, NULL);
+        return json_incref(json_object_get(other, "x"));
+    }
+    return json_loads(value, JSON_DECODE_ANY, NULL);
+}
+
+static char *jwk_changed(const char *kid, const char *member, const char *value)
+{
+    const char *jwk = strcmp(kid, "rsa") == 0    ? rsa_jwk
+                      : strcmp(kid, "p256") == 0 ? p256_jwk
+                      : strcmp(kid, "p384") == 0 ? p384_jwk
+                                                 : p521_jwk;
+    CLEANUP(json_decrefp)
+    json_t *json = json_loads(jwk, 0, NULL);
+    json_t *made = value ? value_make(value) : NULL;
+
+    assert_non_null(json);
+    if (value) {
+        assert_non_null(made);
+        assert_int_equal(json_object_set_new(json, member, made), 0);
+    } else {
+        json_object_del(json, member);
+    }
+    return json_dumps(json, JSON_COMPACT);
+}
+
+static void each_change_of_a_key_has_its_fate(void **state)
+{
+    EVP_PKEY *good = mint_ec("P-256");
+    CLEANUP(freep)
+    char *good_jwk = mint_jwk(good, "good");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        CLEANUP(freep)
+        char *jwk = jwk_changed(changes[i].key, changes[i].member, changes[i].value);
+        CLEANUP(freep)
+        char *together = set_of(good_jwk, jwk), *alone = set_of(jwk, NULL);
+        enum fate fate = SET_REFUSED;
+        struct jwks jwks;
+
+        if (parse_exact(together, strlen(together), &jwks) == 0) {
+            fate = jwks.n == 2 ? TAKEN : PASSED_OVER;
+            assert_ptr_equal(jwks_find(&jwks, "good"), jwks.keys[0]);
+            jwks_done(&jwks);
+        }
+        if (fate != changes[i].fate)
+            fail_msg("%s: %d, not %d", changes[i].why, fate, changes[i].fate);
+        /* alone, a key that is passed over leaves nothing */
+        assert_int_equal(parse_exact(alone, strlen(alone), &jwks), fate == TAKEN ? 0 : -EBADMSG);
+        jwks_done(&jwks);
+    }
+    EVP_PKEY_free(good);
+}
+
+static void what_is_no_key_set_is_refused(void **state)
+{
+    static const char *const cases[] = {
+        "",
+        " ",
+        "{}",
+        "[]",
+        "null",
+        "<html>",
+        "{\"keys\":null}",
+        "{\"keys\":{}}",
+        "{\"keys\":1}",
+        "{\"keys\":\"x\"}",
+        "{\"keys\":[]}",
+        "{\"keys\":[null]}",
+        "{\"keys\":[1]}",
+        "{\"keys\":[\"x\"]}",
+        "{\"keys\":[[]]}",
+        "{\"keys\":[{}]}",
+        "{\"Keys\":[]}",
+        "{\"keys\":[],\"keys\":[]}",
+        "{\"keys\":[],\"\\u006beys\":[]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"k\":\"AAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"kty\":\"oct\",\"kid\":\"a\"}]}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\\u0000b\"}]}",
+        "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"}]}",
+        "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"a\"}]}",
+    };
+    struct jwks jwks;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (parse_exact(cases[i], strlen(cases[i]), &jwks) == 0)
+            fail_msg("accepted: %s", cases[i]);
+}
+
+static void something_beside_the_set_is_refused(void **state)
+{
+    static const char *const forms[] = {
+        "%s,", "%sx", "%s%s", "[%s]", "x%s", "\xef\xbb\xbf%s", "%s\x01", "{\"a\":%s}",
+    };
+    CLEANUP(freep)
+    char *good = set_of(p256_jwk, NULL);
+    struct jwks jwks;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        char text[2048] = "";
+
+        for (const char *at = forms[i]; *at; at++) {
+            if (at[0] == '%' && at[1] == 's')
+                strcat(text, good), at++;
+            else
+                strncat(text, at, 1);
+        }
+        if (parse_exact(text, strlen(text), &jwks) == 0)
+            fail_msg("accepted: row %zu", i);
+    }
+    /* and a NUL */
+    assert_int_equal(parse_exact(good, strlen(good) + 1, &jwks), -EBADMSG);
+}
+
+static void keys_are_at_most_32_each_with_a_kid_of_its_own(void **state)
+{
+    CLEANUP(freep)
+    char *twice = set_of(p256_jwk, p256_jwk);
+    CLEANUP(freep)
+    char *renamed = mint_jwk(p384, "p256");
+    CLEANUP(freep)
+    char *two_of_one_kid = set_of(p256_jwk, renamed);
+    CLEANUP(freep)
+    char *escaped = NULL;
+    struct jwks jwks;
+
+    (void)state;
+    assert_int_equal(parse_exact(twice, strlen(twice), &jwks), -EBADMSG);
+    assert_int_equal(parse_exact(two_of_one_kid, strlen(two_of_one_kid), &jwks), -EBADMSG);
+    free(renamed);
+    renamed = mint_jwk(p384, "\\u0070256");
+    escaped = set_of(p256_jwk, renamed);
+    assert_int_equal(parse_exact(escaped, strlen(escaped), &jwks), -EBADMSG);
+    for (unsigned n = JWKS_KEYS_MAX; n <= JWKS_KEYS_MAX + 1; n++) {
+        char text[16384] = "{\"keys\":[", kid[16];
+
+        for (unsigned i = 0; i < n; i++) {
+            CLEANUP(freep)
+            char *jwk = NULL;
+
+            snprintf(kid, sizeof(kid), "key %u", i);
+            jwk = mint_jwk(p256, kid);
+            strcat(strcat(text, i ? "," : ""), jwk);
+        }
+        strcat(text, "]}");
+        assert_int_equal(parse_exact(text, strlen(text), &jwks), n <= JWKS_KEYS_MAX ? 0 : -EBADMSG);
+        assert_int_equal(jwks.n, n <= JWKS_KEYS_MAX ? n : 0);
+        jwks_done(&jwks);
+    }
+}
+
+static void a_set_has_at_most_64_kib(void **state)
+{
+    CLEANUP(freep)
+    char *good = set_of(p256_jwk, NULL);
+    CLEANUP(freep)
+    char *text = malloc(JWKS_BYTES_MAX + 1);
+    struct jwks jwks;
+
+    (void)state;
+    memset(text, ' ', JWKS_BYTES_MAX + 1);
+    memcpy(text, good, strlen(good));
+    assert_int_equal(parse_exact(text, JWKS_BYTES_MAX, &jwks), 0);
+    jwks_done(&jwks);
+    assert_int_equal(parse_exact(text, JWKS_BYTES_MAX + 1, &jwks), -EBADMSG);
+}
+
+static void a_kid_is_found_exactly_or_not_at_all(void **state)
+{
+    static const char *const others[] = {"", "rs", "rsaa", "RSA", "rsa ", " rsa", "p25", "*", "."};
+    CLEANUP(freep)
+    char *text = set_of(rsa_jwk, p256_jwk);
+    struct jwks jwks;
+
+    (void)state;
+    assert_int_equal(parse_exact(text, strlen(text), &jwks), 0);
+    assert_string_equal(jwks_find(&jwks, "rsa")->kid, "rsa");
+    assert_string_equal(jwks_find(&jwks, "p256")->kid, "p256");
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_null(jwks_find(&jwks, others[i]));
+    jwks_done(&jwks);
+    assert_null(jwks_find(&jwks, "rsa"));
+}
+
+static void replace(struct jwks *old, const char *first, const char *second)
+{
+    CLEANUP(freep)
+    char *text = set_of(first, second);
+    struct jwks fresh;
+
+    assert_int_equal(parse_exact(text, strlen(text), &fresh), 0);
+    jwks_replace(old, &fresh);
+    assert_int_equal(fresh.n, 0);
+    assert_int_equal(old->n, second ? 2 : 1);
+}
+
+static void a_key_that_stays_is_the_same_object_and_one_that_goes_is_withdrawn(void **state)
+{
+    struct jwks jwks = {0};
+    struct jwk *kept, *gone;
+
+    (void)state;
+    replace(&jwks, rsa_jwk, p256_jwk);
+    kept = jwk_ref(jwks_find(&jwks, "rsa"));
+    gone = jwk_ref(jwks_find(&jwks, "p256"));
+    replace(&jwks, p384_jwk, rsa_jwk);
+    assert_ptr_equal(jwks_find(&jwks, "rsa"), kept);
+    assert_null(jwks_find(&jwks, "p256"));
+    assert_false(kept->is_withdrawn);
+    assert_true(gone->is_withdrawn);
+    assert_int_equal(kept->n_refs, 2);
+    assert_int_equal(gone->n_refs, 1);
+    replace(&jwks, p521_jwk, NULL);
+    assert_true(kept->is_withdrawn);
+    jwks_done(&jwks);
+    jwk_unref(kept);
+    jwk_unref(gone);
+}
+
+static void another_key_of_the_same_kid_or_other_algorithms_withdraws_the_old_one(void **state)
+{
+    EVP_PKEY *other = mint_ec("P-256");
+    CLEANUP(freep)
+    char *other_jwk = mint_jwk(other, "p256");
+    CLEANUP(freep)
+    char *restricted = jwk_changed("rsa", "alg", "\"RS512\"");
+    struct jwks jwks = {0};
+    struct jwk *first, *second;
+
+    (void)state;
+    replace(&jwks, rsa_jwk, p256_jwk);
+    first = jwk_ref(jwks_find(&jwks, "p256"));
+    second = jwk_ref(jwks_find(&jwks, "rsa"));
+    replace(&jwks, other_jwk, restricted);
+    assert_true(first->is_withdrawn);
+    assert_true(second->is_withdrawn);
+    assert_ptr_not_equal(jwks_find(&jwks, "p256"), first);
+    assert_int_equal(EVP_PKEY_eq(jwks_find(&jwks, "p256")->pkey, other), 1);
+    assert_int_equal(jwks_find(&jwks, "rsa")->algorithms, 1u << ALGORITHM_RS512);
+    jwk_unref(first);
+    jwk_unref(second);
+    jwks_done(&jwks);
+    EVP_PKEY_free(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_of_all_kinds_are_taken_with_their_algorithms),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(each_change_of_a_key_has_its_fate),
+        cmocka_unit_test(what_is_no_key_set_is_refused),
+        cmocka_unit_test(something_beside_the_set_is_refused),
+        cmocka_unit_test(keys_are_at_most_32_each_with_a_kid_of_its_own),
+        cmocka_unit_test(a_set_has_at_most_64_kib),
+        cmocka_unit_test(a_kid_is_found_exactly_or_not_at_all),
+        cmocka_unit_test(a_key_that_stays_is_the_same_object_and_one_that_goes_is_withdrawn),
+        cmocka_unit_test(another_key_of_the_same_kid_or_other_algorithms_withdraws_the_old_one),
+    };
+
+    log_init("test_jwks", -1);
+    return cmocka_run_group_tests(tests, keys_make, keys_free);
+}

@@ -1,0 +1,252 @@
+/* Pulumi Cloud: settings, the request to the byte, and what the answer adds. */
+#include "check.h"
+#include "log.h"
+#include "provider.h"
+
+/* "Name=value" lines as the provider takes them. */
+static struct provider_values values_of(const char *const *lines)
+{
+    struct provider_values values = {0};
+
+    for (; *lines; lines++) {
+        const char *equals = strchr(*lines, '=');
+        size_t i = 0;
+
+        while (strncmp(provider_pulumi.settings[i], *lines, (size_t)(equals - *lines)) != 0 ||
+               provider_pulumi.settings[i][equals - *lines])
+            assert_non_null(provider_pulumi.settings[++i]);
+        values.value[i] = equals + 1;
+    }
+    return values;
+}
+
+static void the_provider_is_found_by_its_name_alone(void **state)
+{
+    static const char *const others[] = {"", "Pulumi", "pulum", "pulumi ", "pulumi2", "aws-sts"};
+    size_t n = 0;
+
+    (void)state;
+    assert_ptr_equal(provider_find("pulumi"), &provider_pulumi);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_null(provider_find(others[i]));
+    while (provider_pulumi.settings[n])
+        n++;
+    assert_in_range(n, 1, PROVIDER_SETTINGS_MAX);
+}
+
+static void settings_that_fit_are_accepted(void **state)
+{
+    static const char *const cases[][8] = {
+        {"Organization=acme"},
+        {"Organization=acme", "TokenType=organization"},
+        {"Organization=acme", "TokenType=organization", "Scope=admin"},
+        {"Organization=acme", "TokenType=team", "Team=ops"},
+        {"Organization=acme", "TokenType=team", "Scope=team:ops"},
+        {"Organization=acme", "TokenType=personal", "User=ci-bot"},
+        {"Organization=acme", "TokenType=runner", "Runner=pool"},
+        {"Organization=acme", "Expiration=2h"},
+        {"Organization=acme", "Expiration=1"},
+        {"Organization=acme", "Expiration=7d"},
+        {"Organization=acme", "APIURL=https://pulumi.example.com/"},
+        {"Organization=acme", "CAFile=/etc/ssl/ca.pem"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_values values = values_of(cases[i]);
+        char error[256] = "";
+
+        if (provider_pulumi.check(&values, error, sizeof(error)) != 0)
+            fail_msg("row %zu: %s", i, error);
+    }
+}
+
+static void settings_that_do_not_are_refused_with_a_reason(void **state)
+{
+    static const struct {
+        const char *lines[8];
+        const char *reason;
+    } cases[] = {
+        {{NULL}, "Organization= is missing"},
+        {{"TokenType=organization"}, "Organization= is missing"},
+        {{"Organization=a", "TokenType=Team", "Team=x"}, "TokenType= is one of"},
+        {{"Organization=a", "TokenType="}, "TokenType= is one of"},
+        {{"Organization=a", "TokenType=user", "User=x"}, "TokenType= is one of"},
+        {{"Organization=a", "TokenType=team"}, "Team="},
+        {{"Organization=a", "TokenType=personal"}, "User="},
+        {{"Organization=a", "TokenType=runner"}, "Runner="},
+        {{"Organization=a", "User=x"}, "User= does not go with TokenType=organization"},
+        {{"Organization=a", "Team=x"}, "Team= does not go with TokenType=organization"},
+        {{"Organization=a", "Runner=x"}, "Runner= does not go with TokenType=organization"},
+        {{"Organization=a", "TokenType=team", "Team=x", "User=y"},
+         "User= does not go with TokenType=team"},
+        {{"Organization=a", "TokenType=personal", "Team=x", "User=y"},
+         "Team= does not go with TokenType=personal"},
+        {{"Organization=a", "TokenType=team", "Team=x", "Scope=team:y"}, "Team= and Scope="},
+        {{"Organization=a", "Expiration=0"}, "Expiration="},
+        {{"Organization=a", "Expiration=0s"}, "Expiration="},
+        {{"Organization=a", "Expiration=-1"}, "Expiration="},
+        {{"Organization=a", "Expiration=soon"}, "Expiration="},
+        {{"Organization=a", "Expiration=7d 1s"}, "Expiration="},
+        {{"Organization=a", "Expiration=8d"}, "Expiration="},
+        {{"Organization=a", "Expiration=18446744073709551615"}, "Expiration="},
+        {{"Organization=a", "Expiration=18446744073709551616"}, "Expiration="},
+        {{"Organization=a", "APIURL=http://host"}, "APIURL="},
+        {{"Organization=a", "APIURL=https://user@host"}, "APIURL="},
+        {{"Organization=a", "APIURL=https://host/?x"}, "APIURL="},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_values values = values_of(cases[i].lines);
+        char error[256] = "";
+
+        if (provider_pulumi.check(&values, error, sizeof(error)) != -EINVAL ||
+            !strstr(error, cases[i].reason))
+            fail_msg("row %zu: \"%s\", not \"%s\"", i, error, cases[i].reason);
+    }
+}
+
+#define BODY(audience, expiration, type, scope, jwt)                                               \
+    "audience=urn%3Apulumi%3Aorg%3A" audience "&expiration=" expiration                            \
+    "&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange"                        \
+    "&requested_token_type=urn%3Apulumi%3Atoken-type%3Aaccess_token%3A" type "&scope=" scope       \
+    "&subject_token=" jwt                                                                          \
+    "&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token"
+
+static void requests_are_as_pulumi_cloud_wants_them(void **state)
+{
+    static const struct {
+        const char *lines[8];
+        const char *jwt, *url, *body;
+    } cases[] = {
+        {{"Organization=acme"},
+         "a.b-_.c",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "7200", "organization", "", "a.b-_.c")},
+        {{"Organization=acme", "Scope=admin"},
+         "j",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "7200", "organization", "admin", "j")},
+        {{"Organization=acme", "TokenType=team", "Team=ops"},
+         "j",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "7200", "team", "team%3Aops", "j")},
+        {{"Organization=acme", "TokenType=personal", "User=ci-bot", "Expiration=90min"},
+         "j",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "5400", "personal", "user%3Aci-bot", "j")},
+        {{"Organization=acme", "TokenType=runner", "Runner=pool 1"},
+         "j",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "7200", "runner", "runner%3Apool%201", "j")},
+        {{"Organization=acme", "TokenType=runner", "Scope=runner:x"},
+         "j",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "7200", "runner", "runner%3Ax", "j")},
+        {{"Organization=acme", "APIURL=https://host"},
+         "j",
+         "https://host/api/oauth/token",
+         BODY("acme", "7200", "organization", "", "j")},
+        {{"Organization=acme", "APIURL=https://host/"},
+         "j",
+         "https://host/api/oauth/token",
+         BODY("acme", "7200", "organization", "", "j")},
+        {{"Organization=acme", "APIURL=https://host:8443/pulumi/"},
+         "j",
+         "https://host:8443/pulumi/api/oauth/token",
+         BODY("acme", "7200", "organization", "", "j")},
+        {{"Organization=a&scope=admin"},
+         "x&scope=admin",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("a%26scope%3Dadmin", "7200", "organization", "", "x%26scope%3Dadmin")},
+        {{"Organization=acme", "TokenType=team", "Team=a&expiration=1"},
+         "j",
+         "https://api.pulumi.com/api/oauth/token",
+         BODY("acme", "7200", "team", "team%3Aa%26expiration%3D1", "j")},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_values values = values_of(cases[i].lines);
+        CLEANUP(secret_freep)
+        struct secret *jwt = secret_new(cases[i].jwt, strlen(cases[i].jwt));
+        struct provider_request request = {0};
+
+        assert_int_equal(provider_pulumi.request(&values, jwt, &request), 0);
+        assert_string_equal(request.url, cases[i].url);
+        assert_string_equal(request.accept, "application/vnd.pulumi+8");
+        if (request.body->len != strlen(cases[i].body) ||
+            memcmp(request.body->bytes, cases[i].body, request.body->len) != 0)
+            fail_msg("row %zu: %.*s", i, (int)request.body->len, (char *)request.body->bytes);
+        provider_request_done(&request);
+    }
+}
+
+static void a_request_without_checked_settings_is_refused(void **state)
+{
+    static const char *const cases[][4] = {
+        {"TokenType=organization"},
+        {"Organization=acme", "TokenType=x"},
+        {"Organization=acme", "Expiration=x"},
+    };
+    CLEANUP(secret_freep)
+    struct secret *jwt = secret_new("j", 1);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_values values = values_of(cases[i]);
+        struct provider_request request = {0};
+
+        assert_int_equal(provider_pulumi.request(&values, jwt, &request), -EINVAL);
+        assert_null(request.url);
+        assert_null(request.body);
+    }
+}
+
+static void the_answer_names_the_variables(void **state)
+{
+    static const char body[] =
+        "{\"access_token\":\"pul-x\",\"token_type\":\"token\",\"expires_in\":7200}";
+    static const struct {
+        const char *lines[4];
+        const char *attribute;
+    } cases[] = {
+        {{"Organization=acme"}, NULL},
+        {{"Organization=acme", "APIURL=https://host/x"}, "PULUMI_BACKEND_URL=https://host/x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_values values = values_of(cases[i].lines);
+        struct provider_answer answer = {0};
+
+        assert_int_equal(provider_pulumi.answer(&values, 200, body, strlen(body), &answer), 0);
+        assert_int_equal(answer.outcome, OUTCOME_OK);
+        assert_string_equal(answer.variable, "PULUMI_ACCESS_TOKEN");
+        assert_int_equal(answer.n_attributes, cases[i].attribute ? 1 : 0);
+        if (cases[i].attribute)
+            assert_string_equal(answer.attributes[0], cases[i].attribute);
+        provider_answer_done(&answer);
+        assert_int_equal(provider_pulumi.answer(&values, 403, body, 0, &answer), 0);
+        assert_int_equal(answer.outcome, OUTCOME_REFUSED);
+        assert_null(answer.variable);
+        assert_int_equal(answer.n_attributes, 0);
+        provider_answer_done(&answer);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_provider_is_found_by_its_name_alone),
+        cmocka_unit_test(settings_that_fit_are_accepted),
+        cmocka_unit_test(settings_that_do_not_are_refused_with_a_reason),
+        cmocka_unit_test(requests_are_as_pulumi_cloud_wants_them),
+        cmocka_unit_test(a_request_without_checked_settings_is_refused),
+        cmocka_unit_test(the_answer_names_the_variables),
+    };
+
+    log_init("test_pulumi", -1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

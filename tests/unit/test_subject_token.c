@@ -1,0 +1,132 @@
+/* Where the pod's own token is read from, and which files hold none. */
+#include "scratch.h"
+#include "subject_token.h"
+
+static char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
+
+static int make(void **state)
+{
+    (void)state;
+    scratch_make(directory, "/tmp");
+    snprintf(path, sizeof(path), "%s/token", directory);
+    unsetenv("PODLOGIN_TOKEN_FILE");
+    unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    scratch_remove(directory);
+    return 0;
+}
+
+static void white_space_at_the_end_is_cut_off(void **state)
+{
+    static const struct {
+        const char *text, *token;
+        int result;
+    } cases[] = {
+        {"a.b.c", "a.b.c", 0},        {"a.b.c\n", "a.b.c", 0}, {"a.b.c\r\n", "a.b.c", 0},
+        {"a.b.c \t\n\n", "a.b.c", 0}, {" a.b.c", " a.b.c", 0}, {"a\nb\n", "a\nb", 0},
+        {"", "", -ENODATA},           {"\n", "", -ENODATA},    {" \t\r\n", "", -ENODATA},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(freep)
+        struct subject_token *token = malloc(sizeof(*token));
+
+        scratch_write(path, cases[i].text, strlen(cases[i].text), 0600);
+        assert_int_equal(subject_token_read(path, token), cases[i].result);
+        assert_ptr_equal(token->path, path);
+        assert_int_equal(token->len, strlen(cases[i].token));
+        assert_memory_equal(token->bytes, cases[i].token, token->len);
+    }
+}
+
+static void a_token_has_at_most_8192_bytes(void **state)
+{
+    static const struct {
+        size_t len;
+        const char *end;
+        int result;
+    } cases[] = {
+        {PODLOGIN_JWT_MAX, "", 0},
+        {PODLOGIN_JWT_MAX, "\n", 0},
+        {PODLOGIN_JWT_MAX, "\r\n", 0},
+        {PODLOGIN_JWT_MAX + 1, "", -EFBIG},
+        {PODLOGIN_JWT_MAX + 2, "", -EFBIG},
+        {PODLOGIN_JWT_MAX + 3, "\n", -EFBIG},
+        {100000, "\n", -EFBIG},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(freep)
+        struct subject_token *token = malloc(sizeof(*token));
+        CLEANUP(freep)
+        char *text = calloc(1, cases[i].len + 8);
+
+        memset(text, 'a', cases[i].len);
+        strcat(text, cases[i].end);
+        scratch_write(path, text, strlen(text), 0600);
+        assert_int_equal(subject_token_read(path, token), cases[i].result);
+    }
+}
+
+static void the_first_place_that_is_there_counts(void **state)
+{
+    CLEANUP(freep)
+    struct subject_token *token = malloc(sizeof(*token));
+    char other[SCRATCH_MAX + 16], missing[SCRATCH_MAX + 16];
+
+    (void)state;
+    snprintf(other, sizeof(other), "%s/other", directory);
+    snprintf(missing, sizeof(missing), "%s/missing", directory);
+    scratch_write(path, "first", 5, 0600);
+    scratch_write(other, "second", 6, 0600);
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", other, 1);
+    assert_int_equal(subject_token_read(NULL, token), 0);
+    assert_int_equal(token->len, 6);
+    setenv("PODLOGIN_TOKEN_FILE", path, 1);
+    assert_int_equal(subject_token_read(NULL, token), 0);
+    assert_int_equal(token->len, 5);
+    setenv("PODLOGIN_TOKEN_FILE", "", 1); /* as good as not set */
+    assert_int_equal(subject_token_read(NULL, token), 0);
+    assert_int_equal(token->len, 6);
+    setenv("PODLOGIN_TOKEN_FILE", missing, 1); /* named, so no other is taken in its place */
+    assert_int_equal(subject_token_read(NULL, token), -ENOENT);
+    assert_int_equal(subject_token_read(missing, token), -ENOENT);
+    unsetenv("PODLOGIN_TOKEN_FILE");
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", missing, 1);
+    assert_int_equal(subject_token_read(NULL, token), -ENOENT);
+    assert_null(token->path);
+    unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+}
+
+static void what_is_no_file_neither_hangs_nor_gives_a_token(void **state)
+{
+    CLEANUP(freep)
+    struct subject_token *token = malloc(sizeof(*token));
+    char fifo[SCRATCH_MAX + 16];
+
+    (void)state;
+    snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(subject_token_read(fifo, token), -ENODATA);
+    assert_int_equal(subject_token_read(directory, token), -EISDIR);
+    assert_int_equal(subject_token_read("/dev/null", token), -ENODATA);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(white_space_at_the_end_is_cut_off),
+        cmocka_unit_test(a_token_has_at_most_8192_bytes),
+        cmocka_unit_test(the_first_place_that_is_there_counts),
+        cmocka_unit_test(what_is_no_file_neither_hangs_nor_gives_a_token),
+    };
+
+    return cmocka_run_group_tests(tests, make, clean);
+}
