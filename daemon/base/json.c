@@ -38,10 +38,8 @@ static size_t count_members(json_t *json)
     const char *name;
     json_t *value;
 
-    json_object_foreach (json, name, value)
-        n += 1 + count_members(value);
-    json_array_foreach (json, i, value)
-        n += 1 + count_members(value);
+    json_object_foreach(json, name, value) n += 1 + count_members(value);
+    json_array_foreach(json, i, value) n += 1 + count_members(value);
     return n;
 }
 

@@ -51,21 +51,21 @@ static int arena_grow(void)
 
 /*
  * Few sizes, so that blocks of one find a use for another and nobody can make each size keep a peak
- * of its own: steps of 64 bytes up to 512, quarters of a power of two up to 4096, then powers of
+ * of its own: steps of 64 bytes up to 512, eighths of a power of two up to 4096, then powers of
  * two.
  */
 static size_t capacity_of(size_t size)
 {
-    size_t power = STEP * 8, quarter;
+    size_t power = STEP * 8, eighth;
 
     if (size <= power)
         return (size + STEP - 1) / STEP * STEP;
     while (power < size)
         power *= 2;
-    quarter = power / 8; /* of the power below */
+    eighth = power / 16; /* of the power below */
     if (power > 4096)
         return power;
-    return power / 2 + (size - power / 2 + quarter - 1) / quarter * quarter;
+    return power / 2 + (size - power / 2 + eighth - 1) / eighth * eighth;
 }
 
 struct secret *secret_alloc(size_t len)

@@ -47,7 +47,8 @@ static bool audiences_read(const json_t *payload, struct claims *claims)
     }
     if (!json_is_array(aud) || json_array_size(aud) == 0 || json_array_size(aud) > AUDIENCES_MAX)
         return false;
-    json_array_foreach (aud, i, element) {
+    json_array_foreach(aud, i, element)
+    {
         if (!is_text(json_string_value(element)))
             return false;
         claims->audiences[claims->n_audiences++] = json_string_value(element);

@@ -150,18 +150,22 @@ static int ec_read(const json_t *json, struct jwk *key)
     return 0;
 }
 
-/* A key that names its algorithm is used with no other. */
+/* A key that names its algorithm is used with no other. 1; 0: it is for none of ours; -EBADMSG. */
 static int restrict_algorithm(const json_t *json, struct jwk *key)
 {
     const char *name = json_member_string(json, "alg");
     enum algorithm algorithm;
 
     if (!json_object_get(json, "alg"))
-        return 0;
-    if (!name || algorithm_find(name, &algorithm) < 0 || !(key->algorithms & 1u << algorithm))
+        return 1;
+    if (!name)
+        return -EBADMSG;
+    if (algorithm_find(name, &algorithm) < 0)
+        return 0; /* encryption, say */
+    if (!(key->algorithms & 1u << algorithm))
         return -EBADMSG;
     key->algorithms = 1u << algorithm;
-    return 0;
+    return 1;
 }
 
 /* 1 and a key; 0: a key that is not for us; -EBADMSG, -ENOMEM. */
@@ -175,7 +179,8 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
 
     if (!json_is_object(json) || !kty)
         return -EBADMSG;
-    if (!kid || !*kid || strlen(kid) > KID_MAX || (use && strcmp(use, "sig") != 0) ||
+    if (!kid || !*kid || strlen(kid) > KID_MAX ||
+        (json_object_get(json, "use") && (!use || strcmp(use, "sig") != 0)) ||
         (strcmp(kty, "RSA") != 0 && strcmp(kty, "EC") != 0))
         return 0;
     if (json_object_get(json, "d")) /* a private key in public: whoever did that, trust it not */
@@ -192,7 +197,7 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
     r = strcmp(kty, "RSA") == 0 ? rsa_read(json, key) : ec_read(json, key);
     if (r == 0)
         r = restrict_algorithm(json, key);
-    if (r < 0)
+    if (r <= 0)
         return r;
     *ret_key = TAKE_PTR(key);
     return 1;
@@ -203,7 +208,8 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
     json_t *json;
     size_t i;
 
-    json_array_foreach (keys, i, json) {
+    json_array_foreach(keys, i, json)
+    {
         struct jwk *key;
         int r = jwk_read(json, &key);
 

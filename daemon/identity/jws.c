@@ -57,9 +57,7 @@ static bool has_forbidden_member(const json_t *header)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (json_object_get(header, names[i]))
             return true;
-    json_object_foreach ((json_t *)header, name, value)
-        if (strncmp(name, "x5", 2) == 0)
-            return true;
+    json_object_foreach((json_t *)header, name, value) if (strncmp(name, "x5", 2) == 0) return true;
     return false;
 }
 

@@ -109,9 +109,7 @@ bool rule_matches(const struct rule *rule, const json_t *claims)
         return false;
     if (!json_is_array(value))
         return value_matches(&rule->pattern, value);
-    json_array_foreach (value, i, element)
-        if (value_matches(&rule->pattern, element))
-            return true;
+    json_array_foreach(value, i, element) if (value_matches(&rule->pattern, element)) return true;
     return false;
 }
 

@@ -52,15 +52,19 @@ void connection_free(struct connection *connection)
     secret_free(connection->partial);
     for (size_t i = 0; i < connection->n_output; i++)
         secret_free(connection->output[i]);
+    free(connection->output);
     free(connection);
 }
 
 /* While the client does not read, nothing more is read from it: its own answers hold it back. */
 static void hold_output(struct connection *connection, const uint8_t *bytes, size_t len)
 {
-    struct secret *output =
-        connection->n_output < REQUESTS_PER_CONNECTION + 2 ? secret_new(bytes, len) : NULL;
+    struct secret *output = NULL;
 
+    if (!connection->output)
+        connection->output = calloc(OUTPUT_MAX, sizeof(struct secret *));
+    if (connection->output && connection->n_output < OUTPUT_MAX)
+        output = secret_new(bytes, len);
     if (!output) {
         connection->is_broken = true;
         return;
@@ -246,8 +250,9 @@ static void on_writable(struct connection *connection)
         return;
     secret_free(output);
     connection->output_at = 0;
+    connection->n_output--;
     memmove(connection->output, connection->output + 1,
-            --connection->n_output * sizeof(connection->output[0]));
+            connection->n_output * sizeof(struct secret *));
     if (connection->n_output)
         return; /* the loop comes back: it can be written to */
     loop_change(connection->sessions->loop, &connection->source, EPOLLIN);

@@ -5,6 +5,10 @@
 #include "messages.h"
 #include "session.h"
 
+/* Nothing is read meanwhile: all that waited, the one that did not fit, and a refusal of a frame.
+ */
+#define OUTPUT_MAX (REQUESTS_PER_CONNECTION + 2)
+
 struct connection {
     struct list node;
     struct loop_source source;
@@ -15,9 +19,7 @@ struct connection {
     struct list requests; /* those that wait */
     size_t n_requests;
     struct secret *partial; /* input that is not a whole frame yet, or is held back */
-    /* What the client has not taken yet. Nothing is read meanwhile, so it is bounded: the answers
-       to all that waited, the one that did not fit, and a refusal of a frame. */
-    struct secret *output[REQUESTS_PER_CONNECTION + 2];
+    struct secret **output; /* up to OUTPUT_MAX, once the client does not take its answers */
     size_t n_output;
     size_t output_at; /* of the first */
     bool is_broken;   /* to be closed as soon as nobody works with it */
