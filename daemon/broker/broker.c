@@ -144,7 +144,6 @@ const struct token *broker_find(struct broker *broker, struct identity *identity
     if (!login || !login->token.frame ||
         login->token.expires_s - now_s < needed_ttl_s(&login->token, min_ttl_s))
         return NULL;
-    broker->counters.hits++;
     return &login->token;
 }
 
@@ -194,7 +193,6 @@ static int login_exchange(struct login *login, struct broker_waiter *leader)
     leader->is_leader = true;
     login->leader = leader->identity->node.key;
     login->asked_s = time(NULL);
-    login->broker->counters.exchanges++;
     login_move(login, LOGIN_EXCHANGING);
     return 0;
 }
@@ -215,9 +213,7 @@ enum podlogin_status broker_join(struct broker *broker, struct broker_waiter *wa
     if (!login)
         return PODLOGIN_INTERNAL;
     waiter->is_leader = false;
-    if (login->state != LOGIN_IDLE)
-        broker->counters.joined++;
-    else if (login_exchange(login, waiter) < 0)
+    if (login->state == LOGIN_IDLE && login_exchange(login, waiter) < 0)
         return PODLOGIN_INTERNAL;
     list_append(&login->waiters, &waiter->node);
     return PODLOGIN_OK;

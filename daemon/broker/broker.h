@@ -57,10 +57,6 @@ struct broker_waiter {
     void (*on_answer)(struct broker_waiter *waiter, const struct broker_answer *answer);
 };
 
-struct broker_counters {
-    uint64_t hits, exchanges, joined;
-};
-
 struct broker {
     struct loop *loop;
     struct link *link;
@@ -68,7 +64,6 @@ struct broker {
     struct digest_map logins;
     struct list by_age;
     sd_event_source *purge;
-    struct broker_counters counters;
 };
 
 /* Takes over what the store at @cache_path still has. As store_open(). */

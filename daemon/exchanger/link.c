@@ -331,8 +331,3 @@ int link_submit(struct link *link, struct job *job, const struct wire_message *m
     link_flush(link);
     return 0;
 }
-
-pid_t link_pid(const struct link *link)
-{
-    return link->pid;
-}

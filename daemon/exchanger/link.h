@@ -48,7 +48,4 @@ int link_submit(struct link *link, struct job *job, const struct wire_message *m
 /* The job is idle afterwards, and its callback is not called. */
 void job_cancel(struct job *job);
 
-/* 0: not running at the moment. */
-pid_t link_pid(const struct link *link);
-
 #endif
