@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
@@ -27,6 +29,7 @@ struct options {
 struct daemon {
     struct config *config;
     struct loop loop;
+    struct loop_source signals;
     struct link *link;
     struct identities identities;
     struct broker broker;
@@ -93,30 +96,25 @@ static int parse_options(int argc, char **argv, struct options *options)
     return 1;
 }
 
-static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+static void on_signal(struct loop_source *source, uint32_t events)
 {
-    struct daemon *daemon = data;
+    struct daemon *daemon = container_of(source, struct daemon, signals);
+    struct signalfd_siginfo info;
 
-    (void)source;
-    log_notice("ending on signal %u", info->ssi_signo);
+    (void)events;
+    if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP) {
+        log_notice("SIGHUP does nothing in this version; restart to read the configuration again");
+        return;
+    }
+    log_notice("ending on signal %u", info.ssi_signo);
     loop_stop(&daemon->loop);
-    return 0;
-}
-
-static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
-{
-    (void)source;
-    (void)info;
-    (void)data;
-    log_notice("SIGHUP does nothing in this version; restart to read the configuration again");
-    return 0;
 }
 
 static int watch_signals(struct daemon *daemon)
 {
-    sd_event *event = daemon->loop.event;
     sigset_t set;
-    int r;
 
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -124,12 +122,9 @@ static int watch_signals(struct daemon *daemon)
     sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;
-    r = sd_event_add_signal(event, NULL, SIGTERM, on_end, daemon);
-    if (r >= 0)
-        r = sd_event_add_signal(event, NULL, SIGINT, on_end, daemon);
-    if (r >= 0)
-        r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, daemon);
-    return r;
+    daemon->signals = (struct loop_source){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+                                           .on_ready = on_signal};
+    return daemon->signals.fd < 0 ? -errno : loop_add(&daemon->loop, &daemon->signals, EPOLLIN);
 }
 
 static void raise_descriptors(void)
@@ -192,6 +187,8 @@ static void daemon_done(struct daemon *daemon)
     broker_done(&daemon->broker);
     identities_done(&daemon->identities);
     link_free(daemon->link);
+    if (daemon->signals.fd >= 0)
+        close(daemon->signals.fd);
     loop_done(&daemon->loop);
     config_free(daemon->config);
 }
@@ -199,7 +196,9 @@ static void daemon_done(struct daemon *daemon)
 int main(int argc, char **argv)
 {
     struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
-    static struct daemon daemon = {.loop.epoll_fd = -1, .sessions.listener.fd = -1};
+    static struct daemon daemon = {.loop = {.epoll_fd = -1, .timer_source.fd = -1},
+                                   .signals.fd = -1,
+                                   .sessions.listener.fd = -1};
     char error[INI_ERROR_MAX];
     int r = parse_options(argc, argv, &options);
 

@@ -2,55 +2,44 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "list.h"
 
-#define EVENTS_PER_ROUND    128
-#define TIMER_ACCURACY_USEC 1000
+#define EVENTS_PER_ROUND 128
 
-/* As long as there is something, without waiting; the last, idle turn arms the timers. */
-static int event_turn(struct loop *loop)
+/* The expiry is only a reason to wake: timers are run after each round. */
+static void on_timer_ready(struct loop_source *source, uint32_t events)
 {
-    int r;
+    struct loop *loop = container_of(source, struct loop, timer_source);
+    uint64_t n;
 
-    loop->is_event_touched = false;
-    do {
-        r = sd_event_run(loop->event, 0);
-    } while (r > 0);
-    return r;
-}
-
-static void on_event_ready(struct loop_source *source, uint32_t events)
-{
     (void)events;
-    container_of(source, struct loop, event_source)->is_event_touched = true;
+    if (read(source->fd, &n, sizeof(n)) == sizeof(n))
+        loop->woken_at_usec = 0;
 }
 
 int loop_init(struct loop *loop)
 {
-    int r;
-
-    *loop = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
-    if (loop->epoll_fd < 0)
-        return -errno;
-    r = sd_event_new(&loop->event);
-    if (r < 0)
-        return r;
-    loop->event_source = (struct loop_source){
-        .fd = sd_event_get_fd(loop->event),
-        .on_ready = on_event_ready,
+    *loop = (struct loop){
+        .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+        .timer_source = {.fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK),
+                         .on_ready = on_timer_ready},
     };
-    return loop_add(loop, &loop->event_source, EPOLLIN);
+    if (loop->epoll_fd < 0 || loop->timer_source.fd < 0)
+        return -errno;
+    return loop_add(loop, &loop->timer_source, EPOLLIN);
 }
 
 void loop_done(struct loop *loop)
 {
-    loop->event = sd_event_unref(loop->event);
+    if (loop->timer_source.fd >= 0)
+        close(loop->timer_source.fd);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
-    loop->epoll_fd = -1;
+    loop->timer_source.fd = loop->epoll_fd = -1;
 }
 
 static int loop_control(struct loop *loop, int operation, struct loop_source *source,
@@ -98,14 +87,33 @@ static int loop_round(struct loop *loop)
     return 0;
 }
 
+/* Mostly there is nothing to do: the first timer seldom changes. */
+static int arm(struct loop *loop)
+{
+    uint64_t at_usec = loop->timers.first ? loop->timers.first->at_usec : 0;
+    const struct itimerspec spec = {
+        .it_value.tv_sec = (time_t)(at_usec / SECOND_USEC),
+        .it_value.tv_nsec = (long)(at_usec % SECOND_USEC) * 1000,
+    };
+
+    if (at_usec == loop->woken_at_usec)
+        return 0;
+    if (timerfd_settime(loop->timer_source.fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+        return -errno;
+    loop->woken_at_usec = at_usec;
+    return 0;
+}
+
 int loop_run(struct loop *loop)
 {
-    int r = event_turn(loop);
+    int r = 0;
 
-    while (r >= 0 && !loop->is_done) {
-        r = loop_round(loop);
-        if (r >= 0 && loop->is_event_touched)
-            r = event_turn(loop);
+    while (r == 0 && !loop->is_done) {
+        r = arm(loop);
+        if (r == 0)
+            r = loop_round(loop);
+        if (loop->timers.first && r == 0)
+            timers_run(&loop->timers, clock_boot_usec());
     }
     return r;
 }
@@ -113,21 +121,4 @@ int loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     loop->is_done = true;
-}
-
-/* The event's own clock stands still while only client sockets are served. */
-uint64_t loop_now_usec(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-int loop_timer(struct loop *loop, uint64_t delay_usec, sd_event_time_handler_t on_timer, void *data,
-               sd_event_source **ret_timer)
-{
-    loop->is_event_touched = true;
-    return sd_event_add_time(loop->event, ret_timer, CLOCK_BOOTTIME, loop_now_usec() + delay_usec,
-                             TIMER_ACCURACY_USEC, on_timer, data);
 }

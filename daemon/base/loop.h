@@ -1,16 +1,17 @@
 /*
- * The event loop: an epoll of our own for the client sockets, with an sd_event for timers, signals
- * and the exchanger as one member of it.
+ * The event loop: epoll, and one timerfd for all timers.
  *
- * sd_event alone dispatches one source per epoll_wait() and prepares all of them anew: at 64 busy
- * connections that is a quarter of the rate (docs/performance.md).
+ * Not sd_event, which dispatches one source per epoll_wait() and prepares all of them anew: at 64
+ * busy connections that is a quarter of the rate (docs/decisions/0007).
  */
 #ifndef LOOP_H
 #define LOOP_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
+
+#include "clock.h"
+#include "timer.h"
 
 struct loop_source {
     int fd;
@@ -19,11 +20,11 @@ struct loop_source {
 
 struct loop {
     int epoll_fd;
-    sd_event *event;
-    struct loop_source event_source;
+    struct timers timers;
+    struct loop_source timer_source;
+    uint64_t woken_at_usec;     /* when timer_source is due; 0: never */
     struct loop_source **ready; /* those of the present round that are still to be called */
     int n_ready;
-    bool is_event_touched; /* it has to take its turn before the loop sleeps */
     bool is_done;
 };
 
@@ -41,11 +42,11 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Microseconds of CLOCK_BOOTTIME, now. */
-uint64_t loop_now_usec(void);
-
-/* A one-shot timer; @ret_timer may be NULL. Frees with sd_event_source_disable_unref(). */
-int loop_timer(struct loop *loop, uint64_t delay_usec, sd_event_time_handler_t on_timer, void *data,
-               sd_event_source **ret_timer);
+/* timer_set(), from now on. */
+static inline void loop_timer(struct loop *loop, struct timer *timer, uint64_t delay_usec,
+                              void (*on_timer)(struct timer *timer))
+{
+    timer_set(&loop->timers, timer, clock_boot_usec() + delay_usec, on_timer);
+}
 
 #endif

@@ -10,8 +10,8 @@
 #include "messages.h"
 #include "status.h"
 
-#define SLOW_DISK_USEC   UINT64_C(1000000)
-#define PURGE_EVERY_USEC (60 * UINT64_C(1000000))
+#define SLOW_DISK_USEC   SECOND_USEC
+#define PURGE_EVERY_USEC (60 * SECOND_USEC)
 
 static const unsigned login_may_follow[LOGIN_STATES] = {
     /* a bit for each state that may come next */
@@ -38,7 +38,7 @@ static void login_free(struct login *login)
     list_remove(&login->age);
     token_done(&login->token);
     token_done(&login->fresh);
-    sd_event_source_disable_unref(login->slow_disk);
+    timer_unset(&login->slow_disk);
     free(login);
 }
 
@@ -334,7 +334,7 @@ static void login_serve(struct login *login)
 {
     const struct broker_answer answer = {.status = PODLOGIN_OK, .token = &login->token};
 
-    login->slow_disk = sd_event_source_disable_unref(login->slow_disk);
+    timer_unset(&login->slow_disk);
     token_done(&login->token);
     login->token = login->fresh;
     login->fresh = (struct token){0};
@@ -349,13 +349,10 @@ static void login_settle(struct login *login)
 }
 
 /* A disk that hangs is as bad as one that fails: nobody waits for it longer than this. */
-static int on_slow_disk(sd_event_source *source, uint64_t usec, void *data)
+static void on_slow_disk(struct timer *timer)
 {
-    (void)source;
-    (void)usec;
     log_warning("the disk takes more than a second to keep a token: serving it from memory");
-    login_serve(data);
-    return 0;
+    login_serve(container_of(timer, struct login, slow_disk));
 }
 
 /* Stored or not, the token is good; the store has said what is wrong with the disk. */
@@ -411,18 +408,16 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     if (store_put(login->broker->store, &login->write, &login->node.key, &login->fresh) < 0)
         login_settle(login);
     else
-        loop_timer(login->broker->loop, SLOW_DISK_USEC, on_slow_disk, login, &login->slow_disk);
+        loop_timer(login->broker->loop, &login->slow_disk, SLOW_DISK_USEC, on_slow_disk);
 }
 
-static int on_purge(sd_event_source *source, uint64_t usec, void *data)
+static void on_purge(struct timer *timer)
 {
-    struct broker *broker = data;
+    struct broker *broker = container_of(timer, struct broker, purge);
     int64_t now_s = time(NULL);
     struct list *node = broker->by_age.next;
     size_t n_removed = 0;
 
-    (void)source;
-    (void)usec;
     while (node != &broker->by_age) {
         struct login *login = container_of(node, struct login, age);
 
@@ -434,9 +429,7 @@ static int on_purge(sd_event_source *source, uint64_t usec, void *data)
     }
     if (n_removed)
         store_purge(broker->store);
-    broker->purge = sd_event_source_disable_unref(broker->purge);
-    loop_timer(broker->loop, PURGE_EVERY_USEC, on_purge, broker, &broker->purge);
-    return 0;
+    loop_timer(broker->loop, &broker->purge, PURGE_EVERY_USEC, on_purge);
 }
 
 static int on_loaded(void *data, const struct digest *key, struct token *token)
@@ -463,13 +456,14 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link, con
                    ret_error);
     if (r < 0)
         return r;
-    return loop_timer(loop, PURGE_EVERY_USEC, on_purge, broker, &broker->purge);
+    loop_timer(loop, &broker->purge, PURGE_EVERY_USEC, on_purge);
+    return 0;
 }
 
 /* The sessions are gone by now, so nobody waits. */
 void broker_done(struct broker *broker)
 {
-    sd_event_source_disable_unref(broker->purge);
+    timer_unset(&broker->purge);
     store_close(broker->store);
     while (broker->by_age.next && !list_is_empty(&broker->by_age)) {
         struct login *login = container_of(broker->by_age.next, struct login, age);

@@ -33,10 +33,10 @@ struct login {
     struct list waiters;
     struct job job;
     struct store_write write;
-    int64_t asked_s; /* when the exchange began; the token's life cannot have begun before */
-    sd_event_source *slow_disk; /* while the write is under way */
-    struct token fresh;         /* while it is being stored */
-    struct digest leader;       /* digest of the JWT in the exchange */
+    int64_t asked_s;        /* when the exchange began; the token's life cannot have begun before */
+    struct timer slow_disk; /* while the write is under way */
+    struct token fresh;     /* while it is being stored */
+    struct digest leader;   /* digest of the JWT in the exchange */
 };
 
 /* What a waiter gets. */
@@ -63,7 +63,7 @@ struct broker {
     struct store *store;
     struct digest_map logins;
     struct list by_age;
-    sd_event_source *purge;
+    struct timer purge;
 };
 
 /* Takes over what the store at @cache_path still has. As store_open(). */

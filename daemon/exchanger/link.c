@@ -11,10 +11,10 @@
 
 #include "log.h"
 
-#define JOB_DEADLINE_USEC  (15 * UINT64_C(1000000)) /* a whole transfer, and time in the queue */
+#define JOB_DEADLINE_USEC  (15 * SECOND_USEC) /* a whole transfer, and time in the queue */
 #define JOB_SENT_MAX       2
-#define RESTART_DELAY_USEC UINT64_C(500000)
-#define SETTLED_USEC       UINT64_C(1000000) /* an exchanger that lived so long restarts at once */
+#define RESTART_DELAY_USEC (SECOND_USEC / 2)
+#define SETTLED_USEC       SECOND_USEC /* an exchanger that lived so long restarts at once */
 
 extern char **environ;
 
@@ -22,10 +22,9 @@ struct link {
     struct loop *loop;
     char *path;
     pid_t pid; /* 0: not running */
-    int fd;
     uint64_t started_usec;
-    sd_event_source *io;
-    sd_event_source *restart;
+    struct loop_source source; /* of the socket; fd -1: the exchanger does not run */
+    struct timer restart;
     struct list queued;
     struct list sent;
     unsigned n_sent;
@@ -43,7 +42,7 @@ static void job_reset(struct job *job)
     job->state = JOB_IDLE;
     job->n_sent = 0;
     job->frame = secret_free(job->frame);
-    job->deadline = sd_event_source_disable_unref(job->deadline);
+    timer_unset(&job->deadline);
 }
 
 static void job_fail(struct job *job, const char *detail)
@@ -64,15 +63,13 @@ void job_cancel(struct job *job)
 
 static void link_flush(struct link *link);
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+static void on_deadline(struct timer *timer)
 {
-    struct link *link = ((struct job *)data)->link;
+    struct job *job = container_of(timer, struct job, deadline);
+    struct link *link = job->link;
 
-    (void)source;
-    (void)usec;
-    job_fail(data, "no answer of the exchanger in time");
+    job_fail(job, "no answer of the exchanger in time");
     link_flush(link); /* there is room now */
-    return 0;
 }
 
 static void link_lost(struct link *link);
@@ -105,7 +102,8 @@ static void link_flush(struct link *link)
 
         job->id = next_id(link);
         wire_set_id(job->frame->bytes, job->id);
-        if (send(link->fd, job->frame->bytes, job->frame->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (send(link->source.fd, job->frame->bytes, job->frame->len, MSG_NOSIGNAL | MSG_DONTWAIT) <
+            0) {
             is_full = errno == EAGAIN || errno == ENOBUFS;
             if (!is_full)
                 return; /* the hang-up follows, and with it the restart */
@@ -117,8 +115,8 @@ static void link_flush(struct link *link)
         job->state = JOB_SENT;
         job->n_sent++;
     }
-    if (link->io)
-        sd_event_source_set_io_events(link->io, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    if (link->pid)
+        loop_change(link->loop, &link->source, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void on_result(struct link *link, const uint8_t *frame, size_t len)
@@ -142,27 +140,25 @@ static void on_result(struct link *link, const uint8_t *frame, size_t len)
     job->on_done(job, &result);
 }
 
-static int on_socket(sd_event_source *source, int fd, uint32_t events, void *data)
+static void on_socket(struct loop_source *source, uint32_t events)
 {
-    struct link *link = data;
+    struct link *link = container_of(source, struct link, source);
     ssize_t n;
 
-    (void)source;
     if (events & EPOLLIN) {
-        n = recv(fd, link->answer, sizeof(link->answer), MSG_DONTWAIT);
+        n = recv(source->fd, link->answer, sizeof(link->answer), MSG_DONTWAIT);
         if (n > 0) {
             on_result(link, link->answer, (size_t)n);
             explicit_bzero(link->answer, (size_t)n);
         } else if (n == 0 || errno != EAGAIN) {
             link_lost(link);
-            return 0;
+            return;
         }
     } else if (events & (EPOLLHUP | EPOLLERR)) {
         link_lost(link);
-        return 0;
+        return;
     }
     link_flush(link);
-    return 0;
 }
 
 static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
@@ -202,40 +198,36 @@ static int link_start(struct link *link)
         return -errno;
     r = spawn(link->path, pair[1], &link->pid);
     close(pair[1]);
+    link->source = (struct loop_source){.fd = pair[0], .on_ready = on_socket};
     if (r == 0)
-        r = sd_event_add_io(link->loop->event, &link->io, pair[0], EPOLLIN, on_socket, link);
-    link->fd = pair[0];
+        r = loop_add(link->loop, &link->source, EPOLLIN);
     if (r < 0) {
         link_stop(link);
         return r;
     }
-    link->started_usec = loop_now_usec();
+    link->started_usec = clock_boot_usec();
     link_flush(link);
     return 0;
 }
 
-static int on_restart(sd_event_source *source, uint64_t usec, void *data)
+static void on_restart(struct timer *timer)
 {
-    struct link *link = data;
-    int r;
+    struct link *link = container_of(timer, struct link, restart);
+    int r = link_start(link);
 
-    (void)source;
-    (void)usec;
-    link->restart = sd_event_source_disable_unref(link->restart);
-    r = link_start(link);
     if (r < 0) {
         log_error("the exchanger %s cannot be started: %s", link->path, strerror(-r));
-        loop_timer(link->loop, RESTART_DELAY_USEC, on_restart, link, &link->restart);
+        loop_timer(link->loop, &link->restart, RESTART_DELAY_USEC, on_restart);
     }
-    return 0;
 }
 
 static void link_stop(struct link *link)
 {
-    link->io = sd_event_source_disable_unref(link->io);
-    if (link->fd >= 0)
-        close(link->fd);
-    link->fd = -1;
+    if (link->source.fd >= 0) {
+        loop_remove(link->loop, &link->source);
+        close(link->source.fd);
+    }
+    link->source.fd = -1;
     if (link->pid > 0) {
         kill(link->pid, SIGKILL); /* it holds nothing that could be lost */
         while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
@@ -247,7 +239,7 @@ static void link_stop(struct link *link)
 /* The exchanger is gone: what it had goes back to the queue, in its order. */
 static void link_lost(struct link *link)
 {
-    bool was_settled = loop_now_usec() - link->started_usec > SETTLED_USEC;
+    bool was_settled = clock_boot_usec() - link->started_usec > SETTLED_USEC;
     struct list requeued;
 
     log_warning("the exchanger ended with %u jobs under way; starting another", link->n_sent);
@@ -267,7 +259,7 @@ static void link_lost(struct link *link)
     }
     list_move(&requeued, &link->queued);
     list_move(&link->queued, &requeued);
-    loop_timer(link->loop, was_settled ? 0 : RESTART_DELAY_USEC, on_restart, link, &link->restart);
+    loop_timer(link->loop, &link->restart, was_settled ? 0 : RESTART_DELAY_USEC, on_restart);
 }
 
 int link_new(struct loop *loop, const char *path, struct link **ret_link)
@@ -278,7 +270,7 @@ int link_new(struct loop *loop, const char *path, struct link **ret_link)
     if (!link)
         return -ENOMEM;
     link->loop = loop;
-    link->fd = -1;
+    link->source.fd = -1;
     list_init(&link->queued);
     list_init(&link->sent);
     link->path = strdup(path);
@@ -299,7 +291,7 @@ struct link *link_free(struct link *link)
         job_reset(container_of(link->queued.next, struct job, node));
     while (!list_is_empty(&link->sent))
         job_reset(container_of(link->sent.next, struct job, node));
-    sd_event_source_disable_unref(link->restart);
+    timer_unset(&link->restart);
     link_stop(link);
     free(link->path);
     free(link);
@@ -319,11 +311,7 @@ int link_submit(struct link *link, struct job *job, const struct wire_message *m
     explicit_bzero(link->request, len);
     if (!job->frame)
         return -ENOMEM;
-    r = loop_timer(link->loop, JOB_DEADLINE_USEC, on_deadline, job, &job->deadline);
-    if (r < 0) {
-        job->frame = secret_free(job->frame);
-        return r;
-    }
+    loop_timer(link->loop, &job->deadline, JOB_DEADLINE_USEC, on_deadline);
     job->link = link;
     job->on_done = on_done;
     job->state = JOB_QUEUED;

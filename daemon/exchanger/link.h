@@ -30,7 +30,7 @@ struct job {
     unsigned n_sent;
     uint16_t id;
     struct secret *frame;
-    sd_event_source *deadline;
+    struct timer deadline;
     job_done on_done;
 };
 

@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "log.h"
 
-#define SECOND_USEC            UINT64_C(1000000)
 #define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
 #define NO_KEYS_EVERY_USEC     SECOND_USEC
 #define RETRY_S                30
@@ -18,28 +16,17 @@
 
 static int issuer_fetch(struct issuer *issuer);
 
-static int on_refresh(sd_event_source *source, uint64_t usec, void *data)
+static void on_refresh(struct timer *timer)
 {
-    struct issuer *issuer = data;
-
-    (void)source;
-    (void)usec;
-    issuer->refresh = sd_event_source_disable_unref(issuer->refresh);
-    issuer_fetch(issuer);
-    return 0;
+    issuer_fetch(container_of(timer, struct issuer, refresh));
 }
 
 /* Between 80 % and all of the time, so that nodes that start together do not refresh together. */
 static void schedule(struct issuer *issuer, uint32_t delay_s)
 {
-    uint32_t random = 0;
     uint64_t usec = delay_s * SECOND_USEC;
 
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random))
-        usec = usec / 5 * 4 + usec / 5 / 1000 * (random % 1000);
-    sd_event_source_disable_unref(issuer->refresh);
-    issuer->refresh = NULL;
-    loop_timer(issuer->loop, usec, on_refresh, issuer, &issuer->refresh);
+    loop_timer(issuer->loop, &issuer->refresh, usec / 5 * 4 + random_below(usec / 5), on_refresh);
 }
 
 static void wake_waiters(struct issuer *issuer)
@@ -149,7 +136,7 @@ int issuer_init(struct issuer *issuer, const struct issuer_config *config, struc
 
     *issuer = (struct issuer){.config = config, .loop = loop, .link = link};
     list_init(&issuer->waiters);
-    issuer->attempt_usec = loop_now_usec();
+    issuer->attempt_usec = clock_boot_usec();
     r = issuer_fetch(issuer);
     return r < 0 ? r : 0;
 }
@@ -158,13 +145,13 @@ void issuer_done(struct issuer *issuer)
 {
     if (issuer->job.state != JOB_IDLE)
         job_cancel(&issuer->job);
-    issuer->refresh = sd_event_source_disable_unref(issuer->refresh);
+    timer_unset(&issuer->refresh);
     jwks_done(&issuer->jwks);
 }
 
 enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter)
 {
-    uint64_t now = loop_now_usec();
+    uint64_t now = clock_boot_usec();
     uint64_t *last = issuer->jwks.n ? &issuer->unknown_kid_usec : &issuer->attempt_usec;
     uint64_t every = issuer->jwks.n ? UNKNOWN_KID_EVERY_USEC : NO_KEYS_EVERY_USEC;
 

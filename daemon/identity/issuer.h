@@ -21,7 +21,7 @@ struct issuer {
     struct jwks jwks; /* n == 0: none had so far */
     struct job job;
     struct list waiters; /* struct key_waiter */
-    sd_event_source *refresh;
+    struct timer refresh;
     uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
     uint64_t attempt_usec;     /* the latest fetch for want of any keys */
     char error[320];           /* why the latest fetch failed */

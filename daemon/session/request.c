@@ -120,7 +120,7 @@ static enum need try_answer(struct connection *connection, const struct ask *ask
 
 void request_free(struct request *request)
 {
-    sd_event_source_disable_unref(request->deadline);
+    timer_unset(&request->deadline);
     key_waiter_leave(&request->key_waiter);
     broker_leave(&request->broker_waiter);
     list_remove(&request->node);
@@ -216,19 +216,16 @@ static void on_keys(struct key_waiter *waiter)
         request_end(request);
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+static void on_deadline(struct timer *timer)
 {
-    struct request *request = data;
+    struct request *request = container_of(timer, struct request, deadline);
     bool waits_for_keys = !list_is_empty(&request->key_waiter.node);
     char detail[64];
 
-    (void)source;
-    (void)usec;
     snprintf(detail, sizeof(detail), "no answer within %u ms", request->ask.timeout_ms);
     refuse(request->connection, &request->ask,
            waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE : PODLOGIN_UPSTREAM_UNAVAILABLE, detail);
     request_end(request);
-    return 0;
 }
 
 static struct request *request_new(struct connection *connection, const struct ask *ask)
@@ -248,11 +245,8 @@ static struct request *request_new(struct connection *connection, const struct a
     request->broker_waiter.on_answer = on_answer;
     list_append(&connection->requests, &request->node);
     connection->n_requests++;
-    if (loop_timer(connection->sessions->loop, ask->timeout_ms * UINT64_C(1000), on_deadline,
-                   request, &request->deadline) < 0) {
-        request_free(request);
-        return NULL;
-    }
+    loop_timer(connection->sessions->loop, &request->deadline, ask->timeout_ms * UINT64_C(1000),
+               on_deadline);
     return request;
 }
 

@@ -20,7 +20,7 @@ struct request {
     struct list node; /* of its connection */
     struct connection *connection;
     struct ask ask;
-    sd_event_source *deadline;
+    struct timer deadline;
     struct key_waiter key_waiter;
     struct broker_waiter broker_waiter;
 };
