@@ -162,8 +162,8 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
     r = identities_init(&daemon->identities, daemon->config, &daemon->loop, daemon->link);
     if (r < 0)
         return fail("an issuer's keys cannot be set up", r);
-    r = broker_init(&daemon->broker, &daemon->loop, daemon->link, daemon->config->cache,
-                    daemon->config->cache_key, error);
+    r = broker_init(&daemon->broker, &daemon->loop, daemon->link, &daemon->identities,
+                    daemon->config, error);
     if (r < 0)
         return fail(error, 0);
     r = sessions_init(&daemon->sessions, &daemon->loop, daemon->config, &daemon->identities,

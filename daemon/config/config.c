@@ -87,6 +87,7 @@ static int service_digest(const struct config *config, struct service *service)
 
 static int load_service(struct config *config, const char *path, const char *name, char *ret_error)
 {
+    static uint64_t last_id;
     struct service *services, *service;
     int r;
 
@@ -95,7 +96,7 @@ static int load_service(struct config *config, const char *path, const char *nam
         return -ENOMEM;
     config->services = services;
     service = &services[config->n_services++];
-    *service = (struct service){.name = strdup(name)};
+    *service = (struct service){.name = strdup(name), .id = ++last_id};
     if (!service->name)
         return -ENOMEM;
     r = service_file_read(path, service, ret_error);
@@ -228,6 +229,27 @@ const struct service *config_service(const struct config *config, const void *na
         if (strlen(service->name) == len && memcmp(service->name, name, len) == 0)
             return service;
     }
+    return NULL;
+}
+
+const struct service *config_same_service(const struct config *config,
+                                          const struct service *service)
+{
+    const struct service *named = config_service(config, service->name, strlen(service->name));
+
+    if (named && memcmp(&named->digest, &service->digest, sizeof(service->digest)) == 0)
+        return named;
+    for (size_t i = 0; i < config->n_services; i++)
+        if (memcmp(&config->services[i].digest, &service->digest, sizeof(service->digest)) == 0)
+            return &config->services[i];
+    return NULL;
+}
+
+const char *service_setting(const struct service *service, const char *name)
+{
+    for (size_t i = 0; service->provider->settings[i]; i++)
+        if (strcmp(service->provider->settings[i], name) == 0)
+            return service->provider_settings[i];
     return NULL;
 }
 

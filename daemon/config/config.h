@@ -58,6 +58,7 @@ struct service {
     enum share share;
     struct policy policy;
     struct digest digest; /* of all that decides which token the upstream gives */
+    uint64_t id;          /* no other service of this process, of this or another config, has it */
 };
 
 struct config {
@@ -83,6 +84,13 @@ struct config *config_free(struct config *config);
 
 /* NULL: there is none of that name. */
 const struct service *config_service(const struct config *config, const void *name, size_t len);
+
+/* The one with which the upstream gives the same tokens as with @service of another config. */
+const struct service *config_same_service(const struct config *config,
+                                          const struct service *service);
+
+/* A setting of the provider's section; NULL: it is not set, or the provider has none such. */
+const char *service_setting(const struct service *service, const char *name);
 
 struct provider_values service_values(const struct service *service);
 

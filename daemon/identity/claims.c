@@ -115,11 +115,12 @@ bool claims_have_audience(const struct claims *claims, const char *audience)
     return false;
 }
 
-enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s)
+enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s, int64_t latest_s)
 {
     if (now_s >= claims->expires_at_s)
         return PODLOGIN_TOKEN_EXPIRED;
-    if (claims->issued_at_s > now_s + CLOCK_SKEW_S || claims->not_before_s > now_s + CLOCK_SKEW_S)
+    if (claims->issued_at_s > latest_s + CLOCK_SKEW_S ||
+        claims->not_before_s > latest_s + CLOCK_SKEW_S)
         return PODLOGIN_TOKEN_NOT_YET_VALID;
     if (claims->expires_at_s - claims->issued_at_s > JWT_LIFETIME_MAX_S)
         return PODLOGIN_TOKEN_MALFORMED;

@@ -39,9 +39,11 @@ enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claim
 bool claims_have_audience(const struct claims *claims, const char *audience);
 
 /*
- * Whether the token is valid at @now_s: PODLOGIN_OK, PODLOGIN_TOKEN_EXPIRED,
- * PODLOGIN_TOKEN_NOT_YET_VALID, or PODLOGIN_TOKEN_MALFORMED for a lifetime of more than a day.
+ * Whether the token is valid: PODLOGIN_OK, PODLOGIN_TOKEN_EXPIRED, PODLOGIN_TOKEN_NOT_YET_VALID, or
+ * PODLOGIN_TOKEN_MALFORMED for a lifetime of more than a day. @now_s is when it expires by, and
+ * @latest_s, at least as late, by when it must have been issued.
  */
-enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s);
+enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s,
+                                       int64_t latest_s);
 
 #endif

@@ -88,6 +88,7 @@ enum podlogin_status identities_find(struct identities *identities, const void *
         return PODLOGIN_INTERNAL;
     identity->n_refs = 1;
     identity->node.key = digest;
+    identity->expires_boot_usec = UINT64_MAX;
     list_init(&identity->age);
     identity->jwt = secret_new(jwt, len);
     identity->jws = calloc(1, sizeof(*identity->jws));
@@ -156,8 +157,39 @@ static int verify(struct identities *identities, struct identity *identity, bool
     return 0;
 }
 
+/*
+ * The boot clock's word on "exp" counts from the first verification on, so that a token does not
+ * live on because the wall clock was set back.
+ */
+static void date_expiry(struct identity *identity, struct now now)
+{
+    int64_t left_s = identity->claims.expires_at_s - now.wall_s;
+
+    if (identity->expires_boot_usec == UINT64_MAX && left_s > 0 && left_s < JWT_LIFETIME_MAX_S)
+        identity->expires_boot_usec = now.boot_usec + (uint64_t)left_s * SECOND_USEC;
+}
+
+bool identity_has_expired(const struct identity *identity, struct now now)
+{
+    return now.wall_s >= identity->claims.expires_at_s ||
+           now.boot_usec >= identity->expires_boot_usec;
+}
+
+/*
+ * The latest time that it can be: a wall clock that was set back does not make tokens come from the
+ * future. Only for what a token must not precede; it expires by the clocks as they are.
+ */
+static int64_t latest_s(struct identities *identities, struct now now)
+{
+    int64_t boot_s = (int64_t)(now.boot_usec / SECOND_USEC);
+
+    if (now.wall_s - boot_s > identities->latest_offset_s)
+        identities->latest_offset_s = now.wall_s - boot_s;
+    return boot_s + identities->latest_offset_s;
+}
+
 int identity_judge(struct identities *identities, struct identity *identity,
-                   const struct service *service, int64_t now_s, bool may_wait,
+                   const struct service *service, struct now now, bool may_wait,
                    enum podlogin_status *ret_status, const char **ret_reason)
 {
     *ret_reason = NULL;
@@ -178,10 +210,21 @@ int identity_judge(struct identities *identities, struct identity *identity,
         if (r != 0 || *ret_status != PODLOGIN_OK)
             return r;
     }
-    *ret_status = claims_judge_time(&identity->claims, now_s);
+    date_expiry(identity, now);
+    *ret_status = identity_has_expired(identity, now)
+                      ? PODLOGIN_TOKEN_EXPIRED
+                      : claims_judge_time(&identity->claims, now.wall_s, latest_s(identities, now));
     if (*ret_status == PODLOGIN_TOKEN_MALFORMED)
         *ret_reason = "it lives longer than a day: use a projected token";
     return 0;
+}
+
+void identities_forget_refusals(struct identities *identities)
+{
+    struct list *node = identities->by_age.next;
+
+    for (; node != &identities->by_age; node = node->next)
+        failures_clear(&container_of(node, struct identity, age)->refusals);
 }
 
 struct identity *identity_ref(struct identity *identity)
@@ -200,6 +243,7 @@ struct identity *identity_unref(struct identity *identity)
     }
     if (identity->key)
         jwk_unref(identity->key);
+    failures_clear(&identity->refusals);
     json_decref(identity->payload);
     secret_free(identity->jwt);
     free(identity);

@@ -8,7 +8,9 @@
 #define IDENTITY_H
 
 #include "claims.h"
+#include "clock.h"
 #include "digest.h"
+#include "failure.h"
 #include "issuer.h"
 #include "jws.h"
 #include "secret.h"
@@ -24,12 +26,14 @@ struct identity {
 
     struct secret *jwt;
     json_t *payload;
-    struct claims claims;  /* point into the payload */
-    struct issuer *issuer; /* NULL: none that is configured */
-    struct jws *jws;       /* until it is verified */
-    struct jwk *key;       /* that verified it; NULL: not yet */
+    struct claims claims;       /* point into the payload */
+    struct issuer *issuer;      /* NULL: none that is configured */
+    struct jws *jws;            /* until it is verified */
+    struct jwk *key;            /* that verified it; NULL: not yet */
+    uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not verified yet */
 
-    const struct service *keyed_service; /* for which cache_key was computed */
+    struct failures refusals; /* of upstreams, by cache key */
+    uint64_t keyed_service;   /* the id of the service for which cache_key was computed */
     struct digest cache_key;
 };
 
@@ -39,6 +43,7 @@ struct identities {
     size_t n_issuers;
     struct digest_map verified;
     struct list by_age;
+    int64_t latest_offset_s; /* of the wall clock from the boot clock, the greatest ever seen */
 };
 
 int identities_init(struct identities *identities, struct config *config, struct loop *loop,
@@ -56,7 +61,7 @@ enum podlogin_status identities_find(struct identities *identities, const void *
                                      struct identity **ret_identity, const char **ret_reason);
 
 /*
- * Judges the identity, for @service (NULL: for none in particular) and at @now_s: issuer, audience,
+ * Judges the identity, for @service (NULL: for none in particular) and at @now: issuer, audience,
  * signature, time, in this order.
  *
  * Returns 1 if @may_wait and the issuer's keys at hand do not have the token's: the caller then
@@ -65,8 +70,14 @@ enum podlogin_status identities_find(struct identities *identities, const void *
  * loop goes on.
  */
 int identity_judge(struct identities *identities, struct identity *identity,
-                   const struct service *service, int64_t now_s, bool may_wait,
+                   const struct service *service, struct now now, bool may_wait,
                    enum podlogin_status *ret_status, const char **ret_reason);
+
+/* By either clock. */
+bool identity_has_expired(const struct identity *identity, struct now now);
+
+/* What upstreams have refused may be asked for again. */
+void identities_forget_refusals(struct identities *identities);
 
 struct identity *identity_ref(struct identity *identity);
 struct identity *identity_unref(struct identity *identity);

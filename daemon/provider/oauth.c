@@ -76,7 +76,14 @@ static enum outcome outcome_of_error(long http_status, const char *error)
 {
     static const char *const refusals[] = {"invalid_grant", "access_denied", "invalid_token", NULL};
     static const char *const faults[] = {"server_error", "temporarily_unavailable", NULL};
-    static const char *const throttles[] = {"slow_down", "too_many_requests", NULL};
+    /* what AWS's services say, some of them with HTTP 400 */
+    static const char *const throttles[] = {"slow_down",
+                                            "too_many_requests",
+                                            "Throttling",
+                                            "ThrottlingException",
+                                            "RequestLimitExceeded",
+                                            "TooManyRequestsException",
+                                            NULL};
 
     if (http_status == 429 || is_one_of(error, throttles))
         return OUTCOME_THROTTLED;

@@ -60,6 +60,9 @@ struct provider {
     /* 0, or -EINVAL with a sentence that says what would be right. */
     int (*check)(const struct provider_values *values, char *ret_error, size_t error_size);
 
+    /* The URL that tells upstreams apart; valid as long as @values. */
+    const char *(*endpoint)(const struct provider_values *values);
+
     /* @jwt is not kept. 0, -EINVAL (values were not checked) or -ENOMEM. */
     int (*request)(const struct provider_values *values, const struct secret *jwt,
                    struct provider_request *ret_request);

@@ -113,6 +113,11 @@ static int pulumi_check(const struct provider_values *values, char *ret_error, s
     return check_target(values, type, ret_error, size);
 }
 
+static const char *pulumi_endpoint(const struct provider_values *values)
+{
+    return values->value[API_URL] ? values->value[API_URL] : DEFAULT_API_URL;
+}
+
 static int scope_of(const struct provider_values *values, const struct token_type *type,
                     char **ret_scope)
 {
@@ -134,7 +139,7 @@ static int pulumi_request(const struct provider_values *values, const struct sec
                           struct provider_request *ret_request)
 {
     const struct token_type *type = token_type_of(values);
-    const char *api_url = values->value[API_URL] ? values->value[API_URL] : DEFAULT_API_URL;
+    const char *api_url = pulumi_endpoint(values);
     CLEANUP(freep)
     char *audience = NULL, *scope = NULL, *url = NULL;
     uint64_t seconds = DEFAULT_EXPIRATION_S;
@@ -190,6 +195,7 @@ const struct provider provider_pulumi = {
     .section = "Pulumi",
     .settings = settings,
     .check = pulumi_check,
+    .endpoint = pulumi_endpoint,
     .request = pulumi_request,
     .answer = pulumi_answer,
 };

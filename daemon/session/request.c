@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "admission.h"
 #include "log.h"
 
 #define KEYS_RETRY_MS 30000
@@ -22,20 +22,7 @@ static void refuse(struct connection *connection, const struct ask *ask,
     connection_answer_error(connection, ask->id, status, detail, 0);
 }
 
-static bool may_use(struct connection *connection, struct identity *identity,
-                    const struct service *service, int64_t now_s)
-{
-    const struct rule_section *section;
-    enum podlogin_status status;
-    const char *reason;
-
-    return identity_judge(connection->sessions->identities, identity, service, now_s, false,
-                          &status, &reason) == 0 &&
-           status == PODLOGIN_OK &&
-           policy_judge(&service->policy, identity->payload, &section) == VERDICT_ALLOW;
-}
-
-static void answer_identity(struct connection *connection, const struct ask *ask, int64_t now_s)
+static void answer_identity(struct connection *connection, const struct ask *ask, struct now now)
 {
     const struct config *config = connection->sessions->config;
     const struct claims *claims = &ask->identity->claims;
@@ -51,7 +38,8 @@ static void answer_identity(struct connection *connection, const struct ask *ask
     };
 
     for (size_t i = 0; i < config->n_services && message.services.n < WIRE_LIST_MAX; i++)
-        if (may_use(connection, ask->identity, &config->services[i], now_s))
+        if (admission_holds(connection->sessions->identities, ask->identity, &config->services[i],
+                            now))
             message.services.item[message.services.n++] = wire_string(config->services[i].name);
     connection_answer(connection, &message_identity, ask->id, &message);
 }
@@ -71,7 +59,7 @@ static void refuse_by_rules(struct connection *connection, const struct ask *ask
 }
 
 /* Identity first, rules second, on hits too. False: refused, and answered so. */
-static enum need judge(struct connection *connection, const struct ask *ask, int64_t now_s,
+static enum need judge(struct connection *connection, const struct ask *ask, struct now now,
                        bool *ret_is_admitted)
 {
     const struct rule_section *section;
@@ -79,7 +67,7 @@ static enum need judge(struct connection *connection, const struct ask *ask, int
     const char *reason;
 
     *ret_is_admitted = false;
-    if (identity_judge(connection->sessions->identities, ask->identity, ask->service, now_s,
+    if (identity_judge(connection->sessions->identities, ask->identity, ask->service, now,
                        ask->may_wait_for_keys, &status, &reason) > 0)
         return NEED_KEYS;
     if (status != PODLOGIN_OK) {
@@ -98,19 +86,19 @@ static enum need judge(struct connection *connection, const struct ask *ask, int
 /* The whole hit path. */
 static enum need try_answer(struct connection *connection, const struct ask *ask)
 {
-    int64_t now_s = time(NULL);
+    struct now now = clock_now();
     const struct token *token;
     bool is_admitted;
-    enum need need = judge(connection, ask, now_s, &is_admitted);
+    enum need need = judge(connection, ask, now, &is_admitted);
 
     if (need != NEED_NOTHING || !is_admitted)
         return need;
     if (ask->is_whoami) {
-        answer_identity(connection, ask, now_s);
+        answer_identity(connection, ask, now);
         return NEED_NOTHING;
     }
-    token = broker_find(connection->sessions->broker, ask->identity, ask->service, ask->min_ttl_s,
-                        now_s);
+    token =
+        broker_find(connection->sessions->broker, ask->identity, ask->service, ask->min_ttl_s, now);
     if (!token)
         return NEED_EXCHANGE;
     wire_set_id(token->frame->bytes, ask->id);
@@ -165,7 +153,7 @@ static void on_answer(struct broker_waiter *waiter, const struct broker_answer *
     } else {
         /* time has gone by, and a key may have been withdrawn */
         request->ask.may_wait_for_keys = false;
-        judge(request->connection, &request->ask, time(NULL), &is_admitted);
+        judge(request->connection, &request->ask, clock_now(), &is_admitted);
         if (is_admitted)
             answer_token(request, answer);
     }
@@ -176,7 +164,7 @@ static void on_answer(struct broker_waiter *waiter, const struct broker_answer *
 static bool request_wait(struct request *request, enum need need)
 {
     struct connection *connection = request->connection;
-    enum podlogin_status status;
+    struct broker_answer failure;
 
     if (need == NEED_KEYS) {
         struct issuer *issuer = request->ask.identity->issuer;
@@ -198,10 +186,10 @@ static bool request_wait(struct request *request, enum need need)
     }
     if (need == NEED_NOTHING)
         return false;
-    status = broker_join(connection->sessions->broker, &request->broker_waiter);
-    if (status == PODLOGIN_OK)
+    if (broker_join(connection->sessions->broker, &request->broker_waiter, &failure))
         return true;
-    refuse(connection, &request->ask, status, NULL);
+    connection_answer_error(connection, request->ask.id, failure.status, failure.detail,
+                            failure.retry_after_ms);
     return false;
 }
 

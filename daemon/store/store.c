@@ -89,21 +89,6 @@ static int row_seal(struct store *store, struct store_write *write, const struct
     return r;
 }
 
-/* The frame must be one that could have been sent, and say the same as the row. */
-static bool frame_is_sound(const struct secret *frame, int64_t expires_s)
-{
-    struct wire_header header;
-    struct message_token message;
-
-    if (frame->len < WIRE_HEADER_SIZE)
-        return false;
-    wire_header_read(frame->bytes, &header);
-    return header.type == MESSAGE_TOKEN && header.payload_len == frame->len - WIRE_HEADER_SIZE &&
-           wire_decode(&message_token, frame->bytes + WIRE_HEADER_SIZE, header.payload_len,
-                       &message) == 0 &&
-           (int64_t)message.expires_at_s == expires_s;
-}
-
 static int row_open(struct store *store, const struct database_row *row, struct digest *ret_key,
                     struct token *ret_token)
 {
@@ -126,10 +111,16 @@ static int row_open(struct store *store, const struct database_row *row, struct 
     frame = secret_new(plain->bytes + DIGEST_SIZE, plain->len - DIGEST_SIZE);
     if (!frame || seal_name(&store->seal, ret_key, &name) < 0)
         return -ENOMEM;
-    if (memcmp(&name, &row->name, sizeof(name)) != 0 || !frame_is_sound(frame, row->expires_s))
+    if (memcmp(&name, &row->name, sizeof(name)) != 0 ||
+        !token_frame_is_sound(frame, row->expires_s))
         return -EBADMSG;
     *ret_token = (struct token){
-        .frame = TAKE_PTR(frame), .created_s = row->created_s, .expires_s = row->expires_s};
+        .frame = TAKE_PTR(frame),
+        .created_s = row->created_s,
+        .expires_s = row->expires_s,
+        .expires_boot_usec =
+            clock_boot_usec() + (uint64_t)(row->expires_s - clock_now().wall_s) * SECOND_USEC,
+    };
     return 0;
 }
 
@@ -433,7 +424,7 @@ int store_put(struct store *store, struct store_write *write, const struct diges
     return 0;
 }
 
-void store_purge(struct store *store)
+void store_tick(struct store *store)
 {
     pthread_mutex_lock(&store->mutex);
     store->wants_purge = true;

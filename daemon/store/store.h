@@ -13,18 +13,11 @@
 #include "digest.h"
 #include "list.h"
 #include "loop.h"
-#include "secret.h"
+#include "token.h"
 
 #define STORE_ERROR_MAX 512
 
 struct store;
-
-/* A token as it is kept and served. */
-struct token {
-    struct secret *frame; /* the answer to a GET, source "cache", ready but for its id */
-    int64_t created_s;
-    int64_t expires_s;
-};
 
 /* Called at start for each row that is whole and has not expired. Takes over @token. 0 or -errno.
  */
@@ -60,7 +53,7 @@ struct store *store_close(struct store *store);
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
               const struct token *token);
 
-/* Removes rows that have expired, in the background. */
-void store_purge(struct store *store);
+/* Once a minute: removes rows that have expired, in the background. */
+void store_tick(struct store *store);
 
 #endif

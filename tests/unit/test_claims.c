@@ -302,9 +302,21 @@ static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
                                       .issued_at_s = cases[i].issued,
                                       .not_before_s = cases[i].not_before};
 
-        if (claims_judge_time(&claims, cases[i].now) != cases[i].expected)
-            fail_msg("%s: %d", cases[i].why, claims_judge_time(&claims, cases[i].now));
+        if (claims_judge_time(&claims, cases[i].now, cases[i].now) != cases[i].expected)
+            fail_msg("%s: %d", cases[i].why,
+                     claims_judge_time(&claims, cases[i].now, cases[i].now));
     }
+}
+
+/* A wall clock that was set back by an hour: new tokens come from an hour ahead, which is known. */
+static void a_token_is_not_from_the_future_because_the_clock_went_back(void **state)
+{
+    const struct claims claims = {.expires_at_s = NOW + 7200, .issued_at_s = NOW + 3600};
+
+    (void)state;
+    assert_int_equal(claims_judge_time(&claims, NOW, NOW), PODLOGIN_TOKEN_NOT_YET_VALID);
+    assert_int_equal(claims_judge_time(&claims, NOW, NOW + 3600), PODLOGIN_OK);
+    assert_int_equal(claims_judge_time(&claims, NOW + 7200, NOW + 7200), PODLOGIN_TOKEN_EXPIRED);
 }
 
 int main(void)
@@ -312,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_claims_of_kubernetes_are_read),
         cmocka_unit_test(each_change_of_the_claims_is_judged),
+        cmocka_unit_test(a_token_is_not_from_the_future_because_the_clock_went_back),
         cmocka_unit_test(a_control_character_in_an_array_of_audiences_is_refused),
         cmocka_unit_test(the_longest_names_agree_with_their_subject),
         cmocka_unit_test(an_audience_is_one_of_them_exactly),

@@ -101,6 +101,7 @@ static void an_answer_is_of_one_class(void **state)
         {"429 with HTML", 429, 0, "<html>", OUTCOME_THROTTLED},
         {"429 with an error", 429, 0, "{\"error\":\"invalid_grant\"}", OUTCOME_THROTTLED},
         {"slow_down", 400, 0, "{\"error\":\"slow_down\"}", OUTCOME_THROTTLED},
+        {"AWS", 400, 0, "{\"error\":\"Throttling\"}", OUTCOME_THROTTLED},
         {"too_many_requests", 400, 0, "{\"error\":\"too_many_requests\"}", OUTCOME_THROTTLED},
         {"503 with Retry-After", 503, 1000, "", OUTCOME_THROTTLED},
         {"503 with Retry-After and an error", 503, 1000, "{\"error\":\"server_error\"}",

@@ -381,7 +381,7 @@ static void what_has_expired_is_not_loaded_and_goes_with_the_purge(void **state)
     assert_int_equal(put(store, 1, "pul-one", -1), 0);
     assert_int_equal(put(store, 2, "pul-two", 2000), 0);
     assert_int_equal(put(store, 4, "pul-four", 0), 0);
-    store_purge(store);
+    store_tick(store);
     assert_int_equal(put(store, 3, "pul-three", 3000), 0);
     store_close(store);
     sql("CREATE TEMP TABLE t (n CHECK (n = 2)); INSERT INTO t SELECT count(*) FROM token");
@@ -597,7 +597,7 @@ static void without_a_usable_disk_nothing_is_kept_and_that_is_said(void **state)
     snprintf(path, sizeof(path), "%s/no/dir/c.db", directory);
     store = open_good(&loaded);
     assert_true(put(store, 1, "pul-one", 1000) < 0);
-    store_purge(store);
+    store_tick(store);
     assert_true(put(store, 2, "pul-two", 1000) < 0);
     store_close(store);
 }

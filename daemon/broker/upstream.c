@@ -1,0 +1,115 @@
+#include "upstream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+enum podlogin_status status_of_outcome(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+        return PODLOGIN_OK;
+    case OUTCOME_REFUSED:
+    case OUTCOME_MISCONFIGURED:
+        return PODLOGIN_UPSTREAM_REFUSED;
+    case OUTCOME_THROTTLED:
+        return PODLOGIN_BUSY;
+    case OUTCOME_UNAVAILABLE:
+    case OUTCOME_UNTRUSTED:
+        return PODLOGIN_UPSTREAM_UNAVAILABLE;
+    case OUTCOME_NONSENSE:
+        return PODLOGIN_UPSTREAM_PROTOCOL;
+    case OUTCOMES:
+        break;
+    }
+    return PODLOGIN_INTERNAL;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static struct upstream *upstream_free(struct upstream *upstream)
+{
+    list_remove(&upstream->node);
+    free(upstream->endpoint);
+    free(upstream->ca_file);
+    free(upstream);
+    return NULL;
+}
+
+static struct upstream *upstream_new(struct list *upstreams, const char *endpoint,
+                                     const char *ca_file)
+{
+    struct upstream *upstream = calloc(1, sizeof(*upstream));
+
+    if (!upstream)
+        return NULL;
+    breaker_init(&upstream->breaker);
+    list_init(&upstream->queued);
+    list_append(upstreams, &upstream->node);
+    upstream->endpoint = strdup(endpoint);
+    upstream->ca_file = ca_file ? strdup(ca_file) : NULL;
+    if (!upstream->endpoint || (ca_file && !upstream->ca_file))
+        return upstream_free(upstream);
+    return upstream;
+}
+
+struct upstream *upstream_find(struct list *upstreams, const struct service *service)
+{
+    const struct provider_values values = service_values(service);
+    const char *endpoint = service->provider->endpoint(&values);
+    const char *ca_file = service_setting(service, "CAFile");
+
+    for (struct list *node = upstreams->next; node != upstreams; node = node->next) {
+        struct upstream *upstream = container_of(node, struct upstream, node);
+
+        if (is_same(upstream->endpoint, endpoint) && is_same(upstream->ca_file, ca_file))
+            return upstream;
+    }
+    return upstream_new(upstreams, endpoint, ca_file);
+}
+
+void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum outcome outcome,
+                     const char *detail, uint32_t retry_after_ms, uint64_t now_usec)
+{
+    struct breaker *breaker = &upstream->breaker;
+    bool was_closed = !breaker->open_until_usec;
+    unsigned n_opened = breaker->n_opened;
+    bool is_closed;
+
+    breaker_end(breaker, pass, outcome, retry_after_ms, now_usec);
+    is_closed = !breaker->open_until_usec;
+    if (!is_closed && (was_closed || pass.is_probe || n_opened != breaker->n_opened)) {
+        upstream->status = status_of_outcome(outcome);
+        snprintf(upstream->detail, sizeof(upstream->detail), "%s", detail);
+        /* once for the whole failure; whoever does not trust the server is told each time */
+        if (was_closed || outcome == OUTCOME_UNTRUSTED)
+            log_line(outcome == OUTCOME_UNTRUSTED ? LOG_ERR : LOG_WARNING,
+                     "upstream %s: no exchanges but probes: %s", upstream->endpoint, detail);
+    }
+    if (is_closed && !was_closed)
+        log_notice("upstream %s: answers again", upstream->endpoint);
+}
+
+void upstreams_forget(struct list *upstreams)
+{
+    struct list *node = upstreams->next;
+
+    while (node != upstreams) {
+        struct upstream *upstream = container_of(node, struct upstream, node);
+
+        node = node->next;
+        if (!upstream->breaker.n_in_flight && list_is_empty(&upstream->queued))
+            upstream_free(upstream);
+    }
+}
+
+void upstreams_done(struct list *upstreams)
+{
+    while (!list_is_empty(upstreams))
+        upstream_free(container_of(upstreams->next, struct upstream, node));
+}

@@ -1,0 +1,39 @@
+/*
+ * An upstream at run time: one per endpoint, whatever services go there. Its breaker, what it said
+ * when it failed last, and the logins that wait for the breaker to let them through.
+ */
+#ifndef UPSTREAM_H
+#define UPSTREAM_H
+
+#include "breaker.h"
+#include "config.h"
+#include "list.h"
+#include "podlogin-status.h"
+
+#define UPSTREAM_DETAIL_MAX 257
+
+struct upstream {
+    struct list node;
+    char *endpoint;
+    char *ca_file; /* NULL: the system's */
+    struct breaker breaker;
+    struct list queued;          /* struct login, by its node "queued" */
+    enum podlogin_status status; /* what those are told who come while the breaker is open */
+    char detail[UPSTREAM_DETAIL_MAX];
+};
+
+/* The one of @service, made if it is not among @upstreams. NULL: out of memory. */
+struct upstream *upstream_find(struct list *upstreams, const struct service *service);
+
+/* An exchange has ended. Logs when the breaker opens or closes. */
+void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum outcome outcome,
+                     const char *detail, uint32_t retry_after_ms, uint64_t now_usec);
+
+/* Forgets those that nothing goes on with, and that they failed. */
+void upstreams_forget(struct list *upstreams);
+void upstreams_done(struct list *upstreams);
+
+/* What a client is told of a failure. */
+enum podlogin_status status_of_outcome(enum outcome outcome);
+
+#endif

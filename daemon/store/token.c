@@ -1,0 +1,86 @@
+#include "token.h"
+
+#include <string.h>
+
+#include "messages.h"
+
+#define MARGIN_MAX_USEC (5 * SECOND_USEC)
+
+void token_done(struct token *token)
+{
+    secret_free(token->frame);
+    *token = (struct token){0};
+}
+
+static uint64_t margin_usec(const struct token *token)
+{
+    uint64_t tenth = token_lifetime_usec(token) / 10;
+
+    return tenth < MARGIN_MAX_USEC ? tenth : MARGIN_MAX_USEC;
+}
+
+static uint64_t wall_left_usec(const struct token *token, struct now now)
+{
+    return token->expires_s > now.wall_s ? (uint64_t)(token->expires_s - now.wall_s) * SECOND_USEC
+                                         : 0;
+}
+
+static uint64_t boot_left_usec(const struct token *token, struct now now)
+{
+    return token->expires_boot_usec > now.boot_usec ? token->expires_boot_usec - now.boot_usec : 0;
+}
+
+uint64_t token_left_usec(const struct token *token, struct now now)
+{
+    uint64_t wall = wall_left_usec(token, now), boot = boot_left_usec(token, now);
+    uint64_t left = wall < boot ? wall : boot, margin = margin_usec(token);
+
+    return left > margin ? left - margin : 0;
+}
+
+static bool frame_read(const struct secret *frame, struct message_token *ret_message)
+{
+    struct wire_header header;
+
+    if (frame->len < WIRE_HEADER_SIZE)
+        return false;
+    wire_header_read(frame->bytes, &header);
+    return header.type == MESSAGE_TOKEN && header.payload_len == frame->len - WIRE_HEADER_SIZE &&
+           wire_decode(&message_token, frame->bytes + WIRE_HEADER_SIZE, header.payload_len,
+                       ret_message) == 0;
+}
+
+bool token_frame_is_sound(const struct secret *frame, int64_t expires_s)
+{
+    struct message_token message;
+
+    return frame_read(frame, &message) && (int64_t)message.expires_at_s == expires_s;
+}
+
+int token_redate(struct token *token, struct now now)
+{
+    int64_t lifetime_s = token->expires_s - token->created_s;
+    int64_t expires_s = now.wall_s + (int64_t)(boot_left_usec(token, now) / SECOND_USEC);
+    struct message_token message;
+    struct secret *frame;
+    size_t len;
+
+    if (expires_s + 1 >= token->expires_s) /* a second is lost by rounding */
+        return 0;
+    if (!frame_read(token->frame, &message))
+        return -EBADMSG;
+    frame = secret_alloc(token->frame->len); /* a u64 takes as many bytes as before */
+    if (!frame)
+        return -ENOMEM;
+    message.expires_at_s = (uint64_t)expires_s;
+    if (wire_encode(&message_token, 0, &message, frame->bytes, frame->len, &len) < 0 ||
+        len != frame->len) {
+        secret_free(frame);
+        return -EBADMSG;
+    }
+    secret_free(token->frame);
+    token->frame = frame;
+    token->expires_s = expires_s;
+    token->created_s = expires_s - lifetime_s;
+    return 1;
+}
