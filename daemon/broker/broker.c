@@ -152,7 +152,7 @@ static void on_tick(struct timer *timer)
     loop_timer(broker->loop, &broker->tick, TICK_USEC, on_tick);
 }
 
-static int on_loaded(void *data, const struct digest *key, struct token *token)
+static int on_loaded(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
 {
     struct broker *broker = data;
     struct login *login = make_room(broker) ? login_new(broker, key) : NULL;
@@ -162,6 +162,8 @@ static int on_loaded(void *data, const struct digest *key, struct token *token)
         return -ENOMEM;
     }
     login_take_over(login, token);
+    if (is_to_be_kept)
+        list_append(&broker->unkept, &login->unkept);
     return 0;
 }
 
@@ -169,6 +171,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link,
                 struct identities *identities, const struct config *config,
                 char ret_error[STORE_ERROR_MAX])
 {
+    const struct store_settings settings = {.path = config->cache, .key = config->cache_key};
     int r;
 
     *broker = (struct broker){.loop = loop, .link = link, .identities = identities};
@@ -176,10 +179,10 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link,
     list_init(&broker->upstreams);
     list_init(&broker->unkept);
     list_init(&broker->keeps);
-    r = store_open(config->cache, config->cache_key, loop, on_loaded, broker, &broker->store,
-                   ret_error);
+    r = store_open(&settings, loop, on_loaded, broker, &broker->store, ret_error);
     if (r < 0)
         return r;
+    keep_unkept(broker);
     loop_timer(loop, &broker->tick, TICK_USEC, on_tick);
     return 0;
 }

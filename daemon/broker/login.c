@@ -16,7 +16,7 @@
 #define REFUSED_MOST_USEC  (60 * SECOND_USEC)
 #define MISCONFIGURED_USEC (60 * SECOND_USEC)
 #define REFRESH_RETRY_USEC SECOND_USEC /* at least */
-#define REFRESH_FROM       65          /* % of the lifetime; docs/decisions/0008 */
+#define REFRESH_FROM       70          /* % of the lifetime; docs/decisions/0008 */
 #define REFRESH_TO         80
 
 static const unsigned flight_may_follow[FLIGHT_STATES] = {

@@ -147,7 +147,7 @@ static int on_loaded_row(void *data, const struct database_row *row)
     }
     if (r == 0) {
         loading->n_loaded++;
-        r = loading->on_row(loading->data, &key, &token);
+        r = loading->on_row(loading->data, &key, &token, false);
     }
     return r;
 }
@@ -338,7 +338,7 @@ static int thread_start(struct store *store)
 
 DEFINE_CLEANUP(struct store *, store_close)
 
-int store_open(const char *path, const char *key_setting, struct loop *loop, store_row on_row,
+int store_open(const struct store_settings *settings, struct loop *loop, store_row on_row,
                void *data, struct store **ret_store, char ret_error[STORE_ERROR_MAX])
 {
     CLEANUP(store_closep)
@@ -356,13 +356,13 @@ int store_open(const char *path, const char *key_setting, struct loop *loop, sto
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->wake, NULL);
     store->loop = loop;
-    store->path = strdup(path);
+    store->path = strdup(settings->path);
     if (!store->path)
         return -ENOMEM;
-    r = directory_check(path, ret_error);
+    r = directory_check(store->path, ret_error);
     if (r < 0)
         return r;
-    r = seal_init(&store->seal, key_setting, path, reason);
+    r = seal_init(&store->seal, settings->key, store->path, reason);
     if (r < 0) {
         snprintf(ret_error, STORE_ERROR_MAX, "%s", reason);
         return r;

@@ -19,9 +19,17 @@
 
 struct store;
 
-/* Called at start for each row that is whole and has not expired. Takes over @token. 0 or -errno.
+struct store_settings {
+    const char *path;
+    const char *key; /* CacheKey= */
+};
+
+/*
+ * Called at start for each row that is whole and has not expired. Takes over @token. One that
+ * @is_to_be_kept is not on the disk in today's form and should be put there. 0 or -errno.
  */
-typedef int (*store_row)(void *data, const struct digest *key, struct token *token);
+typedef int (*store_row)(void *data, const struct digest *key, struct token *token,
+                         bool is_to_be_kept);
 
 /* One write under way; embedded in its owner. */
 struct store_write {
@@ -36,14 +44,14 @@ struct store_write {
 };
 
 /*
- * Opens or creates the database at @path and hands each live row to @on_row. One that is damaged,
+ * Opens or creates the database and hands each live row to @on_row. One that is damaged,
  * of a newer version or somebody else's is set aside, and an empty one begun. A database that
  * cannot be opened is no error: the store then keeps nothing, and has logged why.
  *
  * 0; -EBUSY if another daemon uses it; -EPERM if its directory or key are open to others; with a
  * sentence in @ret_error.
  */
-int store_open(const char *path, const char *key_setting, struct loop *loop, store_row on_row,
+int store_open(const struct store_settings *settings, struct loop *loop, store_row on_row,
                void *data, struct store **ret_store, char ret_error[STORE_ERROR_MAX]);
 
 /* Writes all that is under way, without calling back, and closes. */

@@ -50,12 +50,13 @@ struct loaded {
     int result;
 };
 
-static int on_row(void *data, const struct digest *key, struct token *token)
+static int on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
 {
     struct loaded *loaded = data;
     struct message_token message;
     struct wire_header header;
 
+    assert_false(is_to_be_kept);
     assert_in_range(key->bytes[0], 0, 15);
     wire_header_read(token->frame->bytes, &header);
     assert_int_equal(wire_decode(&message_token, token->frame->bytes + WIRE_HEADER_SIZE,
@@ -71,12 +72,13 @@ static int on_row(void *data, const struct digest *key, struct token *token)
 
 static int open_store(struct loaded *loaded, struct store **ret_store)
 {
+    const struct store_settings settings = {.path = path, .key = key_setting};
     char error[STORE_ERROR_MAX] = "";
     int r;
 
     *loaded = (struct loaded){0};
     *ret_store = NULL;
-    r = store_open(path, key_setting, &loop, on_row, loaded, ret_store, error);
+    r = store_open(&settings, &loop, on_row, loaded, ret_store, error);
     if (r < 0) {
         assert_null(*ret_store);
         assert_true(strlen(error) > 10);
@@ -604,13 +606,14 @@ static void without_a_usable_disk_nothing_is_kept_and_that_is_said(void **state)
 
 static void a_callback_that_fails_does_not_stop_the_daemon(void **state)
 {
+    const struct store_settings settings = {.path = path, .key = key_setting};
     char error[STORE_ERROR_MAX];
     struct loaded loaded = {.result = -ENOMEM};
     struct store *store = NULL;
 
     (void)state;
     fill();
-    assert_int_equal(store_open(path, key_setting, &loop, on_row, &loaded, &store, error), 0);
+    assert_int_equal(store_open(&settings, &loop, on_row, &loaded, &store, error), 0);
     assert_non_null(store);
     store_close(store);
 }
