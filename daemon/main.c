@@ -9,8 +9,10 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "broker.h"
+#include "clock_watch.h"
 #include "config.h"
 #include "identity.h"
 #include "link.h"
@@ -27,9 +29,11 @@ struct options {
 
 /* In the order of their making; taken down in the reverse. */
 struct daemon {
+    const char *directory; /* of the configuration */
     struct config *config;
     struct loop loop;
     struct loop_source signals;
+    struct clock_watch clock_watch;
     struct link *link;
     struct identities identities;
     struct broker broker;
@@ -45,7 +49,8 @@ static void print_help(void)
            "  --exchanger PATH  the program that speaks HTTPS (" PODLOGIN_EXCHANGER ")\n"
            "  --help            this text\n"
            "  --version         the version\n\n"
-           "Signals: SIGTERM and SIGINT end it. See podlogind(8), podlogind.conf(5).\n");
+           "Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT end it.\n"
+           " See podlogind(8), podlogind.conf(5).\n");
 }
 
 /* 1: go on; else the exit code, negated, for there is nothing more to do */
@@ -96,6 +101,71 @@ static int parse_options(int argc, char **argv, struct options *options)
     return 1;
 }
 
+static unsigned long long monotonic_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (unsigned long long)now.tv_sec * SECOND_USEC + (unsigned long long)now.tv_nsec / 1000;
+}
+
+/* These are opened once, at start. */
+static void keep_setting(const char *name, char **fresh, char **current)
+{
+    char *swapped = *fresh;
+
+    if (strcmp(*fresh, *current) != 0)
+        log_warning("%s=%s is taken when podlogind is started the next time", name, *fresh);
+    *fresh = *current;
+    *current = swapped;
+}
+
+/* The new configuration is checked whole before any of it applies. */
+static int reload(struct daemon *daemon)
+{
+    char error[INI_ERROR_MAX];
+    struct config *fresh = NULL, *before = daemon->config;
+    struct issuer **issuers;
+
+    if (config_load(daemon->directory, &fresh, error) < 0 || !fresh) {
+        log_error("%s; going on with the configuration as it was", error);
+        return -EINVAL;
+    }
+    if (identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
+        log_error("an issuer's keys cannot be set up; going on with the configuration as it was");
+        config_free(fresh);
+        return -EINVAL;
+    }
+    keep_setting("Socket", &fresh->socket, &before->socket);
+    keep_setting("Cache", &fresh->cache, &before->cache);
+    keep_setting("CacheKey", &fresh->cache_key, &before->cache_key);
+    log_init("podlogind", fresh->log_level);
+    sessions_reload(&daemon->sessions, fresh);
+    broker_reload(&daemon->broker, fresh);
+    identities_reload(&daemon->identities, fresh, issuers);
+    daemon->config = fresh;
+    config_free(before);
+    return 0;
+}
+
+static void on_hangup(struct daemon *daemon)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", monotonic_usec());
+    if (reload(daemon) == 0)
+        log_notice("the configuration was read again: %zu issuers and %zu services",
+                   daemon->config->n_issuers, daemon->config->n_services);
+    sd_notify(0, "READY=1");
+}
+
+static void on_clock_set(struct clock_watch *watch, int64_t by_usec)
+{
+    struct daemon *daemon = container_of(watch, struct daemon, clock_watch);
+
+    log_notice("the wall clock was set by %+.3f s; what expires is judged anew",
+               (double)by_usec / (double)SECOND_USEC);
+    broker_clock_was_set(&daemon->broker);
+}
+
 static void on_signal(struct loop_source *source, uint32_t events)
 {
     struct daemon *daemon = container_of(source, struct daemon, signals);
@@ -105,7 +175,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
     if (read(source->fd, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP) {
-        log_notice("SIGHUP does nothing in this version; restart to read the configuration again");
+        on_hangup(daemon);
         return;
     }
     log_notice("ending on signal %u", info.ssi_signo);
@@ -170,6 +240,9 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
                       &daemon->broker, error);
     if (r < 0)
         return fail(error, 0);
+    r = clock_watch_init(&daemon->clock_watch, &daemon->loop, on_clock_set);
+    if (r < 0)
+        return fail("the clock cannot be watched", r);
     if (daemon->config->n_services == 0)
         log_warning("no service is configured: nobody can be served");
     log_notice("serving at %s; whoever reaches it with a valid token of a pod is taken for it "
@@ -187,6 +260,7 @@ static void daemon_done(struct daemon *daemon)
     broker_done(&daemon->broker);
     identities_done(&daemon->identities);
     link_free(daemon->link);
+    clock_watch_done(&daemon->clock_watch);
     if (daemon->signals.fd >= 0)
         close(daemon->signals.fd);
     loop_done(&daemon->loop);
@@ -223,6 +297,7 @@ int main(int argc, char **argv)
         config_free(daemon.config);
         return EXIT_CODE_OK;
     }
+    daemon.directory = options.config;
     log_init("podlogind", daemon.config->log_level);
     r = daemon_run(&daemon, &options);
     daemon_done(&daemon);

@@ -14,6 +14,7 @@
 #define RETRY_BASE_USEC    (SECOND_USEC / 4)
 #define REFUSED_FIRST_USEC (5 * SECOND_USEC)
 #define REFUSED_MOST_USEC  (60 * SECOND_USEC)
+#define DELAY_USEC         SECOND_USEC /* that clients are told while the breaker is closed */
 #define MISCONFIGURED_USEC (60 * SECOND_USEC)
 #define REFRESH_RETRY_USEC SECOND_USEC /* at least */
 #define REFRESH_FROM       70          /* % of the lifetime; docs/decisions/0008 */
@@ -349,11 +350,12 @@ static void login_fail(struct login *login, const struct broker_answer *answer)
     login_answer(login, answer);
 }
 
+/* When to ask again. */
 static uint32_t delay_ms(const struct upstream *upstream, uint64_t now_usec)
 {
     uint64_t usec = breaker_delay_usec(&upstream->breaker, now_usec);
 
-    return (uint32_t)((usec + 999) / 1000);
+    return (uint32_t)((usec ? usec + 999 : DELAY_USEC) / 1000);
 }
 
 static struct broker_answer upstream_is_down(const struct upstream *upstream, uint64_t now_usec)
@@ -565,9 +567,10 @@ static void flight_failed(struct flight *flight, enum outcome outcome, char *det
     struct broker_answer answer = {
         .status = status_of_outcome(outcome),
         .detail = detail[0] ? detail : NULL,
-        .retry_after_ms = delay_ms(flight->upstream, clock_boot_usec()),
     };
 
+    if (status_info(answer.status)->is_retryable)
+        answer.retry_after_ms = delay_ms(flight->upstream, clock_boot_usec());
     log_failure(flight, status_info(answer.status)->name, detail);
     if (outcome == OUTCOME_UNAVAILABLE && flight_retry(flight))
         return;

@@ -12,6 +12,7 @@
 #include "log.h"
 
 #define JOB_DEADLINE_USEC  (15 * SECOND_USEC) /* a whole transfer, and time in the queue */
+#define HANG_USEC          (10 * SECOND_USEC) /* more than TRANSFER_TIMEOUT_MS */
 #define JOB_SENT_MAX       2
 #define RESTART_DELAY_USEC (SECOND_USEC / 2)
 #define SETTLED_USEC       SECOND_USEC /* an exchanger that lived so long restarts at once */
@@ -25,6 +26,7 @@ struct link {
     uint64_t started_usec;
     struct loop_source source; /* of the socket; fd -1: the exchanger does not run */
     struct timer restart;
+    uint64_t heard_usec; /* the latest answer */
     struct list queued;
     struct list sent;
     unsigned n_sent;
@@ -62,17 +64,22 @@ void job_cancel(struct job *job)
 }
 
 static void link_flush(struct link *link);
+static void link_lost(struct link *link, const char *how);
 
+/* The exchanger has deadlines of its own, so one that has said nothing for so long hangs. */
 static void on_deadline(struct timer *timer)
 {
     struct job *job = container_of(timer, struct job, deadline);
     struct link *link = job->link;
+    bool hangs = job->state == JOB_SENT && link->heard_usec < job->sent_usec &&
+                 clock_boot_usec() - job->sent_usec >= HANG_USEC;
 
     job_fail(job, "no answer of the exchanger in time");
-    link_flush(link); /* there is room now */
+    if (hangs)
+        link_lost(link, "does not answer");
+    else
+        link_flush(link); /* there is room now */
 }
-
-static void link_lost(struct link *link);
 
 static struct job *job_find(struct link *link, uint16_t id)
 {
@@ -113,6 +120,7 @@ static void link_flush(struct link *link)
         list_append(&link->sent, &job->node);
         link->n_sent++;
         job->state = JOB_SENT;
+        job->sent_usec = clock_boot_usec();
         job->n_sent++;
     }
     if (link->pid)
@@ -148,14 +156,15 @@ static void on_socket(struct loop_source *source, uint32_t events)
     if (events & EPOLLIN) {
         n = recv(source->fd, link->answer, sizeof(link->answer), MSG_DONTWAIT);
         if (n > 0) {
+            link->heard_usec = clock_boot_usec();
             on_result(link, link->answer, (size_t)n);
             explicit_bzero(link->answer, (size_t)n);
         } else if (n == 0 || errno != EAGAIN) {
-            link_lost(link);
+            link_lost(link, "ended");
             return;
         }
     } else if (events & (EPOLLHUP | EPOLLERR)) {
-        link_lost(link);
+        link_lost(link, "ended");
         return;
     }
     link_flush(link);
@@ -237,12 +246,12 @@ static void link_stop(struct link *link)
 }
 
 /* The exchanger is gone: what it had goes back to the queue, in its order. */
-static void link_lost(struct link *link)
+static void link_lost(struct link *link, const char *how)
 {
     bool was_settled = clock_boot_usec() - link->started_usec > SETTLED_USEC;
     struct list requeued;
 
-    log_warning("the exchanger ended with %u jobs under way; starting another", link->n_sent);
+    log_warning("the exchanger %s, with %u jobs under way; starting another", how, link->n_sent);
     link_stop(link);
     list_init(&requeued);
     while (!list_is_empty(&link->sent)) {

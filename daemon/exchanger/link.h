@@ -1,7 +1,7 @@
 /*
  * The broker's end of the socket pair: it starts the exchanger, hands jobs to it, and starts it
- * anew when it dies. A job that was under way then is handed over once more; one that has brought
- * the exchanger down twice fails. Every job ends, by an answer or by its deadline.
+ * anew when it dies or hangs. A job that was under way then is handed over once more; one that has
+ * brought the exchanger down twice fails. Every job ends, by an answer or by its deadline.
  */
 #ifndef LINK_H
 #define LINK_H
@@ -28,6 +28,7 @@ struct job {
     struct link *link;
     enum job_state state;
     unsigned n_sent;
+    uint64_t sent_usec;
     uint16_t id;
     struct secret *frame;
     struct timer deadline;

@@ -6,24 +6,18 @@
 
 #include "log.h"
 
-int identities_init(struct identities *identities, struct config *config, struct loop *loop,
+int identities_init(struct identities *identities, const struct config *config, struct loop *loop,
                     struct link *link)
 {
-    *identities = (struct identities){.config = config};
-    list_init(&identities->by_age);
-    identities->issuers =
-        calloc(config->n_issuers ? config->n_issuers : 1, sizeof(*identities->issuers));
-    if (!identities->issuers)
-        return -ENOMEM;
-    for (size_t i = 0; i < config->n_issuers; i++) {
-        int r;
+    struct issuer **issuers;
+    int r;
 
-        identities->n_issuers++; /* one that fails has something to be freed as well */
-        r = issuer_init(&identities->issuers[i], &config->issuers[i], loop, link);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    *identities = (struct identities){.loop = loop, .link = link};
+    list_init(&identities->by_age);
+    r = identities_prepare(identities, config, &issuers);
+    if (r == 0)
+        identities_reload(identities, config, issuers);
+    return r;
 }
 
 static void forget(struct identities *identities, struct identity *identity)
@@ -39,7 +33,7 @@ void identities_done(struct identities *identities)
     while (identities->by_age.next && !list_is_empty(&identities->by_age))
         forget(identities, container_of(identities->by_age.next, struct identity, age));
     for (size_t i = 0; i < identities->n_issuers; i++)
-        issuer_done(&identities->issuers[i]);
+        issuer_free(identities->issuers[i]);
     free(identities->issuers);
     digest_map_done(&identities->verified);
 }
@@ -61,9 +55,82 @@ static void remember(struct identities *identities, struct identity *identity)
 static struct issuer *issuer_find(struct identities *identities, const char *url)
 {
     for (size_t i = 0; i < identities->n_issuers; i++)
-        if (strcmp(identities->issuers[i].config->url, url) == 0)
-            return &identities->issuers[i];
+        if (strcmp(identities->issuers[i]->config->url, url) == 0)
+            return identities->issuers[i];
     return NULL;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether the keys of the one are the keys of the other, and count for the same. */
+static bool is_same_issuer(const struct issuer_config *a, const struct issuer_config *b)
+{
+    return is_same(a->url, b->url) && a->algorithms == b->algorithms &&
+           is_same(a->keys_url, b->keys_url) && is_same(a->keys_file, b->keys_file) &&
+           is_same(a->ca_file, b->ca_file);
+}
+
+static struct issuer *issuer_take_same(struct identities *identities,
+                                       const struct issuer_config *config)
+{
+    struct issuer *issuer = issuer_find(identities, config->url);
+
+    return issuer && is_same_issuer(issuer->config, config) ? issuer : NULL;
+}
+
+/* Those of @fresh that are not @identities' own. */
+static void free_new_ones(struct identities *identities, struct issuer **fresh, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fresh[i] && issuer_find(identities, fresh[i]->config->url) != fresh[i])
+            issuer_free(fresh[i]);
+    free(fresh);
+}
+
+int identities_prepare(struct identities *identities, const struct config *config,
+                       struct issuer ***ret_issuers)
+{
+    struct issuer **fresh = calloc(config->n_issuers ? config->n_issuers : 1, sizeof(*fresh));
+
+    if (!fresh)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->n_issuers; i++) {
+        const struct issuer_config *issuer = &config->issuers[i];
+        int r = 0;
+
+        fresh[i] = issuer_take_same(identities, issuer);
+        if (!fresh[i])
+            r = issuer_new(issuer, identities->loop, identities->link, &fresh[i]);
+        if (r < 0) {
+            free_new_ones(identities, fresh, config->n_issuers);
+            return r;
+        }
+    }
+    *ret_issuers = fresh;
+    return 0;
+}
+
+void identities_reload(struct identities *identities, const struct config *config,
+                       struct issuer **issuers)
+{
+    struct issuer **before = identities->issuers;
+    size_t n_before = identities->n_issuers;
+
+    identities->issuers = issuers;
+    identities->n_issuers = config->n_issuers;
+    identities->generation++;
+    for (size_t i = 0; i < config->n_issuers; i++)
+        issuer_reload(issuers[i], &config->issuers[i]);
+    for (struct list *node = identities->by_age.next; node != &identities->by_age;
+         node = node->next)
+        failures_clear(&container_of(node, struct identity, age)->refusals);
+    for (size_t i = 0; i < n_before; i++)
+        if (issuer_find(identities, before[i]->config->url) != before[i])
+            issuer_free(before[i]);
+    free(before);
 }
 
 enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
@@ -101,7 +168,6 @@ enum podlogin_status identities_find(struct identities *identities, const void *
     status = claims_read(identity->payload, &identity->claims, ret_reason);
     if (status != PODLOGIN_OK)
         return status;
-    identity->issuer = issuer_find(identities, identity->claims.issuer);
     *ret_identity = TAKE_PTR(identity);
     return PODLOGIN_OK;
 }
@@ -192,9 +258,12 @@ int identity_judge(struct identities *identities, struct identity *identity,
                    const struct service *service, struct now now, bool may_wait,
                    enum podlogin_status *ret_status, const char **ret_reason)
 {
+    if (identity->generation != identities->generation)
+        identity->issuer = issuer_find(identities, identity->claims.issuer);
+    identity->generation = identities->generation;
     *ret_reason = NULL;
     *ret_status = PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
-    if (!identity->issuer || (service && identity->issuer != &identities->issuers[service->issuer]))
+    if (!identity->issuer || (service && identity->issuer != identities->issuers[service->issuer]))
         return 0;
     *ret_status = PODLOGIN_TOKEN_WRONG_AUDIENCE;
     if (service && !claims_have_audience(&identity->claims, service->audience))
@@ -217,14 +286,6 @@ int identity_judge(struct identities *identities, struct identity *identity,
     if (*ret_status == PODLOGIN_TOKEN_MALFORMED)
         *ret_reason = "it lives longer than a day: use a projected token";
     return 0;
-}
-
-void identities_forget_refusals(struct identities *identities)
-{
-    struct list *node = identities->by_age.next;
-
-    for (; node != &identities->by_age; node = node->next)
-        failures_clear(&container_of(node, struct identity, age)->refusals);
 }
 
 struct identity *identity_ref(struct identity *identity)

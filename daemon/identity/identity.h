@@ -28,6 +28,7 @@ struct identity {
     json_t *payload;
     struct claims claims;       /* point into the payload */
     struct issuer *issuer;      /* NULL: none that is configured */
+    uint64_t generation;        /* of the issuers when it was looked up */
     struct jws *jws;            /* until it is verified */
     struct jwk *key;            /* that verified it; NULL: not yet */
     uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not verified yet */
@@ -38,17 +39,29 @@ struct identity {
 };
 
 struct identities {
-    struct config *config;
-    struct issuer *issuers;
+    struct loop *loop;
+    struct link *link;
+    struct issuer **issuers; /* as in the configuration */
     size_t n_issuers;
+    uint64_t generation; /* grows with each reload */
     struct digest_map verified;
     struct list by_age;
     int64_t latest_offset_s; /* of the wall clock from the boot clock, the greatest ever seen */
 };
 
-int identities_init(struct identities *identities, struct config *config, struct loop *loop,
+int identities_init(struct identities *identities, const struct config *config, struct loop *loop,
                     struct link *link);
 void identities_done(struct identities *identities);
+
+/*
+ * A new configuration, in two steps, since the first can fail: the issuers that it needs are made,
+ * then it applies. Issuers whose settings have not changed go on with the keys they have; what
+ * upstreams have refused is forgotten; who waits for keys of an issuer that is gone is called.
+ */
+int identities_prepare(struct identities *identities, const struct config *config,
+                       struct issuer ***ret_issuers);
+void identities_reload(struct identities *identities, const struct config *config,
+                       struct issuer **issuers);
 
 /*
  * Finds or parses the token in @jwt. Nothing that is not verified yet is believed by
@@ -75,9 +88,6 @@ int identity_judge(struct identities *identities, struct identity *identity,
 
 /* By either clock. */
 bool identity_has_expired(const struct identity *identity, struct now now);
-
-/* What upstreams have refused may be asked for again. */
-void identities_forget_refusals(struct identities *identities);
 
 struct identity *identity_ref(struct identity *identity);
 struct identity *identity_unref(struct identity *identity);

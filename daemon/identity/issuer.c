@@ -129,24 +129,49 @@ static int issuer_fetch(struct issuer *issuer)
     return link_submit(issuer->link, &issuer->job, &job_keys, &keys, on_fetched);
 }
 
-int issuer_init(struct issuer *issuer, const struct issuer_config *config, struct loop *loop,
-                struct link *link)
+int issuer_new(const struct issuer_config *config, struct loop *loop, struct link *link,
+               struct issuer **ret_issuer)
 {
+    CLEANUP(issuer_freep)
+    struct issuer *issuer = calloc(1, sizeof(*issuer));
     int r;
 
-    *issuer = (struct issuer){.config = config, .loop = loop, .link = link};
+    if (!issuer)
+        return -ENOMEM;
+    issuer->config = config;
+    issuer->loop = loop;
+    issuer->link = link;
     list_init(&issuer->waiters);
     issuer->attempt_usec = clock_boot_usec();
     r = issuer_fetch(issuer);
-    return r < 0 ? r : 0;
+    if (r < 0)
+        return r;
+    *ret_issuer = TAKE_PTR(issuer);
+    return 0;
 }
 
-void issuer_done(struct issuer *issuer)
+void issuer_reload(struct issuer *issuer, const struct issuer_config *config)
 {
+    bool is_fresh = issuer->config == config;
+
+    issuer->config = config;
+    if (config->keys_file && !is_fresh)
+        issuer_fetch(issuer);
+}
+
+struct issuer *issuer_free(struct issuer *issuer)
+{
+    struct jwks none = {0};
+
+    if (!issuer)
+        return NULL;
     if (issuer->job.state != JOB_IDLE)
         job_cancel(&issuer->job);
     timer_unset(&issuer->refresh);
-    jwks_done(&issuer->jwks);
+    jwks_replace(&issuer->jwks, &none);
+    wake_waiters(issuer);
+    free(issuer);
+    return NULL;
 }
 
 enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter)

@@ -34,9 +34,16 @@ struct key_waiter {
 };
 
 /* Begins the first fetch; a key file that cannot be read is an error at once. 0 or -errno. */
-int issuer_init(struct issuer *issuer, const struct issuer_config *config, struct loop *loop,
-                struct link *link);
-void issuer_done(struct issuer *issuer);
+int issuer_new(const struct issuer_config *config, struct loop *loop, struct link *link,
+               struct issuer **ret_issuer);
+
+/* The same issuer in a new configuration; a key file is read again. */
+void issuer_reload(struct issuer *issuer, const struct issuer_config *config);
+
+/* Its keys count as withdrawn; those who wait for keys are called. */
+struct issuer *issuer_free(struct issuer *issuer);
+
+DEFINE_CLEANUP(struct issuer *, issuer_free)
 
 enum key_fetch {
     KEYS_UNDER_WAY, /* the waiter is called when the fetch has ended */

@@ -7,6 +7,8 @@
 
 #include "request.h"
 
+#define RELOAD_RETRY_MS 100
+
 static void on_ready(struct loop_source *source, uint32_t events);
 
 struct connection *connection_new(struct sessions *sessions, int fd)
@@ -116,6 +118,25 @@ void connection_answer_error(struct connection *connection, uint16_t id,
     };
 
     connection_answer(connection, &message_error, id, &error);
+}
+
+void connection_reload(struct connection *connection, const struct config *config)
+{
+    struct list *node = connection->requests.next;
+
+    while (node != &connection->requests) {
+        struct request *request = container_of(node, struct request, node);
+
+        node = node->next;
+        if (request_reload(request, config))
+            continue;
+        connection_answer_error(connection, request->ask.id, PODLOGIN_BUSY,
+                                "the service's configuration has changed; ask again",
+                                RELOAD_RETRY_MS);
+        request_free(request);
+    }
+    if (connection->is_broken)
+        connection_free(connection);
 }
 
 static void on_login(struct connection *connection, struct wire_bytes jwt)

@@ -29,6 +29,9 @@ struct connection {
 struct connection *connection_new(struct sessions *sessions, int fd);
 void connection_free(struct connection *connection);
 
+/* Goes over to @config: ends those who wait for what is not in it any more. */
+void connection_reload(struct connection *connection, const struct config *config);
+
 /* Answers a request. What goes wrong makes the connection broken, and is nobody else's trouble. */
 void connection_answer(struct connection *connection, const struct wire_message *message,
                        uint16_t id, const void *values);

@@ -7,7 +7,8 @@
 #include "admission.h"
 #include "log.h"
 
-#define KEYS_RETRY_MS 30000
+#define KEYS_RETRY_MS     30000
+#define DEADLINE_RETRY_MS 1000
 
 /* What a request lacks for its answer. */
 enum need {
@@ -211,8 +212,10 @@ static void on_deadline(struct timer *timer)
     char detail[64];
 
     snprintf(detail, sizeof(detail), "no answer within %u ms", request->ask.timeout_ms);
-    refuse(request->connection, &request->ask,
-           waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE : PODLOGIN_UPSTREAM_UNAVAILABLE, detail);
+    connection_answer_error(request->connection, request->ask.id,
+                            waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE
+                                           : PODLOGIN_UPSTREAM_UNAVAILABLE,
+                            detail, DEADLINE_RETRY_MS);
     request_end(request);
 }
 
@@ -236,6 +239,19 @@ static struct request *request_new(struct connection *connection, const struct a
     loop_timer(connection->sessions->loop, &request->deadline, ask->timeout_ms * UINT64_C(1000),
                on_deadline);
     return request;
+}
+
+bool request_reload(struct request *request, const struct config *config)
+{
+    const struct service *before = request->ask.service, *now;
+
+    if (!before)
+        return true;
+    now = config_service(config, before->name, strlen(before->name));
+    if (!now || memcmp(&now->digest, &before->digest, sizeof(now->digest)) != 0)
+        return false;
+    request->ask.service = request->broker_waiter.service = now;
+    return true;
 }
 
 static void serve(struct connection *connection, struct ask *ask)

@@ -31,6 +31,10 @@ int request_get(struct connection *connection, const struct wire_header *header,
 int request_whoami(struct connection *connection, const struct wire_header *header,
                    const uint8_t *payload);
 
+/* Goes over to @config. False: its service is gone or changed, and nothing waits for it any more.
+ */
+bool request_reload(struct request *request, const struct config *config);
+
 void request_free(struct request *request);
 
 #endif

@@ -150,6 +150,19 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
     return loop_add(loop, &sessions->listener, EPOLLIN);
 }
 
+void sessions_reload(struct sessions *sessions, const struct config *config)
+{
+    struct list *node = sessions->connections.next;
+
+    sessions->config = config;
+    while (node != &sessions->connections) {
+        struct connection *connection = container_of(node, struct connection, node);
+
+        node = node->next;
+        connection_reload(connection, config);
+    }
+}
+
 void sessions_done(struct sessions *sessions)
 {
     if (sessions->listener.fd >= 0) {

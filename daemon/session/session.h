@@ -30,6 +30,9 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
                   struct identities *identities, struct broker *broker,
                   char ret_error[SESSION_ERROR_MAX]);
 
+/* Goes over to @config; connections stay, and so do those who wait for services that stay. */
+void sessions_reload(struct sessions *sessions, const struct config *config);
+
 /* Closes all connections; waiting clients connect to the next daemon. */
 void sessions_done(struct sessions *sessions);
 

@@ -1,0 +1,225 @@
+"""A login's whole life: refreshed before it ends, kept while the configuration changes."""
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+import unittest
+import unittest.mock
+
+from node import NodeCase, scale, wait_all, wait_for
+from protocol_client import Client, ServerError
+
+TRY_AGAIN = 75
+
+
+class Steady(NodeCase):
+    """Short-lived tokens in constant use: nobody waits after the first, and little is exchanged."""
+
+    def test_nobody_waits_after_the_first(self):
+        n, ttl_s, duration_s = scale((10, 12, 30), (50, 60, 3600))
+        self.standin.configure_upstream(expires_in=ttl_s)
+        self.node.start()
+        jwts = [self.mint(serviceaccount=f"sa-{i}", lifetime=7200) for i in range(n)]
+        clients = [Client(str(self.node.socket), timeout=30, jwt=jwt) for jwt in jwts]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.get("pulumi")
+        begun = time.monotonic()
+        n_asked = n_waited = 0
+        while time.monotonic() < begun + duration_s:
+            for client in clients:
+                answer = client.get("pulumi")
+                n_asked += 1
+                n_waited += answer.source != 1
+                self.assertGreater(answer.expires_at_s, time.time())
+            time.sleep(0.25)
+        margin_s = min(5, ttl_s / 10)
+        least = n * (1 + duration_s // (ttl_s - margin_s))
+        ratio = self.exchanges() / least
+        print(f"\n{n_asked} requests of {n} accounts in {duration_s} s with tokens of {ttl_s} s: "
+              f"{n_waited} waited, {self.exchanges()} exchanges, {ratio:.3f} of the least")
+        self.assertEqual(n_waited, 0)
+        self.assertLess(ratio, 1.3 if duration_s > 100 else 1.7)
+
+
+class Hanging(NodeCase):
+    def test_an_exchanger_that_hangs_is_replaced(self):
+        self.node.start()
+        self.assert_served(self.mint())
+        pid = self.node.exchanger_pid()
+        os.kill(pid, signal.SIGSTOP)
+        cold = self.node.spawn("token", "--timeout", "40s",
+                               token_file=self.node.jwt_file(self.mint(serviceaccount="cold")))
+        code, _, error = wait_all([cold])[0]
+        self.assertEqual(code, 0, error)
+        self.assertNotEqual(self.node.exchanger_pid(), pid)
+        self.assertIn("does not answer", self.node.log())
+
+
+class Reload(NodeCase):
+    def reload(self, sentence):
+        before = self.node.log().count(sentence)
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.node.log().count(sentence) > before, what=sentence)
+
+    DONE = "the configuration was read again"
+
+    def test_a_new_service_is_there_and_a_removed_one_gone(self):
+        self.node.service("old")
+        self.node.start()
+        self.assert_served(self.mint(), "old")
+        self.node.service("new", audience="urn:new")
+        (self.node.etc / "services.d/old.conf").unlink()
+        self.reload(self.DONE)
+        self.assertEqual(self.get(self.mint(), "old")[0], 78)
+        self.assert_served(self.mint(audience=["urn:new"]), "new")
+
+    def test_connections_stay_unchanged_services_hit_and_changed_ones_miss(self):
+        self.node.service("other")
+        self.node.start()
+        with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
+            client.get("pulumi")
+            client.get("other")
+            # the same rules in other words, and a service that asks for something else
+            self.node.service("pulumi", rules='[Allow "all of ci"]\nsub=system:serviceaccount:ci:*')
+            self.node.service("other", provider="Scope=")
+            path = self.node.etc / "services.d/other.conf"
+            path.write_text(path.read_text().replace("Expiration=2h", "Expiration=1h"))
+            self.reload(self.DONE)
+            self.assertEqual(client.get("pulumi").source, 1)
+            self.assertEqual(client.get("other").source, 2)
+
+    def test_new_rules_hold_for_tokens_at_hand(self):
+        self.node.start()
+        with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
+            client.get("pulumi")
+            self.node.service("pulumi", rules='[Allow "others"]\n"kubernetes.io".namespace=prod')
+            self.reload(self.DONE)
+            with self.assertRaises(ServerError) as refused:
+                client.get("pulumi")
+            self.assertEqual(refused.exception.name, "POLICY_DENIED")
+
+    def test_a_bad_configuration_changes_nothing(self):
+        self.node.service("gone")
+        self.node.start()
+        self.assert_served(self.mint(), "gone")
+        (self.node.etc / "services.d/gone.conf").unlink()
+        self.node.write("services.d/zzz.conf", "[Service]\nProvider=nobody\n")
+        self.reload("going on with the configuration as it was")
+        self.assertIn("zzz.conf:2: ", self.node.log())
+        self.assertEqual(self.assert_served(self.mint(), "gone")["source"], "cache")
+
+    def test_who_waits_for_a_service_that_goes_is_told(self):
+        self.standin.fault_upstream(kind="hang")
+        self.node.service("gone", audience="urn:gone")
+        self.node.start()
+        gone = self.node.spawn("token", "gone", token_file=self.node.jwt_file(
+            self.mint(audience=["urn:gone"]), "gone"))
+        stays = self.node.spawn("token", token_file=self.node.jwt_file(self.mint(), "stays"))
+        wait_for(lambda: self.standin.counts()["exchanges_in_flight"] >= 2)
+        (self.node.etc / "services.d/gone.conf").unlink()
+        self.reload(self.DONE)
+        code, _, error = wait_all([gone])[0]
+        self.assertEqual(code, TRY_AGAIN)
+        self.assertIn("configuration has changed", error)
+        self.standin.fault_upstream()
+        code, _, error = wait_all([stays])[0]
+        self.assertEqual(code, 0, error)
+
+    def test_an_issuer_whose_settings_change_fetches_its_keys_anew(self):
+        self.node.start()
+        with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
+            client.get("pulumi")
+            fetches = self.standin.counts()["keys"]
+            self.reload(self.DONE)
+            client.get("pulumi")
+            self.assertEqual(self.standin.counts()["keys"], fetches)
+            self.node.issuer("eks", algorithms="ES256")
+            self.reload(self.DONE)
+            with self.assertRaises(ServerError) as refused:
+                client.get("pulumi")
+            self.assertEqual(refused.exception.name, "TOKEN_BAD_ALGORITHM")
+            self.node.issuer("eks", algorithms="ES256 RS256")
+            self.reload(self.DONE)
+            self.assertEqual(client.get("pulumi").source, 1)
+            self.assertGreater(self.standin.counts()["keys"], fetches)
+
+    def test_a_removed_issuer_is_not_believed_any_more(self):
+        self.node.start()
+        with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
+            client.get("pulumi")
+            self.node.issuer("eks", url="https://issuer.invalid/id/OTHER")
+            self.reload(self.DONE)
+            with self.assertRaises(ServerError) as refused:
+                client.get("pulumi")
+            self.assertEqual(refused.exception.name, "TOKEN_UNTRUSTED_ISSUER")
+
+    def test_a_refusal_is_forgotten(self):
+        self.standin.policies([])
+        self.node.start()
+        jwt = self.mint()
+        self.assertEqual(self.get(jwt)[0], 77)
+        self.standin.policies("allow-all")
+        self.assertEqual(self.get(jwt)[0], 77)
+        self.assertEqual(self.exchanges(), 1)
+        self.reload(self.DONE)
+        self.assert_served(jwt)
+
+    def test_what_needs_a_new_start_is_said(self):
+        self.node.start()
+        path = self.node.etc / "podlogind.conf"
+        path.write_text(path.read_text().replace("podlogin.sock", "other.sock"))
+        self.reload(self.DONE)
+        self.assertIn("other.sock is taken when podlogind is started the next time",
+                      self.node.log())
+        self.assert_served(self.mint())
+
+    def test_a_storm_of_requests_and_reloads(self):
+        self.node.start()
+        jwts = [self.mint(serviceaccount=f"sa-{i}") for i in range(8)]
+        is_over = threading.Event()
+        failures = []
+
+        def ask(jwt):
+            while not is_over.is_set():
+                try:
+                    with Client(str(self.node.socket), timeout=20, jwt=jwt) as client:
+                        for _ in range(20):
+                            client.get("pulumi")
+                except (OSError, ServerError) as error:
+                    failures.append(str(error))
+
+        threads = [threading.Thread(target=ask, args=(jwt,)) for jwt in jwts]
+        for thread in threads:
+            thread.start()
+        for i in range(scale(20, 300)):
+            self.node.service(f"service-{i % 3}", audience=f"urn:{i}")
+            self.node.issuer("eks", algorithms="RS256 ES256" if i % 2 else "RS256")
+            self.reload(self.DONE)
+        is_over.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([error for error in failures if "ISSUER_UNAVAILABLE" not in error], [])
+
+    def test_the_manager_is_told(self):
+        path = os.path.join(tempfile.mkdtemp(dir=self.root), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(10)
+            with unittest.mock.patch.dict(os.environ, NOTIFY_SOCKET=path):
+                self.node.start(wait=False)
+            received = ""
+            while "READY=1" not in received:
+                received += notify.recv(4096).decode() + "\n"
+            self.node.process.send_signal(signal.SIGHUP)
+            received = notify.recv(4096).decode()
+            self.assertIn("RELOADING=1\nMONOTONIC_USEC=", received)
+            while "READY=1" not in received:
+                received += notify.recv(4096).decode() + "\n"
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+"""The upstream is down, in each way there is: whoever has a token does not notice."""
+
+import os
+import time
+import unittest
+
+from node import NodeCase, scale
+from protocol_client import Client, ServerError
+from proxy import BLACK_HOLE, FORWARD, REFUSE, Proxy
+
+
+def port_of(url):
+    return int(url.rsplit(":", 1)[1])
+
+
+class Outage(NodeCase):
+    """Each way for an upstream to be down, from before the refresh is due until after."""
+
+    TTL_S = scale(10, 60)
+    RETRY_AFTER = scale("2", "20")
+    KINDS = {
+        "refused": lambda case, proxy: proxy.set_mode(REFUSE),
+        "black hole": lambda case, proxy: proxy.set_mode(BLACK_HOLE),
+        "503": lambda case, proxy: case.standin.fault_upstream(kind="status", status=503),
+        "429": lambda case, proxy: case.standin.fault_upstream(kind="status", status=429,
+                                                               retry_after=case.RETRY_AFTER),
+        "garbage": lambda case, proxy: case.standin.fault_upstream(kind="garbage"),
+        "untrusted": lambda case, proxy: proxy.set_mode(FORWARD, port_of(case.standin.untrusted)),
+    }
+
+    def setUp(self):
+        super().setUp()
+        self.standin.configure_upstream(expires_in=self.TTL_S)
+        self.proxy = Proxy(port_of(self.standin.upstream))
+        self.addCleanup(self.proxy.stop)
+
+    def down(self, kind):
+        n = 8
+        self.node.service("pulumi", api_url=f"https://localhost:{self.proxy.port}")
+        self.node.start()
+        jwts = [self.mint(serviceaccount=f"sa-{i}", lifetime=7200) for i in range(n)]
+        clients = [Client(str(self.node.socket), timeout=30, jwt=jwt) for jwt in jwts]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.get("pulumi")
+        begun, log_len = time.monotonic(), len(self.node.log())
+        self.KINDS[kind](self, self.proxy)
+        n_served = 0
+        # longer than the refresh window, which ends at 80 %; the margin is a tenth or 5 s
+        while time.monotonic() < begun + self.TTL_S - min(5, self.TTL_S / 10) - 1.5:
+            for client in clients:
+                self.assertEqual(client.get("pulumi").source, 1)
+                n_served += 1
+            time.sleep(0.05)
+        failures = self.node.log()[log_len:].count("the exchange failed")
+        if kind != "black hole":  # where each attempt takes its whole 8 s
+            self.assertGreater(failures, 0, "the refresh was never due")
+        while True:  # the tokens end, and requests fail fast, with a delay
+            try:
+                clients[0].get("pulumi")
+            except ServerError as error:
+                self.assertIn(error.name, ("UPSTREAM_UNAVAILABLE", "BUSY", "UPSTREAM_PROTOCOL"))
+                break
+            self.assertLess(time.monotonic(), begun + self.TTL_S + 1, "served after its end")
+            time.sleep(0.05)
+        self.standin.fault_upstream()
+        self.proxy.set_mode(FORWARD, port_of(self.standin.upstream))
+        attempts = self.recover(clients)
+        print(f"\n{kind}: {n_served} requests served while it was down, {failures} attempts "
+              f"upstream; back at attempt {attempts}")
+
+    def recover(self, clients):
+        """A client that waits as it is told; how many times it has to ask until it is served."""
+        before = self.node.log().count("the exchange failed")
+        for asked in range(1, 200):
+            try:
+                clients[0].get("pulumi")
+                # the first exchange after the upstream is back succeeds: it is the probe
+                self.assertEqual(self.node.log().count("the exchange failed"), before)
+                return asked
+            except ServerError as error:
+                self.assertGreater(error.retry_after_ms, 0)
+                time.sleep(error.retry_after_ms / 1000)
+        return self.fail("the upstream is back, and nobody notices")
+
+    def test_connections_are_refused(self):
+        self.down("refused")
+
+    def test_nothing_comes_back(self):
+        self.down("black hole")
+
+    def test_status_503(self):
+        self.down("503")
+
+    def test_throttled(self):
+        self.down("429")
+
+    def test_garbage(self):
+        self.down("garbage")
+
+    def test_a_certificate_that_nobody_signed(self):
+        if scale(True, False) and not os.environ.get("PODLOGIN_SLOW"):
+            self.skipTest("a minute's pause, which the unit test of the broker simulates")
+        self.down("untrusted")
+
+
+if __name__ == "__main__":
+    unittest.main()
