@@ -1,7 +1,12 @@
 #include "clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
+
+#include "cleanup.h"
 
 struct now clock_now(void)
 {
@@ -25,6 +30,35 @@ int64_t clock_wall_usec(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec * (int64_t)SECOND_USEC + now.tv_nsec / 1000;
+}
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* proc(5): a random UUID, hyphens in it. */
+int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
+{
+    CLEANUP(fd_closep)
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    char text[64] = "";
+    size_t n = 0;
+
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+        return -errno;
+    memset(ret_id, 0, BOOT_ID_SIZE);
+    for (const char *c = text; *c && n < 2 * BOOT_ID_SIZE; c++) {
+        int digit = hex_digit(*c);
+
+        if (digit < 0)
+            continue;
+        ret_id[n / 2] = (uint8_t)(ret_id[n / 2] << 4 | digit);
+        n++;
+    }
+    return n == 2 * BOOT_ID_SIZE ? 0 : -EBADMSG;
 }
 
 uint64_t random_below(uint64_t below)

@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-#define SECOND_USEC UINT64_C(1000000)
+#define SECOND_USEC  UINT64_C(1000000)
+#define BOOT_ID_SIZE 16
 
 struct now {
     int64_t wall_s;     /* seconds since 1970 */
@@ -20,6 +21,9 @@ struct now {
 struct now clock_now(void);
 uint64_t clock_boot_usec(void);
 int64_t clock_wall_usec(void);
+
+/* Tells boots apart, whose boot clocks have nothing in common. 0 or -errno. */
+int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE]);
 
 /* An even distribution over [0, @below), for jitter; 0 for 0. No cryptographic promise. */
 uint64_t random_below(uint64_t below);

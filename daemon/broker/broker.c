@@ -51,7 +51,7 @@ static bool make_room(struct broker *broker)
 {
     struct list *node = broker->by_age.next;
 
-    if (broker->logins.n < LOGINS_MAX)
+    if (broker->logins.n < broker->logins_max)
         return true;
     for (; node != &broker->by_age; node = node->next) {
         struct login *login = container_of(node, struct login, age);
@@ -152,34 +152,61 @@ static void on_tick(struct timer *timer)
     loop_timer(broker->loop, &broker->tick, TICK_USEC, on_tick);
 }
 
+/* Two rows of one login may be there after the key was changed: the one that ends later counts. */
 static int on_loaded(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
 {
     struct broker *broker = data;
-    struct login *login = make_room(broker) ? login_new(broker, key) : NULL;
+    struct login *login = login_find(broker, key);
 
+    if (login && login->token.expires_s >= token->expires_s) {
+        token_done(token);
+        return 0;
+    }
+    if (!login && make_room(broker))
+        login = login_new(broker, key);
     if (!login) {
         token_done(token);
         return -ENOMEM;
     }
     login_take_over(login, token);
     if (is_to_be_kept)
-        list_append(&broker->unkept, &login->unkept);
+        login_mark_unkept(login);
     return 0;
+}
+
+static void on_empty(void *data)
+{
+    struct broker *broker = data;
+
+    for (struct list *node = broker->by_age.next; node != &broker->by_age; node = node->next) {
+        struct login *login = container_of(node, struct login, age);
+
+        if (login->token.frame)
+            login_mark_unkept(login);
+    }
+    keep_unkept(broker);
 }
 
 int broker_init(struct broker *broker, struct loop *loop, struct link *link,
                 struct identities *identities, const struct config *config,
                 char ret_error[STORE_ERROR_MAX])
 {
-    const struct store_settings settings = {.path = config->cache, .key = config->cache_key};
+    const struct store_settings settings = {
+        .path = config->cache,
+        .key = config->cache_key,
+        .is_key_beside_allowed = config->is_key_beside_allowed,
+        .rows_max = config->cache_rows,
+        .events = {.data = broker, .on_row = on_loaded, .on_empty = on_empty},
+    };
     int r;
 
-    *broker = (struct broker){.loop = loop, .link = link, .identities = identities};
+    *broker = (struct broker){
+        .loop = loop, .link = link, .identities = identities, .logins_max = config->cache_rows};
     list_init(&broker->by_age);
     list_init(&broker->upstreams);
     list_init(&broker->unkept);
     list_init(&broker->keeps);
-    r = store_open(&settings, loop, on_loaded, broker, &broker->store, ret_error);
+    r = store_open(&settings, loop, &broker->store, ret_error);
     if (r < 0)
         return r;
     keep_unkept(broker);

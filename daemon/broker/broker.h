@@ -12,14 +12,13 @@
 #include "link.h"
 #include "store.h"
 
-#define LOGINS_MAX 10000
-
 struct broker {
     struct loop *loop;
     struct link *link;
     struct identities *identities;
     struct store *store;
     struct digest_map logins;
+    size_t logins_max;
     struct list by_age;
     struct list upstreams;
     struct failures misconfigured; /* by digest of the service */

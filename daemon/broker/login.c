@@ -141,7 +141,7 @@ static int keep(struct login *login, const struct token *token)
     return 0;
 }
 
-static void mark_unkept(struct login *login)
+void login_mark_unkept(struct login *login)
 {
     list_remove(&login->unkept);
     list_append(&login->broker->unkept, &login->unkept);
@@ -153,7 +153,7 @@ void login_keep(struct login *login)
         return;
     list_remove(&login->unkept);
     if (keep(login, &login->token) < 0)
-        mark_unkept(login);
+        login_mark_unkept(login);
 }
 
 static void login_settle(struct login *login);
@@ -172,7 +172,7 @@ static void on_kept(struct store_write *write, int result)
     broker = login->broker;
     login->keep = NULL;
     if (result < 0)
-        mark_unkept(login);
+        login_mark_unkept(login);
     else
         list_remove(&login->unkept);
     if (login->flight && login->flight->state == FLIGHT_STORING)
@@ -278,7 +278,7 @@ void login_drop_expired(struct login *login, struct now now)
 void login_clock_was_set(struct login *login, struct now now)
 {
     if (login->token.frame && token_redate(&login->token, now) > 0)
-        mark_unkept(login);
+        login_mark_unkept(login);
 }
 
 bool login_reload(struct login *login, const struct config *config)
@@ -314,7 +314,7 @@ static void login_settle(struct login *login)
 
     /* the clock may have been set while it was written */
     if (token_redate(&login->flight->fresh, clock_now()) > 0)
-        mark_unkept(login);
+        login_mark_unkept(login);
     login_take_over(login, &login->flight->fresh);
     flight_free(login->flight);
     login->was_used = is_awaited;
@@ -335,7 +335,7 @@ static void flight_store(struct flight *flight)
     flight_move(flight, FLIGHT_STORING);
     /* committed before the answer leaves, so that what a client has seen survives a crash */
     if (keep(login, &flight->fresh) < 0) {
-        mark_unkept(login);
+        login_mark_unkept(login);
         login_settle(login);
         return;
     }

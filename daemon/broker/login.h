@@ -77,6 +77,9 @@ void login_used(struct login *login, struct identity *identity, const struct ser
 bool login_lead(struct login *login, struct identity *leader, const struct service *service,
                 struct broker_answer *ret_answer);
 
+/* Its token is not on the disk as it should be. */
+void login_mark_unkept(struct login *login);
+
 /* Begins to write its token, if that is not on the disk as it should be. */
 void login_keep(struct login *login);
 

@@ -170,6 +170,7 @@ int config_load(const char *directory, struct config **ret_config, char ret_erro
     if (!config || asprintf(&path, "%s/podlogind.conf", directory) < 0)
         return -ENOMEM;
     config->log_level = LOG_INFO;
+    config->cache_rows = CACHE_ROWS_DEFAULT;
     r = daemon_file_read(path, config, ret_error);
     if (r == 0)
         r = load_directory(config, directory, "issuers.d", load_issuer, ret_error);

@@ -5,6 +5,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,9 @@
 #include "policy.h"
 #include "provider.h"
 
-#define CONFIG_DIRECTORY "/etc/podlogin"
+#define CONFIG_DIRECTORY   "/etc/podlogin"
+#define CACHE_ROWS_DEFAULT 10000
+#define CACHE_ROWS_MAX     1000000
 
 /* Signature algorithms (RFC 7518, section 3.1), one bit each. */
 enum algorithm {
@@ -65,6 +68,8 @@ struct config {
     char *socket;
     char *cache;
     char *cache_key;
+    bool is_key_beside_allowed;
+    uint32_t cache_rows; /* the most, on the disk and in memory */
     int log_level;
     struct issuer_config *issuers;
     size_t n_issuers;

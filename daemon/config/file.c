@@ -71,9 +71,34 @@ static const char *parse_url(const char *value, void *ret_member)
 
 static const char *parse_cache_key(const char *value, void *ret_member)
 {
-    if (strcmp(value, "runtime") != 0 && strncmp(value, "file:/", 6) != 0)
-        return "runtime, or file: and a path";
+    static const char credential[] = "credential:";
+    const char *name = value + strlen(credential);
+    bool is_credential = strncmp(value, credential, strlen(credential)) == 0;
+
+    if (is_credential && (!*name || strchr(name, '/') || *name == '.'))
+        return "credential: and the name of one";
+    if (!is_credential && strcmp(value, "runtime") != 0 && strncmp(value, "file:/", 6) != 0)
+        return "runtime, credential: and a name, or file: and a path";
     return parse_text(value, ret_member);
+}
+
+static const char *parse_yes_or_no(const char *value, void *ret_member)
+{
+    bool *flag = ret_member;
+
+    *flag = strcmp(value, "yes") == 0;
+    return *flag || strcmp(value, "no") == 0 ? NULL : "yes or no";
+}
+
+static const char *parse_cache_rows(const char *value, void *ret_member)
+{
+    char *end = NULL;
+    unsigned long rows = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+
+    if (!end || *end || rows < 1 || rows > CACHE_ROWS_MAX)
+        return "a number from 1 to 1000000";
+    *(uint32_t *)ret_member = (uint32_t)rows;
+    return NULL;
 }
 
 static const char *parse_log_level(const char *value, void *ret_member)
@@ -160,6 +185,8 @@ static const struct setting daemon_settings[] = {
     {"Socket", parse_path, offsetof(struct config, socket)},
     {"Cache", parse_path, offsetof(struct config, cache)},
     {"CacheKey", parse_cache_key, offsetof(struct config, cache_key)},
+    {"CacheKeyBesideCache", parse_yes_or_no, offsetof(struct config, is_key_beside_allowed)},
+    {"CacheRows", parse_cache_rows, offsetof(struct config, cache_rows)},
     {"PeerAttestation", parse_off, 0},
     {"LogLevel", parse_log_level, offsetof(struct config, log_level)},
     {0},

@@ -8,7 +8,9 @@
 #include "cleanup.h"
 
 #define APPLICATION_ID 0x706f646c /* "podl" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+#define PAGES_PER_ROW  4 /* tokens are a kilobyte or two, and 16 KiB at most */
+#define PAGES_SPARE    256
 
 static inline void stmt_freep(sqlite3_stmt **statement)
 {
@@ -64,51 +66,69 @@ static int query_number(struct database *database, const char *sql, int64_t *ret
 }
 
 /* Rowid tables: with rows of a kilobyte they are a third of the size of WITHOUT ROWID ones. */
-static int schema_create(struct database *database)
-{
-    static const char sql[] =
-        "BEGIN IMMEDIATE;"
-        "PRAGMA application_id = 1886348396;"
-        "PRAGMA user_version = 1;"
-        "CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), database_id BLOB NOT NULL);"
-        "CREATE TABLE token (name BLOB NOT NULL UNIQUE, created INTEGER NOT NULL,"
-        "                    expires INTEGER NOT NULL, sealed BLOB NOT NULL);"
-        "INSERT INTO meta VALUES (1, randomblob(16));"
-        "COMMIT;";
+static const char schema[] =
+    "BEGIN IMMEDIATE;"
+    "PRAGMA application_id = 1886348396;"
+    "PRAGMA user_version = 2;"
+    "CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), database_id BLOB NOT NULL,"
+    "                   seen INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE token (name BLOB NOT NULL UNIQUE, created INTEGER NOT NULL,"
+    "                    expires INTEGER NOT NULL, sealed BLOB NOT NULL,"
+    "                    key_id BLOB, boot_id BLOB, expires_boot INTEGER);"
+    "INSERT INTO meta (id, database_id) VALUES (1, randomblob(16));"
+    "COMMIT;";
 
-    _Static_assert(APPLICATION_ID == 1886348396, "the schema names the application");
-    return execute(database, sql);
+static const char from_1_to_2[] = "BEGIN IMMEDIATE;"
+                                  "ALTER TABLE meta ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;"
+                                  "ALTER TABLE token ADD COLUMN key_id BLOB;"
+                                  "ALTER TABLE token ADD COLUMN boot_id BLOB;"
+                                  "ALTER TABLE token ADD COLUMN expires_boot INTEGER;"
+                                  "PRAGMA user_version = 2;"
+                                  "COMMIT;";
+
+_Static_assert(APPLICATION_ID == 1886348396, "the schema names the application");
+
+/* A statement that fails leaves the transaction open. */
+static int execute_whole(struct database *database, const char *sql)
+{
+    int r = execute(database, sql);
+
+    if (r < 0)
+        execute(database, "ROLLBACK");
+    return r;
 }
 
-static int schema_check(struct database *database, char *ret_error)
+/* Before anything is written or locked: what is not ours stays as it is, to the bit. */
+static int look(struct database *database, int64_t *ret_version, char *ret_error)
 {
-    int64_t application_id = 0, version = 0, n_tables = 0;
-    int r;
+    int64_t application_id = 0, n_tables = 0;
+    int r = query_number(database, "PRAGMA application_id", &application_id);
 
-    r = query_number(database, "PRAGMA application_id", &application_id);
     if (r == 0)
-        r = query_number(database, "PRAGMA user_version", &version);
+        r = query_number(database, "PRAGMA user_version", ret_version);
     if (r == 0)
         r = query_number(database, "SELECT count(*) FROM sqlite_schema", &n_tables);
     if (r < 0)
         return r;
-    if (n_tables == 0 && application_id == 0)
-        return schema_create(database);
-    if (application_id != APPLICATION_ID || version != SCHEMA_VERSION) {
-        snprintf(ret_error, DATABASE_ERROR_MAX, "%s",
-                 application_id != APPLICATION_ID ? "not a cache of podlogin"
-                                                  : "written by another version of podlogin");
-        return -EUCLEAN;
+    if (n_tables == 0 && application_id == 0 && *ret_version == 0)
+        return 0;
+    if (application_id != APPLICATION_ID || *ret_version < 1) {
+        snprintf(ret_error, DATABASE_ERROR_MAX, "it is not a cache of podlogin");
+        return -EMEDIUMTYPE;
+    }
+    if (*ret_version > SCHEMA_VERSION) {
+        snprintf(ret_error, DATABASE_ERROR_MAX, "it is of a newer version of podlogin");
+        return -EPROTONOSUPPORT;
     }
     return 0;
 }
 
-static int id_read(struct database *database)
+static int meta_read(struct database *database)
 {
     CLEANUP(stmt_freep)
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(database->db, "SELECT database_id FROM meta WHERE id = 1", -1,
-                                  &statement, NULL);
+    int code = sqlite3_prepare_v2(database->db, "SELECT database_id, seen FROM meta WHERE id = 1",
+                                  -1, &statement, NULL);
 
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
@@ -117,47 +137,68 @@ static int id_read(struct database *database)
     if (sqlite3_column_bytes(statement, 0) != DATABASE_ID_SIZE)
         return -EUCLEAN;
     memcpy(database->id, sqlite3_column_blob(statement, 0), DATABASE_ID_SIZE);
+    database->seen_s = sqlite3_column_int64(statement, 1);
     return 0;
 }
 
-static int prepare(struct database *database, const char *path, char *ret_error)
+static int settle(struct database *database, uint32_t rows_max, int64_t version)
 {
-    /* exclusive before WAL: no shared-memory file, and a second daemon is noticed */
-    static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                                   "PRAGMA journal_mode = WAL;"
+    static const char settings[] = "PRAGMA journal_mode = WAL;"
                                    "PRAGMA synchronous = FULL;"
                                    "PRAGMA secure_delete = ON;"
-                                   "PRAGMA trusted_schema = OFF;"
                                    "PRAGMA cache_size = -512;";
+    char pages[64];
+    int r;
+
+    snprintf(pages, sizeof(pages), "PRAGMA max_page_count = %llu",
+             PAGES_SPARE + (unsigned long long)PAGES_PER_ROW * rows_max);
+    r = execute(database, settings);
+    if (r == 0)
+        r = execute(database, pages);
+    if (r == 0 && version == 0)
+        r = execute_whole(database, schema);
+    if (r == 0 && version == 1)
+        r = execute_whole(database, from_1_to_2);
+    return r;
+}
+
+static int prepare(struct database *database, const char *path, uint32_t rows_max, char *ret_error)
+{
     int code = sqlite3_open_v2(path, &database->db,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW |
                                    SQLITE_OPEN_NOMUTEX,
                                NULL);
+    int64_t version = 0;
     int r = errno_of(code);
 
+    /* exclusive before WAL: no shared-memory file, and a second daemon is noticed */
     if (r == 0)
-        r = execute(database, settings);
-    if (r == 0) /* takes the lock, and reads the first page */
+        r = execute(database, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;");
+    if (r == 0)
+        r = look(database, &version, ret_error);
+    if (r == 0) /* takes the lock */
         r = execute(database, "BEGIN IMMEDIATE; COMMIT;");
     if (r == 0)
-        r = schema_check(database, ret_error);
+        r = settle(database, rows_max, version);
     if (r == 0)
-        r = id_read(database);
+        r = meta_read(database);
     if (r == 0)
-        r = errno_of(sqlite3_prepare_v3(database->db,
-                                        "INSERT OR REPLACE INTO token (name, created, expires, "
-                                        "sealed) VALUES (?, ?, ?, ?)",
-                                        -1, SQLITE_PREPARE_PERSISTENT, &database->insert, NULL));
+        r = errno_of(sqlite3_prepare_v3(
+            database->db,
+            "INSERT OR REPLACE INTO token (name, created, expires, sealed, key_id, boot_id, "
+            "expires_boot) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            -1, SQLITE_PREPARE_PERSISTENT, &database->insert, NULL));
     return r;
 }
 
-int database_open(struct database *database, const char *path, char ret_error[DATABASE_ERROR_MAX])
+int database_open(struct database *database, const char *path, uint32_t rows_max,
+                  char ret_error[DATABASE_ERROR_MAX])
 {
     int r;
 
     *database = (struct database){0};
     ret_error[0] = '\0';
-    r = prepare(database, path, ret_error);
+    r = prepare(database, path, rows_max, ret_error);
     if (r < 0 && !ret_error[0])
         snprintf(ret_error, DATABASE_ERROR_MAX, "%s",
                  database->db ? sqlite3_errmsg(database->db) : strerror(-r));
@@ -168,23 +209,41 @@ int database_open(struct database *database, const char *path, char ret_error[DA
 
 void database_close(struct database *database)
 {
+    bool is_ours = database->insert;
+
     sqlite3_finalize(database->insert);
-    if (database->db)
+    if (is_ours)
         sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_close(database->db);
     *database = (struct database){0};
 }
 
+/* False: it has not the length that it should have. */
+static bool blob_read(sqlite3_stmt *statement, int column, void *ret_bytes, size_t size)
+{
+    if (sqlite3_column_bytes(statement, column) != (int)size)
+        return false;
+    memcpy(ret_bytes, sqlite3_column_blob(statement, column), size);
+    return true;
+}
+
 static int row_read(sqlite3_stmt *statement, struct database_row *ret_row)
 {
-    if (sqlite3_column_bytes(statement, 0) != DIGEST_SIZE ||
+    struct database_row *row = ret_row;
+    bool is_of_1 = sqlite3_column_type(statement, 4) == SQLITE_NULL;
+
+    *row = (struct database_row){.version = is_of_1 ? 1 : 2};
+    if (!blob_read(statement, 0, row->name.bytes, DIGEST_SIZE) ||
         sqlite3_column_type(statement, 3) != SQLITE_BLOB)
         return -EUCLEAN;
-    memcpy(ret_row->name.bytes, sqlite3_column_blob(statement, 0), DIGEST_SIZE);
-    ret_row->created_s = sqlite3_column_int64(statement, 1);
-    ret_row->expires_s = sqlite3_column_int64(statement, 2);
-    ret_row->sealed = sqlite3_column_blob(statement, 3);
-    ret_row->sealed_len = (size_t)sqlite3_column_bytes(statement, 3);
+    if (!is_of_1 && (!blob_read(statement, 4, row->key_id, DATABASE_KEY_ID_SIZE) ||
+                     !blob_read(statement, 5, row->boot_id, BOOT_ID_SIZE)))
+        return -EUCLEAN;
+    row->created_s = sqlite3_column_int64(statement, 1);
+    row->expires_s = sqlite3_column_int64(statement, 2);
+    row->expires_boot_usec = (uint64_t)sqlite3_column_int64(statement, 6);
+    row->sealed = sqlite3_column_blob(statement, 3);
+    row->sealed_len = (size_t)sqlite3_column_bytes(statement, 3);
     return 0;
 }
 
@@ -196,7 +255,8 @@ int database_load(struct database *database, int64_t now_s,
     int code, r;
 
     code = sqlite3_prepare_v2(database->db,
-                              "SELECT name, created, expires, sealed FROM token WHERE expires > ?",
+                              "SELECT name, created, expires, sealed, key_id, boot_id, "
+                              "expires_boot FROM token WHERE expires > ?",
                               -1, &statement, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_bind_int64(statement, 1, now_s);
@@ -228,6 +288,9 @@ int database_insert(struct database *database, const struct database_row *row)
     sqlite3_bind_int64(insert, 2, row->created_s);
     sqlite3_bind_int64(insert, 3, row->expires_s);
     sqlite3_bind_blob(insert, 4, row->sealed, (int)row->sealed_len, SQLITE_STATIC);
+    sqlite3_bind_blob(insert, 5, row->key_id, DATABASE_KEY_ID_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(insert, 6, row->boot_id, BOOT_ID_SIZE, SQLITE_STATIC);
+    sqlite3_bind_int64(insert, 7, (int64_t)row->expires_boot_usec);
     code = sqlite3_step(insert);
     sqlite3_reset(insert);
     sqlite3_clear_bindings(insert);
@@ -244,13 +307,37 @@ void database_rollback(struct database *database)
     execute(database, "ROLLBACK");
 }
 
-int database_purge(struct database *database, int64_t now_s)
+static int delete_surplus(struct database *database, uint32_t rows_max)
 {
-    char sql[96];
+    char sql[160];
+    int64_t n = 0;
+    int r = query_number(database, "SELECT count(*) FROM token", &n);
+
+    if (r < 0 || n <= rows_max)
+        return r;
+    snprintf(
+        sql, sizeof(sql),
+        "DELETE FROM token WHERE rowid IN (SELECT rowid FROM token ORDER BY expires LIMIT %lld)",
+        (long long)(n - rows_max));
+    return execute(database, sql);
+}
+
+int database_purge(struct database *database, int64_t now_s, uint32_t rows_max)
+{
+    char sql[192];
     int r;
 
-    snprintf(sql, sizeof(sql), "DELETE FROM token WHERE expires <= %lld", (long long)now_s);
+    snprintf(sql, sizeof(sql),
+             "BEGIN IMMEDIATE; DELETE FROM token WHERE expires <= %lld;"
+             "UPDATE meta SET seen = max(seen, %lld);",
+             (long long)now_s, (long long)now_s);
     r = execute(database, sql);
+    if (r == 0)
+        r = delete_surplus(database, rows_max);
+    if (r == 0)
+        r = database_commit(database);
+    if (r < 0)
+        database_rollback(database);
     if (r == 0)
         r = errno_of(
             sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));

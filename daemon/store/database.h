@@ -3,44 +3,65 @@
 #define DATABASE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "digest.h"
 
-#define DATABASE_ID_SIZE   16
-#define DATABASE_ERROR_MAX 256
+#define DATABASE_ID_SIZE     16
+#define DATABASE_KEY_ID_SIZE 8
+#define DATABASE_ERROR_MAX   256
 
 struct database {
     sqlite3 *db;
     sqlite3_stmt *insert;
     uint8_t id[DATABASE_ID_SIZE]; /* random; sealed rows of another database do not open here */
+    int64_t seen_s;               /* the latest wall clock time that was written, when opened */
 };
 
+/* Version 1 of the schema had no boot clock, and did not say which key sealed a row. */
 struct database_row {
+    unsigned version; /* of the schema when it was written: 1 or 2 */
     struct digest name;
+    uint8_t key_id[DATABASE_KEY_ID_SIZE];
     int64_t created_s;
     int64_t expires_s;
+    uint8_t boot_id[BOOT_ID_SIZE];
+    uint64_t expires_boot_usec;
     const uint8_t *sealed;
     size_t sealed_len;
 };
 
 /*
- * 0; -EBUSY: locked by another process; -EUCLEAN: damaged, foreign or newer; another -errno: the
- * file system does not let us. The database is closed then.
+ * Opens or creates, and brings an older schema up to date. @rows_max bounds the file's size.
+ *
+ * 0; -EBUSY: locked by another process; -EUCLEAN: damaged; -EMEDIUMTYPE: not ours;
+ * -EPROTONOSUPPORT: of a newer version; another -errno: the file system does not let us. The
+ * database is closed then, and what is not damaged is as it was.
  */
-int database_open(struct database *database, const char *path, char ret_error[DATABASE_ERROR_MAX]);
+int database_open(struct database *database, const char *path, uint32_t rows_max,
+                  char ret_error[DATABASE_ERROR_MAX]);
 void database_close(struct database *database);
 
-/* Calls @on_row for all rows that expire after @now_s. 0, -EUCLEAN, or what @on_row returned. */
+/*
+ * Calls @on_row for all rows that expire after @now_s, or that another clock could judge otherwise.
+ * 0, -EUCLEAN, or what @on_row returned.
+ */
 int database_load(struct database *database, int64_t now_s,
                   int (*on_row)(void *data, const struct database_row *row), void *data);
 
 int database_begin(struct database *database);
+
+/* Of version 2. */
 int database_insert(struct database *database, const struct database_row *row);
 int database_commit(struct database *database);
 void database_rollback(struct database *database);
 
-/* Removes what has expired at @now_s and gives the write-ahead log's space back. */
-int database_purge(struct database *database, int64_t now_s);
+/*
+ * Removes what has expired at @now_s, and of more than @rows_max rows those that expire first,
+ * notes the time, and gives the write-ahead log's space back.
+ */
+int database_purge(struct database *database, int64_t now_s, uint32_t rows_max);
 
 #endif

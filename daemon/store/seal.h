@@ -12,12 +12,11 @@
 #include "digest.h"
 #include "secret.h"
 
-#define SEAL_KEY_SIZE  32
-#define SEAL_NONCE     12
-#define SEAL_TAG       16
-#define SEAL_OVERHEAD  (SEAL_NONCE + SEAL_TAG)
-#define SEAL_ID_SIZE   8
-#define SEAL_ERROR_MAX 256
+#define SEAL_KEY_SIZE 32
+#define SEAL_NONCE    12
+#define SEAL_TAG      16
+#define SEAL_OVERHEAD (SEAL_NONCE + SEAL_TAG)
+#define SEAL_ID_SIZE  8
 
 struct seal {
     struct secret *key;
@@ -27,18 +26,8 @@ struct seal {
     EVP_CIPHER_CTX *ctx;
 };
 
-/*
- * Takes the key that @setting names (CacheKey=): "runtime" makes one in the runtime directory,
- * which has to be on tmpfs; "file:PATH" reads 32 bytes that only their owner can read. @data_path
- * is the database, in whose directory the key must not be.
- *
- * 0, or -errno with a sentence in @ret_error.
- */
-int seal_init(struct seal *seal, const char *setting, const char *data_path,
-              char ret_error[SEAL_ERROR_MAX]);
-
-/* From a key at hand, 32 bytes. 0 or -ENOMEM. */
-int seal_init_key(struct seal *seal, const void *key);
+/* @key: 32 bytes. 0 or -ENOMEM. */
+int seal_init(struct seal *seal, const void *key);
 void seal_done(struct seal *seal);
 
 /* Writes nonce, ciphertext and tag: @len + SEAL_OVERHEAD bytes. 0, or -EIO (no randomness). */

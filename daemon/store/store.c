@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <openssl/rand.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -10,163 +11,73 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <systemd/sd-daemon.h>
 
-#include "database.h"
+#include "key.h"
 #include "log.h"
-#include "messages.h"
-#include "seal.h"
-
-#define ROW_MAX (SEAL_OVERHEAD + DIGEST_SIZE + WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
+#include "row.h"
 
 struct store {
     char *path;
+    uint32_t rows_max;
     struct loop *loop;
-    struct loop_source done_source; /* an eventfd: writes have ended */
-    struct seal seal;
-    struct database database; /* the thread's, once that runs; db NULL: nothing is kept */
-    uint8_t database_id[DATABASE_ID_SIZE];
-    bool has_thread;
+    struct store_events events;
+    struct loop_source done_source; /* an eventfd: the thread has something to say */
+    struct rows rows;
+    bool has_database; /* its id is in rows */
     bool has_warned;
+    bool has_thread;
     pthread_t thread;
+
+    struct database database; /* the thread's, once that runs; db NULL: not open */
+    bool has_failed;          /* the latest write; the thread's */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t wake;
     struct list queued;
     struct list done;
-    bool wants_purge;
+    bool wants_tick;
     bool is_closing;
+    int result;     /* of the thread's latest turn */
+    bool is_opened; /* the thread has opened a database since the loop looked last */
+    uint8_t opened_id[DATABASE_ID_SIZE];
+    char reason[DATABASE_ERROR_MAX]; /* why it could not */
 };
-
-/* What a sealed row is bound to: it opens only at its place, until its time, in its database. */
-struct associated {
-    char format[8];
-    uint8_t database_id[DATABASE_ID_SIZE];
-    uint8_t name[DIGEST_SIZE];
-    uint8_t key_id[SEAL_ID_SIZE];
-    int64_t created_s;
-    int64_t expires_s;
-};
-
-_Static_assert(sizeof(struct associated) == 8 + 16 + 32 + 8 + 16, "no padding is authenticated");
-
-static struct associated associated_of(const struct store *store, const struct digest *name,
-                                       int64_t created_s, int64_t expires_s)
-{
-    struct associated associated = {
-        .format = "podlog1", .created_s = created_s, .expires_s = expires_s};
-
-    memcpy(associated.database_id, store->database_id, sizeof(associated.database_id));
-    memcpy(associated.name, name->bytes, sizeof(associated.name));
-    memcpy(associated.key_id, store->seal.id, sizeof(associated.key_id));
-    return associated;
-}
-
-/* The plain text of a row: the key itself, since its name is only an HMAC, then the frame. */
-static int row_seal(struct store *store, struct store_write *write, const struct digest *key,
-                    const struct token *token)
-{
-    CLEANUP(secret_freep)
-    struct secret *plain = secret_alloc(DIGEST_SIZE + token->frame->len);
-    struct associated associated;
-    int r;
-
-    if (!plain || seal_name(&store->seal, key, &write->name) < 0)
-        return -ENOMEM;
-    write->sealed_len = plain->len + SEAL_OVERHEAD;
-    write->sealed = malloc(write->sealed_len);
-    if (!write->sealed)
-        return -ENOMEM;
-    memcpy(plain->bytes, key->bytes, DIGEST_SIZE);
-    memcpy(plain->bytes + DIGEST_SIZE, token->frame->bytes, token->frame->len);
-    write->created_s = token->created_s;
-    write->expires_s = token->expires_s;
-    associated = associated_of(store, &write->name, write->created_s, write->expires_s);
-    r = seal_close(&store->seal, plain->bytes, plain->len, &associated, sizeof(associated),
-                   write->sealed);
-    if (r < 0)
-        free(TAKE_PTR(write->sealed));
-    return r;
-}
-
-static int row_open(struct store *store, const struct database_row *row, struct digest *ret_key,
-                    struct token *ret_token)
-{
-    struct associated associated = associated_of(store, &row->name, row->created_s, row->expires_s);
-    CLEANUP(secret_freep)
-    struct secret *plain = NULL;
-    CLEANUP(secret_freep)
-    struct secret *frame = NULL;
-    struct digest name;
-
-    if (row->sealed_len < SEAL_OVERHEAD + DIGEST_SIZE || row->sealed_len > ROW_MAX)
-        return -EBADMSG;
-    plain = secret_alloc(row->sealed_len - SEAL_OVERHEAD);
-    if (!plain)
-        return -ENOMEM;
-    if (seal_open(&store->seal, row->sealed, row->sealed_len, &associated, sizeof(associated),
-                  plain->bytes) < 0)
-        return -EBADMSG;
-    memcpy(ret_key->bytes, plain->bytes, DIGEST_SIZE);
-    frame = secret_new(plain->bytes + DIGEST_SIZE, plain->len - DIGEST_SIZE);
-    if (!frame || seal_name(&store->seal, ret_key, &name) < 0)
-        return -ENOMEM;
-    if (memcmp(&name, &row->name, sizeof(name)) != 0 ||
-        !token_frame_is_sound(frame, row->expires_s))
-        return -EBADMSG;
-    *ret_token = (struct token){
-        .frame = TAKE_PTR(frame),
-        .created_s = row->created_s,
-        .expires_s = row->expires_s,
-        .expires_boot_usec =
-            clock_boot_usec() + (uint64_t)(row->expires_s - clock_now().wall_s) * SECOND_USEC,
-    };
-    return 0;
-}
 
 struct loading {
     struct store *store;
-    store_row on_row;
-    void *data;
+    struct now now;
     size_t n_loaded;
-    size_t n_refused;
+    size_t n_expired;
+    size_t n_bad;
 };
 
-/* A row that does not open is a miss, not an error: another key sealed it, or somebody changed it.
- */
+/* A row that does not open is a miss, not an error. */
 static int on_loaded_row(void *data, const struct database_row *row)
 {
     struct loading *loading = data;
+    const struct store_events *events = &loading->store->events;
+    enum row_state state;
     struct digest key;
     struct token token;
-    int r = row_open(loading->store, row, &key, &token);
+    int r = row_open(&loading->store->rows, row, loading->now, &state, &key, &token);
 
-    if (r == -EBADMSG) {
-        loading->n_refused++;
+    if (r < 0)
+        return r;
+    loading->n_bad += state == ROW_BAD;
+    loading->n_expired += state == ROW_EXPIRED;
+    if (state == ROW_BAD || state == ROW_EXPIRED)
         return 0;
-    }
-    if (r == 0) {
-        loading->n_loaded++;
-        r = loading->on_row(loading->data, &key, &token, false);
-    }
-    return r;
+    loading->n_loaded++;
+    return events->on_row(events->data, &key, &token, state == ROW_OLD);
 }
 
 static int write_batch(struct store *store, struct list *batch)
 {
     int r = database_begin(&store->database);
 
-    for (struct list *node = batch->next; node != batch && r == 0; node = node->next) {
-        const struct store_write *write = container_of(node, struct store_write, node);
-
-        r = database_insert(&store->database, &(struct database_row){
-                                                  .name = write->name,
-                                                  .created_s = write->created_s,
-                                                  .expires_s = write->expires_s,
-                                                  .sealed = write->sealed,
-                                                  .sealed_len = write->sealed_len,
-                                              });
-    }
+    for (struct list *node = batch->next; node != batch && r == 0; node = node->next)
+        r = database_insert(&store->database, &container_of(node, struct store_write, node)->row);
     if (r == 0)
         r = database_commit(&store->database);
     if (r < 0)
@@ -174,16 +85,46 @@ static int write_batch(struct store *store, struct list *batch)
     return r;
 }
 
-static void take_turn(struct store *store, struct list *batch, bool wants_purge)
-{
-    int r = store->database.db ? 0 : -EROFS;
+static int open_or_begin_anew(struct store *store, char *reason);
 
+/* What could not be opened is tried again, and so is what fails: a new handle has no bad memory. */
+static void reopen(struct store *store)
+{
+    char reason[DATABASE_ERROR_MAX] = "";
+    int r;
+
+    if (store->database.db)
+        database_close(&store->database);
+    r = open_or_begin_anew(store, reason);
+    pthread_mutex_lock(&store->mutex);
+    if (r == 0) {
+        store->is_opened = true;
+        memcpy(store->opened_id, store->database.id, DATABASE_ID_SIZE);
+    } else {
+        strcpy(store->reason, reason);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    store->has_failed = r < 0;
+}
+
+static int take_turn(struct store *store, struct list *batch, bool wants_tick)
+{
+    int r = 0;
+
+    if (wants_tick && (!store->database.db || store->has_failed))
+        reopen(store);
+    if (!store->database.db)
+        r = -EROFS;
     if (r == 0 && !list_is_empty(batch))
         r = write_batch(store, batch);
-    if (store->database.db && wants_purge && database_purge(&store->database, time(NULL)) < 0)
-        log_warning("expired rows cannot be removed from %s", store->path);
+    if (r == 0 && wants_tick)
+        r = database_purge(&store->database, clock_now().wall_s, store->rows_max);
+    store->has_failed = r < 0;
+    if (r == -EUCLEAN) /* at once, before more is lost */
+        reopen(store);
     for (struct list *node = batch->next; node != batch; node = node->next)
         container_of(node, struct store_write, node)->result = r;
+    return r;
 }
 
 /* One commit for all that came in while the one before was on its way to the disk. */
@@ -195,18 +136,20 @@ static void *writer(void *data)
     pthread_mutex_lock(&store->mutex);
     while (!store->is_closing || !list_is_empty(&store->queued)) {
         struct list batch;
-        bool wants_purge = store->wants_purge;
+        bool wants_tick = store->wants_tick;
+        int r;
 
-        if (list_is_empty(&store->queued) && !wants_purge) {
+        if (list_is_empty(&store->queued) && !wants_tick) {
             pthread_cond_wait(&store->wake, &store->mutex);
             continue;
         }
         list_init(&batch);
         list_move(&batch, &store->queued);
-        store->wants_purge = false;
+        store->wants_tick = false;
         pthread_mutex_unlock(&store->mutex);
-        take_turn(store, &batch, wants_purge);
+        r = take_turn(store, &batch, wants_tick);
         pthread_mutex_lock(&store->mutex);
+        store->result = r;
         list_move(&store->done, &batch);
         if (write(store->done_source.fd, &one, sizeof(one)) < 0)
             log_error("the loop cannot be woken: %s", strerror(errno));
@@ -215,21 +158,45 @@ static void *writer(void *data)
     return NULL;
 }
 
-static void warn_once(struct store *store, int result)
+/* Once when it begins, once when it is over; systemctl status shows it all the while. */
+static void say(struct store *store, int result, const char *reason)
 {
-    if (result == 0 && store->has_warned)
-        log_notice("tokens are kept in %s again", store->path);
-    if (result < 0 && !store->has_warned)
+    bool warns = result < 0;
+
+    if (warns == store->has_warned)
+        return;
+    store->has_warned = warns;
+    if (warns) {
         log_warning("tokens cannot be kept in %s (%s): serving from memory only", store->path,
-                    strerror(-result));
-    store->has_warned = result < 0;
+                    reason);
+        sd_notifyf(0, "STATUS=Serving from memory only: tokens cannot be kept in %s: %s",
+                   store->path, reason);
+    } else {
+        log_notice("tokens are kept in %s again", store->path);
+        sd_notifyf(0, "STATUS=Tokens are kept in %s", store->path);
+    }
 }
 
-static void on_writes_done(struct loop_source *source, uint32_t events)
+static void on_opened(struct store *store, const uint8_t id[DATABASE_ID_SIZE])
+{
+    bool is_same =
+        store->has_database && memcmp(store->rows.database_id, id, DATABASE_ID_SIZE) == 0;
+
+    store->has_database = true;
+    memcpy(store->rows.database_id, id, DATABASE_ID_SIZE);
+    if (!is_same)
+        store->events.on_empty(store->events.data);
+}
+
+static void on_thread(struct loop_source *source, uint32_t events)
 {
     struct store *store = container_of(source, struct store, done_source);
+    char reason[DATABASE_ERROR_MAX];
+    uint8_t id[DATABASE_ID_SIZE];
     struct list done, *node;
+    bool is_opened;
     uint64_t n;
+    int result;
 
     (void)events;
     if (read(source->fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
@@ -237,12 +204,19 @@ static void on_writes_done(struct loop_source *source, uint32_t events)
     list_init(&done);
     pthread_mutex_lock(&store->mutex);
     list_move(&done, &store->done);
+    result = store->result;
+    is_opened = store->is_opened;
+    store->is_opened = false;
+    memcpy(id, store->opened_id, sizeof(id));
+    strcpy(reason, result == -EROFS && store->reason[0] ? store->reason : strerror(-result));
     pthread_mutex_unlock(&store->mutex);
+    say(store, result, reason);
+    if (is_opened)
+        on_opened(store, id);
     while ((node = list_take(&done))) {
         struct store_write *write = container_of(node, struct store_write, node);
 
-        free(TAKE_PTR(write->sealed));
-        warn_once(store, write->result);
+        free((void *)TAKE_PTR(write->row.sealed));
         write->on_done(write, write->result);
     }
 }
@@ -267,6 +241,7 @@ static int directory_check(const char *path, char *ret_error)
     return 0;
 }
 
+/* Two are kept: the latest, and the one before it. */
 static void set_aside(const char *path, const char *reason)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
@@ -274,53 +249,84 @@ static void set_aside(const char *path, const char *reason)
     log_warning("%s is set aside as %s.corrupt: %s", path, path, reason);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         CLEANUP(freep)
-        char *from = NULL, *to = NULL;
+        char *from = NULL, *to = NULL, *older = NULL;
 
         if (asprintf(&from, "%s%s", path, suffixes[i]) < 0 ||
-            asprintf(&to, "%s.corrupt%s", path, suffixes[i]) < 0)
+            asprintf(&to, "%s.corrupt%s", path, suffixes[i]) < 0 ||
+            asprintf(&older, "%s.corrupt.old%s", path, suffixes[i]) < 0)
             return;
+        /* those of one database stay together, also when it has fewer files than the one before */
+        if (rename(to, older) < 0 && errno == ENOENT)
+            unlink(older);
         if (rename(from, to) < 0 && errno != ENOENT)
             log_warning("%s cannot be renamed: %s", from, strerror(errno));
     }
 }
 
-static int load(struct store *store, struct loading *loading, char *reason)
+static int open_or_begin_anew(struct store *store, char *reason)
 {
-    int r = database_open(&store->database, store->path, reason);
+    int r = database_open(&store->database, store->path, store->rows_max, reason);
 
-    if (r < 0)
+    if (r != -EUCLEAN)
         return r;
-    memcpy(store->database_id, store->database.id, sizeof(store->database_id));
-    r = database_load(&store->database, time(NULL), on_loaded_row, loading);
-    if (r < 0) {
-        snprintf(reason, DATABASE_ERROR_MAX, "its rows cannot be read");
-        database_close(&store->database);
-    }
-    return r;
+    set_aside(store->path, reason);
+    return database_open(&store->database, store->path, store->rows_max, reason);
 }
 
-static int load_or_begin_anew(struct store *store, struct loading *loading, char *ret_error)
+/* 1: the rows were damaged, and the database is to be begun anew */
+static int load_rows(struct store *store, struct loading *loading)
 {
-    char reason[DATABASE_ERROR_MAX];
-    int r = load(store, loading, reason);
+    int r;
 
-    if (r == -EUCLEAN) {
-        set_aside(store->path, reason);
-        r = load(store, loading, reason);
+    memcpy(store->rows.database_id, store->database.id, DATABASE_ID_SIZE);
+    store->rows.seen_s = store->database.seen_s;
+    r = database_load(&store->database, 0, on_loaded_row, loading);
+    if (r == 0)
+        return 0;
+    database_close(&store->database);
+    if (r == -EUCLEAN)
+        set_aside(store->path, "its rows cannot be read");
+    return r == -EUCLEAN ? 1 : r;
+}
+
+/* Whatever is wrong with the disk, the daemon starts. */
+static void load(struct store *store)
+{
+    struct loading loading = {.store = store, .now = clock_now()};
+    char reason[DATABASE_ERROR_MAX] = "";
+    int r = open_or_begin_anew(store, reason);
+
+    if (r == 0)
+        r = load_rows(store, &loading);
+    if (r == 1) {
+        r = open_or_begin_anew(store, reason);
+        memcpy(store->rows.database_id, store->database.id, DATABASE_ID_SIZE);
     }
-    if (r == -EBUSY) {
-        snprintf(ret_error, STORE_ERROR_MAX, "%s is in use; is another podlogind running?",
-                 store->path);
-        return r;
-    }
+    store->has_database = r == 0;
     if (r < 0) {
-        log_warning("tokens cannot be kept in %s (%s): serving from memory only", store->path,
-                    reason);
-        store->has_warned = true;
+        if (!reason[0])
+            strcpy(reason, "its rows cannot be read");
+        memcpy(store->reason, reason, sizeof(store->reason));
+        say(store, r, reason);
+        return;
     }
-    log_info("%zu tokens taken over from %s, %zu rows not usable", loading->n_loaded, store->path,
-             loading->n_refused);
-    return 0;
+    log_info("%zu tokens taken over from %s; passed over: %zu expired, %zu that do not open",
+             loading.n_loaded, store->path, loading.n_expired, loading.n_bad);
+    sd_notifyf(0, "STATUS=Tokens are kept in %s", store->path);
+}
+
+static int keys_init(struct store *store, const struct store_settings *settings, char *ret_error)
+{
+    struct cache_keys keys;
+    int r = cache_keys_load(settings->key, store->path, settings->is_key_beside_allowed, &keys,
+                            ret_error);
+
+    if (r == 0)
+        r = seal_init(&store->rows.seal, keys.current);
+    if (r == 0 && keys.has_previous)
+        r = seal_init(&store->rows.previous, keys.previous);
+    explicit_bzero(&keys, sizeof(keys));
+    return r;
 }
 
 static int thread_start(struct store *store)
@@ -338,40 +344,47 @@ static int thread_start(struct store *store)
 
 DEFINE_CLEANUP(struct store *, store_close)
 
-int store_open(const struct store_settings *settings, struct loop *loop, store_row on_row,
-               void *data, struct store **ret_store, char ret_error[STORE_ERROR_MAX])
+static struct store *store_new(const struct store_settings *settings, struct loop *loop)
+{
+    struct store *store = calloc(1, sizeof(*store));
+
+    if (!store)
+        return NULL;
+    store->done_source.fd = -1;
+    store->loop = loop;
+    store->rows_max = settings->rows_max;
+    store->events = settings->events;
+    list_init(&store->queued);
+    list_init(&store->done);
+    pthread_mutex_init(&store->mutex, NULL);
+    pthread_cond_init(&store->wake, NULL);
+    store->path = strdup(settings->path);
+    if (!store->path)
+        return store_close(store);
+    /* without it no row is of this boot, and each is judged by the wall clock */
+    if (clock_boot_id(store->rows.boot_id) < 0)
+        RAND_bytes(store->rows.boot_id, BOOT_ID_SIZE);
+    return store;
+}
+
+int store_open(const struct store_settings *settings, struct loop *loop, struct store **ret_store,
+               char ret_error[STORE_ERROR_MAX])
 {
     CLEANUP(store_closep)
-    struct store *store = calloc(1, sizeof(*store));
-    struct loading loading = {.store = store, .on_row = on_row, .data = data};
-    char reason[SEAL_ERROR_MAX] = "";
+    struct store *store = store_new(settings, loop);
     int r;
 
     snprintf(ret_error, STORE_ERROR_MAX, "the store cannot be set up");
     if (!store)
         return -ENOMEM;
-    store->done_source.fd = -1;
-    list_init(&store->queued);
-    list_init(&store->done);
-    pthread_mutex_init(&store->mutex, NULL);
-    pthread_cond_init(&store->wake, NULL);
-    store->loop = loop;
-    store->path = strdup(settings->path);
-    if (!store->path)
-        return -ENOMEM;
     r = directory_check(store->path, ret_error);
+    if (r == 0)
+        r = keys_init(store, settings, ret_error);
     if (r < 0)
         return r;
-    r = seal_init(&store->seal, settings->key, store->path, reason);
-    if (r < 0) {
-        snprintf(ret_error, STORE_ERROR_MAX, "%s", reason);
-        return r;
-    }
-    r = load_or_begin_anew(store, &loading, ret_error);
-    if (r < 0)
-        return r;
-    store->done_source = (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-                                              .on_ready = on_writes_done};
+    load(store);
+    store->done_source =
+        (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .on_ready = on_thread};
     r = store->done_source.fd < 0 ? -errno : loop_add(loop, &store->done_source, EPOLLIN);
     if (r == 0)
         r = thread_start(store);
@@ -395,14 +408,15 @@ struct store *store_close(struct store *store)
         pthread_join(store->thread, NULL);
     }
     while ((node = list_take(&store->done)))
-        free(TAKE_PTR(container_of(node, struct store_write, node)->sealed));
+        free((void *)TAKE_PTR(container_of(node, struct store_write, node)->row.sealed));
     if (store->done_source.fd >= 0) {
         loop_remove(store->loop, &store->done_source);
         close(store->done_source.fd);
     }
     if (store->database.db)
         database_close(&store->database);
-    seal_done(&store->seal);
+    seal_done(&store->rows.seal);
+    seal_done(&store->rows.previous);
     pthread_cond_destroy(&store->wake);
     pthread_mutex_destroy(&store->mutex);
     free(store->path);
@@ -413,8 +427,11 @@ struct store *store_close(struct store *store)
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
               const struct token *token)
 {
-    int r = row_seal(store, write, key, token);
+    int r;
 
+    if (!store->has_database) /* whose id a row is bound to */
+        return -ENODEV;
+    r = row_seal(&store->rows, key, token, &write->row);
     if (r < 0)
         return r;
     pthread_mutex_lock(&store->mutex);
@@ -427,7 +444,7 @@ int store_put(struct store *store, struct store_write *write, const struct diges
 void store_tick(struct store *store)
 {
     pthread_mutex_lock(&store->mutex);
-    store->wants_purge = true;
+    store->wants_tick = true;
     pthread_cond_signal(&store->wake);
     pthread_mutex_unlock(&store->mutex);
 }

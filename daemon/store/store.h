@@ -3,14 +3,14 @@
  *
  * Memory is what the broker serves from. The store is read once, at start, and written by a thread
  * of its own, since a commit waits for the disk; that thread sees sealed rows only. Where there is
- * no usable disk the store says so and the broker goes on without it.
+ * no usable disk the store says so, the broker goes on without it, and it is tried again.
  */
 #ifndef STORE_H
 #define STORE_H
 
 #include <stdint.h>
 
-#include "digest.h"
+#include "database.h"
 #include "list.h"
 #include "loop.h"
 #include "token.h"
@@ -19,40 +19,46 @@
 
 struct store;
 
+/* Called back in the loop's thread. */
+struct store_events {
+    void *data;
+
+    /*
+     * At start, for each row that is whole and has not expired. Takes over @token. One that
+     * @is_to_be_kept is not on the disk in today's form and should be put there. 0 or -errno.
+     */
+    int (*on_row)(void *data, const struct digest *key, struct token *token, bool is_to_be_kept);
+
+    /* There is another, empty database now: all tokens should be put there. */
+    void (*on_empty)(void *data);
+};
+
 struct store_settings {
     const char *path;
     const char *key; /* CacheKey= */
+    bool is_key_beside_allowed;
+    uint32_t rows_max;
+    struct store_events events;
 };
-
-/*
- * Called at start for each row that is whole and has not expired. Takes over @token. One that
- * @is_to_be_kept is not on the disk in today's form and should be put there. 0 or -errno.
- */
-typedef int (*store_row)(void *data, const struct digest *key, struct token *token,
-                         bool is_to_be_kept);
 
 /* One write under way; embedded in its owner. */
 struct store_write {
     struct list node;
     void (*on_done)(struct store_write *write, int result); /* 0 or -errno; in the loop's thread */
-    struct digest name;
-    int64_t created_s;
-    int64_t expires_s;
-    uint8_t *sealed;
-    size_t sealed_len;
+    struct database_row row;                                /* owns what is sealed */
     int result;
 };
 
 /*
- * Opens or creates the database and hands each live row to @on_row. One that is damaged,
- * of a newer version or somebody else's is set aside, and an empty one begun. A database that
- * cannot be opened is no error: the store then keeps nothing, and has logged why.
+ * Opens or creates the database and hands each live row to on_row(). One that is damaged is set
+ * aside, and an empty one begun. One that cannot be opened is no error: the store then keeps
+ * nothing, has logged why, and tries again.
  *
- * 0; -EBUSY if another daemon uses it; -EPERM if its directory or key are open to others; with a
- * sentence in @ret_error.
+ * 0; -EPERM if its directory or key are open to others; another -errno; with a sentence in
+ * @ret_error.
  */
-int store_open(const struct store_settings *settings, struct loop *loop, store_row on_row,
-               void *data, struct store **ret_store, char ret_error[STORE_ERROR_MAX]);
+int store_open(const struct store_settings *settings, struct loop *loop, struct store **ret_store,
+               char ret_error[STORE_ERROR_MAX]);
 
 /* Writes all that is under way, without calling back, and closes. */
 struct store *store_close(struct store *store);
@@ -61,7 +67,8 @@ struct store *store_close(struct store *store);
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
               const struct token *token);
 
-/* Once a minute: removes rows that have expired, in the background. */
+/* Once a minute: removes rows that have expired, opens what could not be opened; in the
+ * background. */
 void store_tick(struct store *store);
 
 #endif

@@ -149,12 +149,11 @@ static struct row *row_find(struct sim_disk *disk, const struct digest *key)
     return NULL;
 }
 
-int store_open(const struct store_settings *settings, struct loop *loop, store_row on_row,
-               void *data, struct store **ret_store, char ret_error[STORE_ERROR_MAX])
+int store_open(const struct store_settings *settings, struct loop *loop, struct store **ret_store,
+               char ret_error[STORE_ERROR_MAX])
 {
     struct store *store = calloc(1, sizeof(*store));
 
-    (void)settings;
     (void)loop;
     (void)ret_error;
     if (!store)
@@ -167,7 +166,8 @@ int store_open(const struct store_settings *settings, struct loop *loop, store_r
         struct token token = row->token;
 
         token.frame = secret_new(token.frame->bytes, token.frame->len);
-        if (!token.frame || on_row(data, &row->key, &token, false) < 0)
+        if (!token.frame ||
+            settings->events.on_row(settings->events.data, &row->key, &token, false) < 0)
             return -ENOMEM;
     }
     return 0;
@@ -283,6 +283,7 @@ struct config *sim_config(size_t n_services)
         abort();
     config->services = calloc(n_services, sizeof(*config->services));
     config->n_services = n_services;
+    config->cache_rows = CACHE_ROWS_DEFAULT;
     for (size_t i = 0; i < n_services; i++)
         service_fill(&config->services[i], i);
     return config;

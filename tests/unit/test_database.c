@@ -2,6 +2,8 @@
 #include "database.h"
 #include "scratch.h"
 
+#define ROWS_MAX 100
+
 static char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
 
 static int make(void **state)
@@ -23,7 +25,7 @@ static void open_good(struct database *database)
 {
     char error[DATABASE_ERROR_MAX];
 
-    if (database_open(database, path, error) != 0)
+    if (database_open(database, path, ROWS_MAX, error) != 0)
         fail_msg("%s", error);
     assert_string_equal(error, "");
 }
@@ -32,7 +34,7 @@ static int open_bad(void)
 {
     char error[DATABASE_ERROR_MAX] = "";
     struct database database;
-    int r = database_open(&database, path, error);
+    int r = database_open(&database, path, ROWS_MAX, error);
 
     if (r == 0) {
         database_close(&database);
@@ -57,7 +59,8 @@ static void sql(const char *statements)
 
 static void insert(struct database *database, uint8_t name, int64_t expires_s, const char *sealed)
 {
-    struct database_row row = {.name = {{name}},
+    struct database_row row = {.version = 2,
+                               .name = {{name}},
                                .created_s = 100,
                                .expires_s = expires_s,
                                .sealed = (const uint8_t *)sealed,
@@ -172,7 +175,7 @@ static void a_purge_leaves_nothing_of_what_expired_in_any_file(void **state)
     insert(&database, 1, 1000, "expired-row-bytes");
     insert(&database, 2, 2000, "living-row-bytes");
     assert_true(file_holds("", "expired-row-bytes") || file_holds("-wal", "expired-row-bytes"));
-    assert_int_equal(database_purge(&database, 1000), 0);
+    assert_int_equal(database_purge(&database, 1000, ROWS_MAX), 0);
     assert_string_equal(load(&database, 0), "2 2000 living-row-bytes;");
     assert_false(file_holds("", "expired-row-bytes"));
     assert_false(file_holds("-wal", "expired-row-bytes"));
@@ -201,7 +204,7 @@ static void the_file_has_the_schema_and_settings_that_it_should(void **state)
         const char *query, *expected;
     } cases[] = {
         {"PRAGMA application_id", "1886348396"},
-        {"PRAGMA user_version", "1"},
+        {"PRAGMA user_version", "2"},
         {"PRAGMA journal_mode", "wal"},
         {"PRAGMA synchronous", "2"},
         {"PRAGMA secure_delete", "1"},
@@ -254,13 +257,13 @@ static void what_is_not_ours_is_refused(void **state)
         int result;
     } cases[] = {
         {"the schema by hand", GOOD_SCHEMA, 0},
-        {"somebody else's", "CREATE TABLE t (x);", -EUCLEAN},
-        {"somebody else's id", GOOD_SCHEMA "PRAGMA application_id = 1;", -EUCLEAN},
-        {"an id and nothing else", "PRAGMA application_id = 1;", -EUCLEAN},
-        {"our tables without our id", GOOD_SCHEMA "PRAGMA application_id = 0;", -EUCLEAN},
-        {"a newer version", GOOD_SCHEMA "PRAGMA user_version = 2;", -EUCLEAN},
-        {"a much newer version", GOOD_SCHEMA "PRAGMA user_version = 2147483647;", -EUCLEAN},
-        {"an older version", GOOD_SCHEMA "PRAGMA user_version = 0;", -EUCLEAN},
+        {"somebody else's", "CREATE TABLE t (x);", -EMEDIUMTYPE},
+        {"somebody else's id", GOOD_SCHEMA "PRAGMA application_id = 1;", -EMEDIUMTYPE},
+        {"an id and nothing else", "PRAGMA application_id = 1;", -EMEDIUMTYPE},
+        {"our tables without our id", GOOD_SCHEMA "PRAGMA application_id = 0;", -EMEDIUMTYPE},
+        {"a newer version", GOOD_SCHEMA "PRAGMA user_version = 3;", -EPROTONOSUPPORT},
+        {"a much newer version", GOOD_SCHEMA "PRAGMA user_version = 2147483647;", -EPROTONOSUPPORT},
+        {"no version", GOOD_SCHEMA "PRAGMA user_version = 0;", -EMEDIUMTYPE},
         {"no meta", GOOD_SCHEMA "DROP TABLE meta;", -EUCLEAN},
         {"no token", GOOD_SCHEMA "DROP TABLE token;", -EUCLEAN},
         {"no id", GOOD_SCHEMA "DELETE FROM meta;", -EUCLEAN},
@@ -273,6 +276,8 @@ static void what_is_not_ours_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct database database;
+        char *before, *after;
+        size_t len_before, len_after;
         int r;
 
         clean(NULL);
@@ -283,10 +288,92 @@ static void what_is_not_ours_is_refused(void **state)
             database_close(&database);
             continue;
         }
+        before = scratch_read(path, &len_before);
         r = open_bad();
+        after = scratch_read(path, &len_after);
         if (r != cases[i].result)
             fail_msg("%s: %d", cases[i].why, r);
+        /* what is not ours is as it was, to the bit */
+        if (r == -EMEDIUMTYPE) {
+            assert_int_equal(len_before, len_after);
+            assert_memory_equal(before, after, len_before);
+        }
+        free(before);
+        free(after);
     }
+}
+
+static void version_1_is_brought_up_to_date(void **state)
+{
+    struct database database;
+
+    (void)state;
+    sql(GOOD_SCHEMA "INSERT INTO token VALUES (x'07' || zeroblob(31), 100, 1000, x'616263');");
+    for (int i = 0; i < 2; i++) {
+        open_good(&database);
+        assert_int_equal(database.seen_s, i ? 500 : 0);
+        assert_string_equal(load(&database, 0), i ? "7 1000 abc;8 2000 new;" : "7 1000 abc;");
+        if (i == 0)
+            insert(&database, 8, 2000, "new");
+        assert_int_equal(database_purge(&database, 500, ROWS_MAX), 0);
+        database_close(&database);
+    }
+    sql("CREATE TEMP TABLE t (n CHECK (n = 2)); INSERT INTO t SELECT user_version FROM "
+        "pragma_user_version");
+}
+
+static void of_too_many_rows_those_go_that_end_first(void **state)
+{
+    struct database database;
+
+    (void)state;
+    open_good(&database);
+    insert(&database, 1, 3000, "c");
+    insert(&database, 2, 1000, "a");
+    insert(&database, 3, 4000, "d");
+    insert(&database, 4, 2000, "b");
+    assert_int_equal(database_purge(&database, 500, 4), 0);
+    assert_string_equal(load(&database, 0), "1 3000 c;2 1000 a;3 4000 d;4 2000 b;");
+    assert_int_equal(database_purge(&database, 500, 2), 0);
+    assert_string_equal(load(&database, 0), "1 3000 c;3 4000 d;");
+    database_close(&database);
+}
+
+/* Not for ever: what has expired makes room. */
+static void a_file_does_not_grow_without_bound(void **state)
+{
+    static char bytes[30000];
+    struct database database;
+    struct stat st;
+    int r = 0, n = 0;
+
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes) - 1);
+    open_good(&database);
+    for (; n < 250 && r == 0; n++) {
+        struct database_row row = {.version = 2,
+                                   .name = {{(uint8_t)n}},
+                                   .created_s = 100,
+                                   .expires_s = 1000,
+                                   .sealed = (const uint8_t *)bytes,
+                                   .sealed_len = sizeof(bytes)};
+
+        r = database_begin(&database);
+        if (r == 0)
+            r = database_insert(&database, &row);
+        if (r == 0)
+            r = database_commit(&database);
+        if (r < 0)
+            database_rollback(&database);
+    }
+    assert_int_equal(r, -ENOSPC);
+    assert_in_range(n, 50, 240);
+    assert_int_equal(database_purge(&database, 1000, ROWS_MAX), 0);
+    insert(&database, 1, 2000, "there is room");
+    assert_int_equal(database_purge(&database, 1000, ROWS_MAX), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_in_range(st.st_size, 0, (256 + 4 * ROWS_MAX) * 4096);
+    database_close(&database);
 }
 
 static void rows_of_another_shape_are_reported_as_damage(void **state)
@@ -365,6 +452,9 @@ int main(void)
         TEST(the_file_has_the_schema_and_settings_that_it_should),
         TEST(a_second_one_finds_it_locked),
         TEST(what_is_not_ours_is_refused),
+        TEST(version_1_is_brought_up_to_date),
+        TEST(of_too_many_rows_those_go_that_end_first),
+        TEST(a_file_does_not_grow_without_bound),
         TEST(rows_of_another_shape_are_reported_as_damage),
         TEST(what_is_no_database_is_refused),
         TEST(a_link_or_a_missing_directory_is_refused),

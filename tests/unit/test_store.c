@@ -3,138 +3,9 @@
  * carried over from elsewhere are misses, and never served.
  */
 #include <sqlite3.h>
-#include <time.h>
 
-#include "log.h"
-#include "messages.h"
-#include "scratch.h"
-#include "store.h"
-
-static char directory[SCRATCH_MAX], key_directory[SCRATCH_MAX];
-static char path[SCRATCH_MAX + 16], key_path[SCRATCH_MAX + 16], key_setting[SCRATCH_MAX + 32];
-static struct loop loop;
-static int64_t now_s;
-
-static void key_write(uint8_t first)
-{
-    uint8_t key[32] = {first, 1, 2, 3};
-
-    scratch_write(key_path, key, sizeof(key), 0600);
-}
-
-static int make(void **state)
-{
-    (void)state;
-    scratch_make(directory, "/tmp");
-    scratch_make(key_directory, "/tmp");
-    snprintf(path, sizeof(path), "%s/cache.db", directory);
-    snprintf(key_path, sizeof(key_path), "%s/key", key_directory);
-    snprintf(key_setting, sizeof(key_setting), "file:%s", key_path);
-    key_write(1);
-    now_s = time(NULL);
-    return loop_init(&loop);
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    loop_done(&loop);
-    scratch_remove(directory);
-    scratch_remove(key_directory);
-    return 0;
-}
-
-/* "n:token@lifetime" each, in the order of their keys */
-struct loaded {
-    char text[16][64];
-    int result;
-};
-
-static int on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
-{
-    struct loaded *loaded = data;
-    struct message_token message;
-    struct wire_header header;
-
-    assert_false(is_to_be_kept);
-    assert_in_range(key->bytes[0], 0, 15);
-    wire_header_read(token->frame->bytes, &header);
-    assert_int_equal(wire_decode(&message_token, token->frame->bytes + WIRE_HEADER_SIZE,
-                                 header.payload_len, &message),
-                     0);
-    assert_int_equal(token->created_s, now_s);
-    snprintf(loaded->text[key->bytes[0]], sizeof(loaded->text[0]), "%.*s@%d",
-             (int)message.token.len, (const char *)message.token.at,
-             (int)(token->expires_s - now_s));
-    secret_free(token->frame);
-    return loaded->result;
-}
-
-static int open_store(struct loaded *loaded, struct store **ret_store)
-{
-    const struct store_settings settings = {.path = path, .key = key_setting};
-    char error[STORE_ERROR_MAX] = "";
-    int r;
-
-    *loaded = (struct loaded){0};
-    *ret_store = NULL;
-    r = store_open(&settings, &loop, on_row, loaded, ret_store, error);
-    if (r < 0) {
-        assert_null(*ret_store);
-        assert_true(strlen(error) > 10);
-    }
-    return r;
-}
-
-static struct store *open_good(struct loaded *loaded)
-{
-    struct store *store;
-
-    assert_int_equal(open_store(loaded, &store), 0);
-    return store;
-}
-
-static struct secret *frame_of(const char *text, int64_t expires_s)
-{
-    struct message_token message = {.token = wire_string(text),
-                                    .token_type = wire_string("token"),
-                                    .expires_at_s = (uint64_t)expires_s,
-                                    .source = TOKEN_SOURCE_CACHE};
-    uint8_t frame[512];
-    size_t len;
-
-    assert_int_equal(wire_encode(&message_token, 0, &message, frame, sizeof(frame), &len), 0);
-    return secret_new(frame, len);
-}
-
-static int last_result;
-
-static void on_done(struct store_write *write, int result)
-{
-    last_result = result;
-    free(write);
-    loop_stop(&loop);
-}
-
-static int put_frame(struct store *store, uint8_t n, struct secret *frame, int64_t lifetime_s)
-{
-    struct token token = {.frame = frame, .created_s = now_s, .expires_s = now_s + lifetime_s};
-    struct store_write *write = calloc(1, sizeof(*write));
-    struct digest key = {{n, 0xaa}};
-
-    write->on_done = on_done;
-    assert_int_equal(store_put(store, write, &key, &token), 0);
-    loop.is_done = false;
-    last_result = 1;
-    assert_true(loop_run(&loop) >= 0);
-    secret_free(token.frame);
-    return last_result;
-}
-
-static int put(struct store *store, uint8_t n, const char *text, int64_t lifetime_s)
-{
-    return put_frame(store, n, frame_of(text, now_s + lifetime_s), lifetime_s);
-}
+#include "seal.h"
+#include "store_fixture.h"
 
 /* A closed store with two tokens in it. */
 static void fill(void)
@@ -189,8 +60,10 @@ static void closing_writes_what_is_under_way_without_calling_back(void **state)
     (void)state;
     last_result = 1;
     for (uint8_t i = 0; i < N; i++) {
-        struct token token = {
-            .frame = frame_of("pul-x", now_s + 100), .created_s = now_s, .expires_s = now_s + 100};
+        struct token token = {.frame = frame_of("pul-x", now_s + 100),
+                              .created_s = now_s,
+                              .expires_s = now_s + 100,
+                              .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
         struct digest key = {{i}};
 
         writes[i] = calloc(1, sizeof(*writes[i]));
@@ -267,17 +140,18 @@ static void rows_that_somebody_changed_are_not_served(void **state)
         {"names swapped",
          "CREATE TEMP TABLE t AS SELECT * FROM token; DELETE FROM token;"
          "INSERT INTO token SELECT (SELECT name FROM t AS u WHERE u.name <> t.name), created,"
-         " expires, sealed FROM t",
+         " expires, sealed, key_id, boot_id, expires_boot FROM t",
          "", ""},
         {"all but the name of the other",
          "CREATE TEMP TABLE t AS SELECT * FROM token ORDER BY expires;"
-         "UPDATE token SET (created, expires, sealed) = (SELECT created, expires, sealed FROM t"
-         " WHERE expires - created > 1500)",
+         "UPDATE token SET (created, expires, sealed, expires_boot) = (SELECT created, expires,"
+         " sealed, expires_boot FROM t WHERE expires - created > 1500)",
          "", "pul-two@2000"},
         {"another name", "UPDATE token SET name = randomblob(32) WHERE created > expires - 1500",
          "", "pul-two@2000"},
         {"a copy under another name",
-         "INSERT INTO token SELECT randomblob(32), created, expires, sealed FROM token",
+         "INSERT INTO token SELECT randomblob(32), created, expires, sealed, key_id, boot_id,"
+         " expires_boot FROM token",
          "pul-one@1000", "pul-two@2000"},
         {"no bytes", "UPDATE token SET sealed = x'' WHERE created > expires - 1500", "",
          "pul-two@2000"},
@@ -297,6 +171,17 @@ static void rows_that_somebody_changed_are_not_served(void **state)
         {"random bytes",
          "UPDATE token SET sealed = randomblob(length(sealed)) WHERE created > expires - 1500", "",
          "pul-two@2000"},
+        {"a longer life by the boot clock",
+         "UPDATE token SET expires_boot = expires_boot + 1 WHERE created > expires - 1500", "",
+         "pul-two@2000"},
+        {"another boot", "UPDATE token SET boot_id = randomblob(16) WHERE created > expires - 1500",
+         "", "pul-two@2000"},
+        {"another key's id", "UPDATE token SET key_id = zeroblob(8) WHERE created > expires - 1500",
+         "", "pul-two@2000"},
+        {"taken for a row of version 1",
+         "UPDATE token SET key_id = NULL, boot_id = NULL, expires_boot = NULL"
+         " WHERE created > expires - 1500",
+         "", "pul-two@2000"},
         {"another database's id", "UPDATE meta SET database_id = randomblob(16)", "", ""},
     };
 
@@ -432,18 +317,25 @@ static bool is_there(const char *suffix)
     return access(name, F_OK) == 0;
 }
 
-static void what_is_damaged_or_not_ours_is_set_aside(void **state)
+static void spoil_header(void)
+{
+    CLEANUP(fd_closep)
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_int_equal(pwrite(fd, "garbage, garbage, garbage", 25, 0), 25);
+}
+
+static void what_is_damaged_is_set_aside(void **state)
 {
     static const struct {
         const char *why, *sql; /* NULL: the file's first bytes are overwritten */
     } cases[] = {
         {"a damaged header", NULL},
-        {"a foreign id", "PRAGMA application_id = 7"},
-        {"a newer version", "PRAGMA user_version = 2"},
         {"no tables", "DROP TABLE token"},
         {"no id", "DELETE FROM meta"},
         {"a name of another length",
          "UPDATE token SET name = x'00' WHERE created > expires - 1500"},
+        {"a boot id of another length", "UPDATE token SET boot_id = x'00'"},
     };
 
     (void)state;
@@ -454,23 +346,62 @@ static void what_is_damaged_or_not_ours_is_set_aside(void **state)
         clean(NULL);
         make(NULL);
         fill();
-        if (cases[i].sql) {
+        if (cases[i].sql)
             sql(cases[i].sql);
-        } else {
-            CLEANUP(fd_closep)
-            int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-            assert_int_equal(pwrite(fd, "garbage, garbage, garbage", 25, 0), 25);
-        }
+        else
+            spoil_header();
         store = open_good(&loaded);
         if (!is_there(".corrupt") || !is_there(""))
             fail_msg("%s: not set aside", cases[i].why);
-        assert_string_equal(loaded.text[1], "");
+        if (i < 3) /* the others are seen when some rows are loaded already */
+            assert_string_equal(loaded.text[1], "");
         assert_int_equal(put(store, 3, "pul-three", 500), 0);
         store_close(store);
         store = open_good(&loaded);
         assert_string_equal(loaded.text[3], "pul-three@500");
         assert_string_equal(loaded.text[2], "");
+        store_close(store);
+    }
+}
+
+static void of_what_is_set_aside_two_are_kept(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        fill();
+        spoil_header();
+        store_close(open_good(&loaded));
+        assert_true(is_there(".corrupt"));
+        assert_int_equal(is_there(".corrupt.old"), i > 0);
+    }
+}
+
+static void what_is_not_ours_or_newer_is_left_alone(void **state)
+{
+    static const char *const cases[] = {"PRAGMA application_id = 7", "PRAGMA user_version = 3"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct loaded loaded;
+        struct store *store;
+
+        clean(NULL);
+        make(NULL);
+        fill();
+        sql(cases[i]);
+        store = open_good(&loaded);
+        assert_string_equal(loaded.text[1], "");
+        assert_true(put(store, 3, "pul-three", 500) < 0);
+        store_tick(store);
+        store_close(store);
+        assert_false(is_there(".corrupt"));
+        /* the version that it belongs to finds everything */
+        sql(i ? "PRAGMA user_version = 2" : "PRAGMA application_id = 1886348396");
+        store = open_good(&loaded);
+        assert_string_equal(loaded.text[1], "pul-one@1000");
+        assert_string_equal(loaded.text[2], "pul-two@2000");
         store_close(store);
     }
 }
@@ -530,15 +461,115 @@ static void a_file_that_was_cut_is_of_use_again(void **state)
     }
 }
 
-static void a_second_daemon_is_told_so(void **state)
+static void a_locked_database_is_opened_when_it_is_free(void **state)
 {
     struct loaded loaded;
-    struct store *store = open_good(&loaded), *second;
+    struct store *store = open_good(&loaded), *second = open_good(&loaded);
 
     (void)state;
-    assert_int_equal(open_store(&loaded, &second), -EBUSY);
     assert_false(is_there(".corrupt"));
+    assert_true(put(second, 2, "pul-two", 1000) < 0);
     assert_int_equal(put(store, 1, "pul-one", 1000), 0);
+    store_close(store);
+    assert_int_equal(n_emptied, 0);
+    wait_until_it_works(second);
+    assert_int_equal(n_emptied, 1); /* so all that is at hand is put there */
+    store_close(second);
+    store = open_good(&loaded);
+    assert_string_equal(loaded.text[1], "pul-one@1000");
+    assert_string_equal(loaded.text[4], "pul-four@1000");
+    store_close(store);
+}
+
+/* A row of version 1, as that wrote it. */
+static void put_version_1(uint8_t n, const char *text, int64_t lifetime_s)
+{
+    struct associated_1 {
+        char format[8];
+        uint8_t database_id[16], name[32], key_id[8];
+        int64_t created_s, expires_s;
+    } associated = {.format = "podlog1", .created_s = now_s, .expires_s = now_s + lifetime_s};
+    struct digest key = {{n, 0xaa}}, name;
+    struct secret *frame = frame_of(text, now_s + lifetime_s);
+    uint8_t key_bytes[32] = {1, 1, 2, 3}, plain[1024], sealed[1024 + SEAL_OVERHEAD];
+    size_t len = 32 + frame->len;
+    sqlite3_stmt *insert;
+    struct seal seal;
+    sqlite3 *db;
+
+    assert_int_equal(seal_init(&seal, key_bytes), 0);
+    assert_int_equal(seal_name(&seal, &key, &name), 0);
+    memcpy(associated.name, name.bytes, 32);
+    memcpy(associated.key_id, seal.id, 8);
+    memset(associated.database_id, 7, 16);
+    memcpy(plain, key.bytes, 32);
+    memcpy(plain + 32, frame->bytes, frame->len);
+    assert_int_equal(seal_close(&seal, plain, len, &associated, sizeof(associated), sealed), 0);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "INSERT INTO token VALUES (?, ?, ?, ?)", -1, &insert, NULL),
+        SQLITE_OK);
+    sqlite3_bind_blob(insert, 1, name.bytes, 32, SQLITE_STATIC);
+    sqlite3_bind_int64(insert, 2, associated.created_s);
+    sqlite3_bind_int64(insert, 3, associated.expires_s);
+    sqlite3_bind_blob(insert, 4, sealed, (int)(len + SEAL_OVERHEAD), SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(insert), SQLITE_DONE);
+    sqlite3_finalize(insert);
+    sqlite3_close(db);
+    secret_free(frame);
+    seal_done(&seal);
+}
+
+static void tokens_of_version_1_are_taken_over(void **state)
+{
+    struct loaded loaded;
+    struct store *store;
+
+    (void)state;
+    sql("PRAGMA application_id = 1886348396; PRAGMA user_version = 1;"
+        "CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), database_id BLOB NOT NULL);"
+        "CREATE TABLE token (name BLOB NOT NULL UNIQUE, created INTEGER NOT NULL,"
+        "                    expires INTEGER NOT NULL, sealed BLOB NOT NULL);"
+        "INSERT INTO meta VALUES (1, x'07070707070707070707070707070707');");
+    put_version_1(1, "pul-one", 1000);
+    put_version_1(2, "pul-two", 2000);
+    store = open_good(&loaded);
+    assert_string_equal(loaded.text[1], "pul-one@1000");
+    assert_string_equal(loaded.text[2], "pul-two@2000");
+    assert_int_equal(n_to_be_kept, 2);
+    assert_int_equal(put(store, 1, "pul-one", 1000), 0); /* as the broker does then */
+    store_close(store);
+    store = open_good(&loaded);
+    assert_string_equal(loaded.text[1], "pul-one@1000");
+    assert_string_equal(loaded.text[2], "pul-two@2000");
+    assert_int_equal(n_to_be_kept, 1);
+    store_close(store);
+}
+
+/* New key, then the one before: rows of both are there; those of the one before are put anew. */
+static void a_change_of_the_key_loses_nothing(void **state)
+{
+    uint8_t keys[64] = {2, 1, 2, 3, [32] = 1, 1, 2, 3};
+    struct loaded loaded;
+    struct store *store;
+
+    (void)state;
+    fill();
+    scratch_write(key_path, keys, sizeof(keys), 0600);
+    for (int kills = 0; kills < 3; kills++) { /* whenever it ends in between */
+        store = open_good(&loaded);
+        assert_string_equal(loaded.text[1], "pul-one@1000");
+        assert_string_equal(loaded.text[2], "pul-two@2000");
+        assert_int_equal(n_to_be_kept, 2);
+        store_close(store);
+    }
+    store = open_good(&loaded);
+    assert_int_equal(put(store, 1, "pul-one", 1000), 0);
+    store_close(store);
+    scratch_write(key_path, keys, 32, 0600); /* the one before is gone: so is what it sealed */
+    store = open_good(&loaded);
+    assert_string_equal(loaded.text[1], "pul-one@1000");
+    assert_string_equal(loaded.text[2], "");
     store_close(store);
 }
 
@@ -606,14 +637,14 @@ static void without_a_usable_disk_nothing_is_kept_and_that_is_said(void **state)
 
 static void a_callback_that_fails_does_not_stop_the_daemon(void **state)
 {
-    const struct store_settings settings = {.path = path, .key = key_setting};
-    char error[STORE_ERROR_MAX];
     struct loaded loaded = {.result = -ENOMEM};
+    const struct store_settings settings = settings_of(&loaded);
+    char error[STORE_ERROR_MAX];
     struct store *store = NULL;
 
     (void)state;
     fill();
-    assert_int_equal(store_open(&settings, &loop, on_row, &loaded, &store, error), 0);
+    assert_int_equal(store_open(&settings, &loop, &store, error), 0);
     assert_non_null(store);
     store_close(store);
 }
@@ -632,10 +663,14 @@ int main(void)
         TEST(rows_of_another_database_are_not_served),
         TEST(what_has_expired_is_not_loaded_and_goes_with_the_purge),
         TEST(frames_that_are_not_sound_are_not_served),
-        TEST(what_is_damaged_or_not_ours_is_set_aside),
+        TEST(what_is_damaged_is_set_aside),
+        TEST(of_what_is_set_aside_two_are_kept),
+        TEST(what_is_not_ours_or_newer_is_left_alone),
         TEST(no_damage_to_a_page_brings_anything_else_up),
         TEST(a_file_that_was_cut_is_of_use_again),
-        TEST(a_second_daemon_is_told_so),
+        TEST(a_locked_database_is_opened_when_it_is_free),
+        TEST(tokens_of_version_1_are_taken_over),
+        TEST(a_change_of_the_key_loses_nothing),
         TEST(a_directory_that_others_can_use_is_refused),
         TEST(a_key_that_is_no_good_is_an_error),
         TEST(the_directory_is_made_where_only_its_parent_is_there),

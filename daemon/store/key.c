@@ -1,0 +1,229 @@
+#include "key.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "log.h"
+
+#define RUNTIME_DIRECTORY "/run/podlogind"
+#define KEY_NAME          "cache.key"
+
+/* Hexadecimal digits, or one byte over and over: a misunderstanding, not 32 random bytes. */
+static bool is_random(const uint8_t *bytes, size_t len)
+{
+    size_t n_hex = 0, n_same = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        n_hex += isxdigit(bytes[i]) != 0;
+        n_same += bytes[i] == bytes[0];
+    }
+    return n_hex < len && n_same < len;
+}
+
+static int keys_read(int fd, struct cache_keys *ret_keys)
+{
+    uint8_t bytes[2 * SEAL_KEY_SIZE + 1];
+    ssize_t n = read(fd, bytes, sizeof(bytes));
+    int r = 0;
+
+    if ((n != SEAL_KEY_SIZE && n != 2 * SEAL_KEY_SIZE) || !is_random(bytes, (size_t)n))
+        r = -EBADMSG;
+    *ret_keys = (struct cache_keys){.has_previous = n == 2 * SEAL_KEY_SIZE};
+    if (r == 0)
+        memcpy(ret_keys->current, bytes, SEAL_KEY_SIZE);
+    if (r == 0 && ret_keys->has_previous)
+        memcpy(ret_keys->previous, bytes + SEAL_KEY_SIZE, SEAL_KEY_SIZE);
+    explicit_bzero(bytes, sizeof(bytes));
+    return r;
+}
+
+/* Who else could read the key, or put another in its place? @others: mode bits that must be 0. */
+static int file_check(int fd, const char *path, mode_t others, char *ret_error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_mode & others || (st.st_uid != geteuid() && st.st_uid != 0)) {
+        snprintf(ret_error, KEY_ERROR_MAX,
+                 "the key %.200s must be a regular file of root or of the daemon's user, mode 0400 "
+                 "or 0600",
+                 path);
+        return -EPERM;
+    }
+    return 0;
+}
+
+static int load(const char *path, mode_t others, struct cache_keys *ret_keys, char *ret_error)
+{
+    CLEANUP(fd_closep)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+    int r;
+
+    if (fd < 0) {
+        r = -errno;
+        snprintf(ret_error, KEY_ERROR_MAX, "the key %.200s cannot be read: %s", path, strerror(-r));
+        return r;
+    }
+    r = file_check(fd, path, others, ret_error);
+    if (r < 0)
+        return r;
+    r = keys_read(fd, ret_keys);
+    if (r < 0)
+        snprintf(ret_error, KEY_ERROR_MAX,
+                 "the key %.200s must hold exactly 32 random bytes (head -c 32 /dev/urandom), or "
+                 "64: the new key, then the one before",
+                 path);
+    return r;
+}
+
+/* Renamed into place, so that no half-written key is ever found. */
+static int create(const char *path, struct cache_keys *ret_keys, char *ret_error)
+{
+    CLEANUP(freep)
+    char *temporary = NULL;
+    CLEANUP(fd_closep)
+    int fd = -1;
+    int r = 0;
+
+    *ret_keys = (struct cache_keys){0};
+    if (asprintf(&temporary, "%s.new", path) < 0)
+        return -ENOMEM;
+    if (RAND_priv_bytes(ret_keys->current, SEAL_KEY_SIZE) != 1)
+        return -EIO;
+    unlink(temporary);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || write(fd, ret_keys->current, SEAL_KEY_SIZE) != SEAL_KEY_SIZE ||
+        rename(temporary, path) < 0)
+        r = errno ? -errno : -EIO;
+    if (r < 0)
+        snprintf(ret_error, KEY_ERROR_MAX, "the key %.200s cannot be written: %s", path,
+                 strerror(-r));
+    return r;
+}
+
+/* A key in tmpfs dies with the boot, and so never is in a disk's snapshot or backup. */
+static int runtime_directory_check(const char *directory, char *ret_error)
+{
+    struct statfs fs = {0};
+    int r = 0;
+
+    if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || statfs(directory, &fs) < 0)
+        r = -errno;
+    if (r < 0) {
+        snprintf(ret_error, KEY_ERROR_MAX, "the runtime directory %.200s cannot be used: %s",
+                 directory, strerror(-r));
+        return r;
+    }
+    if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) {
+        snprintf(ret_error, KEY_ERROR_MAX,
+                 "%.200s is not on tmpfs, so CacheKey=runtime would put the key on a disk; set "
+                 "RUNTIME_DIRECTORY, or use CacheKey=credential:NAME or CacheKey=file:PATH",
+                 directory);
+        return -EPERM;
+    }
+    return 0;
+}
+
+/* The directory of @path as the file system has it; false: there is none. */
+static bool real_directory(const char *path, char ret_directory[PATH_MAX])
+{
+    CLEANUP(freep)
+    char *copy = strdup(path);
+
+    return copy && realpath(dirname(copy), ret_directory);
+}
+
+/* Whoever copies the cache's directory must not have the key with it. */
+static bool is_beside(const char *key_path, const char *data_path)
+{
+    char key[PATH_MAX], data[PATH_MAX];
+    size_t len;
+
+    if (!real_directory(key_path, key) || !real_directory(data_path, data))
+        return false; /* what is not there says its own error later */
+    len = strlen(data);
+    return strncmp(key, data, len) == 0 && (key[len] == '\0' || key[len] == '/' || len == 1);
+}
+
+static int beside_check(const char *key_path, const char *data_path, bool may_be_beside,
+                        char *ret_error)
+{
+    if (!is_beside(key_path, data_path))
+        return 0;
+    if (may_be_beside) {
+        log_warning("the key %s is in the directory of the cache: whoever copies that has both",
+                    key_path);
+        return 0;
+    }
+    snprintf(ret_error, KEY_ERROR_MAX,
+             "the key %.200s is in the directory of the cache: whoever copies that directory has "
+             "both; keep it elsewhere, or force it with CacheKeyBesideCache=yes",
+             key_path);
+    return -EPERM;
+}
+
+/* 0: *ret_path is the caller's to free */
+static int runtime_path(char **ret_path, char *ret_error)
+{
+    const char *directory = getenv("RUNTIME_DIRECTORY");
+    int r;
+
+    if (!directory || *directory != '/')
+        directory = RUNTIME_DIRECTORY;
+    r = runtime_directory_check(directory, ret_error);
+    if (r < 0)
+        return r;
+    return asprintf(ret_path, "%s/" KEY_NAME, directory) < 0 ? -ENOMEM : 0;
+}
+
+/* systemd.exec(5): in a directory of this service alone, often by an access list for its user. */
+static int credential_path(const char *name, char **ret_path, char *ret_error)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    if (!directory || *directory != '/') {
+        snprintf(ret_error, KEY_ERROR_MAX,
+                 "CacheKey=credential:%.64s needs LoadCredential=%.64s:PATH in the unit: there are "
+                 "no credentials (CREDENTIALS_DIRECTORY is not set)",
+                 name, name);
+        return -ENOENT;
+    }
+    return asprintf(ret_path, "%s/%s", directory, name) < 0 ? -ENOMEM : 0;
+}
+
+int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
+                    struct cache_keys *ret_keys, char ret_error[KEY_ERROR_MAX])
+{
+    bool is_runtime = strcmp(setting, "runtime") == 0;
+    bool is_credential = strncmp(setting, "credential:", 11) == 0;
+    CLEANUP(freep)
+    char *path = NULL;
+    int r;
+
+    *ret_keys = (struct cache_keys){0};
+    snprintf(ret_error, KEY_ERROR_MAX, "the cache's key cannot be set up");
+    if (is_runtime)
+        r = runtime_path(&path, ret_error);
+    else if (is_credential)
+        r = credential_path(setting + 11, &path, ret_error);
+    else
+        r = (path = strdup(setting + 5)) ? 0 : -ENOMEM;
+    if (r == 0)
+        r = beside_check(path, data_path, may_be_beside, ret_error);
+    if (r < 0)
+        return r;
+    r = load(path, is_credential ? 0007 : 0077, ret_keys, ret_error);
+    if (r == -ENOENT && is_runtime)
+        r = create(path, ret_keys, ret_error);
+    return r;
+}
