@@ -199,6 +199,8 @@ int database_open(struct database *database, const char *path, uint32_t rows_max
     *database = (struct database){0};
     ret_error[0] = '\0';
     r = prepare(database, path, rows_max, ret_error);
+    if (r == -EBUSY)
+        snprintf(ret_error, DATABASE_ERROR_MAX, "it is in use; is another podlogind running?");
     if (r < 0 && !ret_error[0])
         snprintf(ret_error, DATABASE_ERROR_MAX, "%s",
                  database->db ? sqlite3_errmsg(database->db) : strerror(-r));

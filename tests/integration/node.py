@@ -90,11 +90,12 @@ class Node:
             api_url=api_url or self.standin.upstream, ca=self.standin.ca,
             provider=provider, rules=rules))
 
-    def start(self, wait=True):
+    def start(self, wait=True, **variables):
+        """@variables are added to the daemon's environment."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [PODLOGIND, "--config", self.etc, "--exchanger", EXCHANGER],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **variables})
         if wait:
             self.wait_until_ready()
 

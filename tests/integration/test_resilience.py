@@ -127,7 +127,7 @@ class KilledBroker(NodeCase):
 
     def test_acknowledged_tokens_survive(self):
         n_seen = 0
-        for run in range(scale(12, 200)):
+        for run in range(scale(12, 1000)):
             self.node.start()
             seen = []
             self.load_until_killed(run, seen, seed=run)

@@ -4,9 +4,10 @@ import os
 import pathlib
 import shutil
 import sqlite3
+import tempfile
 import unittest
 
-from node import NodeCase, PODLOGIN, scale
+from node import Node, NodeCase, PODLOGIN, scale
 from protocol_client import Client
 
 
@@ -62,7 +63,7 @@ class AtRest(NodeCase):
         (self.node.directory / "key/cache.key").write_bytes(os.urandom(32))
         self.node.start()
         self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
-        self.assertIn("1 rows not usable", self.node.log())
+        self.assertIn("0 expired, 1 that do not open", self.node.log())
 
     def test_rows_that_were_tampered_with_are_not_served(self):
         statements = {
@@ -102,14 +103,20 @@ class AtRest(NodeCase):
 
     def test_a_second_daemon_keeps_its_hands_off(self):
         self.node.start()
-        config = self.node.etc / "podlogind.conf"
-        config.write_text(config.read_text().replace("podlogin.sock", "second.sock"))
-        first = self.node.process
-        self.node.start(wait=False)
-        self.assertEqual(self.node.process.wait(10), 70)
-        self.assertIn("is another podlogind running?", self.node.log())
-        self.node.process = first
         self.assert_served(self.mint())
+        other = Node(tempfile.mkdtemp(dir=self.root), self.standin)
+        config = other.etc / "podlogind.conf"
+        config.write_text(config.read_text().replace(f"Cache={other.state}",
+                                                     f"Cache={self.node.state}"))
+        other.start()
+        self.addCleanup(other.stop)
+        self.assertIn("is another podlogind running?): serving from memory only", other.log())
+        result = other.podlogin("token", token_file=other.jwt_file(self.mint()))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        other.stop()
+        self.node.kill()
+        self.node.start()
+        self.assertEqual(self.assert_served(self.mint())["source"], "cache")
 
 
 class Process(NodeCase):

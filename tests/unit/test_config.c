@@ -107,7 +107,8 @@ static void every_key_is_taken(void **state)
 
     (void)state;
     put("podlogind.conf", "# all of them\n[Daemon]\nSocket=/s # the socket\nCache=/c\n"
-                          "CacheKey=file:/k\nPeerAttestation=off\nLogLevel=debug\n");
+                          "CacheKey=file:/k\nCacheRows=5\nCacheKeyBesideCache=yes\n"
+                          "PeerAttestation=off\nLogLevel=debug\n");
     put("issuers.d/eks.conf", "[Issuer]\nURL=https://a\nAlgorithms=RS256  ES512 PS384\n"
                               "KeysURL=https://a/keys\nCAFile=/ca\nTokenReview=off\n");
     put("issuers.d/other.conf", "[Issuer]\nURL=https://b\nKeysFile=/keys.json\nKeysURL=\n");
@@ -121,6 +122,8 @@ static void every_key_is_taken(void **state)
     assert_string_equal(config->socket, "/s");
     assert_string_equal(config->cache, "/c");
     assert_string_equal(config->cache_key, "file:/k");
+    assert_int_equal(config->cache_rows, 5);
+    assert_true(config->is_key_beside_allowed);
     assert_int_equal(config->log_level, LOG_DEBUG);
     assert_int_equal(config->n_issuers, 2);
     assert_string_equal(config->issuers[0].url, "https://a");
@@ -182,10 +185,19 @@ static const struct {
     {"podlogind.conf", "[Daemon]\nCache=cache.db\n", "podlogind.conf:2: Cache=cache.db"},
     {"podlogind.conf", "[Daemon]\nCacheKey=\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\nCacheKey=Runtime\n",
-     "podlogind.conf:2: CacheKey=Runtime is not understood; it takes runtime, or file:"},
+     "podlogind.conf:2: CacheKey=Runtime is not understood; it takes runtime, "
+     "credential: and a name, or file:"},
     {"podlogind.conf", "[Daemon]\nCacheKey=file:key\n", "podlogind.conf:2: CacheKey=file:key"},
     {"podlogind.conf", "[Daemon]\nCacheKey=file:\n", "podlogind.conf:2: CacheKey=file:"},
-    {"podlogind.conf", "[Daemon]\nCacheKey=credential:x\n", "podlogind.conf:2: CacheKey="},
+    {"podlogind.conf", "[Daemon]\nCacheKey=credential:\n", "podlogind.conf:2: CacheKey="},
+    {"podlogind.conf", "[Daemon]\nCacheKey=credential:a/b\n", "podlogind.conf:2: CacheKey="},
+    {"podlogind.conf", "[Daemon]\nCacheKey=credential:..\n", "podlogind.conf:2: CacheKey="},
+    {"podlogind.conf", "[Daemon]\nCacheKeyBesideCache=true\n",
+     "podlogind.conf:2: CacheKeyBesideCache=true is not understood; it takes yes or no"},
+    {"podlogind.conf", "[Daemon]\nCacheRows=0\n", "podlogind.conf:2: CacheRows=0"},
+    {"podlogind.conf", "[Daemon]\nCacheRows=1000001\n", "podlogind.conf:2: CacheRows=1000001"},
+    {"podlogind.conf", "[Daemon]\nCacheRows=-1\n", "podlogind.conf:2: CacheRows=-1"},
+    {"podlogind.conf", "[Daemon]\nCacheRows=10k\n", "podlogind.conf:2: CacheRows=10k"},
     {"podlogind.conf", "[Daemon]\nCacheKey=runtime x\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\n\nPeerAttestation=enforce\n",
      "podlogind.conf:3: PeerAttestation=enforce is not understood; it takes off"},

@@ -1,0 +1,103 @@
+"""The wall clock of a node is wrong, or set: nothing is served past its end, and nobody is locked out."""
+
+import time
+import unittest
+
+from node import NodeCase, PODLOGIND, scale, wait_for
+from preload import Preload
+from protocol_client import Client, ServerError
+
+HOUR = 3600
+TTL_S = scale(6, 10)
+
+
+class Clock(NodeCase):
+    """The wall clock of daemon and exchanger is moved under them; the stand-in's is right."""
+
+    def setUp(self):
+        super().setUp()
+        self.preload = Preload(self.node.directory / "preload")
+        self.standin.configure_upstream(expires_in=TTL_S)
+
+    def client(self, **order):
+        client = Client(str(self.node.socket), timeout=20, jwt=self.mint(**order))
+        self.addCleanup(client.close)
+        return client
+
+    def end_of(self, token):
+        """When the upstream will not take it any more, by the clock that is right."""
+        return self.standin.issued(token.decode())["expires_at"]
+
+    def check(self, offset_s, jwt_is_refused=False):
+        self.node.start(**self.preload.environment(PODLOGIND))
+        client = self.client(lifetime=86400)
+        client.get("pulumi")
+        time.sleep(1)
+        self.preload.wall_offset_s = offset_s
+        # the refresh would hide it: what is served now is what was there
+        self.standin.fault_upstream(kind="status", status=500)
+        begun, n_served, n_refused = time.monotonic(), 0, 0
+        while time.monotonic() < begun + TTL_S + 1:
+            try:
+                answer = client.get("pulumi")
+                n_served += 1
+                self.assertGreater(self.end_of(answer.token), time.time())
+            except ServerError as error:
+                n_refused += 1
+                if jwt_is_refused:
+                    self.assertEqual(error.name, "TOKEN_EXPIRED")
+            time.sleep(0.1)
+        self.standin.fault_upstream()
+        return n_served, n_refused
+
+    def recovers(self, **order):
+        """With the upstream back, a refresh later all is well."""
+        client = self.client(**order)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return client.get("pulumi")
+            except ServerError as error:
+                self.assertLess(time.monotonic(), deadline, error)
+                time.sleep(max(error.retry_after_ms, 100) / 1000)
+
+    def test_back_by_an_hour(self):
+        n_served, _ = self.check(-HOUR)
+        self.assertGreater(n_served, 5 * TTL_S)  # as long as the token lived
+        self.recovers()
+
+    def test_ahead_by_an_hour(self):
+        self.check(HOUR)
+        self.recovers(lifetime=86400)
+
+    def test_ahead_by_two_days(self):
+        """Every JWT has expired by that clock. When it is right again, all is as it was."""
+        n_served, n_refused = self.check(2 * 24 * HOUR, jwt_is_refused=True)
+        self.assertEqual(n_served, 0)
+        self.assertGreater(n_refused, 5 * TTL_S)
+        self.preload.wall_offset_s = 0
+        self.recovers()
+
+    def test_booted_in_1970(self):
+        """Not even the issuer's certificate is valid then, so nobody can be judged until it is set."""
+        self.node.start()
+        jwt = self.mint(lifetime=86400)
+        self.assert_served(jwt)
+        self.node.stop()
+        self.preload.wall_offset_s = -int(time.time())
+        self.node.start(**self.preload.environment(PODLOGIND))
+        self.assert_refused("ISSUER_UNAVAILABLE", 75, jwt)
+        self.preload.wall_offset_s = 0
+        self.recovers()
+
+    def test_a_step_is_logged(self):
+        if scale(True, False):
+            self.skipTest("takes a minute: without a real step the clocks are compared that often")
+        self.node.start(**self.preload.environment(PODLOGIND))
+        self.client().get("pulumi")
+        self.preload.wall_offset_s = -HOUR
+        wait_for(lambda: "the wall clock was set by -36" in self.node.log(), 70)
+
+
+if __name__ == "__main__":
+    unittest.main()

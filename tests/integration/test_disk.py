@@ -1,0 +1,129 @@
+"""The disk is full, breaks or can only be read, at any moment: everybody is served from memory."""
+
+import errno
+import os
+import socket
+import tempfile
+import time
+import unittest
+
+from node import NodeCase, PODLOGIND, scale, wait_for
+from preload import Preload
+from protocol_client import Client
+
+
+class Failing(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.preload = Preload(self.node.directory / "preload", str(self.node.state))
+
+    def start(self):
+        self.node.start(**self.preload.environment(PODLOGIND))
+
+    def ask_for(self, names):
+        for name in names:
+            jwt = self.jwts.setdefault(name, self.mint(serviceaccount=name))
+            with Client(str(self.node.socket), timeout=20, jwt=jwt) as client:
+                client.get("pulumi")
+
+    def test_each_operation_in_turn(self):
+        """One operation fails, or all from one on: nobody notices, and the daemon stays."""
+        self.jwts = {}
+        self.start()
+        self.ask_for(["warm-up"])
+        self.node.stop()
+        n_runs = n_failed = 0
+        for name in ("ENOSPC", "EIO", "EROFS"):
+            for for_ever in (False, True):
+                # where it fails moves on by one, at full size; at small size by a stride
+                at, last_failed = 1, 0
+                while at <= last_failed + 20:
+                    self.preload.heal()
+                    before = self.preload.n_failed
+                    self.preload.fail(getattr(errno, name), at=at, for_ever=for_ever)
+                    self.start()
+                    self.ask_for([f"{name}-{at}-{i}" for i in range(3)] + ["warm-up"])
+                    self.assertEqual(self.node.stop(), 0, self.node.log())
+                    if self.preload.n_failed > before:
+                        last_failed = at
+                        n_failed += 1
+                    n_runs += 1
+                    at += scale(19, 1)
+        self.preload.heal()
+        self.start()
+        self.assertEqual(self.assert_served(self.mint(serviceaccount="after"))["source"],
+                         "exchange")
+        print(f"\n{n_runs} runs, {n_failed} of them with a disk that failed")
+        self.assertGreater(n_failed, 10)
+
+    def test_it_is_said_once_and_made_up_for(self):
+        path = os.path.join(tempfile.mkdtemp(dir=self.root), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(5)
+            self.node.start(NOTIFY_SOCKET=path, **self.preload.environment(PODLOGIND))
+            self.jwts = {}
+            self.preload.fail(errno.ENOSPC, for_ever=True)
+            self.ask_for([f"sa-{i}" for i in range(10)])
+            self.assertEqual(self.node.log().count("serving from memory only"), 1)
+            received = ""
+            while "Serving from memory only" not in received:
+                received += notify.recv(4096).decode()
+            self.preload.heal()
+            # the next token that is kept brings all others with it
+            self.ask_for(["sa-10"])
+            wait_for(lambda: "are kept in" in self.node.log())
+            while "Tokens are kept in" not in received[received.index("Serving from"):]:
+                received += notify.recv(4096).decode()
+        time.sleep(0.5)
+        self.node.kill()
+        self.node.start()
+        before = self.exchanges()
+        self.ask_for([f"sa-{i}" for i in range(11)])
+        self.assertEqual(self.exchanges(), before)
+
+
+class Keys(NodeCase):
+    def test_a_change_of_the_key_is_done_in_the_background_and_may_be_killed(self):
+        n = scale(20, 300)
+        key = self.node.directory / "key/cache.key"
+        self.node.start()
+        jwts = [self.mint(serviceaccount=f"sa-{i}") for i in range(n)]
+
+        def ask():
+            for jwt in jwts:
+                with Client(str(self.node.socket), timeout=20, jwt=jwt) as client:
+                    client.get("pulumi")
+
+        ask()
+        self.node.stop()
+        old = key.read_bytes()
+        new = os.urandom(32)
+        key.write_bytes(new + old)
+        for delay_s in (0, 0.002, 0.005, 0.02, 1.5):
+            self.node.start()
+            time.sleep(delay_s)
+            self.node.kill()
+        key.write_bytes(new)
+        self.node.start()
+        ask()
+        self.assertEqual(self.exchanges(), n)
+
+    def test_a_credential_of_systemd(self):
+        directory = self.node.directory / "credentials"
+        directory.mkdir(mode=0o700)
+        (directory / "podlogin").write_bytes(os.urandom(32))
+        (directory / "podlogin").chmod(0o440)
+        config = self.node.etc / "podlogind.conf"
+        text = config.read_text()
+        config.write_text("".join("CacheKey=credential:podlogin\n"
+                                  if line.startswith("CacheKey=") else line + "\n"
+                                  for line in text.splitlines()))
+        for source in ("exchange", "cache"):
+            self.node.start(CREDENTIALS_DIRECTORY=str(directory))
+            self.assertEqual(self.assert_served(self.mint())["source"], source)
+            self.node.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
