@@ -17,6 +17,7 @@ import time
 
 import report
 import rig
+from protocol_client import Client
 from rig import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -34,6 +35,10 @@ class Plan:
         self.identities = 600 if is_quick else 5000
         self.new_jwts = 300 if is_quick else 2000
         self.spawns = 100 if is_quick else 400
+        self.rows = 10000 if is_quick else 100000
+        self.restarts = 2 if is_quick else 5
+        self.refreshed = 300 if is_quick else 1500
+        self.write_rounds = 2 if is_quick else 7
 
 
 class Bench:
@@ -181,6 +186,67 @@ class Bench:
                  f"{sizes(cached)}. Per identity {each['cached']:.0f} bytes (restarted), "
                  f"{each['full']:.0f} (before, with the verified JWTs).")
 
+    def restart(self):
+        """Line 9: from the start of the process to the first hit, with many rows to take over."""
+        node = self.rig.node("rows", rows=2 * self.plan.rows)
+        token = self.jwt.read_text().split()[0]
+        rig.load(node, self.jwt, "--requests", 1)
+        node.stop()
+        rig.fill(node, self.plan.rows - 1, rig.TOKEN_BYTES)
+        database = node.state / "cache.db"
+        ours, plain = [], []
+        for _ in range(self.plan.restarts):
+            plain.append(rig.read_us(database))
+            begun = time.monotonic()
+            node.start(wait=False)
+            source = first_hit(node, token)
+            ours.append((time.monotonic() - begun) * 1e6)
+            if source != 1:
+                raise Failure("the first request after a restart was no hit")
+            node.stop()
+        node.start()
+        ratios = [a / b for a, b in zip(ours, plain)]
+        self.figures["restart"] = statistics.median(ratios)
+        self.say(f"A restart with {self.plan.rows:,} rows ({database.stat().st_size / 2**20:.0f} "
+                 f"MiB): {statistics.median(ours) / 1000:.0f} ms to the first hit, "
+                 f"{statistics.median(plain) / 1000:.0f} ms to read a file of that size; "
+                 f"{spread(ratios)}.")
+        node.stop()
+
+    def writes(self):
+        """Line 10: hits while tokens are refreshed all the time, with a disk and without one, so
+        that it is the writing of rows that makes the difference."""
+        self.rig.standin.configure_upstream(expires_in=2)
+        accounts = self.rig.jwts("refreshed", count=self.plan.refreshed,
+                                 serviceaccount="refreshed-%d", pod="job-%d")
+        nodes = {name: self.rig.node(f"writes-{name}", keeps=name == "disk")
+                 for name in ("disk", "memory")}
+        tails = {name: [] for name in nodes}
+        rates = []
+        for i in range(self.plan.write_rounds):
+            for name in ("disk", "memory") if i % 2 == 0 else ("memory", "disk"):
+                node = nodes[name]
+                asker = subprocess.Popen([sys.executable, ROOT / "tests/bench/asker.py",
+                                          node.socket, accounts])
+                try:
+                    time.sleep(3)
+                    self.rig.standin.reset_counts()
+                    begun = time.monotonic()
+                    result = rig.load(node, self.jwt, "--seconds", 2 * self.plan.round_s,
+                                      "--connections", 16)
+                    rates.append(self.rig.standin.counts()["exchanges"] /
+                                 (time.monotonic() - begun))
+                    tails[name].append(result["p99_us"])
+                finally:
+                    asker.kill()
+                    asker.wait()
+        self.rig.standin.configure_upstream(expires_in=7200)
+        ratios = [a / b for a, b in zip(tails["disk"], tails["memory"])]
+        self.figures["p99 writes"] = statistics.median(ratios)
+        self.say(f"{statistics.median(rates):,.0f} tokens refreshed and rows written per second, "
+                 f"K=16: p99 of hits {statistics.median(tails['disk']):.0f} µs, without a disk "
+                 f"{statistics.median(tails['memory']):.0f} µs; {spread(ratios)}.")
+
     def command(self):
         """Line 12: daemon, timer and command on one CPU."""
         static, empty, problem = static_programs(self.rig.directory)
@@ -206,7 +272,22 @@ class Bench:
         self.new_jwts()
         self.storms()
         self.memory()
+        self.restart()
+        self.writes()
         self.command()
+
+
+def first_hit(node, jwt):
+    """Asks until it is answered, as a client that waits for the daemon does; the token's source."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with Client(str(node.socket), timeout=30, jwt=jwt) as client:
+                return client.get("pulumi").source
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.001)
 
 
 def spread(values):

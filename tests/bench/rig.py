@@ -17,7 +17,7 @@ from node import (AUDIENCE, BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node
 
 BENCH = BUILD / "tests/bench"
 PROGRAMS = [PODLOGIND, EXCHANGER, PODLOGIN, STANDIN,
-            *(BENCH / f"bench-{name}" for name in ("floor", "load", "storm", "spawn"))]
+            *(BENCH / f"bench-{name}" for name in ("floor", "load", "rows", "storm", "spawn"))]
 TOKEN_BYTES = 1024  # so that an answer is about 1 KiB
 
 
@@ -71,11 +71,15 @@ class Rig:
         shutil.rmtree(self.directory, ignore_errors=True)
         return codes
 
-    def node(self, name):
-        """A daemon that runs with the level of log that an administrator would have."""
+    def node(self, name, keeps=True, rows=10000):
+        """A daemon that runs with the level of log that an administrator would have; unless it
+        @keeps what it gets, its cache is where no file can be."""
         node = Node(self.directory / name, self.standin)
         settings = node.etc / "podlogind.conf"
-        settings.write_text(settings.read_text().replace("LogLevel=debug\n", ""))
+        text = settings.read_text().replace("LogLevel=debug\n", f"CacheRows={rows}\n")
+        if not keeps:
+            text = text.replace(f"Cache={node.state}", f"Cache={node.directory}/none/none")
+        settings.write_text(text)
         self.nodes.append(node)
         node.start()
         return node
@@ -118,6 +122,17 @@ def storm(server, jwt_file, connections):
 
 def spawn(runs, first, second, **options):
     return run_json([BENCH / "bench-spawn", str(runs), *first, "---", *second], **options)
+
+
+def fill(node, rows, token_bytes):
+    """Puts rows of nobody into the cache of a daemon that does not run."""
+    subprocess.run([BENCH / "bench-rows", "fill", node.state / "cache.db",
+                    node.directory / "key/cache.key", str(rows), str(token_bytes)],
+                   check=True, timeout=300)
+
+
+def read_us(path):
+    return run_json([BENCH / "bench-rows", "read", path])["us"]
 
 
 def threads(pid):
