@@ -61,14 +61,18 @@ int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
     return n == 2 * BOOT_ID_SIZE ? 0 : -EBADMSG;
 }
 
+/* splitmix64 (Steele, Lea, Flood, 2014): a system call for each bit of jitter would be much. */
 uint64_t random_below(uint64_t below)
 {
-    uint64_t random;
+    static uint64_t state;
+    uint64_t z;
 
-    if (below == 0)
-        return 0;
     /* a machine that has no randomness yet has not many neighbours either */
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-        random = clock_boot_usec() * UINT64_C(0x9e3779b97f4a7c15);
-    return random % below;
+    if (state == 0 && getrandom(&state, sizeof(state), GRND_NONBLOCK) != sizeof(state))
+        state = clock_boot_usec();
+    z = state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    z ^= z >> 31;
+    return below ? z % below : 0;
 }

@@ -22,8 +22,9 @@ struct seal {
     struct secret *key;
     struct secret *index_key;
     uint8_t id[SEAL_ID_SIZE]; /* tells keys apart; reveals nothing of them */
-    EVP_CIPHER *cipher;
-    EVP_CIPHER_CTX *ctx;
+    EVP_CIPHER_CTX *closing; /* with the key in each of them, so that it is expanded once */
+    EVP_CIPHER_CTX *opening;
+    EVP_MAC_CTX *naming;
 };
 
 /* @key: 32 bytes. 0 or -ENOMEM. */

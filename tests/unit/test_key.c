@@ -37,7 +37,7 @@ static const char *data(void)
 /* cache_keys_load() with a key file of @len bytes and @mode; the error goes to @ret_error. */
 static int init_from_file(const char *path, char ret_error[KEY_ERROR_MAX])
 {
-    char setting[2 * SCRATCH_MAX];
+    char setting[4 * SCRATCH_MAX];
     struct cache_keys keys;
     int r;
 
