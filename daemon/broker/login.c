@@ -109,6 +109,8 @@ static void login_answer(struct login *login, const struct broker_answer *answer
 {
     struct list waiters;
 
+    if (list_is_empty(&login->waiters))
+        return;
     list_init(&waiters);
     list_move(&waiters, &login->waiters);
     answer_all(&waiters, answer);
@@ -396,6 +398,7 @@ static int flight_send(struct flight *flight)
     };
     int r = settings_list(service, &job.settings, texts);
 
+    flight->asked_usec = clock_boot_usec();
     if (r == 0)
         r = link_submit(flight->login->broker->link, &flight->job, &job_exchange, &job,
                         on_exchanged);
@@ -403,7 +406,6 @@ static int flight_send(struct flight *flight)
         free(texts[i]);
     if (r < 0)
         return r;
-    flight->asked_usec = clock_boot_usec();
     flight->pass = breaker_begin(&flight->upstream->breaker, flight->asked_usec);
     flight_move(flight, FLIGHT_EXCHANGING);
     return 0;

@@ -93,7 +93,8 @@ static void free_new_ones(struct identities *identities, struct issuer **fresh, 
 int identities_prepare(struct identities *identities, const struct config *config,
                        struct issuer ***ret_issuers)
 {
-    struct issuer **fresh = calloc(config->n_issuers ? config->n_issuers : 1, sizeof(*fresh));
+    struct issuer **fresh =
+        calloc(config->n_issuers ? config->n_issuers : 1, sizeof(struct issuer *));
 
     if (!fresh)
         return -ENOMEM;

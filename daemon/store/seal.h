@@ -22,7 +22,7 @@ struct seal {
     struct secret *key;
     struct secret *index_key;
     uint8_t id[SEAL_ID_SIZE]; /* tells keys apart; reveals nothing of them */
-    EVP_CIPHER_CTX *closing; /* with the key in each of them, so that it is expanded once */
+    EVP_CIPHER_CTX *closing;  /* with the key in each of them, so that it is expanded once */
     EVP_CIPHER_CTX *opening;
     EVP_MAC_CTX *naming;
 };
