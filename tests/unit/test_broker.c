@@ -144,7 +144,7 @@ static void a_token_in_use_is_refreshed_between_70_and_80_percent(void **state)
         struct pod pod;
         uint64_t begun = sim_now_usec, elapsed;
         uint64_t n = sim_n_exchanges;
-        char name[16];
+        char name[32];
 
         snprintf(name, sizeof(name), "account-%d", i);
         pod_init(&pod, name, 4 * HOUR_S);
@@ -234,7 +234,7 @@ static void steady_use_never_waits_and_costs_little_more_than_the_least(void **s
     (void)state;
     reply.expires_in_s = TTL_S;
     for (size_t i = 0; i < N; i++) {
-        char name[16];
+        char name[32];
 
         snprintf(name, sizeof(name), "account-%zu", i);
         pod_init(&pods[i], name, 4 * HOUR_S);
@@ -464,7 +464,7 @@ static size_t attempts_in_outage(enum outcome outcome, uint64_t usec)
     n_asked = 0;
     reply.outcome = outcome;
     for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
-        char name[16];
+        char name[32];
 
         snprintf(name, sizeof(name), "account-%zu", i);
         pod_init(&pods[i], name, 4 * HOUR_S);
@@ -518,7 +518,7 @@ static void an_upstream_that_is_back_is_found_by_one_probe_and_started_slowly(vo
     (void)state;
     reply.outcome = OUTCOME_UNAVAILABLE;
     for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
-        char name[16];
+        char name[32];
 
         snprintf(name, sizeof(name), "account-%zu", i);
         pod_init(&pods[i], name, 4 * HOUR_S);
@@ -623,7 +623,7 @@ static void a_disk_that_fails_is_made_up_for_when_it_works_again(void **state)
     (void)state;
     disk.mode = SIM_DISK_FAILS;
     for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
-        char name[16];
+        char name[32];
 
         snprintf(name, sizeof(name), "account-%zu", i);
         pod_init(&pods[i], name, 4 * HOUR_S);
