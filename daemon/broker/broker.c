@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "log.h"
-#include "login.h"
+#include "flight.h"
+#include "keep.h"
 
 #define TICK_USEC (60 * SECOND_USEC)
 
@@ -113,7 +113,7 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter,
     if (!login)
         return false;
     waiter->is_leader = !login->flight;
-    if (!login->flight && !login_lead(login, waiter->identity, waiter->service, ret_answer))
+    if (!login->flight && !flight_begin(login, waiter->identity, waiter->service, ret_answer))
         return false;
     list_append(&login->waiters, &waiter->node);
     login_used(login, waiter->identity, waiter->service);

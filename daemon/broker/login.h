@@ -1,44 +1,14 @@
 /*
- * One login: its token, the one exchange in flight for it, those who wait for that, and when it is
- * refreshed. For broker.c, which holds them.
+ * One login: its token, those who wait for one, and when it is refreshed. The exchange is
+ * flight.c's, the disk keep.c's.
  */
 #ifndef LOGIN_H
 #define LOGIN_H
 
 #include "broker.h"
-#include "upstream.h"
 
-enum flight_state {
-    FLIGHT_READY,      /* to be begun */
-    FLIGHT_QUEUED,     /* for the upstream's breaker to let it through */
-    FLIGHT_EXCHANGING, /* the exchanger has a job */
-    FLIGHT_PAUSED,     /* before it is tried again */
-    FLIGHT_STORING,    /* the new token is on its way to the disk */
-    FLIGHT_STATES,
-};
-
-/* An exchange, from its beginning to the answer; a login has one at most. */
-struct flight {
-    struct login *login;
-    enum flight_state state;
-    struct identity *leader; /* a reference; its JWT is the subject token */
-    const struct service *service;
-    struct upstream *upstream;
-    struct list queued; /* of the upstream */
-    struct breaker_pass pass;
-    struct job job;
-    uint64_t asked_usec; /* the token's life cannot have begun before */
-    unsigned n_retries;
-    struct timer timer; /* PAUSED: the next try; STORING: the disk is slow */
-    struct token fresh; /* while it is being stored */
-};
-
-/* A token on its way to the disk, which may outlive its login. */
-struct keep {
-    struct list node; /* of the broker */
-    struct store_write write;
-    struct login *login; /* NULL: it is gone, or has a newer token */
-};
+struct flight;
+struct keep;
 
 struct login {
     struct digest_node node; /* keyed by the cache key */
@@ -73,15 +43,12 @@ void login_take_over(struct login *login, struct token *token);
 /* Somebody who is admitted asks for it. */
 void login_used(struct login *login, struct identity *identity, const struct service *service);
 
-/* Begins an exchange. False: it does not, and *ret_answer says why. */
-bool login_lead(struct login *login, struct identity *leader, const struct service *service,
-                struct broker_answer *ret_answer);
+/* Those who wait get @answer. */
+void login_answer(struct login *login, const struct broker_answer *answer);
+void waiters_answer(struct list *waiters, const struct broker_answer *answer);
 
-/* Its token is not on the disk as it should be. */
-void login_mark_unkept(struct login *login);
-
-/* Begins to write its token, if that is not on the disk as it should be. */
-void login_keep(struct login *login);
+/* A refresh that failed is tried again, not before @delay_usec; spread over what is left. */
+void login_retry_later(struct login *login, uint64_t delay_usec);
 
 /* The wall clock was set: the token says when it expires by what the clock says now. */
 void login_clock_was_set(struct login *login, struct now now);

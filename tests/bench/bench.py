@@ -18,6 +18,7 @@ import time
 import report
 import rig
 from protocol_client import Client
+from proxy import BLACK_HOLE, FORWARD, REFUSE, Proxy
 from rig import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ class Plan:
     """How much is done of everything."""
 
     def __init__(self, is_quick):
+        self.is_quick = is_quick
         self.rounds = 2 if is_quick else 7
         self.round_s = 0.25 if is_quick else 0.9
         self.storm_rounds = 2 if is_quick else 5
@@ -247,6 +249,59 @@ class Bench:
                  f"K=16: p99 of hits {statistics.median(tails['disk']):.0f} µs, without a disk "
                  f"{statistics.median(tails['memory']):.0f} µs; {spread(ratios)}.")
 
+    def outages(self):
+        """Hits before and while the upstream is down, in the seconds in which tokens are due."""
+        kinds = {
+            "refused": lambda proxy: proxy.set_mode(REFUSE),
+            "black hole": lambda proxy: proxy.set_mode(BLACK_HOLE),
+            "503": lambda _: self.rig.standin.fault_upstream(kind="status", status=503),
+            "429": lambda _: self.rig.standin.fault_upstream(kind="status", status=429,
+                                                             retry_after="20"),
+            "garbage": lambda _: self.rig.standin.fault_upstream(kind="garbage"),
+            "untrusted": lambda proxy: proxy.set_mode(
+                FORWARD, rig.port_of(self.rig.standin.untrusted)),
+        }
+        texts = []
+        for kind, go_down in kinds.items():
+            before, during = self.one_outage(kind, go_down)
+            texts.append(f"{kind} {statistics.median(during):.0f} to "
+                         f"{statistics.median(before):.0f} µs "
+                         f"({statistics.median(during) / statistics.median(before):.2f})")
+        self.say("p99 of hits, K=16, while the upstream is down and tokens are due, to before: " +
+                 ", ".join(texts) + ". No request failed.")
+
+    def one_outage(self, kind, go_down):
+        self.rig.standin.configure_upstream(expires_in=20)
+        proxy = Proxy(rig.port_of(self.rig.standin.upstream))
+        node = self.rig.node(f"outage-{kind.replace(' ', '-')}",
+                             api_url=f"https://localhost:{proxy.port}")
+        accounts = self.rig.jwts("outage", count=20, serviceaccount="outage-%d")
+        asker = subprocess.Popen([sys.executable, ROOT / "tests/bench/asker.py", node.socket,
+                                  accounts])
+        try:
+            rig.load(node, self.jwt, "--requests", 1)
+            begun = time.monotonic()
+            time.sleep(0.5)
+            before = self.tails(node, begun + 7)
+            go_down(proxy)
+            time.sleep(max(0, begun + 11 - time.monotonic()))
+            during = self.tails(node, begun + 17)  # due from 14 to 16, handed out until 18
+        finally:
+            asker.kill()
+            asker.wait()
+            self.rig.standin.fault_upstream()
+            self.rig.standin.configure_upstream(expires_in=7200)
+            proxy.stop()
+        return before, during
+
+    def tails(self, node, until):
+        """p99 of rounds until then; a request that is not answered well ends the benchmark."""
+        tails = []
+        while time.monotonic() + self.plan.round_s < until:
+            tails.append(rig.load(node, self.jwt, "--seconds", self.plan.round_s,
+                                  "--connections", 16)["p99_us"])
+        return tails
+
     def command(self):
         """Line 12: daemon, timer and command on one CPU."""
         static, empty, problem = static_programs(self.rig.directory)
@@ -274,6 +329,8 @@ class Bench:
         self.memory()
         self.restart()
         self.writes()
+        if not self.plan.is_quick:
+            self.outages()
         self.command()
 
 

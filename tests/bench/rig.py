@@ -71,7 +71,7 @@ class Rig:
         shutil.rmtree(self.directory, ignore_errors=True)
         return codes
 
-    def node(self, name, keeps=True, rows=10000):
+    def node(self, name, keeps=True, rows=10000, api_url=None):
         """A daemon that runs with the level of log that an administrator would have; unless it
         @keeps what it gets, its cache is where no file can be."""
         node = Node(self.directory / name, self.standin)
@@ -80,6 +80,8 @@ class Rig:
         if not keeps:
             text = text.replace(f"Cache={node.state}", f"Cache={node.directory}/none/none")
         settings.write_text(text)
+        if api_url:
+            node.service("pulumi", api_url=api_url)
         self.nodes.append(node)
         node.start()
         return node
@@ -108,6 +110,10 @@ class Floor:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failure("the floor did not start")
             time.sleep(0.01)
+
+
+def port_of(url):
+    return int(url.rsplit(":", 1)[1])
 
 
 def load(server, jwt_file, *options):

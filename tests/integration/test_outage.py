@@ -71,6 +71,7 @@ class Outage(NodeCase):
 
     def recover(self, clients):
         """A client that waits as it is told; how many times it has to ask until it is served."""
+        time.sleep(0.5)  # those that were under way have failed by then
         before = self.node.log().count("the exchange failed")
         for asked in range(1, 200):
             try:

@@ -1,0 +1,385 @@
+#include "flight.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keep.h"
+#include "log.h"
+#include "messages.h"
+#include "status.h"
+
+#define SLOW_DISK_USEC     SECOND_USEC
+#define RETRIES_MAX        2 /* while somebody waits and the upstream is not given up */
+#define RETRY_BASE_USEC    (SECOND_USEC / 4)
+#define REFUSED_FIRST_USEC (5 * SECOND_USEC)
+#define REFUSED_MOST_USEC  (60 * SECOND_USEC)
+#define DELAY_USEC         SECOND_USEC /* that clients are told while the breaker is closed */
+#define MISCONFIGURED_USEC (60 * SECOND_USEC)
+
+static const unsigned flight_may_follow[FLIGHT_STATES] = {
+    /* a bit for each state that may come next; it may end in each of them */
+    [FLIGHT_READY] = 1u << FLIGHT_QUEUED | 1u << FLIGHT_EXCHANGING,
+    [FLIGHT_QUEUED] = 1u << FLIGHT_EXCHANGING,
+    [FLIGHT_EXCHANGING] =
+        1u << FLIGHT_STORING | 1u << FLIGHT_PAUSED | 1u << FLIGHT_READY, /* with another leader */
+    [FLIGHT_PAUSED] = 1u << FLIGHT_QUEUED | 1u << FLIGHT_EXCHANGING,
+};
+
+static void flight_move(struct flight *flight, enum flight_state next)
+{
+    assert(flight_may_follow[flight->state] & 1u << next);
+    flight->state = next;
+}
+
+void flight_free(struct flight *flight)
+{
+    struct login *login = flight->login;
+
+    login->flight = NULL;
+    list_remove(&flight->queued);
+    timer_unset(&flight->timer);
+    if (flight->state == FLIGHT_EXCHANGING && flight->job.state != JOB_IDLE) {
+        job_cancel(&flight->job);
+        breaker_abandon(&flight->upstream->breaker, flight->pass);
+    }
+    token_done(&flight->fresh);
+    identity_unref(flight->leader);
+    free(flight);
+}
+
+/* What was exchanged is what is served from now on. */
+static void login_settle(struct login *login)
+{
+    struct broker_answer answer = {.status = PODLOGIN_OK, .token = &login->token};
+    bool is_awaited = !list_is_empty(&login->waiters);
+
+    /* the clock may have been set while it was written */
+    if (token_redate(&login->flight->fresh, clock_now()) > 0)
+        login_mark_unkept(login);
+    login_take_over(login, &login->flight->fresh);
+    flight_free(login->flight);
+    login->was_used = is_awaited;
+    login_answer(login, &answer);
+}
+
+/* Stored or not, the token is good; the store has said what is wrong with the disk. */
+void flight_kept(struct login *login)
+{
+    if (login->flight && login->flight->state == FLIGHT_STORING)
+        login_settle(login);
+}
+
+/* A disk that hangs is as bad as one that fails: nobody waits for it longer than this. */
+static void on_slow_disk(struct timer *timer)
+{
+    log_warning("the disk takes more than a second to keep a token: serving it from memory");
+    login_settle(container_of(timer, struct flight, timer)->login);
+}
+
+static void flight_store(struct flight *flight)
+{
+    struct login *login = flight->login;
+
+    flight_move(flight, FLIGHT_STORING);
+    /* committed before the answer leaves, so that what a client has seen survives a crash */
+    if (keep_begin(login, &flight->fresh) < 0) {
+        login_mark_unkept(login);
+        login_settle(login);
+        return;
+    }
+    loop_timer(login->broker->loop, &flight->timer, SLOW_DISK_USEC, on_slow_disk);
+}
+
+/* The flight ends; a token that is still good is tried to be refreshed again later. */
+static void login_fail(struct login *login, const struct broker_answer *answer)
+{
+    flight_free(login->flight);
+    login_retry_later(login, answer->retry_after_ms * UINT64_C(1000));
+    login_answer(login, answer);
+}
+
+/* When to ask again. */
+static uint32_t delay_ms(const struct upstream *upstream, uint64_t now_usec)
+{
+    uint64_t usec = breaker_delay_usec(&upstream->breaker, now_usec);
+
+    return (uint32_t)((usec ? usec + 999 : DELAY_USEC) / 1000);
+}
+
+static struct broker_answer upstream_is_down(const struct upstream *upstream, uint64_t now_usec)
+{
+    return (struct broker_answer){
+        .status = upstream->status,
+        .detail = upstream->detail,
+        .retry_after_ms = delay_ms(upstream, now_usec),
+    };
+}
+
+static void on_exchanged(struct job *job, const struct job_result *result);
+
+static int settings_list(const struct service *service, struct wire_list *list,
+                         char *texts[PROVIDER_SETTINGS_MAX])
+{
+    for (size_t i = 0; service->provider->settings[i]; i++) {
+        if (!service->provider_settings[i])
+            continue;
+        if (asprintf(&texts[list->n], "%s=%s", service->provider->settings[i],
+                     service->provider_settings[i]) < 0)
+            return -ENOMEM;
+        list->item[list->n] = wire_string(texts[list->n]);
+        list->n++;
+    }
+    return 0;
+}
+
+static int flight_send(struct flight *flight)
+{
+    const struct service *service = flight->service;
+    const struct secret *jwt = flight->leader->jwt;
+    char *texts[PROVIDER_SETTINGS_MAX] = {0};
+    struct job_exchange job = {
+        .provider = wire_string(service->provider->name),
+        .subject_token = wire_bytes(jwt->bytes, jwt->len),
+        .ca_file = wire_string(service_setting(service, "CAFile")),
+    };
+    int r = settings_list(service, &job.settings, texts);
+
+    flight->asked_usec = clock_boot_usec();
+    if (r == 0)
+        r = link_submit(flight->login->broker->link, &flight->job, &job_exchange, &job,
+                        on_exchanged);
+    for (size_t i = 0; i < job.settings.n; i++)
+        free(texts[i]);
+    if (r < 0)
+        return r;
+    flight->pass = breaker_begin(&flight->upstream->breaker, flight->asked_usec);
+    flight_move(flight, FLIGHT_EXCHANGING);
+    return 0;
+}
+
+/* Begins or queues the exchange. False: neither, and *ret_answer says why. */
+static bool flight_go(struct flight *flight, struct broker_answer *ret_answer)
+{
+    struct upstream *upstream = flight->upstream;
+    uint64_t now_usec = clock_boot_usec();
+
+    switch (breaker_ask(&upstream->breaker, now_usec)) {
+    case BREAKER_PASS:
+        *ret_answer = (struct broker_answer){.status = PODLOGIN_INTERNAL};
+        return flight_send(flight) == 0;
+    case BREAKER_WAIT:
+        flight_move(flight, FLIGHT_QUEUED);
+        list_append(&upstream->queued, &flight->queued);
+        return true;
+    case BREAKER_OPEN:
+        break;
+    }
+    *ret_answer = upstream_is_down(upstream, now_usec);
+    return false;
+}
+
+/* Goes on with those that waited for the end of another exchange. */
+static void upstream_turn(struct upstream *upstream)
+{
+    struct broker_answer failure;
+
+    while (!list_is_empty(&upstream->queued)) {
+        struct flight *flight = container_of(upstream->queued.next, struct flight, queued);
+        struct login *login = flight->login;
+
+        if (list_is_empty(&login->waiters)) {
+            flight_free(flight); /* they have gone before it was begun */
+            continue;
+        }
+        if (breaker_ask(&upstream->breaker, clock_boot_usec()) == BREAKER_WAIT)
+            return;
+        list_remove(&flight->queued);
+        if (!flight_go(flight, &failure))
+            login_fail(login, &failure);
+    }
+}
+
+static bool has_been_refused(const struct login *login, const struct identity *identity)
+{
+    return failures_find(&identity->refusals, &login->node.key, clock_boot_usec());
+}
+
+static void set_leader(struct flight *flight, struct identity *leader,
+                       const struct service *service)
+{
+    identity_ref(leader);
+    identity_unref(flight->leader);
+    flight->leader = leader;
+    flight->service = service;
+    flight->n_retries = 0;
+}
+
+bool flight_begin(struct login *login, struct identity *leader, const struct service *service,
+                  struct broker_answer *ret_answer)
+{
+    struct broker *broker = login->broker;
+    uint64_t now_usec = clock_boot_usec();
+    const struct failure *failure;
+    struct flight *flight;
+
+    *ret_answer = (struct broker_answer){.status = PODLOGIN_UPSTREAM_REFUSED};
+    failure = failures_find(&broker->misconfigured, &service->digest, now_usec);
+    if (!failure)
+        failure = failures_find(&leader->refusals, &login->node.key, now_usec);
+    if (failure) {
+        ret_answer->detail = failure->detail;
+        return false;
+    }
+    ret_answer->status = PODLOGIN_INTERNAL;
+    flight = calloc(1, sizeof(*flight));
+    if (!flight)
+        return false;
+    login->flight = flight;
+    flight->login = login;
+    list_init(&flight->queued);
+    set_leader(flight, leader, service);
+    flight->upstream = upstream_find(&broker->upstreams, service);
+    if (flight->upstream && flight_go(flight, ret_answer))
+        return true;
+    flight_free(flight);
+    return false;
+}
+
+/*
+ * A refused leader does not refuse those who came with another JWT: the refusal may be about its
+ * pod, and a newer token may be all it takes. The first of the others leads the next exchange.
+ */
+static void login_refused(struct login *login, struct broker_answer *answer)
+{
+    struct flight *flight = login->flight;
+    struct list refused, *node = login->waiters.next;
+    struct broker_answer failure;
+
+    failures_add(&flight->leader->refusals, &login->node.key, answer->detail, REFUSED_FIRST_USEC,
+                 REFUSED_MOST_USEC, clock_boot_usec());
+    list_init(&refused);
+    while (node != &login->waiters) {
+        struct broker_waiter *waiter = container_of(node, struct broker_waiter, node);
+
+        node = node->next;
+        if (has_been_refused(login, waiter->identity)) {
+            list_remove(&waiter->node);
+            list_append(&refused, &waiter->node);
+        }
+    }
+    if (list_is_empty(&login->waiters)) {
+        login_fail(login, answer);
+    } else {
+        struct broker_waiter *next = container_of(login->waiters.next, struct broker_waiter, node);
+
+        next->is_leader = true;
+        set_leader(flight, next->identity, next->service);
+        flight_move(flight, FLIGHT_READY);
+        if (!flight_go(flight, &failure))
+            login_fail(login, &failure);
+    }
+    waiters_answer(&refused, answer);
+}
+
+static void on_pause_over(struct timer *timer)
+{
+    struct flight *flight = container_of(timer, struct flight, timer);
+    struct broker_answer failure = {.status = PODLOGIN_UPSTREAM_UNAVAILABLE};
+
+    if (list_is_empty(&flight->login->waiters) || !flight_go(flight, &failure))
+        login_fail(flight->login, &failure);
+}
+
+/* True: it is tried again, after a random pause. */
+static bool flight_retry(struct flight *flight)
+{
+    if (list_is_empty(&flight->login->waiters) || flight->n_retries >= RETRIES_MAX ||
+        breaker_ask(&flight->upstream->breaker, clock_boot_usec()) == BREAKER_OPEN)
+        return false;
+    flight_move(flight, FLIGHT_PAUSED);
+    loop_timer(flight->login->broker->loop, &flight->timer,
+               random_below(RETRY_BASE_USEC << flight->n_retries), on_pause_over);
+    flight->n_retries++;
+    return true;
+}
+
+static void log_failure(const struct flight *flight, const char *name, const char *detail)
+{
+    log_warning("service %s, %s: the exchange failed: %s: %s", flight->service->name,
+                flight->leader->claims.subject, name, detail);
+}
+
+static void flight_failed(struct flight *flight, enum outcome outcome, char *detail)
+{
+    struct login *login = flight->login;
+    struct broker_answer answer = {
+        .status = status_of_outcome(outcome),
+        .detail = detail[0] ? detail : NULL,
+    };
+
+    if (status_info(answer.status)->is_retryable)
+        answer.retry_after_ms = delay_ms(flight->upstream, clock_boot_usec());
+    log_failure(flight, status_info(answer.status)->name, detail);
+    if (outcome == OUTCOME_UNAVAILABLE && flight_retry(flight))
+        return;
+    if (outcome == OUTCOME_REFUSED) {
+        answer.detail = detail;
+        login_refused(login, &answer);
+        return;
+    }
+    if (outcome == OUTCOME_MISCONFIGURED)
+        failures_add(&login->broker->misconfigured, &flight->service->digest, detail,
+                     MISCONFIGURED_USEC, MISCONFIGURED_USEC, clock_boot_usec());
+    login_fail(login, &answer);
+}
+
+/* The answer to a GET as it will be sent, so that a hit only copies it. */
+static int token_build(struct token *token, const struct job_result *result, uint64_t asked_usec)
+{
+    static uint8_t buffer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX];
+    int64_t elapsed_usec = (int64_t)(clock_boot_usec() - asked_usec);
+    int64_t created_s = (clock_wall_usec() - elapsed_usec) / (int64_t)SECOND_USEC;
+    const struct message_token message = {
+        .token = result->token,
+        .token_type = result->token_type,
+        .expires_at_s = (uint64_t)created_s + result->expires_in_s,
+        .source = TOKEN_SOURCE_CACHE,
+        .variable = result->variable,
+        .attributes = result->attributes,
+    };
+    size_t len;
+    int r = wire_encode(&message_token, 0, &message, buffer, sizeof(buffer), &len);
+
+    if (r < 0)
+        return r;
+    *token = (struct token){
+        .frame = secret_new(buffer, len),
+        .created_s = created_s,
+        .expires_s = (int64_t)message.expires_at_s,
+        .expires_boot_usec = asked_usec + result->expires_in_s * SECOND_USEC,
+    };
+    explicit_bzero(buffer, len);
+    return token->frame ? 0 : -ENOMEM;
+}
+
+static void on_exchanged(struct job *job, const struct job_result *result)
+{
+    struct flight *flight = container_of(job, struct flight, job);
+    struct upstream *upstream = flight->upstream;
+    enum outcome outcome = result->outcome;
+    char detail[UPSTREAM_DETAIL_MAX] = "the token cannot be passed on";
+
+    if (outcome == OUTCOME_OK && token_build(&flight->fresh, result, flight->asked_usec) < 0)
+        outcome = OUTCOME_NONSENSE;
+    else
+        snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
+                 (const char *)result->detail.at);
+    upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
+                    clock_boot_usec());
+    if (outcome == OUTCOME_OK)
+        flight_store(flight);
+    else
+        flight_failed(flight, outcome, detail);
+    upstream_turn(upstream);
+}

@@ -1,0 +1,47 @@
+/* An exchange, from its beginning to the answer: who leads it, when it is tried again, how it ends.
+ */
+#ifndef FLIGHT_H
+#define FLIGHT_H
+
+#include "login.h"
+#include "upstream.h"
+
+enum flight_state {
+    FLIGHT_READY,      /* to be begun */
+    FLIGHT_QUEUED,     /* for the upstream's breaker to let it through */
+    FLIGHT_EXCHANGING, /* the exchanger has a job */
+    FLIGHT_PAUSED,     /* before it is tried again */
+    FLIGHT_STORING,    /* the new token is on its way to the disk */
+    FLIGHT_STATES,
+};
+
+/* A login has one at most. */
+struct flight {
+    struct login *login;
+    enum flight_state state;
+    struct identity *leader; /* a reference; its JWT is the subject token */
+    const struct service *service;
+    struct upstream *upstream;
+    struct list queued; /* of the upstream */
+    struct breaker_pass pass;
+    struct job job;
+    uint64_t asked_usec; /* the token's life cannot have begun before */
+    unsigned n_retries;
+    struct timer timer; /* PAUSED: the next try; STORING: the disk is slow */
+    struct token fresh; /* while it is being stored */
+};
+
+/*
+ * Begins the exchange of @leader's JWT for @login, which has none in flight, or queues it for the
+ * upstream's breaker. False: neither, and *ret_answer says why.
+ */
+bool flight_begin(struct login *login, struct identity *leader, const struct service *service,
+                  struct broker_answer *ret_answer);
+
+/* Gives it up; nobody is told. */
+void flight_free(struct flight *flight);
+
+/* The write of the login's token has ended. */
+void flight_kept(struct login *login);
+
+#endif

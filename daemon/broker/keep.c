@@ -1,0 +1,67 @@
+#include "keep.h"
+
+#include <errno.h>
+
+#include "flight.h"
+
+static void on_kept(struct store_write *write, int result);
+
+int keep_begin(struct login *login, const struct token *token)
+{
+    struct broker *broker = login->broker;
+    struct keep *keep = calloc(1, sizeof(*keep));
+    int r;
+
+    if (!keep)
+        return -ENOMEM;
+    keep->write.on_done = on_kept;
+    r = store_put(broker->store, &keep->write, &login->node.key, token);
+    if (r < 0) {
+        free(keep);
+        return r;
+    }
+    list_append(&broker->keeps, &keep->node);
+    keep->login = login;
+    if (login->keep)
+        login->keep->login = NULL;
+    login->keep = keep;
+    return 0;
+}
+
+void login_mark_unkept(struct login *login)
+{
+    list_remove(&login->unkept);
+    list_append(&login->broker->unkept, &login->unkept);
+}
+
+void login_keep(struct login *login)
+{
+    if (login->keep || !login->token.frame)
+        return;
+    list_remove(&login->unkept);
+    if (keep_begin(login, &login->token) < 0)
+        login_mark_unkept(login);
+}
+
+/* Stored or not, the token is good; the store has said what is wrong with the disk. */
+static void on_kept(struct store_write *write, int result)
+{
+    struct keep *keep = container_of(write, struct keep, write);
+    struct login *login = keep->login;
+    struct broker *broker;
+
+    list_remove(&keep->node);
+    free(keep);
+    if (!login)
+        return;
+    broker = login->broker;
+    login->keep = NULL;
+    if (result < 0)
+        login_mark_unkept(login);
+    else
+        list_remove(&login->unkept);
+    flight_kept(login);
+    /* a disk that works again gets what it missed, one after the other */
+    if (result == 0 && !list_is_empty(&broker->unkept))
+        login_keep(container_of(broker->unkept.next, struct login, unkept));
+}
