@@ -5,7 +5,8 @@
 #include "flight.h"
 #include "keep.h"
 
-#define TICK_USEC (60 * SECOND_USEC)
+#define TICK_USEC     (60 * SECOND_USEC)
+#define ROWS_PER_TURN 64
 
 /*
  * "Once per service account" is right only if every pod of that account would get the same token,
@@ -39,11 +40,22 @@ static int cache_key(struct identity *identity, const struct service *service,
     return 0;
 }
 
-static struct login *login_find(struct broker *broker, const struct digest *key)
+static struct login *login_look_up(struct broker *broker, const struct digest *key)
 {
     struct digest_node *node = digest_map_find(&broker->logins, key);
 
     return node ? container_of(node, struct login, node) : NULL;
+}
+
+/* Its row may not be open yet. */
+static struct login *login_find(struct broker *broker, const struct digest *key)
+{
+    struct login *login = login_look_up(broker, key);
+
+    if (login)
+        return login;
+    store_open_row(broker->store, key);
+    return login_look_up(broker, key);
 }
 
 /* The oldest that nobody waits for makes room; false if all are in use. */
@@ -153,25 +165,35 @@ static void on_tick(struct timer *timer)
 }
 
 /* Two rows of one login may be there after the key was changed: the one that ends later counts. */
-static int on_loaded(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
+static void on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
 {
     struct broker *broker = data;
-    struct login *login = login_find(broker, key);
+    struct login *login = login_look_up(broker, key);
 
     if (login && login->token.expires_s >= token->expires_s) {
         token_done(token);
-        return 0;
+        return;
     }
     if (!login && make_room(broker))
         login = login_new(broker, key);
     if (!login) {
         token_done(token);
-        return -ENOMEM;
+        return;
     }
     login_take_over(login, token);
     if (is_to_be_kept)
         login_mark_unkept(login);
-    return 0;
+}
+
+/* Behind the requests that come already. */
+static void on_open_rows(struct timer *timer)
+{
+    struct broker *broker = container_of(timer, struct broker, opening);
+
+    if (store_open_rows(broker->store, ROWS_PER_TURN))
+        loop_timer(broker->loop, timer, 0, on_open_rows);
+    else
+        keep_unkept(broker);
 }
 
 static void on_empty(void *data)
@@ -196,7 +218,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link,
         .key = config->cache_key,
         .is_key_beside_allowed = config->is_key_beside_allowed,
         .rows_max = config->cache_rows,
-        .events = {.data = broker, .on_row = on_loaded, .on_empty = on_empty},
+        .events = {.data = broker, .on_row = on_row, .on_empty = on_empty},
     };
     int r;
 
@@ -209,7 +231,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link,
     r = store_open(&settings, loop, &broker->store, ret_error);
     if (r < 0)
         return r;
-    keep_unkept(broker);
+    loop_timer(loop, &broker->opening, 0, on_open_rows);
     loop_timer(loop, &broker->tick, TICK_USEC, on_tick);
     return 0;
 }
@@ -246,6 +268,7 @@ void broker_done(struct broker *broker)
     if (!broker->by_age.next)
         return; /* it was never begun */
     timer_unset(&broker->tick);
+    timer_unset(&broker->opening);
     while (!list_is_empty(&broker->by_age))
         login_free(container_of(broker->by_age.next, struct login, age));
     store_close(broker->store);

@@ -25,6 +25,7 @@ struct broker {
     struct list unkept;            /* logins whose token is not on the disk as it should be */
     struct list keeps;             /* writes under way */
     struct timer tick;
+    struct timer opening; /* of rows, after the start */
 };
 
 /* What a waiter gets. */

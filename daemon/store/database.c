@@ -9,6 +9,7 @@
 
 #define APPLICATION_ID 0x706f646c /* "podl" */
 #define SCHEMA_VERSION 2
+#define COLUMNS        "name, created, expires, sealed, key_id, boot_id, expires_boot"
 #define PAGES_PER_ROW  4 /* tokens are a kilobyte or two, and 16 KiB at most */
 #define PAGES_SPARE    256
 
@@ -184,10 +185,12 @@ static int prepare(struct database *database, const char *path, uint32_t rows_ma
         r = meta_read(database);
     if (r == 0)
         r = errno_of(sqlite3_prepare_v3(
-            database->db,
-            "INSERT OR REPLACE INTO token (name, created, expires, sealed, key_id, boot_id, "
-            "expires_boot) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            database->db, "INSERT OR REPLACE INTO token (" COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
             -1, SQLITE_PREPARE_PERSISTENT, &database->insert, NULL));
+    if (r == 0)
+        r = errno_of(sqlite3_prepare_v3(database->db,
+                                        "SELECT " COLUMNS " FROM token WHERE name = ?", -1,
+                                        SQLITE_PREPARE_PERSISTENT, &database->find, NULL));
     return r;
 }
 
@@ -211,9 +214,11 @@ int database_open(struct database *database, const char *path, uint32_t rows_max
 
 void database_close(struct database *database)
 {
-    bool is_ours = database->insert;
+    bool is_ours = database->find;
 
     sqlite3_finalize(database->insert);
+    sqlite3_finalize(database->find);
+    sqlite3_finalize(database->read);
     if (is_ours)
         sqlite3_wal_checkpoint_v2(database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_close(database->db);
@@ -249,31 +254,48 @@ static int row_read(sqlite3_stmt *statement, struct database_row *ret_row)
     return 0;
 }
 
-int database_load(struct database *database, int64_t now_s,
-                  int (*on_row)(void *data, const struct database_row *row), void *data)
+static int step_rows(sqlite3_stmt *statement, size_t n, database_on_row on_row, void *data)
 {
-    CLEANUP(stmt_freep)
-    sqlite3_stmt *statement = NULL;
-    int code, r;
+    int code = SQLITE_ROW;
 
-    code = sqlite3_prepare_v2(database->db,
-                              "SELECT name, created, expires, sealed, key_id, boot_id, "
-                              "expires_boot FROM token WHERE expires > ?",
-                              -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_bind_int64(statement, 1, now_s);
-    if (code != SQLITE_OK)
-        return errno_of(code);
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+    for (; n > 0 && (code = sqlite3_step(statement)) == SQLITE_ROW; n--) {
         struct database_row row;
+        int r = row_read(statement, &row);
 
-        r = row_read(statement, &row);
         if (r == 0)
             r = on_row(data, &row);
         if (r < 0)
             return r;
     }
-    return errno_of(code);
+    return code == SQLITE_ROW ? 1 : errno_of(code);
+}
+
+int database_read(struct database *database, size_t n, database_on_row on_row, void *data)
+{
+    int code = SQLITE_OK, r;
+
+    if (!database->read)
+        code = sqlite3_prepare_v2(database->db, "SELECT " COLUMNS " FROM token", -1,
+                                  &database->read, NULL);
+    r = code == SQLITE_OK ? step_rows(database->read, n, on_row, data) : errno_of(code);
+    if (r <= 0) {
+        sqlite3_finalize(database->read);
+        database->read = NULL;
+    }
+    return r;
+}
+
+int database_find(struct database *database, const struct digest *name, database_on_row on_row,
+                  void *data)
+{
+    sqlite3_stmt *find = database->find;
+    int r;
+
+    sqlite3_bind_blob(find, 1, name->bytes, DIGEST_SIZE, SQLITE_STATIC);
+    r = step_rows(find, 1, on_row, data);
+    sqlite3_reset(find);
+    sqlite3_clear_bindings(find);
+    return r < 0 ? r : 0;
 }
 
 int database_begin(struct database *database)

@@ -16,6 +16,8 @@
 struct database {
     sqlite3 *db;
     sqlite3_stmt *insert;
+    sqlite3_stmt *find;
+    sqlite3_stmt *read; /* where database_read() has come to; NULL: it has not begun, or is done */
     uint8_t id[DATABASE_ID_SIZE]; /* random; sealed rows of another database do not open here */
     int64_t seen_s;               /* the latest wall clock time that was written, when opened */
 };
@@ -44,12 +46,17 @@ int database_open(struct database *database, const char *path, uint32_t rows_max
                   char ret_error[DATABASE_ERROR_MAX]);
 void database_close(struct database *database);
 
+typedef int (*database_on_row)(void *data, const struct database_row *row);
+
 /*
- * Calls @on_row for all rows that expire after @now_s, or that another clock could judge otherwise.
- * 0, -EUCLEAN, or what @on_row returned.
+ * Calls @on_row for the next @n rows. 1: there may be more; 0: that were all; -EUCLEAN or another
+ * -errno; what @on_row returned, if that is negative. Nothing is written before all are read.
  */
-int database_load(struct database *database, int64_t now_s,
-                  int (*on_row)(void *data, const struct database_row *row), void *data);
+int database_read(struct database *database, size_t n, database_on_row on_row, void *data);
+
+/* Calls @on_row for the row of that name, if there is one. Returns as above, but for 1. */
+int database_find(struct database *database, const struct digest *name, database_on_row on_row,
+                  void *data);
 
 int database_begin(struct database *database);
 

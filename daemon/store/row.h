@@ -28,6 +28,7 @@ enum row_state {
     ROW_OLD,     /* good, but sealed by the key before, or in the form of an older version */
     ROW_EXPIRED, /* or it cannot be told whether it has */
     ROW_BAD,     /* another key sealed it, or somebody changed it */
+    ROW_STATES,
 };
 
 /* 0 with *ret_state, and with the first two of them a key and a token; -ENOMEM. */

@@ -29,6 +29,11 @@ struct store {
     bool has_thread;
     pthread_t thread;
 
+    bool is_reading; /* rows; until that is over, the database is the loop's, and nothing is written
+                      */
+    enum row_state found;
+    size_t n_of_state[ROW_STATES];
+
     struct database database; /* the thread's, once that runs; db NULL: not open */
     bool has_failed;          /* the latest write; the thread's */
 
@@ -44,32 +49,28 @@ struct store {
     char reason[DATABASE_ERROR_MAX]; /* why it could not */
 };
 
-struct loading {
-    struct store *store;
-    struct now now;
-    size_t n_loaded;
-    size_t n_expired;
-    size_t n_bad;
-};
-
 /* A row that does not open is a miss, not an error. */
-static int on_loaded_row(void *data, const struct database_row *row)
+static int on_found_row(void *data, const struct database_row *row)
 {
-    struct loading *loading = data;
-    const struct store_events *events = &loading->store->events;
+    struct store *store = data;
     enum row_state state;
     struct digest key;
     struct token token;
-    int r = row_open(&loading->store->rows, row, loading->now, &state, &key, &token);
+    int r = row_open(&store->rows, row, clock_now(), &state, &key, &token);
 
-    if (r < 0)
-        return r;
-    loading->n_bad += state == ROW_BAD;
-    loading->n_expired += state == ROW_EXPIRED;
-    if (state == ROW_BAD || state == ROW_EXPIRED)
-        return 0;
-    loading->n_loaded++;
-    return events->on_row(events->data, &key, &token, state == ROW_OLD);
+    store->found = r < 0 ? ROW_BAD : state;
+    if (r == 0 && (state == ROW_GOOD || state == ROW_OLD))
+        store->events.on_row(store->events.data, &key, &token, state == ROW_OLD);
+    return r;
+}
+
+static int on_read_row(void *data, const struct database_row *row)
+{
+    struct store *store = data;
+    int r = on_found_row(data, row);
+
+    store->n_of_state[store->found]++;
+    return r;
 }
 
 static int write_batch(struct store *store, struct list *batch)
@@ -273,45 +274,20 @@ static int open_or_begin_anew(struct store *store, char *reason)
     return database_open(&store->database, store->path, store->rows_max, reason);
 }
 
-/* 1: the rows were damaged, and the database is to be begun anew */
-static int load_rows(struct store *store, struct loading *loading)
-{
-    int r;
-
-    memcpy(store->rows.database_id, store->database.id, DATABASE_ID_SIZE);
-    store->rows.seen_s = store->database.seen_s;
-    r = database_load(&store->database, 0, on_loaded_row, loading);
-    if (r == 0)
-        return 0;
-    database_close(&store->database);
-    if (r == -EUCLEAN)
-        set_aside(store->path, "its rows cannot be read");
-    return r == -EUCLEAN ? 1 : r;
-}
-
 /* Whatever is wrong with the disk, the daemon starts. */
-static void load(struct store *store)
+static void begin(struct store *store)
 {
-    struct loading loading = {.store = store, .now = clock_now()};
     char reason[DATABASE_ERROR_MAX] = "";
     int r = open_or_begin_anew(store, reason);
 
-    if (r == 0)
-        r = load_rows(store, &loading);
-    if (r == 1) {
-        r = open_or_begin_anew(store, reason);
-        memcpy(store->rows.database_id, store->database.id, DATABASE_ID_SIZE);
-    }
-    store->has_database = r == 0;
+    store->is_reading = store->has_database = r == 0;
     if (r < 0) {
-        if (!reason[0])
-            strcpy(reason, "its rows cannot be read");
         memcpy(store->reason, reason, sizeof(store->reason));
         say(store, r, reason);
         return;
     }
-    log_info("%zu tokens taken over from %s; passed over: %zu expired, %zu that do not open",
-             loading.n_loaded, store->path, loading.n_expired, loading.n_bad);
+    memcpy(store->rows.database_id, store->database.id, DATABASE_ID_SIZE);
+    store->rows.seen_s = store->database.seen_s;
     sd_notifyf(0, "STATUS=Tokens are kept in %s", store->path);
 }
 
@@ -340,6 +316,72 @@ static int thread_start(struct store *store)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     store->has_thread = r == 0;
     return -r;
+}
+
+/* What was read is at hand; what was not is lost. */
+static void begin_anew(struct store *store, int result)
+{
+    char reason[DATABASE_ERROR_MAX] = "its rows cannot be read";
+
+    database_close(&store->database);
+    if (result == -EUCLEAN) {
+        set_aside(store->path, reason);
+        result = open_or_begin_anew(store, reason);
+    }
+    store->has_database = false;
+    if (result == 0) {
+        on_opened(store, store->database.id);
+        return;
+    }
+    memcpy(store->reason, reason, sizeof(store->reason));
+    say(store, result, reason);
+}
+
+/* From now on the database is the thread's. */
+static void reading_ends(struct store *store, int result)
+{
+    const size_t *n = store->n_of_state;
+    int r;
+
+    store->is_reading = false;
+    log_info("%zu tokens taken over from %s; passed over: %zu expired, %zu that do not open",
+             n[ROW_GOOD] + n[ROW_OLD], store->path, n[ROW_EXPIRED], n[ROW_BAD]);
+    if (result < 0)
+        begin_anew(store, result);
+    r = thread_start(store);
+    if (r < 0) {
+        log_error("tokens cannot be kept: %s", strerror(-r));
+        store->has_database = false;
+    }
+}
+
+bool store_open_rows(struct store *store, size_t n)
+{
+    int r;
+
+    if (!store->is_reading)
+        return false;
+    r = database_read(&store->database, n, on_read_row, store);
+    if (r > 0)
+        return true;
+    reading_ends(store, r);
+    return false;
+}
+
+static void open_named(struct store *store, const struct seal *seal, const struct digest *key)
+{
+    struct digest name;
+
+    if (seal->key && seal_name(seal, key, &name) == 0)
+        database_find(&store->database, &name, on_found_row, store);
+}
+
+void store_open_row(struct store *store, const struct digest *key)
+{
+    if (!store->is_reading)
+        return;
+    open_named(store, &store->rows.seal, key);
+    open_named(store, &store->rows.previous, key);
 }
 
 DEFINE_CLEANUP(struct store *, store_close)
@@ -382,11 +424,11 @@ int store_open(const struct store_settings *settings, struct loop *loop, struct 
         r = keys_init(store, settings, ret_error);
     if (r < 0)
         return r;
-    load(store);
+    begin(store);
     store->done_source =
         (struct loop_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .on_ready = on_thread};
     r = store->done_source.fd < 0 ? -errno : loop_add(loop, &store->done_source, EPOLLIN);
-    if (r == 0)
+    if (r == 0 && !store->is_reading)
         r = thread_start(store);
     if (r < 0)
         return r;
@@ -406,7 +448,10 @@ struct store *store_close(struct store *store)
         pthread_cond_signal(&store->wake);
         pthread_mutex_unlock(&store->mutex);
         pthread_join(store->thread, NULL);
+    } else if (store->database.db && !list_is_empty(&store->queued)) {
+        write_batch(store, &store->queued); /* it ends before the thread has begun */
     }
+    list_move(&store->done, &store->queued);
     while ((node = list_take(&store->done)))
         free((void *)TAKE_PTR(container_of(node, struct store_write, node)->row.sealed));
     if (store->done_source.fd >= 0) {

@@ -2,8 +2,10 @@
  * What survives a restart: tokens, sealed, in SQLite.
  *
  * Memory is what the broker serves from. The store is read once, at start, and written by a thread
- * of its own, since a commit waits for the disk; that thread sees sealed rows only. Where there is
- * no usable disk the store says so, the broker goes on without it, and it is tried again.
+ * of its own, since a commit waits for the disk; that thread sees sealed rows only. What was read
+ * is opened row by row, when it is asked for or else in the background, so that the first hit does
+ * not wait for all. Where there is no usable disk the store says so, the broker goes on without it,
+ * and it is tried again.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -24,10 +26,10 @@ struct store_events {
     void *data;
 
     /*
-     * At start, for each row that is whole and has not expired. Takes over @token. One that
-     * @is_to_be_kept is not on the disk in today's form and should be put there. 0 or -errno.
+     * For each row that is opened, is whole and has not expired. Takes over @token. One that
+     * @is_to_be_kept is not on the disk in today's form and should be put there.
      */
-    int (*on_row)(void *data, const struct digest *key, struct token *token, bool is_to_be_kept);
+    void (*on_row)(void *data, const struct digest *key, struct token *token, bool is_to_be_kept);
 
     /* There is another, empty database now: all tokens should be put there. */
     void (*on_empty)(void *data);
@@ -50,15 +52,20 @@ struct store_write {
 };
 
 /*
- * Opens or creates the database and hands each live row to on_row(). One that is damaged is set
- * aside, and an empty one begun. One that cannot be opened is no error: the store then keeps
- * nothing, has logged why, and tries again.
+ * Opens or creates the database. One that is damaged is set aside, and an empty one begun. One that
+ * cannot be opened is no error: the store then keeps nothing, has logged why, and tries again.
  *
  * 0; -EPERM if its directory or key are open to others; another -errno; with a sentence in
  * @ret_error.
  */
 int store_open(const struct store_settings *settings, struct loop *loop, struct store **ret_store,
                char ret_error[STORE_ERROR_MAX]);
+
+/* Until all rows are open: opens the one of @key, if there is one, and hands it to on_row(). */
+void store_open_row(struct store *store, const struct digest *key);
+
+/* Opens the next @n rows, also those that have been asked for. False: all are open. */
+bool store_open_rows(struct store *store, size_t n);
 
 /* Writes all that is under way, without calling back, and closes. */
 struct store *store_close(struct store *store);

@@ -4,6 +4,7 @@
 
 #include "messages.h"
 
+#define MARGIN_MIN_USEC SECOND_USEC /* upstreams count in whole seconds, and round down */
 #define MARGIN_MAX_USEC (5 * SECOND_USEC)
 
 void token_done(struct token *token)
@@ -16,6 +17,8 @@ static uint64_t margin_usec(const struct token *token)
 {
     uint64_t tenth = token_lifetime_usec(token) / 10;
 
+    if (tenth < MARGIN_MIN_USEC)
+        return MARGIN_MIN_USEC;
     return tenth < MARGIN_MAX_USEC ? tenth : MARGIN_MAX_USEC;
 }
 

@@ -25,7 +25,8 @@ static inline uint64_t token_lifetime_usec(const struct token *token)
 
 /*
  * How long it can still be handed out: until the earlier of its two expiries, less a margin for the
- * way to whoever uses it, of five seconds or, with a short-lived one, a tenth of its lifetime.
+ * way to whoever uses it, of five seconds or, with a short-lived one, a tenth of its lifetime and a
+ * second at least.
  */
 uint64_t token_left_usec(const struct token *token, struct now now);
 

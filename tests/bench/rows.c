@@ -25,13 +25,12 @@ static int fail(const char *what)
     return EXIT_FAILURE;
 }
 
-static int on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
+static void on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
 {
     (void)data;
     (void)key;
     (void)is_to_be_kept;
     token_done(token);
-    return 0;
 }
 
 static void on_empty(void *data)
@@ -84,6 +83,8 @@ static int fill(const char *path, const char *key_file, size_t n, size_t token_b
     snprintf(key_setting, sizeof(key_setting), "file:%s", key_file);
     if (loop_init(&loop) < 0 || store_open(&settings, &loop, &store, error) < 0)
         return fail("the store cannot be opened");
+    while (store_open_rows(store, BATCH))
+        ;
     while (n > 0) {
         loop.is_done = false;
         for (; n > 0 && n_under_way < BATCH; n--, n_under_way++) {

@@ -56,11 +56,10 @@ static inline void on_empty(void *data)
 /* "n:token@lifetime" each, in the order of their keys */
 struct loaded {
     char text[16][64];
-    int result;
 };
 
-static inline int on_row(void *data, const struct digest *key, struct token *token,
-                         bool is_to_be_kept)
+static inline void on_row(void *data, const struct digest *key, struct token *token,
+                          bool is_to_be_kept)
 {
     struct loaded *loaded = data;
     struct message_token message;
@@ -77,7 +76,6 @@ static inline int on_row(void *data, const struct digest *key, struct token *tok
              (int)message.token.len, (const char *)message.token.at,
              (int)(token->expires_s - now_s));
     secret_free(token->frame);
-    return loaded->result;
 }
 
 static inline struct store_settings settings_of(struct loaded *loaded)
@@ -103,8 +101,11 @@ static inline int open_store(struct loaded *loaded, struct store **ret_store)
     if (r < 0) {
         assert_null(*ret_store);
         assert_true(strlen(error) > 10);
+        return r;
     }
-    return r;
+    while (store_open_rows(*ret_store, 3))
+        ;
+    return 0;
 }
 
 static inline struct store *open_good(struct loaded *loaded)

@@ -635,17 +635,58 @@ static void without_a_usable_disk_nothing_is_kept_and_that_is_said(void **state)
     store_close(store);
 }
 
-static void a_callback_that_fails_does_not_stop_the_daemon(void **state)
+/* Asked for before it is its turn. */
+static void a_row_is_opened_when_it_is_asked_for(void **state)
 {
-    struct loaded loaded = {.result = -ENOMEM};
+    const struct digest one = {{1, 0xaa}}, none = {{3, 0xaa}};
+    struct loaded loaded = {0};
     const struct store_settings settings = settings_of(&loaded);
     char error[STORE_ERROR_MAX];
-    struct store *store = NULL;
+    struct store *store;
 
     (void)state;
     fill();
     assert_int_equal(store_open(&settings, &loop, &store, error), 0);
-    assert_non_null(store);
+    assert_string_equal(loaded.text[1], "");
+    store_open_row(store, &none);
+    store_open_row(store, &one);
+    assert_string_equal(loaded.text[1], "pul-one@1000");
+    assert_string_equal(loaded.text[2], "");
+    assert_true(store_open_rows(store, 1));
+    assert_false(store_open_rows(store, 10));
+    assert_string_equal(loaded.text[2], "pul-two@2000");
+    loaded.text[1][0] = '\0';
+    store_open_row(store, &one); /* all are open */
+    assert_string_equal(loaded.text[1], "");
+    assert_false(store_open_rows(store, 10));
+    store_close(store);
+}
+
+/* What is put while rows are read is written, also when it ends before all are open. */
+static void it_may_end_before_all_rows_are_open(void **state)
+{
+    struct loaded loaded = {0};
+    const struct store_settings settings = settings_of(&loaded);
+    struct token token = {.frame = frame_of("pul-three", now_s + 100),
+                          .created_s = now_s,
+                          .expires_s = now_s + 100,
+                          .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
+    struct store_write write = {.on_done = on_done};
+    const struct digest key = {{3}};
+    char error[STORE_ERROR_MAX];
+    struct store *store;
+
+    (void)state;
+    fill();
+    assert_int_equal(store_open(&settings, &loop, &store, error), 0);
+    assert_true(store_open_rows(store, 1));
+    assert_int_equal(store_put(store, &write, &key, &token), 0);
+    token_done(&token);
+    store_close(store);
+    store = open_good(&loaded);
+    assert_string_equal(loaded.text[1], "pul-one@1000");
+    assert_string_equal(loaded.text[2], "pul-two@2000");
+    assert_string_equal(loaded.text[3], "pul-three@100");
     store_close(store);
 }
 
@@ -675,7 +716,8 @@ int main(void)
         TEST(a_key_that_is_no_good_is_an_error),
         TEST(the_directory_is_made_where_only_its_parent_is_there),
         TEST(without_a_usable_disk_nothing_is_kept_and_that_is_said),
-        TEST(a_callback_that_fails_does_not_stop_the_daemon),
+        TEST(a_row_is_opened_when_it_is_asked_for),
+        TEST(it_may_end_before_all_rows_are_open),
     };
 
     umask(077); /* as the daemon does */
