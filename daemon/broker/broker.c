@@ -256,6 +256,9 @@ void broker_reload(struct broker *broker, const struct config *config)
         if (!login_reload(login, config))
             login_free(login);
     }
+    /* exchanges that were given up have made room */
+    for (node = broker->upstreams.next; node != &broker->upstreams; node = node->next)
+        upstream_turn(container_of(node, struct upstream, node));
     failures_clear(&broker->misconfigured);
     upstreams_forget(&broker->upstreams);
 }

@@ -24,6 +24,7 @@ struct broker {
     struct failures misconfigured; /* by digest of the service */
     struct list unkept;            /* logins whose token is not on the disk as it should be */
     struct list keeps;             /* writes under way */
+    bool is_disk_slow;             /* which is said once */
     struct timer tick;
     struct timer opening; /* of rows, after the start */
 };

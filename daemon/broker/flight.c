@@ -73,8 +73,12 @@ void flight_kept(struct login *login)
 /* A disk that hangs is as bad as one that fails: nobody waits for it longer than this. */
 static void on_slow_disk(struct timer *timer)
 {
-    log_warning("the disk takes more than a second to keep a token: serving it from memory");
-    login_settle(container_of(timer, struct flight, timer)->login);
+    struct login *login = container_of(timer, struct flight, timer)->login;
+
+    if (!login->broker->is_disk_slow)
+        log_warning("the disk takes more than a second to keep a token: serving it from memory");
+    login->broker->is_disk_slow = true;
+    login_settle(login);
 }
 
 static void flight_store(struct flight *flight)
@@ -180,7 +184,7 @@ static bool flight_go(struct flight *flight, struct broker_answer *ret_answer)
 }
 
 /* Goes on with those that waited for the end of another exchange. */
-static void upstream_turn(struct upstream *upstream)
+void upstream_turn(struct upstream *upstream)
 {
     struct broker_answer failure;
 

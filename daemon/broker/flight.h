@@ -41,6 +41,9 @@ bool flight_begin(struct login *login, struct identity *leader, const struct ser
 /* Gives it up; nobody is told. */
 void flight_free(struct flight *flight);
 
+/* Goes on with those that wait for the upstream's breaker, as far as it lets them. */
+void upstream_turn(struct upstream *upstream);
+
 /* The write of the login's token has ended. */
 void flight_kept(struct login *login);
 

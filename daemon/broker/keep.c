@@ -60,6 +60,7 @@ static void on_kept(struct store_write *write, int result)
         login_mark_unkept(login);
     else
         list_remove(&login->unkept);
+    broker->is_disk_slow = false;
     flight_kept(login);
     /* a disk that works again gets what it missed, one after the other */
     if (result == 0 && !list_is_empty(&broker->unkept))

@@ -178,6 +178,9 @@ class Bench:
         rig.load(node, accounts, "--mode", "connect", "--connections", 16, "--requests", n)
         full = rig.memory(node.process.pid)
         node.restart()
+        deadline = time.monotonic() + 30  # rows are read behind the first requests
+        while node.log().count("tokens taken over") < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
         cached = rig.memory(node.process.pid)
         each = {name: (after["private"] - empty["private"]) / self.plan.identities
                 for name, after in (("cached", cached), ("full", full))}

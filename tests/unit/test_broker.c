@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "log.h"
 #include "login.h"
 #include "messages.h"
 #include "sim.h"
@@ -825,5 +826,6 @@ int main(void)
         TEST(an_exchange_for_a_service_that_is_gone_is_given_up),
     };
 
+    log_init("test_broker", -1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
