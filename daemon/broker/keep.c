@@ -22,10 +22,16 @@ int keep_begin(struct login *login, const struct token *token)
     }
     list_append(&broker->keeps, &keep->node);
     keep->login = login;
-    if (login->keep)
-        login->keep->login = NULL;
+    keep_orphan(login);
     login->keep = keep;
     return 0;
+}
+
+void keep_orphan(struct login *login)
+{
+    if (login->keep)
+        login->keep->login = NULL;
+    login->keep = NULL;
 }
 
 void login_mark_unkept(struct login *login)

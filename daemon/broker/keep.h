@@ -14,6 +14,9 @@ struct keep {
 /* 0: the write of @token is under way; -errno: there will be none. */
 int keep_begin(struct login *login, const struct token *token);
 
+/* The write under way, if there is one, says nothing of the login any more. */
+void keep_orphan(struct login *login);
+
 /* The login's token is not on the disk as it should be. */
 void login_mark_unkept(struct login *login);
 

@@ -34,8 +34,7 @@ void login_free(struct login *login)
     assert(list_is_empty(&login->waiters));
     if (login->flight)
         flight_free(login->flight);
-    if (login->keep)
-        login->keep->login = NULL;
+    keep_orphan(login);
     digest_map_remove(&login->broker->logins, &login->node);
     list_remove(&login->age);
     list_remove(&login->unkept);
@@ -168,8 +167,11 @@ void login_drop_expired(struct login *login, struct now now)
 
 void login_clock_was_set(struct login *login, struct now now)
 {
-    if (login->token.frame && token_redate(&login->token, now) > 0)
-        login_mark_unkept(login);
+    if (!login->token.frame || token_redate(&login->token, now) <= 0)
+        return;
+    if (!login->flight)
+        keep_orphan(login); /* what is being written has the old date */
+    login_mark_unkept(login);
 }
 
 bool login_reload(struct login *login, const struct config *config)

@@ -29,8 +29,7 @@ struct store {
     bool has_thread;
     pthread_t thread;
 
-    bool is_reading; /* rows; until that is over, the database is the loop's, and nothing is written
-                      */
+    bool is_reading; /* rows: the database is the loop's as yet, and nothing is written */
     enum row_state found;
     size_t n_of_state[ROW_STATES];
 
@@ -77,8 +76,15 @@ static int write_batch(struct store *store, struct list *batch)
 {
     int r = database_begin(&store->database);
 
-    for (struct list *node = batch->next; node != batch && r == 0; node = node->next)
-        r = database_insert(&store->database, &container_of(node, struct store_write, node)->row);
+    for (struct list *node = batch->next; node != batch && r == 0; node = node->next) {
+        struct store_write *write = container_of(node, struct store_write, node);
+
+        /* another database was begun after it was sealed */
+        if (memcmp(write->database_id, store->database.id, DATABASE_ID_SIZE) != 0)
+            write->result = -ESTALE;
+        else
+            r = database_insert(&store->database, &write->row);
+    }
     if (r == 0)
         r = database_commit(&store->database);
     if (r < 0)
@@ -123,7 +129,7 @@ static int take_turn(struct store *store, struct list *batch, bool wants_tick)
     store->has_failed = r < 0;
     if (r == -EUCLEAN) /* at once, before more is lost */
         reopen(store);
-    for (struct list *node = batch->next; node != batch; node = node->next)
+    for (struct list *node = batch->next; node != batch && r < 0; node = node->next)
         container_of(node, struct store_write, node)->result = r;
     return r;
 }
@@ -479,6 +485,8 @@ int store_put(struct store *store, struct store_write *write, const struct diges
     r = row_seal(&store->rows, key, token, &write->row);
     if (r < 0)
         return r;
+    write->result = 0;
+    memcpy(write->database_id, store->rows.database_id, DATABASE_ID_SIZE);
     pthread_mutex_lock(&store->mutex);
     list_append(&store->queued, &write->node);
     pthread_cond_signal(&store->wake);

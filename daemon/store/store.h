@@ -48,6 +48,7 @@ struct store_write {
     struct list node;
     void (*on_done)(struct store_write *write, int result); /* 0 or -errno; in the loop's thread */
     struct database_row row;                                /* owns what is sealed */
+    uint8_t database_id[DATABASE_ID_SIZE];                  /* in which alone the row opens */
     int result;
 };
 

@@ -364,6 +364,36 @@ static void what_is_damaged_is_set_aside(void **state)
     }
 }
 
+/* A row that was sealed for a database which was then begun anew must not count as kept. */
+static void what_was_put_for_a_database_that_is_gone_is_not_kept(void **state)
+{
+    struct loaded loaded = {0};
+    const struct store_settings settings = settings_of(&loaded);
+    struct token token = {.frame = frame_of("pul-three", now_s + 100),
+                          .created_s = now_s,
+                          .expires_s = now_s + 100,
+                          .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
+    struct store_write *write = calloc(1, sizeof(*write));
+    const struct digest key = {{3}};
+    char error[STORE_ERROR_MAX];
+    struct store *store;
+
+    (void)state;
+    fill();
+    sql("UPDATE token SET boot_id = x'00'"); /* shows when the rows are read */
+    n_emptied = 0;
+    assert_int_equal(store_open(&settings, &loop, &store, error), 0);
+    write->on_done = on_done;
+    assert_int_equal(store_put(store, write, &key, &token), 0);
+    token_done(&token);
+    assert_false(store_open_rows(store, 10));
+    assert_int_equal(n_emptied, 1);
+    loop.is_done = false;
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(last_result, -ESTALE);
+    store_close(store);
+}
+
 static void of_what_is_set_aside_two_are_kept(void **state)
 {
     struct loaded loaded;
@@ -705,6 +735,7 @@ int main(void)
         TEST(what_has_expired_is_not_loaded_and_goes_with_the_purge),
         TEST(frames_that_are_not_sound_are_not_served),
         TEST(what_is_damaged_is_set_aside),
+        TEST(what_was_put_for_a_database_that_is_gone_is_not_kept),
         TEST(of_what_is_set_aside_two_are_kept),
         TEST(what_is_not_ours_or_newer_is_left_alone),
         TEST(no_damage_to_a_page_brings_anything_else_up),
