@@ -1,9 +1,11 @@
 """Each refusal reaches the user as its own error, with its exit code and sentence."""
 
+import email.utils
 import time
 import unittest
 
 from node import AUDIENCE, NodeCase, wait_for
+from protocol_client import Client, ServerError
 
 REFUSED, TRY_AGAIN, CONFIG = 77, 75, 78
 
@@ -191,6 +193,23 @@ class Upstream(NodeCase):
                 self.standin.fault_upstream()
                 self.node.restart()  # else the breaker answers
                 self.assert_served(self.mint(serviceaccount=f"after-{len(self.node.log())}"))
+
+    def test_retry_after_in_seconds_and_as_a_date(self):
+        """RFC 9110, section 10.2.3; the client is told, and the upstream is left alone so long."""
+        for value in ("30", email.utils.formatdate(time.time() + 31, usegmt=True)):
+            with self.subTest(value):
+                self.standin.fault_upstream(kind="status", status=429, retry_after=value)
+                self.standin.reset_counts()
+                for name in ("one", "two"):
+                    with Client(str(self.node.socket), timeout=20,
+                                jwt=self.mint(serviceaccount=name)) as client:
+                        with self.assertRaises(ServerError) as busy:
+                            client.get("pulumi")
+                    self.assertEqual(busy.exception.name, "BUSY")
+                    self.assertGreater(busy.exception.retry_after_ms, 27000)
+                    self.assertLessEqual(busy.exception.retry_after_ms, 34100)
+                self.assertEqual(self.exchanges(), 1)
+                self.node.restart()
 
     def test_an_answer_that_quotes_the_token_is_not_passed_on_whole(self):
         jwt = self.mint()
