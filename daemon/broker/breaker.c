@@ -80,9 +80,14 @@ static void open_for(struct breaker *breaker, uint64_t usec, uint64_t now_usec)
     breaker->points = 0;
 }
 
-/* An answer, be it a refusal, comes from an upstream that works. */
-static void succeed(struct breaker *breaker)
+/*
+ * An answer, be it a refusal, comes from an upstream that works. Of those that were under way when
+ * it opened, only the probe is news: an upstream that throttles still answers the ones before.
+ */
+static void succeed(struct breaker *breaker, bool is_probe)
 {
+    if (breaker->open_until_usec && !is_probe)
+        return;
     breaker->points = 0;
     if (breaker->open_until_usec) {
         breaker->open_until_usec = 0;
@@ -94,7 +99,7 @@ static void succeed(struct breaker *breaker)
     }
 }
 
-/* Of those that were under way when it opened, only the probe is news. */
+/* Here, too, only the probe is news. */
 static void fail(struct breaker *breaker, bool is_probe, unsigned points, uint64_t now_usec)
 {
     if (is_probe) {
@@ -116,7 +121,7 @@ void breaker_end(struct breaker *breaker, struct breaker_pass pass, enum outcome
     case OUTCOME_OK:
     case OUTCOME_REFUSED:
     case OUTCOME_MISCONFIGURED:
-        succeed(breaker);
+        succeed(breaker, pass.is_probe);
         return;
     case OUTCOME_THROTTLED:
         open_for(breaker, throttle_usec(breaker, retry_after_ms), now_usec);

@@ -437,6 +437,40 @@ static void throttling_is_obeyed_and_told(void **state)
     pod_done(&other);
 }
 
+static struct sim_reply upstream_throttles_the_first(void)
+{
+    asked_usec[n_asked++] = sim_now_usec;
+    if (n_asked == 1)
+        return (struct sim_reply){
+            .outcome = OUTCOME_THROTTLED, .latency_usec = 50 * MSEC, .retry_after_ms = 20000};
+    return (struct sim_reply){
+        .outcome = OUTCOME_OK, .latency_usec = 100 * MSEC, .expires_in_s = LIFETIME_S};
+}
+
+/* An upstream that throttles answers those that were under way before. */
+static void a_late_success_does_not_end_the_throttling(void **state)
+{
+    struct pod pod, late, other;
+
+    (void)state;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    pod_init(&late, "b", 4 * HOUR_S);
+    pod_init(&other, "c", 4 * HOUR_S);
+    sim_upstream = upstream_throttles_the_first;
+    ask(&pod);
+    ask(&late);
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(pod.status, PODLOGIN_BUSY);
+    assert_int_equal(late.status, PODLOGIN_OK);
+    assert_int_equal(get(&other), PODLOGIN_BUSY);
+    assert_int_equal(n_asked, 2);
+    sim_run_for(22 * SECOND_USEC);
+    assert_int_equal(get(&other), PODLOGIN_OK); /* the probe */
+    pod_done(&pod);
+    pod_done(&late);
+    pod_done(&other);
+}
+
 static void an_unavailable_upstream_is_tried_three_times_then_left_alone(void **state)
 {
     struct pod pod, other;
@@ -811,6 +845,7 @@ int main(void)
         TEST(all_that_are_refused_are_asked_for_once_each),
         TEST(a_misconfiguration_is_remembered_with_its_service_for_60_s),
         TEST(throttling_is_obeyed_and_told),
+        TEST(a_late_success_does_not_end_the_throttling),
         TEST(an_unavailable_upstream_is_tried_three_times_then_left_alone),
         TEST(an_outage_of_an_hour_sees_few_attempts),
         TEST(an_upstream_that_is_back_is_found_by_one_probe_and_started_slowly),
