@@ -53,12 +53,11 @@ static void login_settle(struct login *login)
 {
     struct broker_answer answer = {.status = PODLOGIN_OK, .token = &login->token};
     bool is_awaited = !list_is_empty(&login->waiters);
+    struct token fresh = login->flight->fresh;
 
-    /* the clock may have been set while it was written */
-    if (token_redate(&login->flight->fresh, clock_now()) > 0)
-        login_mark_unkept(login);
-    login_take_over(login, &login->flight->fresh);
+    login->flight->fresh = (struct token){0};
     flight_free(login->flight);
+    login_take_over(login, &fresh);
     login->was_used = is_awaited;
     login_answer(login, &answer);
 }

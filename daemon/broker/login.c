@@ -193,6 +193,8 @@ void login_take_over(struct login *login, struct token *token)
     token_done(&login->token);
     login->token = *token;
     *token = (struct token){0};
+    /* the clock may have been set since it was dated */
+    login_clock_was_set(login, clock_now());
     login->was_used = login->is_due = false;
     schedule_refresh(login);
 }

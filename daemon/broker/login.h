@@ -37,7 +37,7 @@ void login_free(struct login *login);
 /* Nobody waits for it, and nothing is under way. */
 bool login_is_idle(const struct login *login);
 
-/* A token from the store: as if it had been exchanged when it was. */
+/* A new token, or one from the store: as if it had been exchanged when it was. */
 void login_take_over(struct login *login, struct token *token);
 
 /* Somebody who is admitted asks for it. */

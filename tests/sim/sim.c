@@ -13,6 +13,7 @@ int64_t sim_wall_offset_s;
 uint64_t sim_n_exchanges;
 unsigned sim_n_in_flight;
 bool sim_admits;
+bool sim_hold_disk;
 struct sim_reply (*sim_upstream)(void);
 
 static uint64_t random_state;
@@ -240,6 +241,7 @@ void sim_init(uint64_t seed)
     sim_n_exchanges = 0;
     sim_n_in_flight = 0;
     sim_admits = true;
+    sim_hold_disk = false;
     random_state = seed;
     list_init(&written);
 }
@@ -248,7 +250,7 @@ static void tell_written(void)
 {
     struct list *node;
 
-    while ((node = list_take(&written))) {
+    while (!sim_hold_disk && (node = list_take(&written))) {
         struct store_write *write = container_of(node, struct store_write, node);
 
         write->on_done(write, write->result);

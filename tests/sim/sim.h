@@ -34,7 +34,8 @@ extern uint64_t sim_now_usec;     /* the boot clock */
 extern int64_t sim_wall_offset_s; /* of the wall clock from the boot clock */
 extern uint64_t sim_n_exchanges;  /* begun so far */
 extern unsigned sim_n_in_flight;
-extern bool sim_admits; /* what the rules say */
+extern bool sim_hold_disk; /* what is written is acknowledged only after this ends */
+extern bool sim_admits;    /* what the rules say */
 
 /* Called when an exchange arrives upstream. */
 extern struct sim_reply (*sim_upstream)(void);

@@ -764,6 +764,42 @@ static void a_clock_that_goes_back_is_put_right_on_the_disk(void **state)
     pod_done(&pod);
 }
 
+/* The step comes while the token is written, or while the daemon does not run. */
+static void a_step_at_a_bad_moment_is_made_up_for(void **state)
+{
+    struct pod pod;
+
+    (void)state;
+    for (int is_restarted = 0; is_restarted < 2; is_restarted++) {
+        pod_init(&pod, "a", 4 * HOUR_S);
+        ask(&pod);
+        sim_run_for(50 * MSEC - 1);
+        sim_hold_disk = !is_restarted;
+        sim_run_for(MSEC); /* it is exchanged, and being written */
+        if (is_restarted)
+            broker_done(&broker);
+        sim_wall_offset_s -= HOUR_S;
+        if (is_restarted)
+            sim_broker_init(&broker, &identities, config, &disk);
+        else
+            broker_clock_was_set(&broker);
+        sim_hold_disk = false;
+        sim_run_for(SECOND_USEC);
+        assert_true(ask(&pod));
+        assert_in_range(pod.expires_s - clock_now().wall_s, LIFETIME_S - 10, LIFETIME_S);
+        sim_run_for(61 * SECOND_USEC);
+        broker_done(&broker); /* and it is right on the disk */
+        sim_broker_init(&broker, &identities, config, &disk);
+        assert_int_equal(list_is_empty(&broker.unkept), true);
+        assert_true(ask(&pod));
+        assert_in_range(pod.expires_s - clock_now().wall_s, LIFETIME_S - 100, LIFETIME_S);
+        pod_done(&pod);
+        broker_done(&broker);
+        sim_disk_done(&disk);
+        sim_broker_init(&broker, &identities, config, &disk);
+    }
+}
+
 static void a_sleep_of_two_hours_counts(void **state)
 {
     struct pod pod;
@@ -828,6 +864,36 @@ static void an_exchange_for_a_service_that_is_gone_is_given_up(void **state)
     pod_done(&pod);
 }
 
+/* The breaker lets one through at a time, and that one's service goes. */
+static void exchanges_that_are_given_up_make_room_for_those_that_wait(void **state)
+{
+    struct config *fresh = sim_config(1);
+    struct pod gone, stays;
+
+    (void)state;
+    pod_init(&gone, "a", 4 * HOUR_S);
+    pod_init(&stays, "b", 4 * HOUR_S);
+    gone.service = &config->services[1];
+    reply.outcome = OUTCOME_UNAVAILABLE;
+    get(&gone);
+    sim_run_for(61 * SECOND_USEC);
+    reply = (struct sim_reply){
+        .outcome = OUTCOME_OK, .latency_usec = HOUR_S * SECOND_USEC, .expires_in_s = LIFETIME_S};
+    ask(&gone); /* the probe */
+    reply.latency_usec = 50 * MSEC;
+    ask(&stays);
+    broker_leave(&gone.waiter);
+    stays.waiter.service = &fresh->services[0]; /* as the session does */
+    broker_reload(&broker, fresh);
+    config_free(config);
+    config = fresh;
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(stays.status, PODLOGIN_OK);
+    sim_run_for(2 * HOUR_S * SECOND_USEC);
+    pod_done(&gone);
+    pod_done(&stays);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -856,9 +922,11 @@ int main(void)
         TEST(a_disk_that_hangs_is_waited_for_no_longer_than_a_second),
         TEST(a_clock_that_is_set_prolongs_nothing),
         TEST(a_clock_that_goes_back_is_put_right_on_the_disk),
+        TEST(a_step_at_a_bad_moment_is_made_up_for),
         TEST(a_sleep_of_two_hours_counts),
         TEST(a_service_that_changes_misses_and_one_that_does_not_hits),
         TEST(an_exchange_for_a_service_that_is_gone_is_given_up),
+        TEST(exchanges_that_are_given_up_make_room_for_those_that_wait),
     };
 
     log_init("test_broker", -1);
