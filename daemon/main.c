@@ -50,7 +50,7 @@ static void print_help(void)
            "  --help            this text\n"
            "  --version         the version\n\n"
            "Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT end it.\n"
-           " See podlogind(8), podlogind.conf(5).\n");
+           "See podlogind(8), podlogind.conf(5).\n");
 }
 
 /* 1: go on; else the exit code, negated, for there is nothing more to do */

@@ -27,50 +27,38 @@ enum podlogin_status status_of_outcome(enum outcome outcome)
     return PODLOGIN_INTERNAL;
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static struct upstream *upstream_free(struct upstream *upstream)
 {
     list_remove(&upstream->node);
     free(upstream->endpoint);
-    free(upstream->ca_file);
     free(upstream);
     return NULL;
 }
 
-static struct upstream *upstream_new(struct list *upstreams, const char *endpoint,
-                                     const char *ca_file)
+static struct upstream *upstream_new(struct list *upstreams, const struct service *service)
 {
+    const struct provider_values values = service_values(service);
     struct upstream *upstream = calloc(1, sizeof(*upstream));
 
     if (!upstream)
         return NULL;
+    upstream->digest = service->upstream;
     breaker_init(&upstream->breaker);
     list_init(&upstream->queued);
     list_append(upstreams, &upstream->node);
-    upstream->endpoint = strdup(endpoint);
-    upstream->ca_file = ca_file ? strdup(ca_file) : NULL;
-    if (!upstream->endpoint || (ca_file && !upstream->ca_file))
-        return upstream_free(upstream);
-    return upstream;
+    upstream->endpoint = strdup(service->provider->endpoint(&values));
+    return upstream->endpoint ? upstream : upstream_free(upstream);
 }
 
 struct upstream *upstream_find(struct list *upstreams, const struct service *service)
 {
-    const struct provider_values values = service_values(service);
-    const char *endpoint = service->provider->endpoint(&values);
-    const char *ca_file = service_setting(service, "CAFile");
-
     for (struct list *node = upstreams->next; node != upstreams; node = node->next) {
         struct upstream *upstream = container_of(node, struct upstream, node);
 
-        if (is_same(upstream->endpoint, endpoint) && is_same(upstream->ca_file, ca_file))
+        if (memcmp(&upstream->digest, &service->upstream, sizeof(upstream->digest)) == 0)
             return upstream;
     }
-    return upstream_new(upstreams, endpoint, ca_file);
+    return upstream_new(upstreams, service);
 }
 
 void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum outcome outcome,

@@ -14,8 +14,8 @@
 
 struct upstream {
     struct list node;
+    struct digest digest; /* service->upstream */
     char *endpoint;
-    char *ca_file; /* NULL: the system's */
     struct breaker breaker;
     struct list queued;          /* struct login, by its node "queued" */
     enum podlogin_status status; /* what those are told who come while the breaker is open */

@@ -29,6 +29,16 @@ static int ends_with_conf(const struct dirent *entry)
     return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0;
 }
 
+static int issuer_digest(struct issuer_config *issuer)
+{
+    char algorithms[16];
+    const char *parts[] = {issuer->url, algorithms, issuer->keys_url, issuer->keys_file,
+                           issuer->ca_file};
+
+    snprintf(algorithms, sizeof(algorithms), "%x", issuer->algorithms);
+    return digest_of_strings(parts, sizeof(parts) / sizeof(parts[0]), &issuer->digest);
+}
+
 typedef int (*load_file)(struct config *config, const char *path, const char *name,
                          char *ret_error);
 
@@ -53,7 +63,7 @@ static int load_issuer(struct config *config, const char *path, const char *name
             r = -EINVAL;
         }
     }
-    return r;
+    return r < 0 ? r : issuer_digest(issuer);
 }
 
 static int find_issuer(const struct config *config, struct service *service, const char *path,
@@ -85,6 +95,15 @@ static int service_digest(const struct config *config, struct service *service)
     return digest_of_strings(parts, n, &service->digest);
 }
 
+static int upstream_digest(struct service *service)
+{
+    const struct provider_values values = service_values(service);
+    const char *parts[] = {service->provider->endpoint(&values),
+                           service_setting(service, "CAFile")};
+
+    return digest_of_strings(parts, 2, &service->upstream);
+}
+
 static int load_service(struct config *config, const char *path, const char *name, char *ret_error)
 {
     static uint64_t last_id;
@@ -102,7 +121,9 @@ static int load_service(struct config *config, const char *path, const char *nam
     r = service_file_read(path, service, ret_error);
     if (r == 0)
         r = find_issuer(config, service, path, ret_error);
-    return r < 0 ? r : service_digest(config, service);
+    if (r == 0)
+        r = service_digest(config, service);
+    return r < 0 ? r : upstream_digest(service);
 }
 
 static int load_entry(struct config *config, const char *directory, const char *file,

@@ -38,12 +38,13 @@ extern const char *const algorithm_names[ALGORITHMS];
 int algorithm_find(const char *name, enum algorithm *ret_algorithm);
 
 struct issuer_config {
-    char *name;          /* of the file */
-    char *url;           /* equal to "iss", byte by byte */
-    unsigned algorithms; /* 1 << enum algorithm */
-    char *keys_url;      /* NULL: from the discovery document */
-    char *keys_file;     /* NULL: fetched */
-    char *ca_file;       /* NULL: the system's */
+    char *name;           /* of the file */
+    char *url;            /* equal to "iss", byte by byte */
+    unsigned algorithms;  /* 1 << enum algorithm */
+    char *keys_url;       /* NULL: from the discovery document */
+    char *keys_file;      /* NULL: fetched */
+    char *ca_file;        /* NULL: the system's */
+    struct digest digest; /* of all but the name: whose keys these are, and what they count for */
 };
 
 enum share {
@@ -60,8 +61,9 @@ struct service {
     char *audience;
     enum share share;
     struct policy policy;
-    struct digest digest; /* of all that decides which token the upstream gives */
-    uint64_t id;          /* no other service of this process, of this or another config, has it */
+    struct digest digest;   /* of all that decides which token the upstream gives */
+    struct digest upstream; /* of the endpoint and the certificates that it is verified with */
+    uint64_t id; /* no other service of this process, of this or another config, has it */
 };
 
 struct config {

@@ -60,25 +60,14 @@ static struct issuer *issuer_find(struct identities *identities, const char *url
     return NULL;
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* Whether the keys of the one are the keys of the other, and count for the same. */
-static bool is_same_issuer(const struct issuer_config *a, const struct issuer_config *b)
-{
-    return is_same(a->url, b->url) && a->algorithms == b->algorithms &&
-           is_same(a->keys_url, b->keys_url) && is_same(a->keys_file, b->keys_file) &&
-           is_same(a->ca_file, b->ca_file);
-}
-
 static struct issuer *issuer_take_same(struct identities *identities,
                                        const struct issuer_config *config)
 {
-    struct issuer *issuer = issuer_find(identities, config->url);
-
-    return issuer && is_same_issuer(issuer->config, config) ? issuer : NULL;
+    for (size_t i = 0; i < identities->n_issuers; i++)
+        if (memcmp(&identities->issuers[i]->config->digest, &config->digest,
+                   sizeof(config->digest)) == 0)
+            return identities->issuers[i];
+    return NULL;
 }
 
 /* Those of @fresh that are not @identities' own. */

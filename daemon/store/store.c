@@ -30,7 +30,6 @@ struct store {
     pthread_t thread;
 
     bool is_reading; /* rows: the database is the loop's as yet, and nothing is written */
-    enum row_state found;
     size_t n_of_state[ROW_STATES];
 
     struct database database; /* the thread's, once that runs; db NULL: not open */
@@ -49,26 +48,32 @@ struct store {
 };
 
 /* A row that does not open is a miss, not an error. */
-static int on_found_row(void *data, const struct database_row *row)
+static int hand_over(struct store *store, const struct database_row *row, enum row_state *ret_state)
 {
-    struct store *store = data;
-    enum row_state state;
     struct digest key;
     struct token token;
-    int r = row_open(&store->rows, row, clock_now(), &state, &key, &token);
+    int r = row_open(&store->rows, row, clock_now(), ret_state, &key, &token);
 
-    store->found = r < 0 ? ROW_BAD : state;
-    if (r == 0 && (state == ROW_GOOD || state == ROW_OLD))
-        store->events.on_row(store->events.data, &key, &token, state == ROW_OLD);
+    if (r == 0 && (*ret_state == ROW_GOOD || *ret_state == ROW_OLD))
+        store->events.on_row(store->events.data, &key, &token, *ret_state == ROW_OLD);
     return r;
+}
+
+static int on_found_row(void *data, const struct database_row *row)
+{
+    enum row_state state;
+
+    return hand_over(data, row, &state);
 }
 
 static int on_read_row(void *data, const struct database_row *row)
 {
     struct store *store = data;
-    int r = on_found_row(data, row);
+    enum row_state state;
+    int r = hand_over(store, row, &state);
 
-    store->n_of_state[store->found]++;
+    if (r == 0)
+        store->n_of_state[state]++;
     return r;
 }
 
@@ -107,9 +112,8 @@ static void reopen(struct store *store)
     if (r == 0) {
         store->is_opened = true;
         memcpy(store->opened_id, store->database.id, DATABASE_ID_SIZE);
-    } else {
-        strcpy(store->reason, reason);
     }
+    strcpy(store->reason, r == 0 ? "" : reason);
     pthread_mutex_unlock(&store->mutex);
     store->has_failed = r < 0;
 }

@@ -285,7 +285,7 @@ static void service_fill(struct service *service, size_t i)
     service->provider_settings[0] = strdup("acme");
     service->id = i + 1;
     if (digest_of_strings(parts, 2, &service->digest) < 0)
-        abort();
+        abort(); /* all have one upstream: its digest is zero */
 }
 
 struct config *sim_config(size_t n_services)
