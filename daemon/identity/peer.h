@@ -1,0 +1,47 @@
+/*
+ * Who is asking, by the word of the kernel: the process at the other end of a connection, and the
+ * pod that it runs in.
+ *
+ * The process is pinned by SO_PEERPIDFD, so that its pid cannot become another's while it is looked
+ * at. Kernels before 6.5 have only SO_PEERCRED: there a pid that was given to another process
+ * between connect() and accept() is taken for that process.
+ */
+#ifndef PEER_H
+#define PEER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "cgroup.h"
+
+#define PEER_ERROR_MAX 256
+
+enum peer_state {
+    PEER_IN_POD,
+    PEER_IN_NO_POD,
+    PEER_CONTRADICTORY, /* its cgroups name two pods */
+    PEER_ENDED,         /* it was gone before it could be looked at */
+    PEER_UNSEEN,        /* its cgroup cannot be read: other namespaces, want of descriptors */
+};
+
+struct peer {
+    enum peer_state state;
+    int pidfd; /* -1: none */
+    pid_t pid; /* 0: in a PID namespace that is not below ours */
+    uid_t uid;
+    char pod_uid[POD_UID_SIZE]; /* with PEER_IN_POD */
+};
+
+/* Looks at the peer of a connected socket. The caller releases it with peer_done(). */
+void peer_identify(int socket_fd, struct peer *ret_peer);
+void peer_done(struct peer *peer);
+
+/* Whether the process that connected still runs: another may have inherited the connection. */
+bool peer_lives(const struct peer *peer);
+
+/*
+ * Whether peers can be told here. 0, or -EOPNOTSUPP with a sentence that says what to change.
+ */
+int peer_check_surroundings(char ret_error[PEER_ERROR_MAX]);
+
+#endif
