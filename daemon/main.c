@@ -18,6 +18,7 @@
 #include "link.h"
 #include "log.h"
 #include "loop.h"
+#include "peer.h"
 #include "session.h"
 #include "status.h"
 
@@ -218,6 +219,10 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
     char error[STORE_ERROR_MAX];
     int r;
 
+    if (daemon->config->attestation == ATTESTATION_ENFORCE && peer_check_surroundings(error) < 0) {
+        log_error("%s", error);
+        return EXIT_CODE_CONFIG;
+    }
     r = loop_init(&daemon->loop);
     if (r >= 0)
         r = watch_signals(daemon);
@@ -245,9 +250,13 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
         return fail("the clock cannot be watched", r);
     if (daemon->config->n_services == 0)
         log_warning("no service is configured: nobody can be served");
-    log_notice("serving at %s; whoever reaches it with a valid token of a pod is taken for it "
-               "(PeerAttestation=off)",
-               daemon->config->socket);
+    if (daemon->config->attestation == ATTESTATION_ENFORCE)
+        log_notice("serving at %s", daemon->config->socket);
+    else
+        log_warning("serving at %s; whoever reaches it with a valid token of a pod is taken for it "
+                    "(PeerAttestation=%s)",
+                    daemon->config->socket,
+                    daemon->config->attestation == ATTESTATION_AUDIT ? "audit" : "off");
     sd_notify(0, "READY=1");
     r = loop_run(&daemon->loop);
     sd_notify(0, "STOPPING=1");

@@ -4,7 +4,7 @@
 
 #include "identity.h"
 
-/* By what is at hand: the issuer is not asked for newer keys. */
+/* By what is at hand: the issuer is not asked for newer keys, and nobody is attested. */
 bool admission_holds(struct identities *identities, struct identity *identity,
                      const struct service *service, struct now now);
 

@@ -5,8 +5,9 @@
 #include "flight.h"
 #include "keep.h"
 
-#define TICK_USEC     (60 * SECOND_USEC)
-#define ROWS_PER_TURN 64
+#define MISSES_RETRY_MS 250
+#define TICK_USEC       (60 * SECOND_USEC)
+#define ROWS_PER_TURN   64
 
 /*
  * "Once per service account" is right only if every pod of that account would get the same token,
@@ -116,6 +117,14 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter,
     if (cache_key(waiter->identity, waiter->service, &key) < 0)
         return false;
     login = login_find(broker, key);
+    if (waiter->may_only_join && !(login && login->flight)) {
+        *ret_answer = (struct broker_answer){
+            .status = PODLOGIN_TOO_MANY,
+            .detail = "the pod has as many exchanges under way as it may",
+            .retry_after_ms = MISSES_RETRY_MS,
+        };
+        return false;
+    }
     if (!login && !make_room(broker)) {
         ret_answer->status = PODLOGIN_TOO_MANY;
         return false;

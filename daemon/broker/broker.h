@@ -43,7 +43,8 @@ struct broker_waiter {
     struct list node;
     struct identity *identity; /* the owner's reference */
     const struct service *service;
-    bool is_leader; /* its JWT is in the exchange */
+    bool may_only_join; /* an exchange that is in flight; none is begun for it */
+    bool is_leader;     /* its JWT is in the exchange */
     void (*on_answer)(struct broker_waiter *waiter, const struct broker_answer *answer);
 };
 

@@ -192,6 +192,7 @@ void login_take_over(struct login *login, struct token *token)
 {
     token_done(&login->token);
     login->token = *token;
+    login->token.fingerprint = token_fingerprint(token);
     *token = (struct token){0};
     /* the clock may have been set since it was dated */
     login_clock_was_set(login, clock_now());

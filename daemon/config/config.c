@@ -179,6 +179,16 @@ static int set_default(char **setting, const char *value)
     return *setting ? 0 : -ENOMEM;
 }
 
+static const struct limits limits_default = {
+    .connections = 8192,
+    .connections_per_pod = 64,
+    .requests = {.per_s = 50, .burst = 100},
+    .signature_checks = {.per_s = 20, .burst = 50},
+    .misses = 4,
+    .frame_timeout_s = 2,
+    .idle_timeout_s = 30,
+};
+
 int config_load(const char *directory, struct config **ret_config, char ret_error[INI_ERROR_MAX])
 {
     CLEANUP(config_freep)
@@ -192,6 +202,7 @@ int config_load(const char *directory, struct config **ret_config, char ret_erro
         return -ENOMEM;
     config->log_level = LOG_INFO;
     config->cache_rows = CACHE_ROWS_DEFAULT;
+    config->limits = limits_default;
     r = daemon_file_read(path, config, ret_error);
     if (r == 0)
         r = load_directory(config, directory, "issuers.d", load_issuer, ret_error);
@@ -239,6 +250,8 @@ struct config *config_free(struct config *config)
     free(config->socket);
     free(config->cache);
     free(config->cache_key);
+    free(config->node_token_file);
+    free(config->node_uid);
     free(config);
     return NULL;
 }

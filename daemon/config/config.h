@@ -13,6 +13,7 @@
 #include "ini.h"
 #include "policy.h"
 #include "provider.h"
+#include "rate.h"
 
 #define CONFIG_DIRECTORY   "/etc/podlogin"
 #define CACHE_ROWS_DEFAULT 10000
@@ -66,12 +67,34 @@ struct service {
     uint64_t id; /* no other service of this process, of this or another config, has it */
 };
 
+/* Whether the kernel has to agree with the JWT about the pod. */
+enum attestation {
+    ATTESTATION_ENFORCE,
+    ATTESTATION_AUDIT, /* what it would refuse is served, and said */
+    ATTESTATION_OFF,
+};
+
+/* What one pod may use of the daemon, or one uid where no pod is known. 0: no limit. */
+struct limits {
+    uint32_t connections; /* of all together */
+    uint32_t connections_per_pod;
+    struct rate_limit requests;
+    struct rate_limit signature_checks;
+    uint32_t misses; /* exchanges begun for it and not ended */
+    uint64_t frame_timeout_s;
+    uint64_t idle_timeout_s;
+};
+
 struct config {
     char *socket;
     char *cache;
     char *cache_key;
     bool is_key_beside_allowed;
     uint32_t cache_rows; /* the most, on the disk and in memory */
+    enum attestation attestation;
+    char *node_token_file; /* NULL: none */
+    char *node_uid;        /* NULL: none */
+    struct limits limits;
     int log_level;
     struct issuer_config *issuers;
     size_t n_issuers;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "duration.h"
 #include "messages.h"
 #include "url.h"
 
@@ -90,15 +91,40 @@ static const char *parse_yes_or_no(const char *value, void *ret_member)
     return *flag || strcmp(value, "no") == 0 ? NULL : "yes or no";
 }
 
-static const char *parse_cache_rows(const char *value, void *ret_member)
+static const char *parse_number(const char *value, unsigned long min, unsigned long max,
+                                const char *expected, void *ret_member)
 {
     char *end = NULL;
-    unsigned long rows = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+    unsigned long number = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
 
-    if (!end || *end || rows < 1 || rows > CACHE_ROWS_MAX)
-        return "a number from 1 to 1000000";
-    *(uint32_t *)ret_member = (uint32_t)rows;
+    if (!end || *end || number < min || number > max)
+        return expected;
+    *(uint32_t *)ret_member = (uint32_t)number;
     return NULL;
+}
+
+static const char *parse_cache_rows(const char *value, void *ret_member)
+{
+    return parse_number(value, 1, CACHE_ROWS_MAX, "a number from 1 to 1000000", ret_member);
+}
+
+static const char *parse_limit(const char *value, void *ret_member)
+{
+    return parse_number(value, 0, 1000000, "a number up to 1000000, or 0 for no limit", ret_member);
+}
+
+static const char *parse_burst(const char *value, void *ret_member)
+{
+    return parse_number(value, 1, 1000000, "a number from 1 to 1000000", ret_member);
+}
+
+static const char *parse_timeout(const char *value, void *ret_member)
+{
+    uint64_t *seconds = ret_member;
+
+    return duration_parse(value, seconds) == 0 && *seconds >= 1 && *seconds <= 86400
+               ? NULL
+               : "a time span from 1s to 1d";
 }
 
 static const char *parse_log_level(const char *value, void *ret_member)
@@ -126,6 +152,21 @@ static const char *parse_off(const char *value, void *ret_member)
 {
     (void)ret_member;
     return strcmp(value, "off") == 0 ? NULL : "off: this version has no other";
+}
+
+static const char *parse_attestation(const char *value, void *ret_member)
+{
+    static const char *const names[] = {[ATTESTATION_ENFORCE] = "enforce",
+                                        [ATTESTATION_AUDIT] = "audit",
+                                        [ATTESTATION_OFF] = "off"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], value) == 0) {
+            *(enum attestation *)ret_member = i;
+            return NULL;
+        }
+    }
+    return "enforce, audit or off";
 }
 
 static const char *parse_algorithms(const char *value, void *ret_member)
@@ -187,8 +228,23 @@ static const struct setting daemon_settings[] = {
     {"CacheKey", parse_cache_key, offsetof(struct config, cache_key)},
     {"CacheKeyBesideCache", parse_yes_or_no, offsetof(struct config, is_key_beside_allowed)},
     {"CacheRows", parse_cache_rows, offsetof(struct config, cache_rows)},
-    {"PeerAttestation", parse_off, 0},
+    {"PeerAttestation", parse_attestation, offsetof(struct config, attestation)},
+    {"NodeTokenFile", parse_path, offsetof(struct config, node_token_file)},
+    {"NodeUID", parse_text, offsetof(struct config, node_uid)},
     {"LogLevel", parse_log_level, offsetof(struct config, log_level)},
+    {0},
+};
+
+static const struct setting limit_settings[] = {
+    {"Connections", parse_burst, offsetof(struct limits, connections)},
+    {"ConnectionsPerPod", parse_limit, offsetof(struct limits, connections_per_pod)},
+    {"RequestsPerPod", parse_limit, offsetof(struct limits, requests.per_s)},
+    {"RequestsPerPodBurst", parse_burst, offsetof(struct limits, requests.burst)},
+    {"SignatureChecksPerPod", parse_limit, offsetof(struct limits, signature_checks.per_s)},
+    {"SignatureChecksPerPodBurst", parse_burst, offsetof(struct limits, signature_checks.burst)},
+    {"MissesPerPod", parse_limit, offsetof(struct limits, misses)},
+    {"FrameTimeout", parse_timeout, offsetof(struct limits, frame_timeout_s)},
+    {"IdleTimeout", parse_timeout, offsetof(struct limits, idle_timeout_s)},
     {0},
 };
 
@@ -218,9 +274,15 @@ static int no_section(const struct ini_line *line, const char *expected, char *r
 
 static int on_daemon_line(void *data, const struct ini_line *line, char *ret_error, size_t size)
 {
-    if (strcmp(line->section, "Daemon") != 0 || line->name)
-        return no_section(line, "[Daemon]", ret_error, size);
-    return line->key ? set(daemon_settings, data, line, ret_error, size) : 0;
+    struct config *config = data;
+    bool is_daemon = strcmp(line->section, "Daemon") == 0;
+
+    if ((!is_daemon && strcmp(line->section, "Limits") != 0) || line->name)
+        return no_section(line, "[Daemon] and [Limits]", ret_error, size);
+    if (!line->key)
+        return 0;
+    return is_daemon ? set(daemon_settings, config, line, ret_error, size)
+                     : set(limit_settings, &config->limits, line, ret_error, size);
 }
 
 static int on_issuer_line(void *data, const struct ini_line *line, char *ret_error, size_t size)
@@ -291,8 +353,11 @@ static int file_fault(char ret_error[INI_ERROR_MAX], const char *path, const cha
 int daemon_file_read(const char *path, struct config *config, char ret_error[INI_ERROR_MAX])
 {
     const struct ini_handler handler = {.on_line = on_daemon_line, .data = config};
+    int r = ini_read_file(path, &handler, ret_error);
 
-    return ini_read_file(path, &handler, ret_error);
+    if (r == 0 && config->node_token_file && config->node_uid)
+        return file_fault(ret_error, path, "NodeTokenFile= and NodeUID= exclude each other");
+    return r;
 }
 
 int issuer_file_read(const char *path, struct issuer_config *issuer, char ret_error[INI_ERROR_MAX])

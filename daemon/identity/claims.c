@@ -60,8 +60,11 @@ static bool bound_object_read(const json_t *kubernetes, struct claims *claims)
 {
     const json_t *pod = json_object_get(kubernetes, "pod");
     const json_t *secret = json_object_get(kubernetes, "secret");
+    const json_t *node = json_object_get(kubernetes, "node");
 
     if (pod && (!text_read(pod, "name", &claims->pod) || !text_read(pod, "uid", &claims->pod_uid)))
+        return false;
+    if (node && !text_read(node, "uid", &claims->node_uid))
         return false;
     return !secret || text_read(secret, "uid", &claims->secret_uid);
 }

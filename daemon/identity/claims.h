@@ -27,6 +27,7 @@ struct claims {
     const char *pod; /* NULL: not bound to a pod */
     const char *pod_uid;
     const char *secret_uid; /* NULL: not bound to a secret */
+    const char *node_uid;   /* NULL: it names no node */
 };
 
 /*

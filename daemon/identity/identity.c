@@ -112,6 +112,8 @@ void identities_reload(struct identities *identities, const struct config *confi
     identities->issuers = issuers;
     identities->n_issuers = config->n_issuers;
     identities->generation++;
+    identities->attestation = config->attestation;
+    node_init(&identities->node, config);
     for (size_t i = 0; i < config->n_issuers; i++)
         issuer_reload(issuers[i], &config->issuers[i]);
     for (struct list *node = identities->by_age.next; node != &identities->by_age;
@@ -123,28 +125,25 @@ void identities_reload(struct identities *identities, const struct config *confi
     free(before);
 }
 
-enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
-                                     struct identity **ret_identity, const char **ret_reason)
+struct identity *identities_recall(struct identities *identities, const struct digest *digest)
+{
+    struct digest_node *node = digest_map_find(&identities->verified, digest);
+
+    return node ? identity_ref(container_of(node, struct identity, node)) : NULL;
+}
+
+enum podlogin_status identities_parse(const void *jwt, size_t len, const struct digest *digest,
+                                      struct identity **ret_identity, const char **ret_reason)
 {
     CLEANUP(identity_unrefp)
-    struct identity *identity = NULL;
+    struct identity *identity = calloc(1, sizeof(*identity));
     enum podlogin_status status;
-    struct digest_node *node;
-    struct digest digest;
 
     *ret_reason = NULL;
-    if (digest_of(jwt, len, &digest) < 0)
-        return PODLOGIN_INTERNAL;
-    node = digest_map_find(&identities->verified, &digest);
-    if (node) {
-        *ret_identity = identity_ref(container_of(node, struct identity, node));
-        return PODLOGIN_OK;
-    }
-    identity = calloc(1, sizeof(*identity));
     if (!identity)
         return PODLOGIN_INTERNAL;
     identity->n_refs = 1;
-    identity->node.key = digest;
+    identity->node.key = *digest;
     identity->expires_boot_usec = UINT64_MAX;
     list_init(&identity->age);
     identity->jwt = secret_new(jwt, len);
@@ -160,6 +159,19 @@ enum podlogin_status identities_find(struct identities *identities, const void *
         return status;
     *ret_identity = TAKE_PTR(identity);
     return PODLOGIN_OK;
+}
+
+enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
+                                     struct identity **ret_identity, const char **ret_reason)
+{
+    struct digest digest;
+
+    *ret_reason = NULL;
+    if (digest_of(jwt, len, &digest) < 0)
+        return PODLOGIN_INTERNAL;
+    *ret_identity = identities_recall(identities, &digest);
+    return *ret_identity ? PODLOGIN_OK
+                         : identities_parse(jwt, len, &digest, ret_identity, ret_reason);
 }
 
 /* The key that verified the token was withdrawn, so the signature counts anew. */
@@ -244,37 +256,103 @@ static int64_t latest_s(struct identities *identities, struct now now)
     return boot_s + identities->latest_offset_s;
 }
 
+enum podlogin_status identity_attest(const struct identity *identity, const struct peer *peer,
+                                     const char **ret_reason)
+{
+    static char reason[160];
+
+    *ret_reason = reason;
+    switch (peer->state) {
+    case PEER_ENDED:
+        *ret_reason = NULL;
+        return PODLOGIN_PEER_GONE;
+    case PEER_UNSEEN:
+        *ret_reason = "the daemon cannot see in which pod the caller runs: hostPID: true, and root";
+        return PODLOGIN_INTERNAL;
+    case PEER_IN_NO_POD:
+        *ret_reason = "the caller runs in no pod";
+        return PODLOGIN_PEER_MISMATCH;
+    case PEER_CONTRADICTORY:
+        *ret_reason = "the caller's cgroups name two pods";
+        return PODLOGIN_PEER_MISMATCH;
+    case PEER_IN_POD:
+        break;
+    }
+    if (!identity->claims.pod_uid)
+        *ret_reason = "the token is bound to no pod: use a projected one";
+    else if (strcmp(identity->claims.pod_uid, peer->pod_uid) != 0)
+        snprintf(reason, sizeof(reason), "the caller runs in pod %s", peer->pod_uid);
+    else
+        return PODLOGIN_OK;
+    return PODLOGIN_PEER_MISMATCH;
+}
+
+/* What can be told without the issuer's keys, so that nobody burns those, or time, on the rest. */
+static enum podlogin_status judge_claims(struct identities *identities, struct identity *identity,
+                                         const struct presentation *presentation,
+                                         const char **ret_reason)
+{
+    const struct service *service = presentation->service;
+    enum podlogin_status status;
+
+    *ret_reason = NULL;
+    if (!identity->issuer || (service && identity->issuer != identities->issuers[service->issuer]))
+        return PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
+    if (service && !claims_have_audience(&identity->claims, service->audience))
+        return PODLOGIN_TOKEN_WRONG_AUDIENCE;
+    /* whoever it is sent to could use it with the others: the API server, AWS */
+    *ret_reason = "it names further audiences; project one for this service alone";
+    if (service && identity->claims.n_audiences != 1)
+        return PODLOGIN_TOKEN_WRONG_AUDIENCE;
+    *ret_reason = NULL;
+    status = presentation->is_our_own
+                 ? PODLOGIN_OK
+                 : node_judge(&identities->node, &identity->claims, ret_reason);
+    if (status == PODLOGIN_OK && presentation->peer &&
+        identities->attestation == ATTESTATION_ENFORCE)
+        status = identity_attest(identity, presentation->peer, ret_reason);
+    return status;
+}
+
+static enum podlogin_status judge_time(struct identities *identities, struct identity *identity,
+                                       struct now now, const char **ret_reason)
+{
+    enum podlogin_status status;
+
+    date_expiry(identity, now);
+    status = identity_has_expired(identity, now)
+                 ? PODLOGIN_TOKEN_EXPIRED
+                 : claims_judge_time(&identity->claims, now.wall_s, latest_s(identities, now));
+    if (status == PODLOGIN_TOKEN_MALFORMED)
+        *ret_reason = "it lives longer than a day: use a projected token";
+    return status;
+}
+
 int identity_judge(struct identities *identities, struct identity *identity,
-                   const struct service *service, struct now now, bool may_wait,
-                   enum podlogin_status *ret_status, const char **ret_reason)
+                   const struct presentation *presentation, enum podlogin_status *ret_status,
+                   const char **ret_reason)
 {
     if (identity->generation != identities->generation)
         identity->issuer = issuer_find(identities, identity->claims.issuer);
     identity->generation = identities->generation;
-    *ret_reason = NULL;
-    *ret_status = PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
-    if (!identity->issuer || (service && identity->issuer != identities->issuers[service->issuer]))
+    *ret_status = judge_claims(identities, identity, presentation, ret_reason);
+    if (*ret_status != PODLOGIN_OK)
         return 0;
-    *ret_status = PODLOGIN_TOKEN_WRONG_AUDIENCE;
-    if (service && !claims_have_audience(&identity->claims, service->audience))
-        return 0;
-    /* whoever it is sent to could use it with the others: the API server, AWS */
-    *ret_reason = "it names further audiences; project one for this service alone";
-    if (service && identity->claims.n_audiences != 1)
-        return 0;
-    *ret_reason = NULL;
     if (!identity->key || identity->key->is_withdrawn) {
-        int r = verify(identities, identity, may_wait, ret_status, ret_reason);
+        int r = verify(identities, identity, presentation->may_wait, ret_status, ret_reason);
 
         if (r != 0 || *ret_status != PODLOGIN_OK)
             return r;
     }
-    date_expiry(identity, now);
-    *ret_status = identity_has_expired(identity, now)
-                      ? PODLOGIN_TOKEN_EXPIRED
-                      : claims_judge_time(&identity->claims, now.wall_s, latest_s(identities, now));
-    if (*ret_status == PODLOGIN_TOKEN_MALFORMED)
-        *ret_reason = "it lives longer than a day: use a projected token";
+    /* the keys that are there now may tell by the daemon's own token what node this is */
+    if (!presentation->is_our_own && node_is_unknown(&identities->node)) {
+        *ret_status = node_learn(identities, presentation->now, ret_reason);
+        if (*ret_status == PODLOGIN_OK)
+            *ret_status = node_judge(&identities->node, &identity->claims, ret_reason);
+        if (*ret_status != PODLOGIN_OK)
+            return 0;
+    }
+    *ret_status = judge_time(identities, identity, presentation->now, ret_reason);
     return 0;
 }
 

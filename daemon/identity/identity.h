@@ -13,6 +13,8 @@
 #include "failure.h"
 #include "issuer.h"
 #include "jws.h"
+#include "node.h"
+#include "peer.h"
 #include "secret.h"
 
 #define IDENTITIES_MAX 10000 /* verified ones that are remembered */
@@ -44,6 +46,8 @@ struct identities {
     struct issuer **issuers; /* as in the configuration */
     size_t n_issuers;
     uint64_t generation; /* grows with each reload */
+    enum attestation attestation;
+    struct own_node node;
     struct digest_map verified;
     struct list by_age;
     int64_t latest_offset_s; /* of the wall clock from the boot clock, the greatest ever seen */
@@ -73,21 +77,42 @@ void identities_reload(struct identities *identities, const struct config *confi
 enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
                                      struct identity **ret_identity, const char **ret_reason);
 
+/* For what and by whom an identity is presented. */
+struct presentation {
+    const struct service *service; /* NULL: for none in particular */
+    const struct peer *peer;       /* NULL: by nobody, as when a token is refreshed behind */
+    struct now now;
+    bool may_wait;   /* for keys of the issuer */
+    bool is_our_own; /* the daemon's, which says what node this is */
+};
+
 /*
- * Judges the identity, for @service (NULL: for none in particular) and at @now: issuer, audience,
- * signature, time, in this order.
+ * Judges the identity: issuer, audience, node, pod, signature, time, in this order.
  *
- * Returns 1 if @may_wait and the issuer's keys at hand do not have the token's: the caller then
+ * Returns 1 if it @may_wait and the issuer's keys at hand do not have the token's: the caller then
  * goes to issuer_wait_for_keys(), and asks again without @may_wait. Else 0, with *ret_status
  * PODLOGIN_OK or the refusal, and *ret_reason NULL or what is particular to it, valid until the
  * loop goes on.
  */
 int identity_judge(struct identities *identities, struct identity *identity,
-                   const struct service *service, struct now now, bool may_wait,
-                   enum podlogin_status *ret_status, const char **ret_reason);
+                   const struct presentation *presentation, enum podlogin_status *ret_status,
+                   const char **ret_reason);
+
+/*
+ * Whether the kernel agrees with the token about the pod, whatever PeerAttestation= makes of it.
+ * As identity_judge().
+ */
+enum podlogin_status identity_attest(const struct identity *identity, const struct peer *peer,
+                                     const char **ret_reason);
 
 /* By either clock. */
 bool identity_has_expired(const struct identity *identity, struct now now);
+
+/* The two steps of identities_find(): the verified one whose token has this digest, or NULL, as a
+ * reference for the caller; and reading one that is not among them. */
+struct identity *identities_recall(struct identities *identities, const struct digest *digest);
+enum podlogin_status identities_parse(const void *jwt, size_t len, const struct digest *digest,
+                                      struct identity **ret_identity, const char **ret_reason);
 
 struct identity *identity_ref(struct identity *identity);
 struct identity *identity_unref(struct identity *identity);

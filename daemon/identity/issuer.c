@@ -8,6 +8,7 @@
 #include "log.h"
 
 #define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
+#define SUSPECT_FOR_USEC       (600 * SECOND_USEC)
 #define NO_KEYS_EVERY_USEC     SECOND_USEC
 #define RETRY_S                30
 #define MAX_AGE_MIN_S          300
@@ -174,16 +175,33 @@ struct issuer *issuer_free(struct issuer *issuer)
     return NULL;
 }
 
-enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter)
+/* Attempts count, or an issuer that is down would be asked by everybody. */
+static bool may_fetch(struct issuer *issuer, uint64_t *caused_usec)
 {
     uint64_t now = clock_boot_usec();
-    uint64_t *last = issuer->jwks.n ? &issuer->unknown_kid_usec : &issuer->attempt_usec;
-    uint64_t every = issuer->jwks.n ? UNKNOWN_KID_EVERY_USEC : NO_KEYS_EVERY_USEC;
+    uint64_t *slot = &issuer->unknown_kid_usec, every = UNKNOWN_KID_EVERY_USEC;
 
+    if (!issuer->jwks.n) {
+        slot = &issuer->attempt_usec;
+        every = NO_KEYS_EVERY_USEC;
+    } else if (*slot && now - *slot < every &&
+               (!*caused_usec || now - *caused_usec >= SUSPECT_FOR_USEC)) {
+        slot = &issuer->reserved_usec;
+    }
+    if (*slot && now - *slot < every)
+        return false;
+    *slot = now;
+    if (issuer->jwks.n)
+        *caused_usec = now;
+    return true;
+}
+
+enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter,
+                                    uint64_t *caused_usec)
+{
     if (issuer->job.state == JOB_IDLE) {
-        if (*last && now - *last < every)
+        if (!may_fetch(issuer, caused_usec))
             return KEYS_TOO_SOON;
-        *last = now; /* attempts count, or an issuer that is down would be asked by everybody */
         if (issuer_fetch(issuer) != 0)
             return KEYS_READ;
     }

@@ -23,6 +23,7 @@ struct issuer {
     struct list waiters; /* struct key_waiter */
     struct timer refresh;
     uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
+    uint64_t reserved_usec;    /* the latest of those that were kept for who had caused none */
     uint64_t attempt_usec;     /* the latest fetch for want of any keys */
     char error[320];           /* why the latest fetch failed */
 };
@@ -51,8 +52,13 @@ enum key_fetch {
     KEYS_TOO_SOON,  /* after the fetch before; whether a newer key exists is not known */
 };
 
-/* Asks for newer keys since a token's is not among those at hand. */
-enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter);
+/*
+ * Asks for newer keys since a token's is not among those at hand. @caused_usec is the asker's: when
+ * it last made keys be fetched so. Who did so lately cannot take the place of who did not, so that
+ * made-up keys do not stop a token with a new one.
+ */
+enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter,
+                                    uint64_t *caused_usec);
 
 void key_waiter_leave(struct key_waiter *waiter);
 

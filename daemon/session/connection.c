@@ -7,33 +7,100 @@
 
 #include "request.h"
 
-#define RELOAD_RETRY_MS 100
+#define CONNECTIONS_RETRY_MS 100
+#define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
 
 static void on_ready(struct loop_source *source, uint32_t events);
+static void on_patience(struct timer *timer);
 
-struct connection *connection_new(struct sessions *sessions, int fd)
+static const struct limits *limits_of(const struct connection *connection)
+{
+    return &connection->sessions->config->limits;
+}
+
+static void set_patience(struct connection *connection, enum patience what)
+{
+    const uint64_t usec[] = {
+        [PATIENCE_IDLE] = limits_of(connection)->idle_timeout_s * SECOND_USEC,
+        [PATIENCE_FRAME] = limits_of(connection)->frame_timeout_s * SECOND_USEC,
+        [PATIENCE_OUTPUT] = OUTPUT_TIMEOUT_USEC,
+    };
+
+    connection->patience_for = what;
+    connection->was_active = false;
+    loop_timer(connection->sessions->loop, &connection->patience, usec[what], on_patience);
+}
+
+static void listen_for_more(struct connection *connection)
+{
+    uint32_t events = EPOLLIN;
+
+    if (connection->n_output)
+        events = EPOLLOUT;
+    else if (timer_is_set(&connection->turn))
+        events = 0;
+    loop_change(connection->sessions->loop, &connection->source, events);
+}
+
+void connection_turn_away(int fd, enum podlogin_status status, const char *detail)
+{
+    const struct message_error error = {
+        .status = status,
+        .retry_after_ms = CONNECTIONS_RETRY_MS,
+        .detail = wire_string(detail),
+    };
+    uint8_t frame[WIRE_HEADER_SIZE + 256];
+    size_t len;
+
+    if (wire_encode(&message_error, 0, &error, frame, sizeof(frame), &len) == 0)
+        (void)!send(fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+}
+
+/* 0 or -errno */
+static int connection_set_up(struct connection *connection)
+{
+    struct sessions *sessions = connection->sessions;
+    uint32_t most = sessions->config->limits.connections_per_pod;
+
+    peer_identify(connection->source.fd, &connection->peer);
+    connection->account = account_join(&sessions->accounts, &connection->peer);
+    if (!connection->account)
+        return -ENOMEM;
+    if (most && connection->account->n_connections > most)
+        return -EMFILE;
+    return loop_add(sessions->loop, &connection->source, EPOLLIN);
+}
+
+void connection_new(struct sessions *sessions, int fd)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
+    int r;
 
     if (!connection) {
         close(fd);
-        return NULL;
+        return;
     }
     connection->sessions = sessions;
     connection->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
     connection->login_status = PODLOGIN_BAD_REQUEST;
     connection->login_reason = "LOGIN comes first";
     list_init(&connection->requests);
-    if (loop_add(sessions->loop, &connection->source, EPOLLIN) < 0) {
-        close(fd);
+    r = connection_set_up(connection);
+    if (r < 0) {
+        peer_done(&connection->peer);
+        if (connection->account)
+            account_leave(connection->account);
         free(connection);
-        return NULL;
+        connection_turn_away(fd, r == -EMFILE ? PODLOGIN_TOO_MANY : PODLOGIN_INTERNAL,
+                             r == -EMFILE ? "the pod has as many connections as it may" : NULL);
+        return;
     }
     list_append(&sessions->connections, &connection->node);
     sessions->n_connections++;
+    set_patience(connection, PATIENCE_IDLE);
     /* a client writes as soon as it has connected, so there mostly is something */
     on_ready(&connection->source, EPOLLIN);
-    return connection;
 }
 
 void connection_free(struct connection *connection)
@@ -42,14 +109,17 @@ void connection_free(struct connection *connection)
 
     while (!list_is_empty(&connection->requests))
         request_free(container_of(connection->requests.next, struct request, node));
+    if (timer_is_set(&connection->turn))
+        account_return(connection->account, limits_of(connection), connection->booked);
+    timer_unset(&connection->turn);
+    timer_unset(&connection->patience);
     loop_remove(sessions->loop, &connection->source);
     close(connection->source.fd);
+    peer_done(&connection->peer);
+    account_leave(connection->account);
     list_remove(&connection->node);
     sessions->n_connections--;
-    if (sessions->is_paused) {
-        sessions->is_paused = false;
-        loop_change(sessions->loop, &sessions->listener, EPOLLIN);
-    }
+    sessions_resume(sessions);
     identity_unref(connection->identity);
     secret_free(connection->partial);
     for (size_t i = 0; i < connection->n_output; i++)
@@ -72,7 +142,9 @@ static void hold_output(struct connection *connection, const uint8_t *bytes, siz
         return;
     }
     connection->output[connection->n_output++] = output;
-    loop_change(connection->sessions->loop, &connection->source, EPOLLOUT);
+    listen_for_more(connection);
+    if (connection->patience_for != PATIENCE_OUTPUT)
+        set_patience(connection, PATIENCE_OUTPUT);
 }
 
 void connection_send(struct connection *connection, const uint8_t *frame, size_t len)
@@ -128,39 +200,77 @@ void connection_reload(struct connection *connection, const struct config *confi
         struct request *request = container_of(node, struct request, node);
 
         node = node->next;
-        if (request_reload(request, config))
-            continue;
-        connection_answer_error(connection, request->ask.id, PODLOGIN_BUSY,
-                                "the service's configuration has changed; ask again",
-                                RELOAD_RETRY_MS);
-        request_free(request);
+        request_reload(request, config);
     }
     if (connection->is_broken)
         connection_free(connection);
 }
 
-static void on_login(struct connection *connection, struct wire_bytes jwt)
+static void on_turn(struct timer *timer);
+
+/* Whether it is this frame's turn; else it is booked, and the frame stays where it is until then.
+ */
+static bool take_turn(struct connection *connection, enum charge charge)
 {
-    connection->identity = identity_unref(connection->identity);
-    connection->login_status = identities_find(connection->sessions->identities, jwt.at, jwt.len,
-                                               &connection->identity, &connection->login_reason);
+    uint64_t delay_usec;
+
+    if (connection->is_paid) {
+        connection->is_paid = false;
+        return true;
+    }
+    delay_usec = account_charge(connection->account, limits_of(connection), charge);
+    if (!delay_usec)
+        return true;
+    connection->booked = charge;
+    loop_timer(connection->sessions->loop, &connection->turn, delay_usec, on_turn);
+    listen_for_more(connection);
+    return false;
 }
 
-/* -EBADMSG: the connection cannot go on */
+static int on_login(struct connection *connection, const struct wire_header *header,
+                    const uint8_t *payload)
+{
+    struct identities *identities = connection->sessions->identities;
+    struct message_login login;
+    struct identity *identity = NULL;
+    struct digest digest;
+
+    if (wire_decode(&message_login, payload, header->payload_len, &login) < 0)
+        return -EBADMSG;
+    connection->login_status = PODLOGIN_INTERNAL;
+    connection->login_reason = NULL;
+    if (digest_of(login.subject_token.at, login.subject_token.len, &digest) == 0)
+        identity = identities_recall(identities, &digest);
+    /* reading and verifying a new one costs most; one that is known comes with its request */
+    if ((!identity || connection->has_unused_login) &&
+        !take_turn(connection, identity ? CHARGE_REQUEST : CHARGE_SIGNATURE_CHECK)) {
+        identity_unref(identity);
+        return -EAGAIN;
+    }
+    connection->has_unused_login = true;
+    identity_unref(connection->identity);
+    connection->identity = identity;
+    if (!identity)
+        connection->login_status =
+            identities_parse(login.subject_token.at, login.subject_token.len, &digest,
+                             &connection->identity, &connection->login_reason);
+    return 0;
+}
+
+/* 0; -EAGAIN: its turn is to come; -EBADMSG: the connection cannot go on */
 static int on_frame(struct connection *connection, const struct wire_header *header,
                     const uint8_t *payload)
 {
     const struct message_pong pong = {.server = wire_string("podlogind " PODLOGIN_VERSION)};
-    struct message_login login;
     struct message_ping ping;
     int r;
 
+    if (header->type == MESSAGE_LOGIN)
+        return on_login(connection, header, payload);
+    if (!take_turn(connection, CHARGE_REQUEST))
+        return -EAGAIN;
+    connection->has_unused_login = false;
     switch (header->type) {
-    case MESSAGE_LOGIN:
-        r = wire_decode(&message_login, payload, header->payload_len, &login);
-        if (r == 0)
-            on_login(connection, login.subject_token);
-        return r;
     case MESSAGE_GET:
         return request_get(connection, header, payload);
     case MESSAGE_WHOAMI:
@@ -190,6 +300,7 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
 
     while (!connection->is_broken && !connection->n_output && len - at >= WIRE_HEADER_SIZE) {
         struct wire_header header;
+        int r;
 
         wire_header_read(input + at, &header);
         if (header.version != WIRE_VERSION) {
@@ -202,7 +313,10 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
         }
         if (len - at - WIRE_HEADER_SIZE < header.payload_len)
             break;
-        if (on_frame(connection, &header, input + at + WIRE_HEADER_SIZE) < 0) {
+        r = on_frame(connection, &header, input + at + WIRE_HEADER_SIZE);
+        if (r == -EAGAIN)
+            break;
+        if (r < 0) {
             refuse_frame(connection, header.id, "a payload that breaks the rules");
             break;
         }
@@ -235,6 +349,20 @@ static ssize_t take_input(struct connection *connection)
     return (ssize_t)held + n;
 }
 
+/* After input: what the client has to do next, and how long that may take. */
+static void lose_patience(struct connection *connection, bool has_served)
+{
+    if (connection->is_broken || connection->n_output)
+        return; /* which has its own */
+    if (connection->partial && !timer_is_set(&connection->turn)) {
+        if (connection->patience_for != PATIENCE_FRAME || has_served)
+            set_patience(connection, PATIENCE_FRAME);
+    } else if (connection->patience_for != PATIENCE_IDLE) {
+        set_patience(connection, PATIENCE_IDLE);
+    }
+    connection->was_active = true;
+}
+
 static void on_readable(struct connection *connection)
 {
     uint8_t *input = connection->sessions->input;
@@ -254,6 +382,7 @@ static void on_readable(struct connection *connection)
             connection->is_broken = true;
     }
     explicit_bzero(input, (size_t)n);
+    lose_patience(connection, served > 0);
 }
 
 static void on_writable(struct connection *connection)
@@ -276,8 +405,37 @@ static void on_writable(struct connection *connection)
             connection->n_output * sizeof(struct secret *));
     if (connection->n_output)
         return; /* the loop comes back: it can be written to */
-    loop_change(connection->sessions->loop, &connection->source, EPOLLIN);
-    on_readable(connection); /* what was held back */
+    listen_for_more(connection);
+    set_patience(connection, PATIENCE_IDLE);
+    if (!timer_is_set(&connection->turn))
+        on_readable(connection); /* what was held back */
+}
+
+/* The frame that waits is the first of those held back. */
+static void on_turn(struct timer *timer)
+{
+    struct connection *connection = container_of(timer, struct connection, turn);
+
+    connection->is_paid = true;
+    listen_for_more(connection);
+    if (!connection->n_output)
+        on_readable(connection);
+    if (connection->is_broken)
+        connection_free(connection);
+}
+
+static void on_patience(struct timer *timer)
+{
+    struct connection *connection = container_of(timer, struct connection, patience);
+
+    if (connection->patience_for == PATIENCE_IDLE &&
+        (connection->was_active || connection->n_requests || timer_is_set(&connection->turn))) {
+        set_patience(connection, PATIENCE_IDLE);
+        return;
+    }
+    if (connection->patience_for == PATIENCE_FRAME)
+        refuse_frame(connection, 0, "a frame that was not whole in time");
+    connection_free(connection);
 }
 
 static void on_ready(struct loop_source *source, uint32_t events)
@@ -286,6 +444,8 @@ static void on_ready(struct loop_source *source, uint32_t events)
 
     if (connection->n_output && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         on_writable(connection);
+    else if (timer_is_set(&connection->turn))
+        connection->is_broken = events & (EPOLLHUP | EPOLLERR); /* it is not read meanwhile */
     else if (!connection->n_output)
         on_readable(connection);
     if (connection->is_broken)

@@ -1,8 +1,15 @@
-/* One client's connection: bytes in both directions, and the token it has logged in with. */
+/*
+ * One client's connection: bytes in both directions, and the token it has logged in with.
+ *
+ * A frame that its pod has no turn for yet is left where it is, and nothing more is read until
+ * then: who asks too often waits, and costs nothing while he does.
+ */
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
+#include "account.h"
 #include "messages.h"
+#include "peer.h"
 #include "session.h"
 
 /* Nothing is read meanwhile: all that waited, the one that did not fit, and a refusal of a frame.
@@ -13,6 +20,8 @@ struct connection {
     struct list node;
     struct loop_source source;
     struct sessions *sessions;
+    struct peer peer;
+    struct account *account;
     struct identity *identity;         /* NULL: not logged in, or badly */
     enum podlogin_status login_status; /* why it is not */
     const char *login_reason;
@@ -23,10 +32,25 @@ struct connection {
     size_t n_output;
     size_t output_at; /* of the first */
     bool is_broken;   /* to be closed as soon as nobody works with it */
+
+    struct timer turn;     /* set while the next frame waits for its turn */
+    enum charge booked;    /* for which it does */
+    bool is_paid;          /* its turn has come */
+    bool has_unused_login; /* a LOGIN that no request has followed yet */
+    struct timer patience; /* ends the connection */
+    enum patience {
+        PATIENCE_IDLE,
+        PATIENCE_FRAME,  /* one has begun and not ended */
+        PATIENCE_OUTPUT, /* the client does not take its answers */
+    } patience_for;
+    bool was_active; /* since patience was set for idleness */
 };
 
-/* Takes over @fd. NULL: out of memory; then @fd is closed. */
-struct connection *connection_new(struct sessions *sessions, int fd);
+/* Takes over @fd, and serves what it has to say already. */
+void connection_new(struct sessions *sessions, int fd);
+
+/* Says why it is not served, and closes @fd. */
+void connection_turn_away(int fd, enum podlogin_status status, const char *detail);
 void connection_free(struct connection *connection);
 
 /* Goes over to @config: ends those who wait for what is not in it any more. */

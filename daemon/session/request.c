@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "admission.h"
-#include "log.h"
+#include "status.h"
 
 #define KEYS_RETRY_MS     30000
 #define DEADLINE_RETRY_MS 1000
+#define RELOAD_RETRY_MS   100
+#define STALE_BELOW       15 /* % of the lifetime left; a refresh begins at 30 to 20 */
 
 /* What a request lacks for its answer. */
 enum need {
@@ -17,10 +19,40 @@ enum need {
     NEED_EXCHANGE,
 };
 
+/* Nobody's token is handed out unseen. @token: NULL with a refusal */
+static void audit(struct connection *connection, const struct ask *ask, enum podlogin_status status,
+                  const struct token *token, const char *source)
+{
+    const char *reason;
+    struct audit_event event = {
+        .status = status,
+        .service = ask->service ? ask->service->name : NULL,
+        .peer = &connection->peer,
+        .identity = ask->identity,
+        .token = token,
+        .source = source,
+    };
+
+    if (ask->identity && connection->sessions->config->attestation == ATTESTATION_AUDIT) {
+        enum podlogin_status attested = identity_attest(ask->identity, &connection->peer, &reason);
+
+        if (attested != PODLOGIN_OK)
+            event.attestation = status_info(attested)->name;
+    }
+    audit_answer(&connection->account->trail, &event);
+}
+
+static void fail(struct connection *connection, const struct ask *ask, enum podlogin_status status,
+                 const char *detail, uint32_t retry_after_ms)
+{
+    connection_answer_error(connection, ask->id, status, detail, retry_after_ms);
+    audit(connection, ask, status, NULL, NULL);
+}
+
 static void refuse(struct connection *connection, const struct ask *ask,
                    enum podlogin_status status, const char *detail)
 {
-    connection_answer_error(connection, ask->id, status, detail, 0);
+    fail(connection, ask, status, detail, 0);
 }
 
 static void answer_identity(struct connection *connection, const struct ask *ask, struct now now)
@@ -43,6 +75,7 @@ static void answer_identity(struct connection *connection, const struct ask *ask
                             now))
             message.services.item[message.services.n++] = wire_string(config->services[i].name);
     connection_answer(connection, &message_identity, ask->id, &message);
+    audit(connection, ask, PODLOGIN_OK, NULL, NULL);
 }
 
 static void refuse_by_rules(struct connection *connection, const struct ask *ask,
@@ -59,17 +92,30 @@ static void refuse_by_rules(struct connection *connection, const struct ask *ask
     refuse(connection, ask, PODLOGIN_POLICY_DENIED, detail);
 }
 
+/* The process that connected may have left the connection to another. */
+static bool peer_has_gone(const struct connection *connection)
+{
+    return connection->sessions->config->attestation == ATTESTATION_ENFORCE &&
+           !peer_lives(&connection->peer);
+}
+
 /* Identity first, rules second, on hits too. False: refused, and answered so. */
 static enum need judge(struct connection *connection, const struct ask *ask, struct now now,
                        bool *ret_is_admitted)
 {
+    const struct presentation presentation = {
+        .service = ask->service,
+        .peer = &connection->peer,
+        .now = now,
+        .may_wait = ask->may_wait_for_keys,
+    };
     const struct rule_section *section;
     enum podlogin_status status;
     const char *reason;
 
     *ret_is_admitted = false;
-    if (identity_judge(connection->sessions->identities, ask->identity, ask->service, now,
-                       ask->may_wait_for_keys, &status, &reason) > 0)
+    if (identity_judge(connection->sessions->identities, ask->identity, &presentation, &status,
+                       &reason) > 0)
         return NEED_KEYS;
     if (status != PODLOGIN_OK) {
         refuse(connection, ask, status, reason);
@@ -80,8 +126,19 @@ static enum need judge(struct connection *connection, const struct ask *ask, str
         refuse_by_rules(connection, ask, section);
         return NEED_NOTHING;
     }
+    if (peer_has_gone(connection)) {
+        refuse(connection, ask, PODLOGIN_PEER_GONE, NULL);
+        return NEED_NOTHING;
+    }
     *ret_is_admitted = true;
     return NEED_NOTHING;
+}
+
+/* "stale": it should have been refreshed by now. */
+static const char *source_of_hit(const struct token *token, struct now now)
+{
+    return token_left_usec(token, now) < token_lifetime_usec(token) / 100 * STALE_BELOW ? "stale"
+                                                                                        : "hit";
 }
 
 /* The whole hit path. */
@@ -104,6 +161,7 @@ static enum need try_answer(struct connection *connection, const struct ask *ask
         return NEED_EXCHANGE;
     wire_set_id(token->frame->bytes, ask->id);
     connection_send(connection, token->frame->bytes, token->frame->len);
+    audit(connection, ask, PODLOGIN_OK, token, source_of_hit(token, now));
     return NEED_NOTHING;
 }
 
@@ -114,6 +172,7 @@ void request_free(struct request *request)
     broker_leave(&request->broker_waiter);
     list_remove(&request->node);
     request->connection->n_requests--;
+    request->connection->account->n_misses -= request->is_miss;
     identity_unref(request->ask.identity);
     free(request);
 }
@@ -141,6 +200,7 @@ static void answer_token(struct request *request, const struct broker_answer *an
     }
     message.source = answer->source;
     connection_answer(request->connection, &message_token, request->ask.id, &message);
+    audit(request->connection, &request->ask, PODLOGIN_OK, answer->token, "miss");
 }
 
 static void on_answer(struct broker_waiter *waiter, const struct broker_answer *answer)
@@ -149,8 +209,8 @@ static void on_answer(struct broker_waiter *waiter, const struct broker_answer *
     bool is_admitted;
 
     if (answer->status != PODLOGIN_OK) {
-        connection_answer_error(request->connection, request->ask.id, answer->status,
-                                answer->detail, answer->retry_after_ms);
+        fail(request->connection, &request->ask, answer->status, answer->detail,
+             answer->retry_after_ms);
     } else {
         /* time has gone by, and a key may have been withdrawn */
         request->ask.may_wait_for_keys = false;
@@ -161,37 +221,48 @@ static void on_answer(struct broker_waiter *waiter, const struct broker_answer *
     request_end(request);
 }
 
+/* True: it waits for an exchange; false: it is answered. */
+static bool wait_for_exchange(struct request *request)
+{
+    struct connection *connection = request->connection;
+    struct account *account = connection->account;
+    uint32_t most = connection->sessions->config->limits.misses;
+    struct broker_answer failure;
+
+    request->broker_waiter.may_only_join = most && account->n_misses >= most;
+    if (broker_join(connection->sessions->broker, &request->broker_waiter, &failure)) {
+        request->is_miss = request->broker_waiter.is_leader;
+        account->n_misses += request->is_miss;
+        return true;
+    }
+    fail(connection, &request->ask, failure.status, failure.detail, failure.retry_after_ms);
+    return false;
+}
+
 /* Waits for what the request lacks. True: it waits; false: it is answered. */
 static bool request_wait(struct request *request, enum need need)
 {
     struct connection *connection = request->connection;
-    struct broker_answer failure;
 
     if (need == NEED_KEYS) {
         struct issuer *issuer = request->ask.identity->issuer;
-        enum key_fetch fetch = issuer_wait_for_keys(issuer, &request->key_waiter);
+        enum key_fetch fetch = issuer_wait_for_keys(issuer, &request->key_waiter,
+                                                    &connection->account->unknown_kid_usec);
 
         if (fetch == KEYS_UNDER_WAY)
             return true;
         if (fetch == KEYS_TOO_SOON && issuer->jwks.n) {
             /* it may be a new one, so this is no verdict: else a forged token could cause refusals
              */
-            connection_answer_error(connection, request->ask.id, PODLOGIN_ISSUER_UNAVAILABLE,
-                                    "the token's key is not known, and newer ones were asked for "
-                                    "less than 30 s ago",
-                                    KEYS_RETRY_MS);
+            fail(connection, &request->ask, PODLOGIN_ISSUER_UNAVAILABLE,
+                 "the token's key is not known, and newer ones were asked for less than 30 s ago",
+                 KEYS_RETRY_MS);
             return false;
         }
         request->ask.may_wait_for_keys = false;
         need = try_answer(connection, &request->ask);
     }
-    if (need == NEED_NOTHING)
-        return false;
-    if (broker_join(connection->sessions->broker, &request->broker_waiter, &failure))
-        return true;
-    connection_answer_error(connection, request->ask.id, failure.status, failure.detail,
-                            failure.retry_after_ms);
-    return false;
+    return need != NEED_NOTHING && wait_for_exchange(request);
 }
 
 static void on_keys(struct key_waiter *waiter)
@@ -212,10 +283,9 @@ static void on_deadline(struct timer *timer)
     char detail[64];
 
     snprintf(detail, sizeof(detail), "no answer within %u ms", request->ask.timeout_ms);
-    connection_answer_error(request->connection, request->ask.id,
-                            waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE
-                                           : PODLOGIN_UPSTREAM_UNAVAILABLE,
-                            detail, DEADLINE_RETRY_MS);
+    fail(request->connection, &request->ask,
+         waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE : PODLOGIN_UPSTREAM_UNAVAILABLE, detail,
+         DEADLINE_RETRY_MS);
     request_end(request);
 }
 
@@ -241,17 +311,20 @@ static struct request *request_new(struct connection *connection, const struct a
     return request;
 }
 
-bool request_reload(struct request *request, const struct config *config)
+void request_reload(struct request *request, const struct config *config)
 {
     const struct service *before = request->ask.service, *now;
 
     if (!before)
-        return true;
+        return;
     now = config_service(config, before->name, strlen(before->name));
-    if (!now || memcmp(&now->digest, &before->digest, sizeof(now->digest)) != 0)
-        return false;
-    request->ask.service = request->broker_waiter.service = now;
-    return true;
+    if (now && memcmp(&now->digest, &before->digest, sizeof(now->digest)) == 0) {
+        request->ask.service = request->broker_waiter.service = now;
+        return;
+    }
+    fail(request->connection, &request->ask, PODLOGIN_BUSY,
+         "the service's configuration has changed; ask again", RELOAD_RETRY_MS);
+    request_free(request);
 }
 
 static void serve(struct connection *connection, struct ask *ask)

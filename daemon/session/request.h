@@ -23,6 +23,7 @@ struct request {
     struct timer deadline;
     struct key_waiter key_waiter;
     struct broker_waiter broker_waiter;
+    bool is_miss; /* an exchange was begun for it, which its pod's account counts */
 };
 
 /* Handle a frame's payload: 0, or -EBADMSG if it is none of that type. */
@@ -31,9 +32,8 @@ int request_get(struct connection *connection, const struct wire_header *header,
 int request_whoami(struct connection *connection, const struct wire_header *header,
                    const uint8_t *payload);
 
-/* Goes over to @config. False: its service is gone or changed, and nothing waits for it any more.
- */
-bool request_reload(struct request *request, const struct config *config);
+/* Goes over to @config; is answered and over if its service is gone or changed. */
+void request_reload(struct request *request, const struct config *config);
 
 void request_free(struct request *request);
 

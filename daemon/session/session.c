@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,12 @@
 #include "connection.h"
 #include "log.h"
 
-#define ACCEPTS_PER_ROUND 64
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+#define ACCEPTS_PER_ROUND 16 /* those who are connected come between */
+#define RESUME_USEC       (SECOND_USEC / 10)
 #define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
 
 /* Stops listening, without spinning, until a connection ends. */
@@ -21,6 +27,44 @@ static void pause_listening(struct sessions *sessions)
 {
     sessions->is_paused = true;
     loop_change(sessions->loop, &sessions->listener, 0);
+}
+
+void sessions_resume(struct sessions *sessions)
+{
+    if (!sessions->is_paused)
+        return;
+    sessions->is_paused = false;
+    timer_unset(&sessions->resume);
+    loop_change(sessions->loop, &sessions->listener, EPOLLIN);
+}
+
+static void on_resume(struct timer *timer)
+{
+    sessions_resume(container_of(timer, struct sessions, resume));
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* The process, or the system, is out of descriptors: the next in the queue is told so, with the one
+ * that was kept for it, and those who are connected go on. */
+static void turn_one_away(struct sessions *sessions)
+{
+    int fd = -1;
+
+    if (sessions->reserve_fd >= 0) {
+        close(sessions->reserve_fd);
+        fd = accept4(sessions->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            connection_turn_away(fd, PODLOGIN_TOO_MANY, "the daemon is out of descriptors");
+    }
+    sessions->reserve_fd = open_reserve();
+    if (fd >= 0)
+        return;
+    pause_listening(sessions);
+    loop_timer(sessions->loop, &sessions->resume, RESUME_USEC, on_resume);
 }
 
 static void on_listener(struct loop_source *source, uint32_t events)
@@ -37,8 +81,8 @@ static void on_listener(struct loop_source *source, uint32_t events)
         }
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
-            if ((errno == EMFILE || errno == ENFILE || errno == ENOMEM) && sessions->n_connections)
-                pause_listening(sessions);
+            if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+                turn_one_away(sessions);
             return;
         }
         connection_new(sessions, fd);
@@ -77,6 +121,8 @@ static int listen_at(const struct sockaddr_un *address, int *ret_fd)
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
         chmod(address->sun_path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
         return -errno;
+    /* descriptors that clients send are nobody's here: before Linux 6.16 they are closed unread */
+    setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
@@ -118,14 +164,15 @@ static int open_listener(const char *path, int *ret_fd, char *ret_error)
     return r;
 }
 
-static size_t connections_allowed(void)
+/* Each takes two: its socket, and the process at its other end. */
+static size_t connections_allowed(const struct limits *limits)
 {
     struct rlimit limit;
+    size_t room = DESCRIPTORS_KEPT / 2;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
-        return DESCRIPTORS_KEPT;
-    return limit.rlim_cur - DESCRIPTORS_KEPT < CONNECTIONS_MAX ? limit.rlim_cur - DESCRIPTORS_KEPT
-                                                               : CONNECTIONS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * DESCRIPTORS_KEPT)
+        room = (limit.rlim_cur - DESCRIPTORS_KEPT) / 2;
+    return room < limits->connections ? room : limits->connections;
 }
 
 int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
@@ -140,8 +187,10 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
         .identities = identities,
         .broker = broker,
         .listener = {.fd = -1, .on_ready = on_listener},
-        .max_connections = connections_allowed(),
+        .max_connections = connections_allowed(&config->limits),
+        .reserve_fd = open_reserve(),
     };
+    accounts_init(&sessions->accounts);
     list_init(&sessions->connections);
     r = open_listener(config->socket, &fd, ret_error);
     if (r < 0)
@@ -155,6 +204,7 @@ void sessions_reload(struct sessions *sessions, const struct config *config)
     struct list *node = sessions->connections.next;
 
     sessions->config = config;
+    sessions->max_connections = connections_allowed(&config->limits);
     while (node != &sessions->connections) {
         struct connection *connection = container_of(node, struct connection, node);
 
@@ -174,4 +224,8 @@ void sessions_done(struct sessions *sessions)
     sessions->is_paused = false;
     while (sessions->connections.next && !list_is_empty(&sessions->connections))
         connection_free(container_of(sessions->connections.next, struct connection, node));
+    accounts_done(&sessions->accounts);
+    timer_unset(&sessions->resume);
+    if (sessions->reserve_fd > 0)
+        close(sessions->reserve_fd);
 }

@@ -2,12 +2,12 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include "account.h"
 #include "broker.h"
 #include "config.h"
 #include "identity.h"
 #include "loop.h"
 
-#define CONNECTIONS_MAX         8192
 #define REQUESTS_PER_CONNECTION 64
 #define SESSION_ERROR_MAX       256
 #define SESSION_INPUT_MAX       32768 /* what is read at once; at least one whole frame */
@@ -21,7 +21,10 @@ struct sessions {
     struct list connections;
     size_t n_connections;
     size_t max_connections; /* so that descriptors are left for everything else */
-    bool is_paused;         /* the listener, while there are that many */
+    struct accounts accounts;
+    bool is_paused;      /* the listener, while there are that many, or no descriptors */
+    struct timer resume; /* then */
+    int reserve_fd;      /* given up to turn one away where there are no descriptors */
     uint8_t input[SESSION_INPUT_MAX];
 };
 
@@ -32,6 +35,9 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
 
 /* Goes over to @config; connections stay, and so do those who wait for services that stay. */
 void sessions_reload(struct sessions *sessions, const struct config *config);
+
+/* A connection has ended, so there is room for another. */
+void sessions_resume(struct sessions *sessions);
 
 /* Closes all connections; waiting clients connect to the next daemon. */
 void sessions_done(struct sessions *sessions);

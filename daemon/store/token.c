@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "digest.h"
 #include "messages.h"
 
 #define MARGIN_MIN_USEC SECOND_USEC /* upstreams count in whole seconds, and round down */
@@ -86,4 +87,20 @@ int token_redate(struct token *token, struct now now)
     token->expires_s = expires_s;
     token->created_s = expires_s - lifetime_s;
     return 1;
+}
+
+uint64_t token_fingerprint(const struct token *token)
+{
+    const struct secret *frame = token->frame;
+    struct message_token message;
+    struct digest digest;
+    uint64_t fingerprint = 0;
+
+    if (wire_decode(&message_token, frame->bytes + WIRE_HEADER_SIZE, frame->len - WIRE_HEADER_SIZE,
+                    &message) < 0 ||
+        digest_of(message.token.at, message.token.len, &digest) < 0)
+        return 0;
+    for (size_t i = 0; i < sizeof(fingerprint); i++)
+        fingerprint = fingerprint << 8 | digest.bytes[i];
+    return fingerprint;
 }

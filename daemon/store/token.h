@@ -13,6 +13,7 @@ struct token {
     int64_t created_s;    /* when it was asked for, by the wall clock */
     int64_t expires_s;
     uint64_t expires_boot_usec; /* the same moment by the boot clock */
+    uint64_t fingerprint;       /* of the access token in it, for the audit trail */
 };
 
 void token_done(struct token *token);
@@ -35,6 +36,9 @@ uint64_t token_left_usec(const struct token *token, struct now now);
  * 0: there was no need; -errno.
  */
 int token_redate(struct token *token, struct now now);
+
+/* The first 64 bits of the access token's SHA-256; 0: it cannot be had. */
+uint64_t token_fingerprint(const struct token *token);
 
 /* Whether @frame could have been sent as an answer, and says that it expires at @expires_s. */
 bool token_frame_is_sound(const struct secret *frame, int64_t expires_s);

@@ -47,6 +47,14 @@ CAFile={ca}
 {rules}
 """
 
+# Tests run in no pod, so all their clients count as one.
+NO_LIMITS = """[Limits]
+ConnectionsPerPod=0
+RequestsPerPod=0
+SignatureChecksPerPod=0
+MissesPerPod=0
+"""
+
 ALLOW_CI = """[Allow "ci runners"]
 "kubernetes.io".namespace=ci
 """
@@ -69,11 +77,15 @@ class Node:
         key = self.directory / "key/cache.key"
         key.write_bytes(os.urandom(32))
         key.chmod(0o600)
-        self.write("podlogind.conf", f"[Daemon]\nSocket={self.socket}\n"
-                   f"Cache={self.state}/cache.db\nCacheKey=file:{key}\nPeerAttestation=off\n"
-                   "LogLevel=debug\n")
+        self.configure()
         self.issuer("eks")
         self.service("pulumi")
+
+    def configure(self, attestation="off", limits=NO_LIMITS, extra=""):
+        """podlogind.conf; @extra are settings of [Daemon]."""
+        self.write("podlogind.conf", f"[Daemon]\nSocket={self.socket}\n"
+                   f"Cache={self.state}/cache.db\nCacheKey=file:{self.directory}/key/cache.key\n"
+                   f"PeerAttestation={attestation}\nLogLevel=debug\n{extra}\n{limits}")
 
     def write(self, name, text):
         (self.etc / name).write_text(text)

@@ -183,10 +183,10 @@ class Daemon(NodeCase):
                           result.stderr)
 
     def test_what_this_version_cannot_do_is_not_accepted(self):
-        self.node.write("podlogind.conf", "[Daemon]\nPeerAttestation=enforce\n")
+        self.node.issuer("eks", extra="TokenReview=miss")
         result = self.run_daemon("--config", self.node.etc, "--check-config")
         self.assertEqual(result.returncode, 78)
-        self.assertIn("podlogind.conf:2: PeerAttestation=enforce", result.stderr)
+        self.assertIn("eks.conf:4: TokenReview=miss", result.stderr)
 
     def test_usage(self):
         self.assertEqual(self.run_daemon("--nonesuch").returncode, 64)

@@ -1,0 +1,113 @@
+#include "account.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+
+#define IDLE_MAX      4096
+#define IDLE_FOR_USEC (600 * SECOND_USEC) /* longer than anything below counts */
+
+void accounts_init(struct accounts *accounts)
+{
+    *accounts = (struct accounts){0};
+    list_init(&accounts->idle);
+}
+
+static void account_free(struct account *account)
+{
+    struct accounts *accounts = account->accounts;
+
+    list_remove(&account->idle);
+    accounts->n_idle--;
+    digest_map_remove(&accounts->map, &account->node);
+    audit_end(&account->trail);
+    free(account);
+}
+
+/* All connections have ended. */
+void accounts_done(struct accounts *accounts)
+{
+    while (accounts->idle.next && !list_is_empty(&accounts->idle))
+        account_free(container_of(accounts->idle.next, struct account, idle));
+    digest_map_done(&accounts->map);
+}
+
+static void drop_idle(struct accounts *accounts, uint64_t now_usec)
+{
+    while (accounts->n_idle) {
+        struct account *oldest = container_of(accounts->idle.next, struct account, idle);
+
+        if (accounts->n_idle <= IDLE_MAX && now_usec - oldest->left_usec < IDLE_FOR_USEC)
+            return;
+        account_free(oldest);
+    }
+}
+
+static struct account *account_new(struct accounts *accounts, const struct digest *key)
+{
+    struct account *account = calloc(1, sizeof(*account));
+
+    if (!account)
+        return NULL;
+    account->accounts = accounts;
+    account->node.key = *key;
+    list_init(&account->idle);
+    if (digest_map_add(&accounts->map, &account->node) < 0) {
+        free(account);
+        return NULL;
+    }
+    return account;
+}
+
+struct account *account_join(struct accounts *accounts, const struct peer *peer)
+{
+    char uid[16];
+    const char *parts[] = {peer->state == PEER_IN_POD ? peer->pod_uid : NULL, uid};
+    struct digest_node *node;
+    struct account *account;
+    struct digest key;
+
+    snprintf(uid, sizeof(uid), "%u", peer->state == PEER_IN_POD ? 0 : peer->uid);
+    if (digest_of_strings(parts, 2, &key) < 0)
+        return NULL;
+    node = digest_map_find(&accounts->map, &key);
+    account = node ? container_of(node, struct account, node) : account_new(accounts, &key);
+    if (!account)
+        return NULL;
+    if (node && !account->n_connections) {
+        list_remove(&account->idle);
+        accounts->n_idle--;
+    }
+    account->n_connections++;
+    return account;
+}
+
+void account_leave(struct account *account)
+{
+    struct accounts *accounts = account->accounts;
+
+    if (--account->n_connections)
+        return;
+    account->left_usec = clock_boot_usec();
+    list_append(&accounts->idle, &account->idle);
+    accounts->n_idle++;
+    drop_idle(accounts, account->left_usec);
+}
+
+static const struct rate_limit *limit_of(const struct limits *limits, enum charge charge)
+{
+    return charge == CHARGE_REQUEST ? &limits->requests : &limits->signature_checks;
+}
+
+uint64_t account_charge(struct account *account, const struct limits *limits, enum charge charge)
+{
+    const struct rate_limit *limit = limit_of(limits, charge);
+
+    return limit->per_s ? rate_take(&account->rates[charge], limit, clock_boot_usec()) : 0;
+}
+
+void account_return(struct account *account, const struct limits *limits, enum charge charge)
+{
+    rate_return(&account->rates[charge], limit_of(limits, charge));
+}

@@ -1,0 +1,293 @@
+"""Who is asking, by the word of the kernel: processes in real cgroups of pods, and what they try."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import pods
+from node import AUDIENCE, BUILD, NodeCase, scale, wait_for
+from protocol_client import Get, Login, encode_frame, read_answer
+
+REFUSED, CONFIG = 77, 78
+
+
+class PodCase(NodeCase):
+    """A node with PeerAttestation=enforce, and pods that are cgroups."""
+
+    attestation = "enforce"
+
+    def setUp(self):
+        why_not = pods.unavailable()
+        if why_not:
+            self.skipTest(why_not)
+        super().setUp()
+        self.node.configure(self.attestation)
+
+    def pod(self, *arguments):
+        pod = pods.Pod(*arguments)
+        self.addCleanup(pod.remove)
+        return pod
+
+    def mint_for(self, pod, **order):
+        return self.mint(pod="job-" + pod.uid[:4], pod_uid=pod.uid, **order)
+
+    def ask(self, enter, jwt, *arguments):
+        """`podlogin token` as a process that has entered a cgroup: (exit code, output, error)."""
+        path = self.node.jwt_file(jwt)
+        process = subprocess.run(
+            [BUILD / "module/podlogin", "token", *arguments], capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, preexec_fn=enter, timeout=60, check=False,
+            env=self.node.environment(PODLOGIN_TOKEN_FILE=str(path)))
+        return process.returncode, process.stdout.strip(), process.stderr.strip()
+
+    def served(self, enter, jwt):
+        code, token, error = self.ask(enter, jwt)
+        self.assertEqual(code, 0, f"{error}\n{self.node.log()}")
+        return token
+
+    def refused(self, name, enter, jwt):
+        code, _, error = self.ask(enter, jwt)
+        self.assertIn(f": {name}: ", error)
+        self.assertEqual(code, REFUSED)
+        return error
+
+    def request(self, jwt):
+        return encode_frame(Login(jwt.encode())) + encode_frame(Get("pulumi"), 1)
+
+
+class Pods(PodCase):
+    def test_a_pod_is_served_with_its_own_token(self):
+        self.node.start()
+        for path in (pods.cgroupfs_path, pods.systemd_path):
+            pod = self.pod(path)
+            self.served(pod.enter, self.mint_for(pod))
+            # also from a cgroup that it made for itself
+            self.served(pod.nest("init.scope"), self.mint_for(pod))
+
+    def test_the_token_of_another_pod_is_refused_and_costs_nothing(self):
+        self.node.start()
+        mine, other = self.pod(), self.pod()
+        error = self.refused("PEER_MISMATCH", mine.enter, self.mint_for(other))
+        self.assertIn(mine.uid, error)
+        self.assertEqual(self.exchanges(), 0)
+        # neither does a token that is there already change that
+        self.served(other.enter, self.mint_for(other))
+        self.refused("PEER_MISMATCH", mine.enter, self.mint_for(other))
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_who_is_in_no_pod_is_refused(self):
+        self.node.start()
+        self.assertIn("runs in no pod",
+                      self.refused("PEER_MISMATCH", None, self.mint_for(self.pod())))
+        self.assertEqual(self.exchanges(), 0)
+
+    def test_a_token_of_no_pod_is_refused(self):
+        self.node.start()
+        pod = self.pod()
+        self.assertIn("bound to no pod",
+                      self.refused("PEER_MISMATCH", pod.enter, self.mint(pod=None)))
+
+    def test_a_nested_forged_name_is_refused(self):
+        self.node.start()
+        mine, victim = self.pod(), self.pod()
+        for path in (pods.cgroupfs_path, pods.systemd_path, lambda uid, _: f"pod{uid}"):
+            enter = mine.nest(path(victim.uid, "0" * 64))
+            self.refused("PEER_MISMATCH", enter, self.mint_for(victim))
+            self.assertIn("two pods", self.refused("PEER_MISMATCH", enter, self.mint_for(mine)))
+        self.assertEqual(self.exchanges(), 0)
+
+    def test_hierarchies_that_contradict_each_other(self):
+        if len(pods.hierarchies()) < 2:
+            self.skipTest("cgroup v2 has one hierarchy")
+        self.node.start()
+        one = self.pod(pods.cgroupfs_path, pods.hierarchies()[:1])
+        two = self.pod(pods.cgroupfs_path, pods.hierarchies()[1:])
+        for pod in (one, two):
+            self.refused("PEER_MISMATCH", lambda: (one.enter(), two.enter()), self.mint_for(pod))
+        self.served(one.enter, self.mint_for(one))
+
+    def test_a_peer_that_dies_before_the_answer(self):
+        self.node.start()
+        self.standin.fault_upstream(fault="delay", ms=1000)
+        pod = self.pod()
+        connection = self.inherited(pod, self.mint_for(pod), wait_s=0.3)
+        self.assertEqual(read_answer(connection).name, "PEER_GONE")
+        # the exchange was not in vain
+        self.served(pod.enter, self.mint_for(pod))
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_an_inherited_connection_is_worth_nothing(self):
+        self.node.start()
+        pod = self.pod()
+        self.served(pod.enter, self.mint_for(pod))
+        connection = self.inherited(pod, self.mint_for(pod), wait_s=0.2)
+        self.assertEqual(type(read_answer(connection)).__name__, "Token")
+        connection.sendall(encode_frame(Get("pulumi"), 2))
+        self.assertEqual(read_answer(connection).name, "PEER_GONE")
+
+    def inherited(self, pod, jwt, wait_s):
+        """A connection that a process of the pod made, which is no more."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        self.addCleanup(connection.close)
+        child = os.fork()
+        if child == 0:
+            try:
+                pod.enter()
+                connection.connect(str(self.node.socket))
+                connection.sendall(self.request(jwt))
+                time.sleep(wait_s)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        return connection
+
+
+class Reuse(PodCase):
+    """A pid that the kernel gives to a process of the victim's, just when it helps most."""
+
+    def attack(self, attacker, victim, jwt):
+        """A connection whose peer's pid now belongs to a process of the victim's; and that one."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        child = os.fork()
+        if child == 0:
+            try:
+                attacker.enter()
+                connection.connect(str(self.node.socket))
+                if jwt:
+                    connection.sendall(self.request(jwt))
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        return connection, pods.fork_as(child, victim.enter)
+
+    def entered(self, pid, pod):
+        return pod.uid in open(f"/proc/{pid}/cgroup", encoding="ascii").read()
+
+    def test_no_wrong_answer(self):
+        self.node.start()
+        attacker, victim = self.pod(), self.pod()
+        stolen = self.mint_for(victim)
+        self.served(victim.enter, stolen)  # so that it would be a hit
+        rounds, batch = scale(400, 10000), 40
+        answers = {}
+        for at in range(0, rounds, batch):
+            # all at once while the daemon stands still, or one after the other while it runs
+            stands_still = at // batch % 2 == 0
+            if stands_still:
+                self.node.process.send_signal(signal.SIGSTOP)
+            attacks = [self.attack(attacker, victim, stolen if stands_still else None)
+                       for _ in range(batch)]
+            wait_for(lambda: all(self.entered(pid, victim) for _, pid in attacks))
+            if stands_still:
+                self.node.process.send_signal(signal.SIGCONT)
+            for connection, pid in attacks:
+                if not stands_still:
+                    connection.sendall(self.request(stolen))
+                name = read_answer(connection).name
+                answers[name] = answers.get(name, 0) + 1
+                connection.close()
+                pods.end(pid)
+        print(f"{rounds} pids used again: {answers}")
+        self.assertEqual(sum(answers.values()), rounds)
+        self.assertLessEqual(set(answers), {"PEER_GONE", "PEER_MISMATCH"})
+        self.assertEqual(self.exchanges(), 1)
+
+
+class Audit(PodCase):
+    attestation = "audit"
+
+    def test_what_enforce_would_refuse_is_served_and_said(self):
+        self.node.start()
+        mine, other = self.pod(), self.pod()
+        self.served(mine.enter, self.mint_for(other))
+        lines = [line for line in self.node.log().splitlines() if "answer result=OK" in line]
+        self.assertIn("attestation=PEER_MISMATCH", lines[-1])
+        self.assertIn(f"peer_pod_uid={mine.uid}", lines[-1])
+        self.assertIn(f" pod_uid={other.uid}", lines[-1])
+        self.served(mine.enter, self.mint_for(mine))
+        lines = [line for line in self.node.log().splitlines() if "answer result=OK" in line]
+        self.assertNotIn("attestation=", lines[-1])
+
+
+class Surroundings(PodCase):
+    """Where the kernel's word cannot be had, enforce does not start, and says what to change."""
+
+    def started_in(self, *unshare):
+        result = subprocess.run(
+            ["unshare", *unshare, BUILD / "daemon/podlogind", "--config", self.node.etc,
+             "--exchanger", BUILD / "daemon/podlogin-exchanger"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20, check=False)
+        self.assertEqual(result.returncode, CONFIG, result.stderr)
+        self.assertIn("PeerAttestation=enforce cannot work here", result.stderr)
+        return result.stderr
+
+    def test_a_pid_namespace_of_its_own(self):
+        self.assertIn("hostPID: true", self.started_in("--pid", "--fork", "--mount-proc"))
+        self.assertIn("/proc", self.started_in("--pid", "--fork"))
+
+    def test_a_user_namespace(self):
+        self.assertIn("PrivateUsers=yes", self.started_in("--user", "--map-root-user"))
+
+    def test_a_peer_of_another_pid_namespace_is_not_taken_for_somebody(self):
+        """A daemon in a PID namespace below the peer's, which has no pid for it."""
+        self.node.configure("enforce")
+        self.node.start()
+        pod = self.pod()
+        below = subprocess.run(
+            ["unshare", "--pid", "--fork", "--mount-proc", BUILD / "module/podlogin", "token"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, preexec_fn=pod.enter,
+            timeout=20, check=False, env=self.node.environment(
+                PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.mint_for(pod)))))
+        self.assertEqual(below.returncode, 0, below.stderr)  # containers are such
+
+
+class NodeBinding(NodeCase):
+    """Tokens of pods of other nodes are no good here."""
+
+    def start_with(self, extra):
+        self.node.configure(extra=extra)
+        self.node.start()
+
+    def own_token(self, **order):
+        path = self.node.directory / "own-token"
+        path.write_text(self.mint(namespace="podlogin", serviceaccount="podlogind",
+                                  audience=["https://kubernetes.default.svc"], **order))
+        return path
+
+    def test_by_uid(self):
+        self.start_with("NodeUID=11111111-2222-3333-4444-555555555555")
+        self.assert_served(self.mint(node_uid="11111111-2222-3333-4444-555555555555"))
+        self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node_uid="another"))
+        # the same name, as a node that was replaced
+        self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint())
+        self.assertIn("names no node",
+                      self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node=None)))
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_by_the_daemons_own_token(self):
+        self.start_with(f"NodeTokenFile={self.own_token(node='here')}")
+        self.assert_served(self.mint(node="here"))
+        self.assertIn("this is the node with the uid", self.node.log())
+        self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node="there"))
+
+    def test_a_daemon_that_does_not_know_its_node_serves_nobody(self):
+        for order, reason in (({"sign": "rogue"}, "signature"), ({"lifetime": -5}, "expired"),
+                              ({"node": None}, "names no node")):
+            path = self.own_token(**order)
+            self.start_with(f"NodeTokenFile={path}")
+            self.assert_refused("INTERNAL", 70, self.mint())
+            self.assertIn(reason, self.node.log().rsplit("NodeTokenFile=", 1)[1])
+            self.own_token(node="here")  # it gets one: nothing has to be restarted
+            time.sleep(1.1)
+            self.assert_served(self.mint(node="here"))
+            self.node.stop()
+        self.assertEqual(AUDIENCE, "urn:pulumi:org:acme")
+
+
+if __name__ == "__main__":
+    unittest.main()
