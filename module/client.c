@@ -54,6 +54,11 @@ static int client_connect(struct client *client, const struct client_target *tar
     r = set_timeout(fd, SO_SNDTIMEO, target->deadline_ms);
     if (r == 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         r = -errno;
+    if (r == 0)
+        r = server_judge(fd, target->socket, target->server_uid, &client->trust,
+                         &client->server_uid);
+    if (r == 0 && client->trust != SERVER_TRUSTED)
+        r = -EKEYREJECTED;
     if (r < 0) {
         close(fd);
         return r;
@@ -176,6 +181,20 @@ static void nap(int *delay_ms, int64_t deadline_ms)
     *delay_ms = *delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *delay_ms * 2;
 }
 
+/* Half as much again by chance, so that those who wait for the same thing come one by one. */
+bool client_nap(uint32_t ms, int64_t deadline_ms)
+{
+    struct timespec now;
+    uint32_t chance;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    chance = ((uint32_t)now.tv_nsec ^ (uint32_t)getpid() * UINT32_C(2654435761)) % (ms / 2 + 1);
+    if (clock_ms() + ms + chance >= deadline_ms)
+        return false;
+    poll(NULL, 0, (int)(ms + chance));
+    return true;
+}
+
 enum podlogin_status client_ask(struct client *client, const struct client_target *target,
                                 const struct wire_message *message, const void *values,
                                 struct wire_header *ret_header)
@@ -194,6 +213,8 @@ enum podlogin_status client_ask(struct client *client, const struct client_targe
             return was_connected ? PODLOGIN_TIMEOUT : PODLOGIN_UNREACHABLE;
         if (r == -EBADMSG)
             return PODLOGIN_BAD_ANSWER;
+        if (r == -EKEYREJECTED)
+            return PODLOGIN_UNTRUSTED_SERVER;
         if (r == -EINVAL || r == -ENOBUFS || r == -ENAMETOOLONG)
             return PODLOGIN_BAD_ARGUMENT;
         if (!is_worth_another_try(r) || clock_ms() >= target->deadline_ms) {

@@ -22,6 +22,7 @@ struct podlogin {
     char *token_file; /* NULL: searched for */
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
+    uid_t server_uid;
     struct client client;
     struct podlogin_token *token; /* of podlogin_authenticate(), not handed out yet */
     bool is_authenticated;
@@ -104,11 +105,33 @@ EXPORT enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_
     return PODLOGIN_OK;
 }
 
+EXPORT enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
+{
+    if (uid == (uid_t)-1)
+        return PODLOGIN_BAD_ARGUMENT;
+    login->server_uid = uid;
+    return PODLOGIN_OK;
+}
+
+/* Not where somebody else's environment came along with more privileges than he has. */
 static const char *environment(const char *name)
 {
-    const char *value = getenv(name);
+    const char *value = secure_getenv(name);
 
     return value && *value ? value : NULL;
+}
+
+static int uid_read(const char *text, uid_t *ret_uid)
+{
+    char *end;
+    unsigned long long uid;
+
+    errno = 0;
+    uid = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || uid >= (uid_t)-1)
+        return -EINVAL;
+    *ret_uid = (uid_t)uid;
+    return 0;
 }
 
 static enum podlogin_status read_environment(struct podlogin *login)
@@ -116,10 +139,13 @@ static enum podlogin_status read_environment(struct podlogin *login)
     const char *min_ttl = environment("PODLOGIN_MIN_TTL");
     const char *timeout = environment("PODLOGIN_TIMEOUT");
     const char *socket = environment("PODLOGIN_SOCKET");
+    const char *server_uid = environment("PODLOGIN_SERVER_UID");
     enum podlogin_status status;
     uint64_t ms;
 
     status = podlogin_set_socket(login, socket ? socket : PODLOGIN_SOCKET_PATH);
+    if (status == PODLOGIN_OK && server_uid && uid_read(server_uid, &login->server_uid) < 0)
+        return PODLOGIN_BAD_ARGUMENT;
     if (status == PODLOGIN_OK && min_ttl) {
         if (time_span_parse(min_ttl, PODLOGIN_MIN_TTL_MAX_S * UINT64_C(1000), &ms) < 0)
             return PODLOGIN_BAD_ARGUMENT;
@@ -290,10 +316,18 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
 static void explain_local(struct podlogin *login, enum podlogin_status status)
 {
     struct text error = new_error(login);
-    char timeout[NUMBER_SIZE];
+    char timeout[NUMBER_SIZE], number[NUMBER_SIZE], other[NUMBER_SIZE];
 
     if (status == PODLOGIN_UNREACHABLE)
         text_add(&error, login->socket, ": ", status_info(status)->sentence, NULL);
+    if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_OF_ANOTHER_USER)
+        text_add(&error, login->socket, ": ", status_info(status)->sentence, ": it runs as uid ",
+                 number_text(login->client.server_uid, number), ", not ",
+                 number_text(login->server_uid, other),
+                 "; if that is right, say so in PODLOGIN_SERVER_UID", NULL);
+    if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_IN_WRITABLE_DIRECTORY)
+        text_add(&error, login->socket, ": ", status_info(status)->sentence,
+                 ": the caller can write to its directory; mount it read-only", NULL);
     if (status == PODLOGIN_TIMEOUT)
         text_add(&error, status_info(status)->sentence, " (",
                  number_text(login->timeout_ms, timeout), " ms)", NULL);
@@ -323,28 +357,20 @@ struct question {
     void *ret_values; /* point into the client's buffer */
 };
 
-/* A login that the daemon finds expired is renewed once, since kubelet has a newer token by then.
- */
-static enum podlogin_status ask_target(struct podlogin *login, const struct client_target *target,
-                                       const struct question *question)
+static enum podlogin_status ask_once(struct podlogin *login, const struct client_target *target,
+                                     const struct question *question)
 {
     struct client *client = &login->client;
-    bool was_logged_in = client->is_logged_in;
-    enum podlogin_status status;
     struct wire_header header;
+    enum podlogin_status status =
+        client_ask(client, target, question->request, question->values, &header);
 
-    status = client_ask(client, target, question->request, question->values, &header);
     if (status != PODLOGIN_OK) {
         explain_local(login, status);
         return status;
     }
-    if (header.type == MESSAGE_ERROR) {
-        status = read_error(login, &header);
-        if (status != PODLOGIN_TOKEN_EXPIRED || !was_logged_in)
-            return status;
-        client->is_logged_in = false;
-        return ask_target(login, target, question);
-    }
+    if (header.type == MESSAGE_ERROR)
+        return read_error(login, &header);
     if (header.type != question->answer->type ||
         wire_decode(question->answer, client->buffer + WIRE_HEADER_SIZE, header.payload_len,
                     question->ret_values) < 0) {
@@ -354,11 +380,33 @@ static enum podlogin_status ask_target(struct podlogin *login, const struct clie
     return PODLOGIN_OK;
 }
 
+static enum podlogin_status ask_target(struct podlogin *login, const struct client_target *target,
+                                       const struct question *question)
+{
+    bool is_renewed = !login->client.is_logged_in;
+    enum podlogin_status status;
+
+    for (;;) {
+        status = ask_once(login, target, question);
+        if (status == PODLOGIN_TOKEN_EXPIRED && !is_renewed) {
+            /* kubelet has a newer token by now, and it has been read */
+            login->client.is_logged_in = false;
+            is_renewed = true;
+        } else if (status != PODLOGIN_TOO_MANY || !login->retry_after_ms ||
+                   !client_nap(login->retry_after_ms, target->deadline_ms)) {
+            /* that was the daemon's own "not now"; what upstreams say the caller judges */
+            return status;
+        }
+        login->retry_after_ms = 0;
+    }
+}
+
 static enum podlogin_status ask(struct podlogin *login, const struct question *question)
 {
     struct client_target target = {
         .socket = login->socket,
         .deadline_ms = clock_ms() + login->timeout_ms,
+        .server_uid = login->server_uid,
     };
     struct subject_token token;
     enum podlogin_status status = PODLOGIN_OK;

@@ -25,6 +25,7 @@
 #define PODLOGIN_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "podlogin-status.h"
 
@@ -41,7 +42,7 @@ struct podlogin_identity;
  * "pulumi" where that is not set. Does no I/O. The caller ends it with podlogin_end().
  *
  * Settings come from the environment (PODLOGIN_SOCKET, PODLOGIN_TOKEN_FILE, PODLOGIN_MIN_TTL,
- * PODLOGIN_TIMEOUT) unless set below.
+ * PODLOGIN_TIMEOUT, PODLOGIN_SERVER_UID) unless set below.
  *
  * Returns PODLOGIN_OK, PODLOGIN_BAD_ARGUMENT (@service, or a value of the environment), or
  * PODLOGIN_NO_MEMORY.
@@ -55,6 +56,12 @@ enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_l
 enum podlogin_status podlogin_set_socket(struct podlogin *login, const char *path);
 enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char *path);
 
+/*
+ * The user whose daemon is believed; root unless set. Nothing is sent to another's, nor, unless the
+ * caller is that user himself, to one in a directory that the caller could write to.
+ */
+enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid);
+
 /* The lifetime in seconds that a token should still have: 0..604800. */
 enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_t min_ttl_s);
 
@@ -67,7 +74,8 @@ enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeo
  * timeout at most.
  *
  * Returns PODLOGIN_OK; a refusal of the daemon (podlogin-status.h); PODLOGIN_UNREACHABLE,
- * PODLOGIN_TIMEOUT, PODLOGIN_NO_SUBJECT_TOKEN, PODLOGIN_BAD_ANSWER, PODLOGIN_NO_MEMORY.
+ * PODLOGIN_TIMEOUT, PODLOGIN_NO_SUBJECT_TOKEN, PODLOGIN_BAD_ANSWER, PODLOGIN_UNTRUSTED_SERVER,
+ * PODLOGIN_NO_MEMORY.
  */
 enum podlogin_status podlogin_authenticate(struct podlogin *login);
 

@@ -23,6 +23,7 @@ enum podlogin_status {
     PODLOGIN_TOKEN_NOT_YET_VALID = 16,
     PODLOGIN_TOKEN_WRONG_AUDIENCE = 17,
     PODLOGIN_TOKEN_WRONG_NODE = 18,
+    PODLOGIN_TOKEN_REVOKED = 19, /* the API server does not accept it any more (TokenReview) */
     PODLOGIN_PEER_MISMATCH = 20,
     PODLOGIN_PEER_GONE = 21,
     PODLOGIN_POLICY_DENIED = 30, /* the service's own rules */
@@ -41,6 +42,7 @@ enum podlogin_status {
     PODLOGIN_BAD_ARGUMENT = 103,
     PODLOGIN_BAD_ANSWER = 104, /* the daemon's answer makes no sense */
     PODLOGIN_NO_MEMORY = 105,
+    PODLOGIN_UNTRUSTED_SERVER = 106, /* whoever serves at the socket need not be the daemon */
 };
 
 #endif

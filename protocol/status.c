@@ -30,6 +30,8 @@ static const struct status_info table[] = {
         "the service-account token has another audience; project one for this service's audience"),
     ROW(TOKEN_WRONG_NODE, EXIT_CODE_REFUSED, false,
         "the service-account token was issued for a pod of another node"),
+    ROW(TOKEN_REVOKED, EXIT_CODE_REFUSED, false,
+        "the API server no longer accepts the service-account token; its pod or account is gone"),
     ROW(PEER_MISMATCH, EXIT_CODE_REFUSED, false,
         "the service-account token is another pod's; each pod presents its own"),
     ROW(PEER_GONE, EXIT_CODE_REFUSED, false, "the asking process ended before the answer"),
@@ -54,6 +56,8 @@ static const struct status_info table[] = {
     ROW(BAD_ANSWER, EXIT_CODE_FAULT, false,
         "the daemon's answer could not be read; client and daemon do not fit together"),
     ROW(NO_MEMORY, EXIT_CODE_FAULT, false, "out of memory"),
+    ROW(UNTRUSTED_SERVER, EXIT_CODE_REFUSED, false,
+        "whoever serves at the socket need not be the daemon, so no token was shown to it"),
 };
 
 const struct status_info *status_info(enum podlogin_status status)

@@ -1,6 +1,7 @@
 """Who is asking, by the word of the kernel: processes in real cgroups of pods, and what they try."""
 
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -8,10 +9,24 @@ import time
 import unittest
 
 import pods
-from node import AUDIENCE, BUILD, NodeCase, scale, wait_for
-from protocol_client import Get, Login, encode_frame, read_answer
+from node import BUILD, NodeCase, scale, wait_for
+from protocol_client import (ANSWERS, STATUSES, Error, Get, Login, decode_frame, decode_payload,
+                             encode_message)
 
 REFUSED, CONFIG = 77, 78
+
+
+def answer_name(connection):
+    """"OK" for a token, else the error's name."""
+    data = b""
+    while not decode_frame(data):
+        received = connection.recv(65536)
+        if not received:
+            return "closed"
+        data += received
+    type_, _, payload, _ = decode_frame(data)
+    answer = decode_payload(ANSWERS[type_], payload)
+    return STATUSES[answer.status][0] if type_ == Error.TYPE else "OK"
 
 
 class PodCase(NodeCase):
@@ -55,7 +70,7 @@ class PodCase(NodeCase):
         return error
 
     def request(self, jwt):
-        return encode_frame(Login(jwt.encode())) + encode_frame(Get("pulumi"), 1)
+        return encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1)
 
 
 class Pods(PodCase):
@@ -111,10 +126,10 @@ class Pods(PodCase):
 
     def test_a_peer_that_dies_before_the_answer(self):
         self.node.start()
-        self.standin.fault_upstream(fault="delay", ms=1000)
+        self.standin.fault_upstream(latency_ms=1000)
         pod = self.pod()
         connection = self.inherited(pod, self.mint_for(pod), wait_s=0.3)
-        self.assertEqual(read_answer(connection).name, "PEER_GONE")
+        self.assertEqual(answer_name(connection), "PEER_GONE")
         # the exchange was not in vain
         self.served(pod.enter, self.mint_for(pod))
         self.assertEqual(self.exchanges(), 1)
@@ -124,9 +139,9 @@ class Pods(PodCase):
         pod = self.pod()
         self.served(pod.enter, self.mint_for(pod))
         connection = self.inherited(pod, self.mint_for(pod), wait_s=0.2)
-        self.assertEqual(type(read_answer(connection)).__name__, "Token")
-        connection.sendall(encode_frame(Get("pulumi"), 2))
-        self.assertEqual(read_answer(connection).name, "PEER_GONE")
+        self.assertEqual(answer_name(connection), "OK")
+        connection.sendall(encode_message(Get("pulumi"), 2))
+        self.assertEqual(answer_name(connection), "PEER_GONE")
 
     def inherited(self, pod, jwt, wait_s):
         """A connection that a process of the pod made, which is no more."""
@@ -166,7 +181,7 @@ class Reuse(PodCase):
         return connection, pods.fork_as(child, victim.enter)
 
     def entered(self, pid, pod):
-        return pod.uid in open(f"/proc/{pid}/cgroup", encoding="ascii").read()
+        return pod.uid in pathlib.Path(f"/proc/{pid}/cgroup").read_text("ascii")
 
     def test_no_wrong_answer(self):
         self.node.start()
@@ -188,7 +203,7 @@ class Reuse(PodCase):
             for connection, pid in attacks:
                 if not stands_still:
                     connection.sendall(self.request(stolen))
-                name = read_answer(connection).name
+                name = answer_name(connection)
                 answers[name] = answers.get(name, 0) + 1
                 connection.close()
                 pods.end(pid)
@@ -286,7 +301,6 @@ class NodeBinding(NodeCase):
             time.sleep(1.1)
             self.assert_served(self.mint(node="here"))
             self.node.stop()
-        self.assertEqual(AUDIENCE, "urn:pulumi:org:acme")
 
 
 if __name__ == "__main__":
