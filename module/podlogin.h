@@ -58,7 +58,7 @@ enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char 
 
 /*
  * The user whose daemon is believed; root unless set. Nothing is sent to another's, nor, unless the
- * caller is that user himself, to one in a directory that the caller could write to.
+ * caller is that user himself or root, to one in a directory that the caller could write to.
  */
 enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid);
 

@@ -34,7 +34,7 @@ int server_judge(int fd, const char *path, uid_t expected, enum server_trust *re
     *ret_trust = SERVER_TRUSTED;
     if (server.uid != expected)
         *ret_trust = SERVER_OF_ANOTHER_USER;
-    else if (geteuid() != expected && directory_is_writable(path))
+    else if (geteuid() != 0 && geteuid() != expected && directory_is_writable(path))
         *ret_trust = SERVER_IN_WRITABLE_DIRECTORY;
     return 0;
 }

@@ -14,8 +14,8 @@ enum server_trust {
 };
 
 /*
- * Looks at the server behind the connected socket @fd at @path. Who is the server's user himself,
- * root in general, can replace the daemon in any case, so for him the directory tells nothing.
+ * Looks at the server behind the connected socket @fd at @path. Root, and the server's
+ * user himself, can replace the daemon in any case, so for them the directory tells nothing.
  *
  * @ret_uid: the server's, with SERVER_OF_ANOTHER_USER. 0 or -errno.
  */

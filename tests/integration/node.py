@@ -149,7 +149,8 @@ class Node:
         return path
 
     def environment(self, **variables):
-        return {"PATH": os.environ["PATH"], "PODLOGIN_SOCKET": str(self.socket), **variables}
+        return {"PATH": os.environ["PATH"], "PODLOGIN_SOCKET": str(self.socket),
+                "PODLOGIN_SERVER_UID": str(os.getuid()), **variables}
 
     def podlogin(self, *arguments, token_file=None, **variables):
         """Runs the command to its end, as a container of this node would."""

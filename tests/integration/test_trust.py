@@ -1,0 +1,110 @@
+"""The client's side of trust: who serves at the socket, and who could have put it there."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import unittest
+
+from node import BUILD, NodeCase
+
+NOBODY = 65534
+REFUSED = 77
+
+
+class Trust(NodeCase):
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to be several users")
+        super().setUp()
+        # everybody may come as far as the socket and the token
+        for path in (self.root, self.node.directory, self.node.directory / "pods"):
+            os.chmod(path, 0o755)
+
+    def ask(self, jwt, uid=NOBODY, **variables):
+        """`podlogin token` as a container's user, with the defaults of the library."""
+        environment = self.node.environment(
+            PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt)), **variables)
+        if "PODLOGIN_SERVER_UID" not in variables:
+            del environment["PODLOGIN_SERVER_UID"]
+        result = subprocess.run([BUILD / "module/podlogin", "token", "--timeout", "2s"],
+                                capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                                env=environment, user=uid, timeout=20, check=False)
+        return result.returncode, result.stdout.strip(), result.stderr.strip()
+
+    def impostor(self, uid):
+        """Whoever got hold of the socket's place. Its list of all the bytes that it was sent."""
+        directory = self.node.socket.parent
+        directory.mkdir(exist_ok=True)
+        received = []
+        parent, child = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                server = socket.socket(socket.AF_UNIX)
+                os.chmod(directory, 0o777)
+                os.setuid(uid)
+                server.bind(str(self.node.socket))
+                os.chmod(self.node.socket, 0o666)
+                server.listen()
+                child.sendall(b"!")
+                while True:
+                    connection, _ = server.accept()
+                    child.sendall(connection.recv(65536) or b"-")
+            finally:
+                os._exit(0)
+        child.close()
+        self.addCleanup(lambda: (os.kill(pid, signal.SIGKILL), os.waitpid(pid, 0)))
+        parent.recv(1)
+        os.chmod(directory, 0o755)
+        thread = threading.Thread(target=lambda: received.append(parent.recv(65536)), daemon=True)
+        thread.start()
+        self.addCleanup(parent.close)
+        return received, thread
+
+    def test_the_daemon_is_believed(self):
+        self.node.start()
+        code, _, error = self.ask(self.mint())
+        self.assertEqual(code, 0, error)
+
+    def test_a_server_of_another_user_is_shown_nothing(self):
+        received, thread = self.impostor(NOBODY)
+        code, out, error = self.ask(self.mint(), uid=0)
+        self.assertEqual((code, out), (REFUSED, ""))
+        self.assertIn(": UNTRUSTED_SERVER: ", error)
+        self.assertIn("runs as uid 65534, not 0", error)
+        self.assertIn("PODLOGIN_SERVER_UID", error)
+        thread.join(5)
+        self.assertEqual(received, [b"-"])
+
+    def test_the_user_can_be_named(self):
+        received, thread = self.impostor(NOBODY)
+        self.ask(self.mint(), uid=0, PODLOGIN_SERVER_UID=str(NOBODY))
+        thread.join(5)
+        self.assertIn(b"pulumi", received[0])  # it is asked
+        self.assertEqual(self.ask(self.mint(), PODLOGIN_SERVER_UID="root")[0], 64)
+
+    def test_a_directory_that_the_caller_can_write_to(self):
+        self.node.start()
+        os.chmod(self.node.socket.parent, 0o777)
+        code, out, error = self.ask(self.mint())
+        self.assertEqual((code, out), (REFUSED, ""))
+        self.assertIn(": UNTRUSTED_SERVER: ", error)
+        self.assertIn("mount it read-only", error)
+        self.assertEqual(self.exchanges(), 0)
+        os.chmod(self.node.socket.parent, 0o755)
+        self.assertEqual(self.ask(self.mint())[0], 0)
+
+    def test_the_way_out_for_development(self):
+        """A daemon of one's own: whoever runs it may write where he likes."""
+        os.chmod(self.node.directory, 0o777)
+        received, thread = self.impostor(NOBODY)
+        os.chmod(self.node.socket.parent, 0o777)
+        self.ask(self.mint(), PODLOGIN_SERVER_UID=str(NOBODY))
+        thread.join(5)
+        self.assertIn(b"pulumi", received[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
