@@ -129,26 +129,39 @@ static int pin(int socket_fd, pid_t pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-void peer_identify(int socket_fd, struct peer *ret_peer)
+static bool is_want(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+int peer_identify(int socket_fd, struct peer *ret_peer)
 {
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
     *ret_peer = (struct peer){.state = PEER_UNSEEN, .pidfd = -1, .uid = (uid_t)-1};
     if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) < 0)
-        return;
+        return 0;
     ret_peer->pid = credentials.pid;
     ret_peer->uid = credentials.uid;
     ret_peer->pidfd = pin(socket_fd, credentials.pid);
     if (ret_peer->pidfd < 0) {
         ret_peer->state = errno == ESRCH ? PEER_ENDED : PEER_UNSEEN;
-        return;
+        return is_want(errno) ? -errno : 0;
     }
     if (ret_peer->pid <= 0)
-        return;
+        return 0;
+    errno = 0;
     ret_peer->state = pod_find(ret_peer);
+    if (ret_peer->state == PEER_UNSEEN && is_want(errno)) {
+        int r = -errno;
+
+        peer_done(ret_peer);
+        return r;
+    }
     if (!peer_lives(ret_peer)) /* so the pid was its own all the time */
         ret_peer->state = PEER_ENDED;
+    return 0;
 }
 
 void peer_done(struct peer *peer)

@@ -21,7 +21,7 @@ enum peer_state {
     PEER_IN_NO_POD,
     PEER_CONTRADICTORY, /* its cgroups name two pods */
     PEER_ENDED,         /* it was gone before it could be looked at */
-    PEER_UNSEEN,        /* its cgroup cannot be read: other namespaces, want of descriptors */
+    PEER_UNSEEN,        /* its cgroup cannot be read, as from within other namespaces */
 };
 
 struct peer {
@@ -32,8 +32,11 @@ struct peer {
     char pod_uid[POD_UID_SIZE]; /* with PEER_IN_POD */
 };
 
-/* Looks at the peer of a connected socket. The caller releases it with peer_done(). */
-void peer_identify(int socket_fd, struct peer *ret_peer);
+/*
+ * Looks at the peer of a connected socket. 0, and the caller releases it with peer_done(); -EMFILE,
+ * -ENFILE or -ENOMEM: it cannot be looked at for want of those.
+ */
+int peer_identify(int socket_fd, struct peer *ret_peer);
 void peer_done(struct peer *peer);
 
 /* Whether the process that connected still runs: another may have inherited the connection. */

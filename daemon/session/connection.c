@@ -42,10 +42,10 @@ static void listen_for_more(struct connection *connection)
     loop_change(connection->sessions->loop, &connection->source, events);
 }
 
-void connection_turn_away(int fd, enum podlogin_status status, const char *detail)
+void connection_turn_away(int fd, const char *detail)
 {
     const struct message_error error = {
-        .status = status,
+        .status = PODLOGIN_TOO_MANY,
         .retry_after_ms = CONNECTIONS_RETRY_MS,
         .detail = wire_string(detail),
     };
@@ -62,13 +62,15 @@ static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
     uint32_t most = sessions->config->limits.connections_per_pod;
+    int r = peer_identify(connection->source.fd, &connection->peer);
 
-    peer_identify(connection->source.fd, &connection->peer);
+    if (r < 0)
+        return r;
     connection->account = account_join(&sessions->accounts, &connection->peer);
     if (!connection->account)
         return -ENOMEM;
     if (most && connection->account->n_connections > most)
-        return -EMFILE;
+        return -EUSERS;
     return loop_add(sessions->loop, &connection->source, EPOLLIN);
 }
 
@@ -92,8 +94,8 @@ void connection_new(struct sessions *sessions, int fd)
         if (connection->account)
             account_leave(connection->account);
         free(connection);
-        connection_turn_away(fd, r == -EMFILE ? PODLOGIN_TOO_MANY : PODLOGIN_INTERNAL,
-                             r == -EMFILE ? "the pod has as many connections as it may" : NULL);
+        connection_turn_away(fd, r == -EUSERS ? "the pod has as many connections as it may"
+                                              : "the daemon is out of descriptors or memory");
         return;
     }
     list_append(&sessions->connections, &connection->node);

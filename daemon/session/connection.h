@@ -49,8 +49,8 @@ struct connection {
 /* Takes over @fd, and serves what it has to say already. */
 void connection_new(struct sessions *sessions, int fd);
 
-/* Says why it is not served, and closes @fd. */
-void connection_turn_away(int fd, enum podlogin_status status, const char *detail);
+/* Says TOO_MANY, and closes @fd. */
+void connection_turn_away(int fd, const char *detail);
 void connection_free(struct connection *connection);
 
 /* Goes over to @config: ends those who wait for what is not in it any more. */

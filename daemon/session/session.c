@@ -58,7 +58,7 @@ static void turn_one_away(struct sessions *sessions)
         close(sessions->reserve_fd);
         fd = accept4(sessions->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
-            connection_turn_away(fd, PODLOGIN_TOO_MANY, "the daemon is out of descriptors");
+            connection_turn_away(fd, "the daemon is out of descriptors");
     }
     sessions->reserve_fd = open_reserve();
     if (fd >= 0)

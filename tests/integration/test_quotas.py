@@ -1,0 +1,216 @@
+"""One pod's share of the daemon: what it may use, and what the others notice of one that takes more."""
+
+import os
+import pathlib
+import resource
+import socket
+import struct
+import threading
+import time
+import unittest
+
+from node import scale, wait_for
+from protocol_client import Get, Login, Ping, encode_message
+from test_peer import PodCase, answer_name
+
+PING = encode_message(Ping(), 7)
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+class QuotaCase(PodCase):
+    """Default limits, unless a test sets others."""
+
+    limits = ""
+
+    def setUp(self):
+        super().setUp()
+        self.node.configure("enforce", limits=self.limits)
+
+    def connection(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        connection.connect(str(self.node.socket))
+        self.addCleanup(connection.close)
+        return connection
+
+    def in_pod(self, pod, run):
+        """Calls @run in a process of the pod, which goes on until the test ends or it returns."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                pod.enter()
+                run()
+            finally:
+                os._exit(0)
+        self.addCleanup(self.end, pid)
+        return pid
+
+    def end(self, pid):
+        try:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.node.process.pid}/fd"))
+
+    def memory_kib(self):
+        status = pathlib.Path(f"/proc/{self.node.process.pid}/status").read_text("ascii")
+        return int(status.split("VmRSS:")[1].split()[0])
+
+
+class Quotas(QuotaCase):
+    limits = ("[Limits]\nConnectionsPerPod=4\nRequestsPerPod=20\nRequestsPerPodBurst=10\n"
+              "SignatureChecksPerPod=10\nSignatureChecksPerPodBurst=5\nMissesPerPod=1\n"
+              "FrameTimeout=1s\nIdleTimeout=2s\n")
+
+    def test_connections(self):
+        self.node.start()
+        held = [self.connection() for _ in range(4)]
+        for connection in held:
+            connection.sendall(PING)
+            self.assertEqual(answer_name(connection), "OK")
+        self.assertEqual(answer_name(self.connection()), "TOO_MANY")
+        # who waits within his timeout is served when there is room
+        timer = threading.Timer(0.5, held[0].close)
+        timer.start()
+        result = self.node.podlogin("wait", "--timeout", "5s")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        timer.join()
+        # another pod's are its own
+        pod = self.pod()
+        self.assertEqual(self.ask(pod.enter, self.mint_for(pod))[0], 0)
+
+    def test_requests_wait_for_their_turn(self):
+        self.node.start()
+        connection = self.connection()
+        begun = time.monotonic()
+        connection.sendall(PING * 50)
+        got = b""
+        while got.count(b"podlogind ") < 50:
+            got += connection.recv(65536)
+        took = time.monotonic() - begun
+        self.assertGreater(took, 1.0)  # 40 beyond the burst, at 20 a second
+        self.assertLess(took, 6.0)
+
+    def test_a_token_that_is_not_known_costs_more(self):
+        self.node.start()
+        pod = self.pod()
+        tokens = [self.mint_for(pod, lifetime=600 + i) for i in range(25)]
+        begun = time.monotonic()
+        self.served(pod.enter, tokens[0])
+        for jwt in tokens:
+            self.served(pod.enter, jwt)
+        self.assertGreater(time.monotonic() - begun, 1.5)  # 20 beyond the burst, at 10 a second
+
+    def test_exchanges(self):
+        self.node.service("other", audience="urn:pulumi:org:acme", share="pod")
+        self.node.start()
+        self.standin.fault_upstream(latency_ms=1000)
+        pod = self.pod()
+        jwt = self.mint_for(pod)
+        request = (encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1) +
+                   encode_message(Get("other"), 2) + encode_message(Get("pulumi"), 3))
+        answers = self.directory_file("answers")
+
+        def ask():
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(str(self.node.socket))
+            connection.sendall(request)
+            answers.write_text(answer_name(connection))
+
+        self.in_pod(pod, ask)
+        wait_for(lambda: answers.exists() and answers.read_text())
+        self.assertEqual(answers.read_text(), "TOO_MANY")  # to the second; the third joins the first
+        self.assertEqual(self.exchanges(), 1)
+        # the command waits until there is room
+        code, _, error = self.ask(pod.enter, jwt, "other")
+        self.assertEqual(code, 0, error)
+
+    def directory_file(self, name):
+        return self.node.directory / name
+
+    def test_a_frame_that_does_not_end(self):
+        self.node.start()
+        connection = self.connection()
+        begun = time.monotonic()
+        for byte in struct.pack(">IBBH", 4, 1, 4, 1) + b"abc":
+            connection.send(bytes([byte]))
+            time.sleep(0.05)
+        self.assertEqual(answer_name(connection), "BAD_FRAME")
+        self.assertEqual(connection.recv(1), b"")
+        self.assertLess(time.monotonic() - begun, 2.0)
+
+    def test_a_connection_that_says_nothing(self):
+        self.node.start()
+        connection, used = self.connection(), self.connection()
+        begun = time.monotonic()
+        while time.monotonic() - begun < 5:
+            used.sendall(PING)
+            self.assertEqual(answer_name(used), "OK")
+            time.sleep(0.25)
+        self.assertEqual(connection.recv(1), b"")
+
+    def test_answers_that_are_not_taken(self):
+        self.node.configure("off", limits="[Limits]\nRequestsPerPod=0\nSignatureChecksPerPod=0\n")
+        self.standin.configure_upstream(token_bytes=16000)
+        self.node.start()
+        jwt = self.mint()
+        self.assert_served(jwt)
+        before = self.open_descriptors()
+        connection = self.connection()
+        connection.sendall(encode_message(Login(jwt.encode()), 0) +
+                           encode_message(Get("pulumi"), 1) * 60)
+        wait_for(lambda: self.open_descriptors() == before, timeout_s=20,
+                 what="the end of a connection whose answers are not taken")
+
+
+class Descriptors(QuotaCase):
+    def test_those_that_clients_send_do_not_arrive(self):
+        self.node.configure()
+        self.node.start()
+        connection = self.connection()
+        connection.sendall(PING)
+        self.assertEqual(answer_name(connection), "OK")
+        before = self.open_descriptors()
+        for _ in range(20):
+            try:
+                socket.send_fds(connection, [PING], [0, 1, 2] * 80)
+            except PermissionError:
+                connection.sendall(PING)  # Linux 6.16 and later tell the sender
+            self.assertEqual(answer_name(connection), "OK")
+        self.assertEqual(self.open_descriptors(), before)
+
+    def test_without_descriptors_the_daemon_goes_on(self):
+        """It is left with so few that it runs out; who is connected is served, others later."""
+        self.node.configure()
+        self.node.start()
+        jwt = self.mint()
+        self.assert_served(jwt)
+        used = self.connection()
+        used.sendall(PING)
+        self.assertEqual(answer_name(used), "OK")
+        now = self.open_descriptors()
+        for room in (1, 0):  # for the connection and not for the process at its other end; or none
+            resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE, (now + room, 4096))
+            self.assertEqual(answer_name(self.connection()), "TOO_MANY")
+        for _ in range(20):
+            used.sendall(PING)
+            self.assertEqual(answer_name(used), "OK")
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        self.assert_served(jwt)
+        ticks = self.cpu_ticks()
+        time.sleep(0.5)
+        self.assertLess(self.cpu_ticks() - ticks, 10)  # it does not spin
+
+    def cpu_ticks(self):
+        stat = pathlib.Path(f"/proc/{self.node.process.pid}/stat").read_text("ascii")
+        return sum(int(field) for field in stat.rsplit(")", 1)[1].split()[11:13])
+
+
+if __name__ == "__main__":
+    unittest.main()
