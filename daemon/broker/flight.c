@@ -43,6 +43,8 @@ void flight_free(struct flight *flight)
         job_cancel(&flight->job);
         breaker_abandon(&flight->upstream->breaker, flight->pass);
     }
+    if (flight->upstream)
+        flight->upstream->n_flights--;
     token_done(&flight->fresh);
     identity_unref(flight->leader);
     free(flight);
@@ -243,6 +245,8 @@ bool flight_begin(struct login *login, struct identity *leader, const struct ser
     list_init(&flight->queued);
     set_leader(flight, leader, service);
     flight->upstream = upstream_find(&broker->upstreams, service);
+    if (flight->upstream)
+        flight->upstream->n_flights++;
     if (flight->upstream && flight_go(flight, ret_answer))
         return true;
     flight_free(flight);

@@ -91,7 +91,7 @@ void upstreams_forget(struct list *upstreams)
         struct upstream *upstream = container_of(node, struct upstream, node);
 
         node = node->next;
-        if (!upstream->breaker.n_in_flight && list_is_empty(&upstream->queued))
+        if (!upstream->n_flights)
             upstream_free(upstream);
     }
 }

@@ -17,6 +17,7 @@ struct upstream {
     struct digest digest; /* service->upstream */
     char *endpoint;
     struct breaker breaker;
+    unsigned n_flights;          /* that refer to it */
     struct list queued;          /* struct login, by its node "queued" */
     enum podlogin_status status; /* what those are told who come while the breaker is open */
     char detail[UPSTREAM_DETAIL_MAX];

@@ -894,6 +894,31 @@ static void exchanges_that_are_given_up_make_room_for_those_that_wait(void **sta
     pod_done(&stays);
 }
 
+/* Nothing is in flight then, nor queued, and yet there is somebody who goes on with the upstream.
+ */
+static void a_retry_goes_on_after_a_reload_in_its_pause(void **state)
+{
+    struct config *fresh = sim_config(2);
+    struct pod pod;
+
+    (void)state;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    reply.outcome = OUTCOME_UNAVAILABLE;
+    ask(&pod);
+    sim_run_for(50 * MSEC);
+    assert_int_equal(sim_n_in_flight, 0);
+    assert_int_equal(pod.status, NO_ANSWER);
+    reply.outcome = OUTCOME_OK;
+    pod.service = pod.waiter.service = &fresh->services[0]; /* as the session does */
+    broker_reload(&broker, fresh);
+    config_free(config);
+    config = fresh;
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(pod.status, PODLOGIN_OK);
+    assert_int_equal(sim_n_exchanges, 2);
+    pod_done(&pod);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -927,6 +952,7 @@ int main(void)
         TEST(a_service_that_changes_misses_and_one_that_does_not_hits),
         TEST(an_exchange_for_a_service_that_is_gone_is_given_up),
         TEST(exchanges_that_are_given_up_make_room_for_those_that_wait),
+        TEST(a_retry_goes_on_after_a_reload_in_its_pause),
     };
 
     log_init("test_broker", -1);
