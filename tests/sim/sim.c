@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admission.h"
-
 struct loop sim_loop;
 uint64_t sim_now_usec;
 int64_t sim_wall_offset_s;
@@ -15,6 +13,7 @@ unsigned sim_n_in_flight;
 bool sim_admits;
 bool sim_hold_disk;
 struct sim_reply (*sim_upstream)(void);
+const struct job_exchange *sim_exchange;
 
 static uint64_t random_state;
 static struct sim_disk *disk_to_open;
@@ -62,11 +61,12 @@ static void on_answered(struct timer *timer)
     struct exchange *exchange = container_of(timer, struct exchange, timer);
     struct job *job = exchange->job;
     struct sim_reply reply = exchange->reply;
+    const char *token = reply.token[0] ? reply.token : "pul-simulated";
     const struct job_result result = {
         .outcome = reply.outcome,
         .detail = wire_string(reply.outcome == OUTCOME_OK ? NULL : "simulated"),
         .retry_after_ms = reply.retry_after_ms,
-        .token = wire_string(reply.outcome == OUTCOME_OK ? "pul-simulated" : NULL),
+        .token = wire_string(reply.outcome == OUTCOME_OK ? token : NULL),
         .token_type = wire_string("token"),
         .variable = wire_string("PULUMI_ACCESS_TOKEN"),
         .expires_in_s = reply.expires_in_s,
@@ -89,13 +89,14 @@ int link_submit(struct link *link, struct job *job, const struct wire_message *m
 
     (void)link;
     (void)message;
-    (void)values;
     if (!exchange)
         return -ENOMEM;
     sim_n_exchanges++;
     sim_n_in_flight++;
     exchange->job = job;
+    sim_exchange = values;
     exchange->reply = sim_upstream();
+    sim_exchange = NULL;
     job->frame = (void *)exchange;
     job->state = JOB_SENT;
     job->on_done = on_done;
@@ -219,16 +220,6 @@ bool store_open_rows(struct store *store, size_t n)
 void store_tick(struct store *store)
 {
     (void)store;
-}
-
-/* --- broker/admission.c --- */
-
-bool admission_holds(struct identities *identities, struct identity *identity,
-                     const struct service *service, struct now now)
-{
-    (void)identities;
-    (void)service;
-    return sim_admits && !identity_has_expired(identity, now);
 }
 
 /* --- running --- */

@@ -1,12 +1,14 @@
 /*
  * The real broker with simulated surroundings: clocks that are turned, an upstream, a disk and pods
- * that are functions. Replaces, by being linked before them: base/clock.c, exchanger/link.c,
- * store/store.c and broker/admission.c. All brokers share one clock and one set of timers.
+ * that are functions. Replaces, by being linked before them: base/clock.c, exchanger/link.c and
+ * store/store.c; with sim_dep, but not sim_rules_dep, broker/admission.c too. All brokers share one
+ * clock and one set of timers.
  */
 #ifndef SIM_H
 #define SIM_H
 
 #include "broker.h"
+#include "job.h"
 
 #define SIM_EPOCH_S 1800000000 /* the wall clock at first */
 
@@ -16,6 +18,7 @@ struct sim_reply {
     uint64_t latency_usec;
     uint32_t expires_in_s;   /* with OUTCOME_OK */
     uint32_t retry_after_ms; /* with OUTCOME_THROTTLED */
+    char token[24];          /* with OUTCOME_OK; empty: all get the same */
 };
 
 /* A node's disk: what a broker that starts again finds. */
@@ -35,10 +38,11 @@ extern int64_t sim_wall_offset_s; /* of the wall clock from the boot clock */
 extern uint64_t sim_n_exchanges;  /* begun so far */
 extern unsigned sim_n_in_flight;
 extern bool sim_hold_disk; /* what is written is acknowledged only after this ends */
-extern bool sim_admits;    /* what the rules say */
+extern bool sim_admits;    /* what the rules say, unless they are judged */
 
-/* Called when an exchange arrives upstream. */
+/* Called when an exchange arrives upstream; what it brings is in sim_exchange until it returns. */
 extern struct sim_reply (*sim_upstream)(void);
+extern const struct job_exchange *sim_exchange;
 
 void sim_init(uint64_t seed);
 
