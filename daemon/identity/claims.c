@@ -64,7 +64,8 @@ static bool bound_object_read(const json_t *kubernetes, struct claims *claims)
 
     if (pod && (!text_read(pod, "name", &claims->pod) || !text_read(pod, "uid", &claims->pod_uid)))
         return false;
-    if (node && !text_read(node, "uid", &claims->node_uid))
+    /* of a node that the API server does not find it knows the name only */
+    if (json_object_get(node, "uid") && !text_read(node, "uid", &claims->node_uid))
         return false;
     return !secret || text_read(secret, "uid", &claims->secret_uid);
 }
