@@ -122,6 +122,15 @@ static int field_encode(uint8_t **at, const uint8_t *end, const struct wire_fiel
     return field_put(at, end, field, *bytes);
 }
 
+void wire_header_write(uint8_t bytes[WIRE_HEADER_SIZE], uint32_t payload_len, uint8_t type,
+                       uint16_t id)
+{
+    number_write(bytes, 4, payload_len);
+    bytes[4] = WIRE_VERSION;
+    bytes[5] = type;
+    wire_set_id(bytes, id);
+}
+
 int wire_encode(const struct wire_message *message, uint16_t id, const void *values, uint8_t *buf,
                 size_t size, size_t *ret_len)
 {
@@ -141,10 +150,7 @@ int wire_encode(const struct wire_message *message, uint16_t id, const void *val
         if (r < 0)
             return r;
     }
-    number_write(buf, 4, (uint64_t)(at - buf) - WIRE_HEADER_SIZE);
-    buf[4] = WIRE_VERSION;
-    buf[5] = message->type;
-    wire_set_id(buf, id);
+    wire_header_write(buf, (uint32_t)(at - buf) - WIRE_HEADER_SIZE, message->type, id);
     *ret_len = (size_t)(at - buf);
     return 0;
 }

@@ -74,6 +74,9 @@ void wire_header_read(const uint8_t bytes[WIRE_HEADER_SIZE], struct wire_header 
 int wire_encode(const struct wire_message *message, uint16_t id, const void *values, uint8_t *buf,
                 size_t size, size_t *ret_len);
 
+void wire_header_write(uint8_t bytes[WIRE_HEADER_SIZE], uint32_t payload_len, uint8_t type,
+                       uint16_t id);
+
 /* Gives an encoded frame another id. */
 void wire_set_id(uint8_t *frame, uint16_t id);
 

@@ -4,6 +4,7 @@
 
 #include "flight.h"
 #include "keep.h"
+#include "kept_keys.h"
 
 #define MISSES_RETRY_MS 250
 #define TICK_USEC       (60 * SECOND_USEC)
@@ -179,6 +180,10 @@ static void on_row(void *data, const struct digest *key, struct token *token, bo
     struct broker *broker = data;
     struct login *login = login_look_up(broker, key);
 
+    if (token_holds_keys(token)) {
+        kept_keys_take(broker, key, token);
+        return;
+    }
     if (login && login->token.expires_s >= token->expires_s) {
         token_done(token);
         return;
@@ -240,6 +245,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link,
     r = store_open(&settings, loop, &broker->store, ret_error);
     if (r < 0)
         return r;
+    kept_keys_begin(broker);
     loop_timer(loop, &broker->opening, 0, on_open_rows);
     loop_timer(loop, &broker->tick, TICK_USEC, on_tick);
     return 0;
@@ -279,6 +285,7 @@ void broker_done(struct broker *broker)
 
     if (!broker->by_age.next)
         return; /* it was never begun */
+    broker->identities->key_keeper = (struct key_keeper){0};
     timer_unset(&broker->tick);
     timer_unset(&broker->opening);
     while (!list_is_empty(&broker->by_age))

@@ -93,7 +93,8 @@ int identities_prepare(struct identities *identities, const struct config *confi
 
         fresh[i] = issuer_take_same(identities, issuer);
         if (!fresh[i])
-            r = issuer_new(issuer, identities->loop, identities->link, &fresh[i]);
+            r = issuer_new(issuer, identities->loop, identities->link, &identities->key_keeper,
+                           &fresh[i]);
         if (r < 0) {
             free_new_ones(identities, fresh, config->n_issuers);
             return r;

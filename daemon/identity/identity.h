@@ -46,6 +46,7 @@ struct identities {
     struct issuer **issuers; /* as in the configuration */
     size_t n_issuers;
     uint64_t generation; /* grows with each reload */
+    struct key_keeper key_keeper;
     enum attestation attestation;
     struct own_node node;
     struct digest_map verified;

@@ -60,6 +60,35 @@ static int keys_install(struct issuer *issuer, const void *text, size_t len)
     return 0;
 }
 
+/* Nobody could tell any more whether the issuer has withdrawn them. */
+static void on_stale(struct timer *timer)
+{
+    struct issuer *issuer = container_of(timer, struct issuer, staleness);
+    struct jwks none = {0};
+
+    log_error("issuer %s: its keys could not be fetched for 24 h and are used no longer: %s",
+              issuer->config->name, issuer->error);
+    jwks_replace(&issuer->jwks, &none);
+}
+
+static void use_until(struct issuer *issuer, uint64_t until_usec)
+{
+    timer_set(&issuer->loop->timers, &issuer->staleness, until_usec, on_stale);
+}
+
+static void use_from_now(struct issuer *issuer)
+{
+    use_until(issuer, clock_boot_usec() + KEYS_USABLE_S * SECOND_USEC);
+}
+
+void issuer_take_kept(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec)
+{
+    if (issuer->jwks.n || issuer->config->keys_file || keys_install(issuer, text, len) < 0)
+        return;
+    use_until(issuer, until_usec);
+    log_info("issuer %s: these keys were kept from before", issuer->config->name);
+}
+
 static void fetch_failed(struct issuer *issuer)
 {
     log_warning("issuer %s: the keys cannot be had: %s%s", issuer->config->name, issuer->error,
@@ -79,6 +108,10 @@ static void on_fetched(struct job *job, const struct job_result *result)
     } else if (keys_install(issuer, result->keys.at, result->keys.len) < 0) {
         fetch_failed(issuer);
     } else {
+        use_from_now(issuer);
+        if (issuer->keeper->on_keys)
+            issuer->keeper->on_keys(issuer->keeper->data, issuer, result->keys.at,
+                                    result->keys.len);
         if (max_age_s < MAX_AGE_MIN_S)
             max_age_s = MAX_AGE_MIN_S;
         schedule(issuer, max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
@@ -93,19 +126,22 @@ static int file_load(struct issuer *issuer)
     CLEANUP(freep)
     uint8_t *text = malloc(JWKS_BYTES_MAX + 1);
     ssize_t n;
+    int r;
 
     schedule(issuer, FILE_REFRESH_S);
     if (!text)
         return -ENOMEM;
     n = fd < 0 ? -1 : read(fd, text, JWKS_BYTES_MAX + 1);
     if (n < 0) {
-        int r = -errno;
-
+        r = -errno;
         snprintf(issuer->error, sizeof(issuer->error), "%s: %s", issuer->config->keys_file,
                  strerror(-r));
         return r;
     }
-    return keys_install(issuer, text, (size_t)n);
+    r = keys_install(issuer, text, (size_t)n);
+    if (r == 0)
+        use_from_now(issuer);
+    return r;
 }
 
 /* 0: a fetch is under way; 1: it is over already; -errno */
@@ -131,7 +167,7 @@ static int issuer_fetch(struct issuer *issuer)
 }
 
 int issuer_new(const struct issuer_config *config, struct loop *loop, struct link *link,
-               struct issuer **ret_issuer)
+               const struct key_keeper *keeper, struct issuer **ret_issuer)
 {
     CLEANUP(issuer_freep)
     struct issuer *issuer = calloc(1, sizeof(*issuer));
@@ -142,6 +178,7 @@ int issuer_new(const struct issuer_config *config, struct loop *loop, struct lin
     issuer->config = config;
     issuer->loop = loop;
     issuer->link = link;
+    issuer->keeper = keeper;
     list_init(&issuer->waiters);
     issuer->attempt_usec = clock_boot_usec();
     r = issuer_fetch(issuer);
@@ -169,6 +206,7 @@ struct issuer *issuer_free(struct issuer *issuer)
     if (issuer->job.state != JOB_IDLE)
         job_cancel(&issuer->job);
     timer_unset(&issuer->refresh);
+    timer_unset(&issuer->staleness);
     jwks_replace(&issuer->jwks, &none);
     wake_waiters(issuer);
     free(issuer);

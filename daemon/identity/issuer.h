@@ -14,6 +14,17 @@
 #include "list.h"
 #include "loop.h"
 
+#define KEYS_USABLE_S 86400 /* after the latest fetch that went well, whatever has happened since  \
+                             */
+
+struct issuer;
+
+/* Who keeps fetched key sets for the next start. */
+struct key_keeper {
+    void (*on_keys)(void *data, const struct issuer *issuer, const void *text, size_t len);
+    void *data;
+};
+
 struct issuer {
     const struct issuer_config *config;
     struct loop *loop;
@@ -22,6 +33,8 @@ struct issuer {
     struct job job;
     struct list waiters; /* struct key_waiter */
     struct timer refresh;
+    struct timer staleness;
+    const struct key_keeper *keeper;
     uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
     uint64_t reserved_usec;    /* the latest of those that were kept for who had caused none */
     uint64_t attempt_usec;     /* the latest fetch for want of any keys */
@@ -36,7 +49,10 @@ struct key_waiter {
 
 /* Begins the first fetch; a key file that cannot be read is an error at once. 0 or -errno. */
 int issuer_new(const struct issuer_config *config, struct loop *loop, struct link *link,
-               struct issuer **ret_issuer);
+               const struct key_keeper *keeper, struct issuer **ret_issuer);
+
+/* A key set that was kept, to be used until @until_usec of the boot clock, unless there is one. */
+void issuer_take_kept(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec);
 
 /* The same issuer in a new configuration; a key file is read again. */
 void issuer_reload(struct issuer *issuer, const struct issuer_config *config);

@@ -7,7 +7,7 @@
 #include "messages.h"
 #include "provider.h"
 
-#define ROW_MAX          (SEAL_OVERHEAD + DIGEST_SIZE + WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
+#define ROW_MAX          (SEAL_OVERHEAD + DIGEST_SIZE + WIRE_HEADER_SIZE + UPSTREAM_BODY_MAX)
 #define CLOCK_BACK_MAX_S 2 /* that a wall clock may be corrected by from one boot to the next */
 
 /* What a sealed row is bound to. Version 1 ended before the boot id. */

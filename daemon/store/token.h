@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "secret.h"
+#include "wire.h"
 
 struct token {
     struct secret *frame; /* the answer to a GET, source "cache", ready but for its id */
@@ -40,7 +41,15 @@ int token_redate(struct token *token, struct now now);
 /* The first 64 bits of the access token's SHA-256; 0: it cannot be had. */
 uint64_t token_fingerprint(const struct token *token);
 
-/* Whether @frame could have been sent as an answer, and says that it expires at @expires_s. */
+/*
+ * Whether @frame could have been sent as an answer, and says that it expires at @expires_s; or
+ * holds keys, and could not.
+ */
 bool token_frame_is_sound(const struct secret *frame, int64_t expires_s);
+
+/* An issuer's key set in the place of a token: a frame of a type that no client is sent. */
+struct secret *token_frame_of_keys(const void *text, size_t len);
+bool token_holds_keys(const struct token *token);
+struct wire_bytes token_keys(const struct token *token);
 
 #endif
