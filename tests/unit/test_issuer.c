@@ -1,0 +1,305 @@
+/* An issuer's keys over time: when they are fetched, how long they are used, and who may cause it.
+ */
+#include "issuer.h"
+
+#include "check.h"
+#include "mint.h"
+
+#define MINUTE_USEC (60 * SECOND_USEC)
+#define HOUR_USEC   (60 * MINUTE_USEC)
+
+/* --- in the place of base/clock.c and exchanger/link.c --- */
+
+static uint64_t now_usec;
+static struct job *under_way;
+static job_done on_answer;
+static unsigned n_fetches;
+
+uint64_t clock_boot_usec(void)
+{
+    return now_usec;
+}
+
+struct now clock_now(void)
+{
+    return (struct now){.wall_s = 1800000000, .boot_usec = now_usec};
+}
+
+int64_t clock_wall_usec(void)
+{
+    return INT64_C(1800000000000000);
+}
+
+int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
+{
+    memset(ret_id, 1, BOOT_ID_SIZE);
+    return 0;
+}
+
+uint64_t random_below(uint64_t below)
+{
+    return below ? below - 1 : 0;
+}
+
+int link_submit(struct link *link, struct job *job, const struct wire_message *message,
+                const void *values, job_done on_done)
+{
+    (void)link;
+    (void)values;
+    assert_ptr_equal(message, &job_keys);
+    assert_null(under_way);
+    n_fetches++;
+    job->state = JOB_SENT;
+    under_way = job;
+    on_answer = on_done;
+    return 0;
+}
+
+void job_cancel(struct job *job)
+{
+    job->state = JOB_IDLE;
+    under_way = NULL;
+}
+
+/* --- the surroundings --- */
+
+static struct loop loop;
+static struct issuer *issuer;
+static struct key_keeper keeper;
+static const struct issuer_config config = {.name = (char *)"eks", .url = (char *)"https://a"};
+static char *one_key, *both_keys;
+
+static void answer(const char *keys, uint32_t max_age_s)
+{
+    struct job *job = under_way;
+    const struct job_result result = {
+        .outcome = keys ? OUTCOME_OK : OUTCOME_UNAVAILABLE,
+        .detail = wire_string(keys ? NULL : "HTTP 500"),
+        .keys = wire_string(keys),
+        .max_age_s = max_age_s,
+    };
+
+    assert_non_null(job);
+    under_way = NULL;
+    job->state = JOB_IDLE;
+    on_answer(job, &result);
+}
+
+/* Runs timers for @usec; fetches on the way are answered with @keys. How many there were. */
+static unsigned run_for(uint64_t usec, const char *keys, uint32_t max_age_s)
+{
+    uint64_t until = now_usec + usec;
+    unsigned before = n_fetches;
+
+    while (loop.timers.first && loop.timers.first->at_usec <= until) {
+        now_usec = loop.timers.first->at_usec;
+        timers_run(&loop.timers, now_usec);
+        if (under_way)
+            answer(keys, max_age_s);
+    }
+    now_usec = until;
+    return n_fetches - before;
+}
+
+static int set_up(void **state)
+{
+    EVP_PKEY *pkey = mint_ec("P-256");
+    char *one = mint_jwk(pkey, "one"), *two = mint_jwk(pkey, "two");
+
+    (void)state;
+    assert_true(asprintf(&one_key, "{\"keys\":[%s]}", one) > 0);
+    assert_true(asprintf(&both_keys, "{\"keys\":[%s,%s]}", one, two) > 0);
+    free(one);
+    free(two);
+    EVP_PKEY_free(pkey);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(one_key);
+    free(both_keys);
+    return 0;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    now_usec = HOUR_USEC;
+    loop = (struct loop){0};
+    keeper = (struct key_keeper){0};
+    n_fetches = 0;
+    return issuer_new(&config, &loop, NULL, &keeper, &issuer);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    issuer = issuer_free(issuer);
+    return 0;
+}
+
+static void nobody(struct key_waiter *waiter)
+{
+    (void)waiter;
+}
+
+static enum key_fetch ask(uint64_t *caused_usec)
+{
+    static struct key_waiter waiter;
+    enum key_fetch fetch;
+
+    list_init(&waiter.node);
+    waiter.on_keys = nobody;
+    fetch = issuer_wait_for_keys(issuer, &waiter, caused_usec);
+    if (fetch == KEYS_UNDER_WAY)
+        answer(one_key, 3600);
+    key_waiter_leave(&waiter);
+    return fetch;
+}
+
+/* --- tests --- */
+
+static void keys_are_fetched_ahead_of_their_age(void **state)
+{
+    (void)state;
+    answer(one_key, 3600);
+    assert_int_equal(run_for(47 * MINUTE_USEC, one_key, 3600), 0);
+    assert_int_equal(run_for(13 * MINUTE_USEC, one_key, 3600), 1);
+}
+
+static void an_age_is_believed_within_bounds(void **state)
+{
+    (void)state;
+    answer(one_key, 0); /* none, or no-store: five minutes */
+    assert_int_equal(run_for(HOUR_USEC, one_key, 1), 12);
+    assert_int_equal(run_for(5 * MINUTE_USEC, one_key, UINT32_MAX), 1);
+    assert_int_equal(run_for(19 * HOUR_USEC, one_key, UINT32_MAX), 0);
+    assert_int_equal(run_for(5 * HOUR_USEC, one_key, UINT32_MAX), 1);
+}
+
+static void a_bad_answer_does_not_evict_good_keys(void **state)
+{
+    static const char *const bad[] = {NULL, "", "{", "{\"keys\":[]}", "{\"keys\":[{}]}", "<html>"};
+
+    (void)state;
+    answer(both_keys, 300);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(run_for(5 * MINUTE_USEC, bad[i], 300) > 0, true);
+        assert_int_equal(issuer->jwks.n, 2);
+        assert_true(issuer->error[0]);
+    }
+    /* the next good one does */
+    run_for(5 * MINUTE_USEC, one_key, 300);
+    assert_int_equal(issuer->jwks.n, 1);
+    assert_false(issuer->error[0]);
+}
+
+static void keys_are_not_used_for_more_than_a_day_without_a_good_answer(void **state)
+{
+    (void)state;
+    answer(one_key, 3600);
+    run_for(24 * HOUR_USEC - SECOND_USEC, NULL, 0);
+    assert_int_equal(issuer->jwks.n, 1);
+    run_for(2 * SECOND_USEC, NULL, 0);
+    assert_int_equal(issuer->jwks.n, 0);
+    /* it is asked all the time, and used again at once */
+    run_for(MINUTE_USEC, one_key, 3600);
+    assert_int_equal(issuer->jwks.n, 1);
+    run_for(23 * HOUR_USEC, NULL, 0);
+    assert_int_equal(issuer->jwks.n, 1);
+}
+
+static void kept_keys_are_used_until_their_day_is_over(void **state)
+{
+    (void)state;
+    issuer_take_kept(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
+    assert_int_equal(issuer->jwks.n, 1);
+    answer(NULL, 0);
+    run_for(HOUR_USEC - SECOND_USEC, NULL, 0);
+    assert_int_equal(issuer->jwks.n, 1);
+    run_for(2 * SECOND_USEC, NULL, 0);
+    assert_int_equal(issuer->jwks.n, 0);
+    run_for(MINUTE_USEC, both_keys, 3600);
+    /* newer ones are not replaced by kept ones */
+    issuer_take_kept(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
+    assert_int_equal(issuer->jwks.n, 2);
+    run_for(2 * HOUR_USEC, NULL, 0);
+    assert_int_equal(issuer->jwks.n, 2);
+}
+
+static unsigned n_kept;
+
+static void count_kept(void *data, const struct issuer *of, const void *text, size_t len)
+{
+    (void)data;
+    assert_ptr_equal(of, issuer);
+    assert_memory_equal(text, one_key, len);
+    n_kept++;
+}
+
+static void good_answers_are_kept(void **state)
+{
+    (void)state;
+    n_kept = 0;
+    keeper.on_keys = count_kept;
+    answer(one_key, 300);
+    assert_int_equal(n_kept, 1);
+    run_for(5 * MINUTE_USEC, "{\"keys\":[]}", 300);
+    assert_int_equal(n_kept, 1);
+}
+
+static void one_who_makes_keys_up_causes_a_fetch_in_thirty_seconds(void **state)
+{
+    uint64_t caused = 0;
+    unsigned before;
+
+    (void)state;
+    answer(one_key, 3600);
+    before = n_fetches;
+    for (unsigned second = 0; second < 300; second++) {
+        ask(&caused);
+        ask(&caused);
+        now_usec += SECOND_USEC;
+    }
+    assert_in_range(n_fetches - before, 9, 10);
+}
+
+/* Each of the two slots is one who has caused nothing yet finds. */
+static void a_genuine_new_key_is_fetched_all_the_same(void **state)
+{
+    uint64_t suspect = 0, genuine = 0, other = 0;
+
+    (void)state;
+    answer(one_key, 3600);
+    assert_int_equal(ask(&suspect), KEYS_UNDER_WAY);
+    now_usec += SECOND_USEC;
+    assert_int_equal(ask(&suspect), KEYS_TOO_SOON);
+    assert_int_equal(ask(&genuine), KEYS_UNDER_WAY);
+    /* the reserve is limited as well */
+    assert_int_equal(ask(&other), KEYS_TOO_SOON);
+    now_usec += 29 * SECOND_USEC;
+    assert_int_equal(ask(&suspect), KEYS_UNDER_WAY);
+    assert_int_equal(ask(&suspect), KEYS_TOO_SOON);
+    now_usec += SECOND_USEC;
+    assert_int_equal(ask(&other), KEYS_UNDER_WAY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(keys_are_fetched_ahead_of_their_age, begin, end),
+        cmocka_unit_test_setup_teardown(an_age_is_believed_within_bounds, begin, end),
+        cmocka_unit_test_setup_teardown(a_bad_answer_does_not_evict_good_keys, begin, end),
+        cmocka_unit_test_setup_teardown(keys_are_not_used_for_more_than_a_day_without_a_good_answer,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(kept_keys_are_used_until_their_day_is_over, begin, end),
+        cmocka_unit_test_setup_teardown(good_answers_are_kept, begin, end),
+        cmocka_unit_test_setup_teardown(one_who_makes_keys_up_causes_a_fetch_in_thirty_seconds,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_genuine_new_key_is_fetched_all_the_same, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
