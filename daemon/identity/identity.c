@@ -288,34 +288,54 @@ enum podlogin_status identity_attest(const struct identity *identity, const stru
     return PODLOGIN_PEER_MISMATCH;
 }
 
-/* What can be told without the issuer's keys, so that nobody burns those, or time, on the rest. */
-static enum podlogin_status judge_claims(struct identities *identities, struct identity *identity,
-                                         const struct presentation *presentation,
-                                         const char **ret_reason)
+static enum podlogin_status check_issuer(const struct identities *identities,
+                                         const struct identity *identity,
+                                         const struct presentation *presentation)
 {
     const struct service *service = presentation->service;
-    enum podlogin_status status;
 
-    *ret_reason = NULL;
-    if (!identity->issuer || (service && identity->issuer != identities->issuers[service->issuer]))
-        return PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
-    if (service && !claims_have_audience(&identity->claims, service->audience))
-        return PODLOGIN_TOKEN_WRONG_AUDIENCE;
-    /* whoever it is sent to could use it with the others: the API server, AWS */
-    *ret_reason = "it names further audiences; project one for this service alone";
-    if (service && identity->claims.n_audiences != 1)
-        return PODLOGIN_TOKEN_WRONG_AUDIENCE;
-    *ret_reason = NULL;
-    status = presentation->is_our_own
-                 ? PODLOGIN_OK
-                 : node_judge(&identities->node, &identity->claims, ret_reason);
-    if (status == PODLOGIN_OK && presentation->peer &&
-        identities->attestation == ATTESTATION_ENFORCE)
-        status = identity_attest(identity, presentation->peer, ret_reason);
-    return status;
+    return identity->issuer &&
+                   (!service || identity->issuer == identities->issuers[service->issuer])
+               ? PODLOGIN_OK
+               : PODLOGIN_TOKEN_UNTRUSTED_ISSUER;
 }
 
-static enum podlogin_status judge_time(struct identities *identities, struct identity *identity,
+static enum podlogin_status check_audience(const struct identity *identity,
+                                           const struct presentation *presentation,
+                                           const char **ret_reason)
+{
+    const struct service *service = presentation->service;
+
+    if (!service)
+        return PODLOGIN_OK;
+    if (!claims_have_audience(&identity->claims, service->audience))
+        return PODLOGIN_TOKEN_WRONG_AUDIENCE;
+    if (identity->claims.n_audiences == 1)
+        return PODLOGIN_OK;
+    /* whoever it is sent to could use it with the others: the API server, AWS */
+    *ret_reason = "it names further audiences; project one for this service alone";
+    return PODLOGIN_TOKEN_WRONG_AUDIENCE;
+}
+
+/* 1: the daemon's own token, which tells what node this is, cannot be verified without newer keys
+ */
+static int check_node(struct identities *identities, const struct identity *identity,
+                      const struct presentation *presentation, enum podlogin_status *ret_status,
+                      const char **ret_reason)
+{
+    *ret_status = PODLOGIN_OK;
+    if (presentation->is_our_own)
+        return 0;
+    if (node_is_unknown(&identities->node)) {
+        *ret_status = node_learn(identities, presentation->now, ret_reason);
+        if (*ret_status != PODLOGIN_OK)
+            return presentation->may_wait && !identity->issuer->jwks.n;
+    }
+    *ret_status = node_judge(&identities->node, &identity->claims, ret_reason);
+    return 0;
+}
+
+static enum podlogin_status check_time(struct identities *identities, struct identity *identity,
                                        struct now now, const char **ret_reason)
 {
     enum podlogin_status status;
@@ -329,32 +349,53 @@ static enum podlogin_status judge_time(struct identities *identities, struct ide
     return status;
 }
 
+int identity_check(struct identities *identities, struct identity *identity,
+                   const struct presentation *presentation, enum identity_check check,
+                   enum podlogin_status *ret_status, const char **ret_reason)
+{
+    *ret_reason = NULL;
+    *ret_status = PODLOGIN_OK;
+    if (identity->generation != identities->generation)
+        identity->issuer = issuer_find(identities, identity->claims.issuer);
+    identity->generation = identities->generation;
+    switch (check) {
+    case CHECK_ISSUER:
+        *ret_status = check_issuer(identities, identity, presentation);
+        return 0;
+    case CHECK_AUDIENCE:
+        *ret_status = check_audience(identity, presentation, ret_reason);
+        return 0;
+    case CHECK_NODE:
+        return check_node(identities, identity, presentation, ret_status, ret_reason);
+    case CHECK_POD:
+        if (presentation->peer && identities->attestation == ATTESTATION_ENFORCE)
+            *ret_status = identity_attest(identity, presentation->peer, ret_reason);
+        return 0;
+    case CHECK_SIGNATURE:
+        return identity->key && !identity->key->is_withdrawn
+                   ? 0
+                   : verify(identities, identity, presentation->may_wait, ret_status, ret_reason);
+    case CHECK_TIME:
+        *ret_status = check_time(identities, identity, presentation->now, ret_reason);
+        return 0;
+    case CHECKS:
+        break;
+    }
+    *ret_status = PODLOGIN_INTERNAL;
+    return 0;
+}
+
 int identity_judge(struct identities *identities, struct identity *identity,
                    const struct presentation *presentation, enum podlogin_status *ret_status,
                    const char **ret_reason)
 {
-    if (identity->generation != identities->generation)
-        identity->issuer = issuer_find(identities, identity->claims.issuer);
-    identity->generation = identities->generation;
-    *ret_status = judge_claims(identities, identity, presentation, ret_reason);
-    if (*ret_status != PODLOGIN_OK)
-        return 0;
-    if (!identity->key || identity->key->is_withdrawn) {
-        int r = verify(identities, identity, presentation->may_wait, ret_status, ret_reason);
+    int r = 0;
 
-        if (r != 0 || *ret_status != PODLOGIN_OK)
-            return r;
-    }
-    /* the keys that are there now may tell by the daemon's own token what node this is */
-    if (!presentation->is_our_own && node_is_unknown(&identities->node)) {
-        *ret_status = node_learn(identities, presentation->now, ret_reason);
-        if (*ret_status == PODLOGIN_OK)
-            *ret_status = node_judge(&identities->node, &identity->claims, ret_reason);
-        if (*ret_status != PODLOGIN_OK)
-            return 0;
-    }
-    *ret_status = judge_time(identities, identity, presentation->now, ret_reason);
-    return 0;
+    *ret_status = PODLOGIN_OK;
+    for (enum identity_check check = 0; check < CHECKS && r == 0 && *ret_status == PODLOGIN_OK;
+         check++)
+        r = identity_check(identities, identity, presentation, check, ret_status, ret_reason);
+    return r;
 }
 
 struct identity *identity_ref(struct identity *identity)

@@ -87,8 +87,24 @@ struct presentation {
     bool is_our_own; /* the daemon's, which says what node this is */
 };
 
+/* In the order in which they are made: first what costs no keys and no time. */
+enum identity_check {
+    CHECK_ISSUER,
+    CHECK_AUDIENCE,
+    CHECK_NODE,
+    CHECK_POD,
+    CHECK_SIGNATURE,
+    CHECK_TIME, /* last, so that a token that is forged as well as expired is called forged */
+    CHECKS,
+};
+
+/* One of them. The others' results are no condition, but that there is an issuer. */
+int identity_check(struct identities *identities, struct identity *identity,
+                   const struct presentation *presentation, enum identity_check check,
+                   enum podlogin_status *ret_status, const char **ret_reason);
+
 /*
- * Judges the identity: issuer, audience, node, pod, signature, time, in this order.
+ * All of them, until one fails.
  *
  * Returns 1 if it @may_wait and the issuer's keys at hand do not have the token's: the caller then
  * goes to issuer_wait_for_keys(), and asks again without @may_wait. Else 0, with *ret_status

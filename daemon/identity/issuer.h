@@ -14,8 +14,9 @@
 #include "list.h"
 #include "loop.h"
 
-#define KEYS_USABLE_S 86400 /* after the latest fetch that went well, whatever has happened since  \
-                             */
+#define KEYS_USABLE_S                                                                              \
+    86400 /* after the latest fetch that went well, whatever has happened since                    \
+           */
 
 struct issuer;
 

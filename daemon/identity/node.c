@@ -72,6 +72,8 @@ static const char *learn(struct identities *identities, struct now now)
     status = identities_find(identities, jwt->bytes, jwt->len, &own, &reason);
     if (status == PODLOGIN_OK)
         identity_judge(identities, own, &presentation, &status, &reason);
+    if (status == PODLOGIN_ISSUER_UNAVAILABLE)
+        identities->node.tried_usec = 0; /* the keys may come at any time */
     if (status != PODLOGIN_OK)
         return reason ? reason : status_info(status)->sentence;
     if (!own->claims.node_uid || strlen(own->claims.node_uid) > NODE_UID_MAX)

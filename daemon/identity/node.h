@@ -30,11 +30,14 @@ void node_init(struct own_node *node, const struct config *config);
 /* Whether node_learn() is still to succeed. */
 bool node_is_unknown(const struct own_node *node);
 
-/* Reads and verifies the daemon's own token. PODLOGIN_OK, or PODLOGIN_INTERNAL with a reason. */
+/*
+ * Reads and verifies the daemon's own token, once a second at most. PODLOGIN_OK, or
+ * PODLOGIN_INTERNAL with a reason.
+ */
 enum podlogin_status node_learn(struct identities *identities, struct now now,
                                 const char **ret_reason);
 
-/* PODLOGIN_OK, also while it is unknown what node this is, or PODLOGIN_TOKEN_WRONG_NODE. */
+/* PODLOGIN_OK, also where no node is to be told, or PODLOGIN_TOKEN_WRONG_NODE. */
 enum podlogin_status node_judge(const struct own_node *node, const struct claims *claims,
                                 const char **ret_reason);
 
