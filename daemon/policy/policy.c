@@ -97,14 +97,19 @@ static bool value_matches(const struct wildcard *pattern, const json_t *value)
     }
 }
 
+const json_t *rule_claim(const struct rule *rule, const json_t *claims)
+{
+    for (size_t i = 0; i < rule->n_path && claims; i++)
+        claims = json_object_get(claims, rule->path[i]);
+    return claims;
+}
+
 bool rule_matches(const struct rule *rule, const json_t *claims)
 {
-    const json_t *value = claims;
+    const json_t *value = rule_claim(rule, claims);
     json_t *element;
     size_t i;
 
-    for (i = 0; i < rule->n_path && value; i++)
-        value = json_object_get(value, rule->path[i]);
     if (!value)
         return false;
     if (!json_is_array(value))

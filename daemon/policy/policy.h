@@ -48,6 +48,9 @@ enum verdict {
 int rule_init(struct rule *rule, const char *path, const char *pattern, const char **ret_error);
 void rule_done(struct rule *rule);
 
+/* The claim that the rule looks at; NULL: it is not there. */
+const json_t *rule_claim(const struct rule *rule, const json_t *claims);
+
 /* Whether the claim is there and is, or as an array holds, a value that matches. */
 bool rule_matches(const struct rule *rule, const json_t *claims);
 

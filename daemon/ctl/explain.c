@@ -1,0 +1,396 @@
+/*
+ * podloginctl explain: every check of the daemon for one token and one service, in the daemon's
+ * order and by its code, going on where the daemon would have stopped; then what would be asked
+ * upstream. Nothing is asked there.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+#include "identity.h"
+#include "link.h"
+
+#define NAME           "explain"
+#define KEYS_WAIT_USEC (12 * SECOND_USEC)
+
+struct options {
+    const char *config;
+    const char *exchanger;
+    const char *service;
+    const char *token_file; /* NULL: standard input */
+    bool is_json;
+};
+
+/* Lines as they come: {"check":, "result":, "detail":}; the first refusal decides. */
+struct report {
+    json_t *lines;
+    enum podlogin_status verdict;
+};
+
+static void print_help(void)
+{
+    printf("podloginctl explain --service NAME [OPTIONS]\n\n"
+           "Walks through every check of the daemon for a service-account token and a service.\n\n"
+           "  --service NAME      the service\n"
+           "  --token-file FILE   the token; else it comes on standard input\n"
+           "  --config DIR        podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY ")\n"
+           "  --exchanger PATH    fetches the issuer's keys (" PODLOGIN_EXCHANGER ")\n"
+           "  --json              a JSON object\n");
+}
+
+/* 1: go on; else the exit code, negated */
+static int read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option table[] = {
+        {"service", required_argument, NULL, 's'},
+        {"token-file", required_argument, NULL, 't'},
+        {"config", required_argument, NULL, 'c'},
+        {"exchanger", required_argument, NULL, 'e'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            options->service = optarg;
+            break;
+        case 't':
+            options->token_file = optarg;
+            break;
+        case 'c':
+            options->config = optarg;
+            break;
+        case 'e':
+            options->exchanger = optarg;
+            break;
+        case 'j':
+            options->is_json = true;
+            break;
+        case 'h':
+            print_help();
+            return -EXIT_CODE_OK;
+        default:
+            return -EXIT_CODE_USAGE;
+        }
+    }
+    if (optind < argc) /* which is not shown: it may be the token */
+        return -ctl_fail(EXIT_CODE_USAGE, NAME, "no argument is taken; see --help");
+    if (!options->service)
+        return -ctl_fail(EXIT_CODE_USAGE, NAME, "--service NAME is missing");
+    return 1;
+}
+
+__attribute__((format(printf, 4, 5))) static void add(struct report *report, const char *check,
+                                                      const char *result, const char *format, ...)
+{
+    CLEANUP(freep)
+    char *detail = NULL;
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vasprintf(&detail, format, args);
+    va_end(args);
+    if (len >= 0)
+        json_array_append_new(report->lines, json_pack("{s:s, s:s, s:s+}", "check", check, "result",
+                                                       result, "detail", detail, ""));
+}
+
+static void add_verdict(struct report *report, const char *check, enum podlogin_status status,
+                        const char *reason, const char *detail)
+{
+    if (status == PODLOGIN_OK) {
+        add(report, check, "ok", "%s", detail);
+        return;
+    }
+    add(report, check, status_info(status)->name, "%s%s%s", detail, reason ? "; " : "",
+        reason ? reason : "");
+    if (report->verdict == PODLOGIN_OK)
+        report->verdict = status;
+}
+
+static const char *time_text(int64_t time_s, char text[32])
+{
+    const time_t time = time_s;
+    struct tm tm;
+
+    if (!gmtime_r(&time, &tm) || !strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        strcpy(text, "?");
+    return text;
+}
+
+static void describe(const struct config *config, const struct identities *identities,
+                     const struct identity *identity, enum identity_check check, char *detail,
+                     size_t size)
+{
+    const struct claims *claims = &identity->claims;
+    char issued[32], expires[32];
+
+    *detail = '\0';
+    switch (check) {
+    case CHECK_ISSUER:
+        snprintf(detail, size, "%s", claims->issuer);
+        break;
+    case CHECK_AUDIENCE:
+        for (size_t i = 0; i < claims->n_audiences; i++)
+            snprintf(detail + strlen(detail), size - strlen(detail), "%s%s", i ? ", " : "",
+                     claims->audiences[i]);
+        break;
+    case CHECK_NODE:
+        snprintf(detail, size, "%s", claims->node_uid ? claims->node_uid : "none");
+        if (!identities->node.uid[0] && !identities->node.token_file)
+            snprintf(detail + strlen(detail), size - strlen(detail),
+                     "; any, as neither NodeTokenFile= nor NodeUID= is set");
+        break;
+    case CHECK_POD:
+        if (config->attestation == ATTESTATION_OFF)
+            snprintf(detail, size, "not asked of the kernel: PeerAttestation=off");
+        else
+            snprintf(detail, size, "asked when it connects: the caller has to run in pod %s (%s)",
+                     claims->pod ? claims->pod : "none",
+                     claims->pod_uid ? claims->pod_uid : "none");
+        break;
+    case CHECK_SIGNATURE:
+        snprintf(detail, size, "%zu keys are known of the issuer",
+                 identity->issuer ? identity->issuer->jwks.n : 0);
+        break;
+    case CHECK_TIME:
+    case CHECKS:
+        snprintf(detail, size, "issued %s, expires %s", time_text(claims->issued_at_s, issued),
+                 time_text(claims->expires_at_s, expires));
+        break;
+    }
+}
+
+static void explain_identity(struct report *report, const struct config *config,
+                             const struct service *service, struct identities *identities,
+                             struct identity *identity)
+{
+    static const char *const names[CHECKS] = {"issuer", "audience",  "node",
+                                              "pod",    "signature", "time"};
+    const struct presentation presentation = {.service = service, .now = clock_now()};
+
+    for (enum identity_check check = 0; check < CHECKS; check++) {
+        enum podlogin_status status;
+        const char *reason;
+        char detail[2048];
+
+        describe(config, identities, identity, check, detail, sizeof(detail));
+        if (!identity->issuer && check > CHECK_ISSUER && check != CHECK_TIME) {
+            add(report, names[check], "-", "cannot be told without the issuer");
+            continue;
+        }
+        identity_check(identities, identity, &presentation, check, &status, &reason);
+        if (check == CHECK_AUDIENCE && service && status != PODLOGIN_OK)
+            snprintf(detail + strlen(detail), sizeof(detail) - strlen(detail), ", not %s alone",
+                     service->audience);
+        add_verdict(report, names[check], status, reason, detail);
+    }
+}
+
+/* `"kubernetes.io".namespace` */
+static void path_text(const struct rule *rule, char *text, size_t size)
+{
+    *text = '\0';
+    for (size_t i = 0; i < rule->n_path; i++) {
+        const char *quote = strchr(rule->path[i], '.') ? "\"" : "";
+
+        snprintf(text + strlen(text), size - strlen(text), "%s%s%s%s", i ? "." : "", quote,
+                 rule->path[i], quote);
+    }
+}
+
+static void explain_rules(struct report *report, const struct service *service,
+                          const json_t *payload)
+{
+    const struct rule_section *decisive;
+    enum verdict verdict = policy_judge(&service->policy, payload, &decisive);
+
+    for (size_t i = 0; i < service->policy.n_sections; i++) {
+        const struct rule_section *section = &service->policy.sections[i];
+
+        for (size_t j = 0; j < section->n_rules; j++) {
+            const struct rule *rule = &section->rules[j];
+            CLEANUP(freep)
+            char *value = json_dumps(rule_claim(rule, payload), JSON_ENCODE_ANY | JSON_COMPACT);
+            char path[1024];
+
+            path_text(rule, path, sizeof(path));
+            add(report, "rule", rule_matches(rule, payload) ? "matches" : "differs",
+                "[%s \"%s\"] %s=%s; the claim is %s", section->is_deny ? "Deny" : "Allow",
+                section->name, path, rule->pattern.text, value ? value : "not there");
+        }
+    }
+    if (verdict == VERDICT_DENY)
+        add_verdict(report, "rules", PODLOGIN_POLICY_DENIED, decisive->name, "a [Deny] matches");
+    else
+        add_verdict(report, "rules",
+                    verdict == VERDICT_ALLOW ? PODLOGIN_OK : PODLOGIN_POLICY_DENIED, NULL,
+                    verdict == VERDICT_ALLOW ? decisive->name : "no [Allow] matches");
+}
+
+static void explain_upstream(struct report *report, const struct service *service)
+{
+    static const char placeholder[] = "REDACTED";
+    const struct provider_values values = service_values(service);
+    CLEANUP(secret_freep)
+    struct secret *jwt = secret_new(placeholder, strlen(placeholder));
+    struct provider_request request = {0};
+    CLEANUP(freep)
+    char *body = NULL;
+    char *rest = NULL;
+
+    if (!jwt || service->provider->request(&values, jwt, &request) < 0)
+        return;
+    add(report, "upstream", "-", "POST %s", request.url);
+    body = strndup((char *)request.body->bytes, request.body->len);
+    for (char *field = body ? strtok_r(body, "&", &rest) : NULL; field;
+         field = strtok_r(NULL, "&", &rest))
+        add(report, "upstream", "-", "%s", field);
+    provider_request_done(&request);
+}
+
+static void explain_token(struct report *report, const struct config *config,
+                          const struct service *service, struct identities *identities,
+                          struct identity *identity)
+{
+    const struct claims *claims = &identity->claims;
+
+    add(report, "form", "ok", "%s in %s%s%s", claims->serviceaccount, claims->namespace,
+        claims->pod ? ", pod " : "", claims->pod ? claims->pod : "");
+    explain_identity(report, config, service, identities, identity);
+    if (service) {
+        explain_rules(report, service, identity->payload);
+        explain_upstream(report, service);
+    }
+}
+
+static int print_report(const struct report *report, bool is_json)
+{
+    const struct status_info *info = status_info(report->verdict);
+    CLEANUP(freep)
+    char *json = NULL;
+    json_t *line;
+    size_t i;
+
+    if (is_json) {
+        CLEANUP(json_decrefp)
+        json_t *whole = json_pack("{s:s, s:O}", "verdict", info->name, "checks", report->lines);
+
+        json = json_dumps(whole, JSON_INDENT(2));
+        if (!json || puts(json) == EOF)
+            return EXIT_CODE_FAULT;
+        return info->exit_code;
+    }
+    json_array_foreach(report->lines, i, line)
+        printf("%-10s %-24s %s\n", json_member_string(line, "check"),
+               json_member_string(line, "result"), json_member_string(line, "detail"));
+    printf("%-10s %-24s %s\n", "verdict", info->name,
+           report->verdict == PODLOGIN_OK ? "it would be served" : info->sentence);
+    return info->exit_code;
+}
+
+struct wait {
+    struct key_waiter waiter;
+    struct timer timer;
+    struct loop *loop;
+};
+
+static void on_keys(struct key_waiter *waiter)
+{
+    loop_stop(container_of(waiter, struct wait, waiter)->loop);
+}
+
+static void on_timeout(struct timer *timer)
+{
+    loop_stop(container_of(timer, struct wait, timer)->loop);
+}
+
+/* The fetch that began with the issuer. */
+static void wait_for_keys(struct loop *loop, struct issuer *issuer)
+{
+    struct wait wait = {.loop = loop, .waiter.on_keys = on_keys};
+    uint64_t caused_usec = 0;
+
+    if (issuer->jwks.n ||
+        issuer_wait_for_keys(issuer, &wait.waiter, &caused_usec) != KEYS_UNDER_WAY)
+        return;
+    loop_timer(loop, &wait.timer, KEYS_WAIT_USEC, on_timeout);
+    loop_run(loop);
+    key_waiter_leave(&wait.waiter);
+    timer_unset(&wait.timer);
+}
+
+static int explain(const struct options *options, const struct config *config, struct loop *loop,
+                   struct link *link, const struct secret *token)
+{
+    struct report report = {.lines = json_array()};
+    const struct service *service =
+        config_service(config, options->service, strlen(options->service));
+    struct identities identities;
+    CLEANUP(identity_unrefp)
+    struct identity *identity = NULL;
+    enum podlogin_status status;
+    const char *reason;
+    int r;
+
+    if (identities_init(&identities, config, loop, link) < 0)
+        return ctl_fail(EXIT_CODE_CONFIG, NAME, "an issuer's keys cannot be set up");
+    add_verdict(&report, "service", service ? PODLOGIN_OK : PODLOGIN_UNKNOWN_SERVICE, NULL,
+                options->service);
+    status = identities_find(&identities, token->bytes, token->len, &identity, &reason);
+    if (status == PODLOGIN_OK) {
+        for (size_t i = 0; i < identities.n_issuers; i++)
+            if (strcmp(identities.issuers[i]->config->url, identity->claims.issuer) == 0)
+                wait_for_keys(loop, identities.issuers[i]);
+        explain_token(&report, config, service, &identities, identity);
+    } else {
+        add_verdict(&report, "form", status, NULL, reason ? reason : "");
+    }
+    r = print_report(&report, options->is_json);
+    json_decref(report.lines);
+    identity = identity_unref(identity);
+    identities_done(&identities);
+    return r;
+}
+
+int ctl_explain(int argc, char **argv)
+{
+    struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
+    char error[INI_ERROR_MAX];
+    struct config *config = NULL;
+    struct loop loop;
+    struct link *link = NULL;
+    CLEANUP(secret_freep)
+    struct secret *token = NULL;
+    int r = read_options(argc, argv, &options);
+
+    if (r <= 0)
+        return -r;
+    r = ctl_harden(NAME);
+    if (r != EXIT_CODE_OK)
+        return r;
+    if (config_load(options.config, &config, error) < 0)
+        return ctl_fail(EXIT_CODE_CONFIG, NAME, "%s", error);
+    token = ctl_token(NAME, options.token_file);
+    r = token ? loop_init(&loop) : EXIT_CODE_CONFIG;
+    if (r == 0) {
+        if (link_new(&loop, options.exchanger, &link) < 0)
+            r = ctl_fail(EXIT_CODE_FAULT, NAME, "the exchanger %s cannot be started",
+                         options.exchanger);
+        else
+            r = explain(&options, config, &loop, link, token);
+        link_free(link);
+        loop_done(&loop);
+    }
+    config_free(config);
+    return r < 0 ? ctl_fail(EXIT_CODE_FAULT, NAME, "%s", strerror(-r)) : r;
+}
