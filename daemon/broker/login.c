@@ -12,6 +12,8 @@
 #define REFRESH_FROM       70          /* % of the lifetime; docs/decisions/0008 */
 #define REFRESH_TO         80
 
+static void on_review(struct review_waiter *waiter);
+
 struct login *login_new(struct broker *broker, const struct digest *key)
 {
     CLEANUP(freep)
@@ -23,6 +25,8 @@ struct login *login_new(struct broker *broker, const struct digest *key)
     login->node.key = *key;
     list_init(&login->waiters);
     list_init(&login->unkept);
+    list_init(&login->review.node);
+    login->review.on_review = on_review;
     if (digest_map_add(&broker->logins, &login->node) < 0)
         return NULL;
     list_append(&broker->by_age, &login->age);
@@ -39,6 +43,7 @@ void login_free(struct login *login)
     list_remove(&login->age);
     list_remove(&login->unkept);
     timer_unset(&login->refresh);
+    review_leave(&login->review);
     identity_unref(login->newest);
     token_done(&login->token);
     free(login);
@@ -108,8 +113,24 @@ void login_retry_later(struct login *login, uint64_t delay_usec)
 
 static void drop_newest(struct login *login)
 {
+    review_leave(&login->review);
     identity_unref(login->newest);
     login->newest = NULL;
+}
+
+/* The one who would be exchanged may be gone by now; then the next one who asks brings a JWT. */
+static void wait_for_review(struct login *login)
+{
+    enum podlogin_status status;
+    const char *detail;
+
+    if (!list_is_empty(&login->review.node) ||
+        review_wait(login->newest, &login->review, &status, &detail))
+        return;
+    if (status == PODLOGIN_TOKEN_REVOKED)
+        drop_newest(login);
+    else
+        login_retry_later(login, 0);
 }
 
 static void refresh(struct login *login)
@@ -128,6 +149,10 @@ static void refresh(struct login *login)
         drop_newest(login);
         return;
     }
+    if (review_is_needed(login->newest, true, now.boot_usec)) {
+        wait_for_review(login);
+        return;
+    }
     login->is_due = false;
     upstream = upstream_find(&broker->upstreams, login->service);
     /* those who wait for a token go first; this one can try again */
@@ -135,6 +160,11 @@ static void refresh(struct login *login)
         login_retry_later(login, breaker_delay_usec(&upstream->breaker, now.boot_usec));
     else if (!flight_begin(login, login->newest, login->service, &failure))
         login_retry_later(login, failure.retry_after_ms * UINT64_C(1000));
+}
+
+static void on_review(struct review_waiter *waiter)
+{
+    refresh(container_of(waiter, struct login, review));
 }
 
 static void on_refresh(struct timer *timer)

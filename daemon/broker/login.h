@@ -22,6 +22,7 @@ struct login {
 
     /* for the refresh */
     struct timer refresh;
+    struct review_waiter review;
     struct identity *newest;       /* a reference: of those that came, the one that lives longest */
     const struct service *service; /* through which it was admitted */
     bool was_used;                 /* since the token came */

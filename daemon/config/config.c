@@ -9,6 +9,8 @@
 #include "file.h"
 #include "messages.h"
 
+#define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount" /* in every pod */
+
 DEFINE_CLEANUP(struct config *, config_free)
 
 /* Names travel in requests, logs and metrics, so they are plain. */
@@ -39,6 +41,13 @@ static int issuer_digest(struct issuer_config *issuer)
     return digest_of_strings(parts, sizeof(parts) / sizeof(parts[0]), &issuer->digest);
 }
 
+static int set_default(char **setting, const char *value)
+{
+    if (!*setting)
+        *setting = strdup(value);
+    return *setting ? 0 : -ENOMEM;
+}
+
 typedef int (*load_file)(struct config *config, const char *path, const char *name,
                          char *ret_error);
 
@@ -63,6 +72,10 @@ static int load_issuer(struct config *config, const char *path, const char *name
             r = -EINVAL;
         }
     }
+    if (r == 0 && (set_default(&issuer->review.api_server, "https://kubernetes.default.svc") < 0 ||
+                   set_default(&issuer->review.ca_file, ACCOUNT_DIRECTORY "/ca.crt") < 0 ||
+                   set_default(&issuer->review.token_file, ACCOUNT_DIRECTORY "/token") < 0))
+        r = -ENOMEM;
     return r < 0 ? r : issuer_digest(issuer);
 }
 
@@ -172,13 +185,6 @@ static int load_directory(struct config *config, const char *directory, const ch
     return r;
 }
 
-static int set_default(char **setting, const char *value)
-{
-    if (!*setting)
-        *setting = strdup(value);
-    return *setting ? 0 : -ENOMEM;
-}
-
 static const struct limits limits_default = {
     .connections = 8192,
     .connections_per_pod = 64,
@@ -225,6 +231,9 @@ static void issuer_config_done(struct issuer_config *issuer)
     free(issuer->keys_url);
     free(issuer->keys_file);
     free(issuer->ca_file);
+    free(issuer->review.api_server);
+    free(issuer->review.ca_file);
+    free(issuer->review.token_file);
 }
 
 static void service_done(struct service *service)

@@ -38,14 +38,29 @@ extern const char *const algorithm_names[ALGORITHMS];
 /* -EINVAL: none of them, "none" and HMAC included. */
 int algorithm_find(const char *name, enum algorithm *ret_algorithm);
 
+/* Whether the API server is asked if a token still counts. */
+struct review_config {
+    enum review_mode {
+        REVIEW_OFF,
+        REVIEW_MISS,     /* before an exchange */
+        REVIEW_INTERVAL, /* on hits too, when the latest answer is so old */
+    } mode;
+    uint64_t interval_s;
+    char *api_server;
+    char *ca_file;
+    char *token_file; /* the daemon's own, for the API server */
+};
+
 struct issuer_config {
-    char *name;           /* of the file */
-    char *url;            /* equal to "iss", byte by byte */
-    unsigned algorithms;  /* 1 << enum algorithm */
-    char *keys_url;       /* NULL: from the discovery document */
-    char *keys_file;      /* NULL: fetched */
-    char *ca_file;        /* NULL: the system's */
-    struct digest digest; /* of all but the name: whose keys these are, and what they count for */
+    char *name;          /* of the file */
+    char *url;           /* equal to "iss", byte by byte */
+    unsigned algorithms; /* 1 << enum algorithm */
+    char *keys_url;      /* NULL: from the discovery document */
+    char *keys_file;     /* NULL: fetched */
+    char *ca_file;       /* NULL: the system's */
+    struct review_config review;
+    struct digest digest; /* of all but the name and the review: whose keys these are, and what they
+                             count for */
 };
 
 enum share {

@@ -144,14 +144,20 @@ static const char *parse_log_level(const char *value, void *ret_member)
     return "error, warning, notice, info or debug";
 }
 
-/*
- * Settings that other values will exist for. What this build cannot do it does not accept: an
- * administrator who asks for a check must never be served without it.
- */
-static const char *parse_off(const char *value, void *ret_member)
+static const char *parse_review(const char *value, void *ret_member)
 {
-    (void)ret_member;
-    return strcmp(value, "off") == 0 ? NULL : "off: this version has no other";
+    static const char interval[] = "interval:";
+    struct review_config *review = ret_member;
+
+    review->mode = strcmp(value, "miss") == 0 ? REVIEW_MISS : REVIEW_OFF;
+    if (review->mode == REVIEW_MISS || strcmp(value, "off") == 0)
+        return NULL;
+    review->mode = REVIEW_INTERVAL;
+    return strncmp(value, interval, strlen(interval)) == 0 &&
+                   duration_parse(value + strlen(interval), &review->interval_s) == 0 &&
+                   review->interval_s >= 1 && review->interval_s <= 86400
+               ? NULL
+               : "off, miss, or interval: and a time span from 1s to 1d";
 }
 
 static const char *parse_attestation(const char *value, void *ret_member)
@@ -254,7 +260,10 @@ static const struct setting issuer_settings[] = {
     {"KeysURL", parse_url, offsetof(struct issuer_config, keys_url)},
     {"KeysFile", parse_path, offsetof(struct issuer_config, keys_file)},
     {"CAFile", parse_path, offsetof(struct issuer_config, ca_file)},
-    {"TokenReview", parse_off, 0},
+    {"TokenReview", parse_review, offsetof(struct issuer_config, review)},
+    {"APIServer", parse_url, offsetof(struct issuer_config, review.api_server)},
+    {"APIServerCAFile", parse_path, offsetof(struct issuer_config, review.ca_file)},
+    {"APIServerTokenFile", parse_path, offsetof(struct issuer_config, review.token_file)},
     {0},
 };
 

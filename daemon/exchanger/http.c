@@ -116,6 +116,33 @@ static int add_header(struct http_transfer *transfer, const char *line)
     return 0;
 }
 
+/* A token that could end the line would be one that adds headers. */
+static int add_own_headers(struct http_transfer *transfer, const struct http_request *request)
+{
+    const struct secret *token = request->authorization;
+    CLEANUP(secret_freep)
+    struct secret *line = NULL;
+    char type[128];
+    int len;
+
+    if (request->content_type) {
+        snprintf(type, sizeof(type), "Content-Type: %s", request->content_type);
+        if (add_header(transfer, type) < 0)
+            return -ENOMEM;
+    }
+    if (!token)
+        return 0;
+    for (size_t i = 0; i < token->len; i++)
+        if (token->bytes[i] <= 0x20 || token->bytes[i] >= 0x7f)
+            return -EINVAL;
+    line = secret_alloc(token->len + 32);
+    if (!line)
+        return -ENOMEM;
+    len = snprintf((char *)line->bytes, line->len, "Authorization: Bearer %.*s", (int)token->len,
+                   (const char *)token->bytes);
+    return len < (int)line->len ? add_header(transfer, (char *)line->bytes) : -EINVAL;
+}
+
 static void transfer_freep(struct http_transfer **transfer)
 {
     if (*transfer)
@@ -138,7 +165,8 @@ int http_start(CURLM *multi, struct http_request *request, http_done on_done, vo
     transfer->easy = curl_easy_init();
     snprintf(accept, sizeof(accept), "Accept: %s", request->accept);
     /* without the last, curl waits for "100 Continue" before a body of more than 1 MiB */
-    if (!transfer->easy || add_header(transfer, accept) < 0 || add_header(transfer, "Expect:") < 0)
+    if (!transfer->easy || add_header(transfer, accept) < 0 ||
+        add_header(transfer, "Expect:") < 0 || add_own_headers(transfer, request) < 0)
         return -ENOMEM;
     set_options(transfer, request);
     if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)

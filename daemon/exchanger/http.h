@@ -39,8 +39,10 @@ struct http_transfer {
 struct http_request {
     const char *url;
     const char *accept;
-    const char *ca_file; /* NULL: the system's */
-    struct secret *body; /* NULL: a GET; taken over in any case */
+    const char *ca_file;                /* NULL: the system's */
+    struct secret *body;                /* NULL: a GET; taken over in any case */
+    const char *content_type;           /* of the body; NULL: a form */
+    const struct secret *authorization; /* a bearer token; NULL: none */
 };
 
 /* One per process. 0 or -errno. */

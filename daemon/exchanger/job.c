@@ -15,6 +15,16 @@ static const struct wire_field keys_fields[] = {
     {3, WIRE_STRING, false, 4096, offsetof(struct job_keys, ca_file)},
 };
 
+static const struct wire_field review_fields[] = {
+    {1, WIRE_STRING, true, 512, offsetof(struct job_review, api_server)},
+    {2, WIRE_STRING, false, 4096, offsetof(struct job_review, ca_file)},
+    {3, WIRE_BYTES, true, PODLOGIN_JWT_MAX + 2, offsetof(struct job_review, own_token)},
+    {4, WIRE_BYTES, true, PODLOGIN_JWT_MAX, offsetof(struct job_review, subject_token)},
+    {5, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct job_review, audience)},
+    {6, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct job_review, username)},
+    {7, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct job_review, uid)},
+};
+
 static const struct wire_field result_fields[] = {
     {1, WIRE_U32, true, OUTCOMES - 1, offsetof(struct job_result, outcome)},
     {2, WIRE_STRING, false, 256, offsetof(struct job_result, detail)},
@@ -40,4 +50,5 @@ static const struct wire_field result_fields[] = {
 
 JOB_MESSAGE(JOB_EXCHANGE, exchange, exchange_fields);
 JOB_MESSAGE(JOB_KEYS, keys, keys_fields);
+JOB_MESSAGE(JOB_REVIEW, review, review_fields);
 JOB_MESSAGE(JOB_RESULT, result, result_fields);

@@ -17,6 +17,7 @@
 enum job_type {
     JOB_EXCHANGE = 1,
     JOB_KEYS = 2,
+    JOB_REVIEW = 3,
     JOB_RESULT = 0x81,
 };
 
@@ -35,7 +36,18 @@ struct job_keys {
     struct wire_bytes ca_file;
 };
 
-/* The answer to either. */
+/* Ask the API server whether a token still counts (TokenReview, authentication.k8s.io/v1). */
+struct job_review {
+    struct wire_bytes api_server; /* its URL */
+    struct wire_bytes ca_file;
+    struct wire_bytes own_token; /* with which it is asked */
+    struct wire_bytes subject_token;
+    struct wire_bytes audience;
+    struct wire_bytes username; /* that it must find in the token, and this uid */
+    struct wire_bytes uid;
+};
+
+/* The answer to each of them. */
 struct job_result {
     uint32_t outcome; /* enum outcome */
     struct wire_bytes detail;
@@ -51,6 +63,7 @@ struct job_result {
 
 extern const struct wire_message job_exchange;
 extern const struct wire_message job_keys;
+extern const struct wire_message job_review;
 extern const struct wire_message job_result;
 
 #endif

@@ -18,6 +18,7 @@ struct task {
     char *ca_file;
     const struct provider *provider; /* of an exchange */
     char *settings[PROVIDER_SETTINGS_MAX];
+    char *audience, *username, *uid; /* of a review */
     char *issuer; /* of a key fetch: set while its discovery document is on the way */
 };
 
@@ -27,6 +28,9 @@ static void task_free(struct task *task)
         free(task->settings[i]);
     free(task->ca_file);
     free(task->issuer);
+    free(task->audience);
+    free(task->username);
+    free(task->uid);
     free(task);
 }
 
@@ -279,11 +283,127 @@ static int begin_keys(struct worker *worker, uint16_t id, const struct job_keys 
     return r;
 }
 
+static bool array_holds(const json_t *array, const char *text)
+{
+    json_t *element;
+    size_t i;
+
+    json_array_foreach(array, i, element)
+    {
+        const char *value = json_string_value(element);
+
+        if (value && strcmp(value, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum outcome review_read(long http_status, const void *body, size_t len,
+                         const struct review_expected *expected, char *ret_detail, size_t size)
+{
+    CLEANUP(json_decrefp)
+    json_t *json = json_read_object(body, len);
+    const json_t *status = json_object_get(json, "status"), *user = json_object_get(status, "user");
+    const char *error = json_member_string(status, "error");
+    const char *username = json_member_string(user, "username");
+    const char *uid = json_member_string(user, "uid");
+
+    if (http_status == 401 || http_status == 403) {
+        snprintf(ret_detail, size, "the API server refuses the daemon's own token: HTTP %ld",
+                 http_status);
+        return OUTCOME_MISCONFIGURED;
+    }
+    snprintf(ret_detail, size, "TokenReview: HTTP %ld", http_status);
+    if (http_status != 200 && http_status != 201)
+        return OUTCOME_UNAVAILABLE;
+    snprintf(ret_detail, size, "the answer is not a TokenReview");
+    if (!json_is_object(status))
+        return OUTCOME_NONSENSE;
+    snprintf(ret_detail, size, "%s", error ? error : "not authenticated");
+    if (!json_is_true(json_object_get(status, "authenticated")))
+        return OUTCOME_REFUSED;
+    /* without any it would be for the API server: one that does not know audiences says so */
+    snprintf(ret_detail, size, "TokenReview finds another audience, or none");
+    if (!array_holds(json_object_get(status, "audiences"), expected->audience))
+        return OUTCOME_REFUSED;
+    snprintf(ret_detail, size, "TokenReview finds another account");
+    if (!username || strcmp(username, expected->username) != 0 || !uid ||
+        strcmp(uid, expected->uid) != 0)
+        return OUTCOME_REFUSED;
+    *ret_detail = '\0';
+    return OUTCOME_OK;
+}
+
+static void on_reviewed(struct http_transfer *transfer)
+{
+    CLEANUP(task_freep)
+    struct task *task = transfer->data;
+    const struct review_expected expected = {task->audience, task->username, task->uid};
+    struct job_result result = {0};
+    char detail[256];
+
+    if (!transfer->status) {
+        send_failure(task->id, transfer->outcome, transfer->detail);
+        return;
+    }
+    result.outcome = review_read(transfer->status, transfer->body, transfer->body_len, &expected,
+                                 detail, sizeof(detail));
+    if (result.outcome == OUTCOME_OK)
+        send_result(task->id, &result);
+    else
+        send_failure(task->id, result.outcome, detail);
+}
+
+static struct secret *review_body(const struct job_review *job)
+{
+    CLEANUP(json_decrefp)
+    json_t *json =
+        json_pack("{s:s, s:s, s:{s:s%, s:[s%]}}", "apiVersion", "authentication.k8s.io/v1", "kind",
+                  "TokenReview", "spec", "token", job->subject_token.at, job->subject_token.len,
+                  "audiences", job->audience.at, job->audience.len);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    struct secret *body = text ? secret_new(text, strlen(text)) : NULL;
+
+    wiping_free(text);
+    return body;
+}
+
+static int begin_review(struct worker *worker, uint16_t id, const struct job_review *job)
+{
+    CLEANUP(task_freep)
+    struct task *task = task_new(worker, id, job->ca_file);
+    CLEANUP(freep)
+    char *server = copy_bytes(job->api_server), *url = NULL;
+    CLEANUP(secret_freep)
+    struct secret *own = secret_new(job->own_token.at, job->own_token.len);
+    struct http_request http = {
+        .accept = "application/json", .content_type = "application/json", .authorization = own};
+    int r;
+
+    if (!task || !server || !own ||
+        asprintf(&url, "%.*s/apis/authentication.k8s.io/v1/tokenreviews", url_length(server),
+                 server) < 0)
+        return -ENOMEM;
+    task->audience = copy_bytes(job->audience);
+    task->username = copy_bytes(job->username);
+    task->uid = copy_bytes(job->uid);
+    http.url = url;
+    http.ca_file = task->ca_file;
+    http.body = task->audience && task->username && task->uid ? review_body(job) : NULL;
+    if (!http.body)
+        return -ENOMEM;
+    r = http_start(worker->multi, &http, on_reviewed, task);
+    if (r == 0)
+        (void)TAKE_PTR(task);
+    return r;
+}
+
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len)
 {
     struct wire_header header;
     struct job_exchange exchange;
     struct job_keys keys;
+    struct job_review review;
     int r = -EBADMSG;
 
     if (len < WIRE_HEADER_SIZE)
@@ -293,6 +413,8 @@ void worker_take(struct worker *worker, const uint8_t *frame, size_t len)
     len -= WIRE_HEADER_SIZE;
     if (header.type == JOB_EXCHANGE && wire_decode(&job_exchange, frame, len, &exchange) == 0)
         r = begin_exchange(worker, header.id, &exchange);
+    else if (header.type == JOB_REVIEW && wire_decode(&job_review, frame, len, &review) == 0)
+        r = begin_review(worker, header.id, &review);
     else if (header.type == JOB_KEYS && wire_decode(&job_keys, frame, len, &keys) == 0)
         r = begin_keys(worker, header.id, &keys);
     if (r < 0)

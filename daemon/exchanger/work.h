@@ -18,4 +18,18 @@ void worker_take(struct worker *worker, const uint8_t *frame, size_t len);
  */
 char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error);
 
+/* What a TokenReview has to find in the token. */
+struct review_expected {
+    const char *audience;
+    const char *username;
+    const char *uid;
+};
+
+/*
+ * Reads the API server's answer: OUTCOME_OK, OUTCOME_REFUSED (the token does not count any more),
+ * or why it is no answer; with a sentence in @ret_detail, but for the first.
+ */
+enum outcome review_read(long http_status, const void *body, size_t len,
+                         const struct review_expected *expected, char *ret_detail, size_t size);
+
 #endif

@@ -15,6 +15,7 @@
 #include "jws.h"
 #include "node.h"
 #include "peer.h"
+#include "review.h"
 #include "secret.h"
 
 #define IDENTITIES_MAX 10000 /* verified ones that are remembered */
@@ -35,6 +36,7 @@ struct identity {
     struct jwk *key;            /* that verified it; NULL: not yet */
     uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not verified yet */
 
+    struct review review;
     struct failures refusals; /* of upstreams, by cache key */
     uint64_t keyed_service;   /* the id of the service for which cache_key was computed */
     struct digest cache_key;

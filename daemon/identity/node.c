@@ -1,14 +1,13 @@
 #include "node.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "identity.h"
 #include "log.h"
-#include "messages.h"
 #include "status.h"
+#include "token_file.h"
 
 #define LEARN_EVERY_USEC SECOND_USEC
 
@@ -35,32 +34,12 @@ enum podlogin_status node_judge(const struct own_node *node, const struct claims
     return PODLOGIN_TOKEN_WRONG_NODE;
 }
 
-/* Without the newline that may end it. NULL with errno. */
-static struct secret *token_read(const char *path)
-{
-    CLEANUP(fd_closep)
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    CLEANUP(secret_freep)
-    struct secret *text = fd < 0 ? NULL : secret_alloc(PODLOGIN_JWT_MAX + 2);
-    struct secret *token;
-    ssize_t n = text ? read(fd, text->bytes, text->len) : -1;
-
-    if (n < 0)
-        return NULL;
-    if (n > 0 && text->bytes[n - 1] == '\n')
-        n--;
-    token = secret_new(text->bytes, (size_t)n);
-    if (!token)
-        errno = ENOMEM;
-    return token;
-}
-
 /* NULL, or what is wrong */
 static const char *learn(struct identities *identities, struct now now)
 {
     struct own_node *node = &identities->node;
     CLEANUP(secret_freep)
-    struct secret *jwt = token_read(node->token_file);
+    struct secret *jwt = token_file_read(node->token_file);
     CLEANUP(identity_unrefp)
     struct identity *own = NULL;
     const struct presentation presentation = {.now = now, .is_our_own = true};

@@ -9,6 +9,7 @@
 
 #define KEYS_RETRY_MS     30000
 #define DEADLINE_RETRY_MS 1000
+#define REVIEW_RETRY_MS   1000
 #define RELOAD_RETRY_MS   100
 #define STALE_BELOW       15 /* % of the lifetime left; a refresh begins at 30 to 20 */
 
@@ -16,6 +17,7 @@
 enum need {
     NEED_NOTHING, /* it is answered */
     NEED_KEYS,
+    NEED_REVIEW,
     NEED_EXCHANGE,
 };
 
@@ -151,6 +153,9 @@ static enum need try_answer(struct connection *connection, const struct ask *ask
 
     if (need != NEED_NOTHING || !is_admitted)
         return need;
+    if (review_is_needed(ask->identity, false, now.boot_usec))
+        return NEED_REVIEW;
+    review_ahead(ask->identity, now.boot_usec);
     if (ask->is_whoami) {
         answer_identity(connection, ask, now);
         return NEED_NOTHING;
@@ -158,7 +163,7 @@ static enum need try_answer(struct connection *connection, const struct ask *ask
     token =
         broker_find(connection->sessions->broker, ask->identity, ask->service, ask->min_ttl_s, now);
     if (!token)
-        return NEED_EXCHANGE;
+        return review_is_needed(ask->identity, true, now.boot_usec) ? NEED_REVIEW : NEED_EXCHANGE;
     wire_set_id(token->frame->bytes, ask->id);
     connection_send(connection, token->frame->bytes, token->frame->len);
     audit(connection, ask, PODLOGIN_OK, token, source_of_hit(token, now));
@@ -169,6 +174,7 @@ void request_free(struct request *request)
 {
     timer_unset(&request->deadline);
     key_waiter_leave(&request->key_waiter);
+    review_leave(&request->review_waiter);
     broker_leave(&request->broker_waiter);
     list_remove(&request->node);
     request->connection->n_requests--;
@@ -239,6 +245,19 @@ static bool wait_for_exchange(struct request *request)
     return false;
 }
 
+/* True: it waits for the API server's word; false: it is answered. */
+static bool wait_for_review(struct request *request)
+{
+    enum podlogin_status status;
+    const char *detail;
+
+    if (review_wait(request->ask.identity, &request->review_waiter, &status, &detail))
+        return true;
+    fail(request->connection, &request->ask, status, detail,
+         status_info(status)->is_retryable ? REVIEW_RETRY_MS : 0);
+    return false;
+}
+
 /* Waits for what the request lacks. True: it waits; false: it is answered. */
 static bool request_wait(struct request *request, enum need need)
 {
@@ -262,7 +281,9 @@ static bool request_wait(struct request *request, enum need need)
         request->ask.may_wait_for_keys = false;
         need = try_answer(connection, &request->ask);
     }
-    return need != NEED_NOTHING && wait_for_exchange(request);
+    if (need == NEED_REVIEW)
+        return wait_for_review(request);
+    return need == NEED_EXCHANGE && wait_for_exchange(request);
 }
 
 static void on_keys(struct key_waiter *waiter)
@@ -276,15 +297,26 @@ static void on_keys(struct key_waiter *waiter)
         request_end(request);
 }
 
+static void on_review(struct review_waiter *waiter)
+{
+    struct request *request = container_of(waiter, struct request, review_waiter);
+    enum need need = try_answer(request->connection, &request->ask);
+
+    /* a review that failed is not begun again: that it has, is the answer */
+    if (need == NEED_NOTHING || !request_wait(request, need))
+        request_end(request);
+}
+
 static void on_deadline(struct timer *timer)
 {
     struct request *request = container_of(timer, struct request, deadline);
-    bool waits_for_keys = !list_is_empty(&request->key_waiter.node);
+    bool waits_for_issuer =
+        !list_is_empty(&request->key_waiter.node) || !list_is_empty(&request->review_waiter.node);
     char detail[64];
 
     snprintf(detail, sizeof(detail), "no answer within %u ms", request->ask.timeout_ms);
     fail(request->connection, &request->ask,
-         waits_for_keys ? PODLOGIN_ISSUER_UNAVAILABLE : PODLOGIN_UPSTREAM_UNAVAILABLE, detail,
+         waits_for_issuer ? PODLOGIN_ISSUER_UNAVAILABLE : PODLOGIN_UPSTREAM_UNAVAILABLE, detail,
          DEADLINE_RETRY_MS);
     request_end(request);
 }
@@ -300,6 +332,8 @@ static struct request *request_new(struct connection *connection, const struct a
     identity_ref(ask->identity);
     list_init(&request->key_waiter.node);
     request->key_waiter.on_keys = on_keys;
+    list_init(&request->review_waiter.node);
+    request->review_waiter.on_review = on_review;
     list_init(&request->broker_waiter.node);
     request->broker_waiter.identity = ask->identity;
     request->broker_waiter.service = ask->service;

@@ -22,6 +22,7 @@ struct request {
     struct ask ask;
     struct timer deadline;
     struct key_waiter key_waiter;
+    struct review_waiter review_waiter;
     struct broker_waiter broker_waiter;
     bool is_miss; /* an exchange was begun for it, which its pod's account counts */
 };

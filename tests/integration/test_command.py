@@ -183,10 +183,10 @@ class Daemon(NodeCase):
                           result.stderr)
 
     def test_what_this_version_cannot_do_is_not_accepted(self):
-        self.node.issuer("eks", extra="TokenReview=miss")
+        self.node.issuer("eks", extra="TokenReview=always")
         result = self.run_daemon("--config", self.node.etc, "--check-config")
         self.assertEqual(result.returncode, 78)
-        self.assertIn("eks.conf:4: TokenReview=miss", result.stderr)
+        self.assertIn("eks.conf:4: TokenReview=always", result.stderr)
 
     def test_usage(self):
         self.assertEqual(self.run_daemon("--nonesuch").returncode, 64)

@@ -302,12 +302,29 @@ static char *on_last_exchange(struct call *call)
     return answer(call, last);
 }
 
+static char *on_revoke(struct call *call)
+{
+    const char *uid = NULL;
+    json_error_t error;
+
+    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s?s}", "uid", &uid) < 0)
+        return must_copy(error.text);
+    pthread_mutex_lock(&call->standin->lock);
+    if (uid)
+        must_json(json_object_set_new(call->standin->issuer.revoked, uid, json_true()));
+    else
+        json_object_clear(call->standin->issuer.revoked);
+    pthread_mutex_unlock(&call->standin->lock);
+    return NULL;
+}
+
 static const struct route routes[] = {
     {"POST", "/mint", on_mint},
     {"POST", "/keys/rotate", on_rotate},
     {"PUT", "/keys/document", on_keys_document},
     {"PUT", "/discovery/document", on_discovery_document},
     {"PUT", "/issuer/cache", on_issuer_cache},
+    {"POST", "/revoke", on_revoke},
     {"GET", "/policies", on_policies_get},
     {"PUT", "/policies", on_policies_put},
     {"PUT", "/upstream", on_upstream},

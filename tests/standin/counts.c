@@ -63,6 +63,7 @@ json_t *counts_report(struct standin *standin)
         {"user", counts->user},
         {"discovery", counts->discovery},
         {"keys", counts->keys},
+        {"reviews", counts->reviews},
         {"upstream_connections", atomic_load(&standin->upstream_listener.connections)},
         {"untrusted_connections", atomic_load(&standin->untrusted_listener.connections)},
         {"issuer_connections", atomic_load(&standin->issuer_listener.connections)},

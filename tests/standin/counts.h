@@ -16,6 +16,7 @@ struct counts {
     uint64_t user;
     uint64_t discovery;
     uint64_t keys;
+    uint64_t reviews;   /* with a good token of the asker's own */
     json_t *by_subject; /* exchanges by the subject that they claim to be for */
 };
 

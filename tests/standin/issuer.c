@@ -2,6 +2,7 @@
 
 #include "memory.h"
 #include "standin.h"
+#include "subject.h"
 
 #include <string.h>
 
@@ -11,6 +12,7 @@ enum {
 };
 
 #define DISCOVERY_PATH ISSUER_PATH "/.well-known/openid-configuration"
+#define REVIEW_PATH    "/apis/authentication.k8s.io/v1/tokenreviews"
 #define KEYS_PATH      ISSUER_PATH "/keys"
 
 /* OpenID Connect Discovery 1.0, section 3, with the members that Kubernetes sends. */
@@ -39,6 +41,64 @@ static bool reply_verbatim(const struct issuer_document *document, struct reply 
     return true;
 }
 
+static const char *claim(const json_t *claims, const char *object, const char *member)
+{
+    const json_t *kubernetes = json_object_get(claims, "kubernetes.io");
+
+    return json_string_value(json_object_get(json_object_get(kubernetes, object), member));
+}
+
+/* Pods and accounts by uid. */
+static bool review_is_revoked(const struct issuer *issuer, const json_t *claims)
+{
+    const char *pod = claim(claims, "pod", "uid");
+    const char *account = claim(claims, "serviceaccount", "uid");
+
+    return (pod && json_object_get(issuer->revoked, pod)) ||
+           (account && json_object_get(issuer->revoked, account));
+}
+
+static json_t *review_failure(const char *error)
+{
+    return must(json_pack("{s:s, s:s, s:{s:b, s:s}}", "apiVersion", "authentication.k8s.io/v1",
+                          "kind", "TokenReview", "status", "authenticated", 0, "error", error));
+}
+
+static json_t *review_success(const json_t *claims)
+{
+    return must(json_pack("{s:s, s:s, s:{s:b, s:{s:O, s:s}, s:O}}", "apiVersion",
+                          "authentication.k8s.io/v1", "kind", "TokenReview", "status",
+                          "authenticated", 1, "user", "username", json_object_get(claims, "sub"),
+                          "uid", claim(claims, "serviceaccount", "uid"), "audiences",
+                          json_object_get(claims, "aud")));
+}
+
+/* The issuer is a cluster: TokenReview of its API server. */
+static void answer_review(struct standin *standin, struct request *request, struct reply *reply)
+{
+    const char *authorization = request_header(request, "Authorization");
+    CLEANUP(json_decrefp)
+    json_t *review = json_loads(request->body ? request->body : "", 0, NULL), *claims = NULL;
+    CLEANUP(json_decrefp)
+    json_t *own = NULL;
+    const json_t *spec = json_object_get(review, "spec");
+    const char *token = json_string_value(json_object_get(spec, "token")), *error;
+
+    if (!authorization || strncmp(authorization, "Bearer ", 7) != 0 ||
+        subject_verify(standin, authorization + 7, &own)) {
+        reply_pulumi_error(reply, 401, "Unauthorized");
+        return;
+    }
+    error = token ? subject_verify(standin, token, &claims) : "no token";
+    pthread_mutex_lock(&standin->lock);
+    standin->counts.reviews++;
+    if (!error && review_is_revoked(&standin->issuer, claims))
+        error = "[invalid bearer token, service account token has been invalidated]";
+    pthread_mutex_unlock(&standin->lock);
+    reply_json(reply, 201, error ? review_failure(error) : review_success(claims));
+    json_decref(claims);
+}
+
 static void on_received(struct standin *standin, struct request *request)
 {
     pthread_mutex_lock(&standin->lock);
@@ -54,6 +114,10 @@ static void on_answer(struct standin *standin, struct request *request, struct r
     bool is_keys = strcmp(request->path, KEYS_PATH) == 0;
     bool is_verbatim;
 
+    if (strcmp(request->path, REVIEW_PATH) == 0 && strcmp(request->method, "POST") == 0) {
+        answer_review(standin, request, reply);
+        return;
+    }
     if (!is_keys && strcmp(request->path, DISCOVERY_PATH) != 0) {
         reply_pulumi_error(reply, 404, "Not Found");
         return;
@@ -77,11 +141,12 @@ static void on_answer(struct standin *standin, struct request *request, struct r
 
 void issuer_init(struct issuer *issuer)
 {
-    *issuer = (struct issuer){.max_age_s = MAX_AGE_S};
+    *issuer = (struct issuer){.max_age_s = MAX_AGE_S, .revoked = must(json_object())};
 }
 
 void issuer_done(struct issuer *issuer)
 {
+    json_decref(issuer->revoked);
     free(issuer->keys.body);
     free(issuer->discovery.body);
 }

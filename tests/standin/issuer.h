@@ -1,6 +1,7 @@
 /* The cluster's OIDC issuer: discovery document and key set, as the API server serves them. */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 #define ISSUER_PATH "/id/STANDIN"
@@ -18,6 +19,7 @@ struct issuer {
     int max_age_s; /* of Cache-Control; negative: no such header */
     struct issuer_document keys;
     struct issuer_document discovery;
+    json_t *revoked; /* uids of pods and accounts that are gone, each a member; under the lock */
 };
 
 void issuer_init(struct issuer *issuer);

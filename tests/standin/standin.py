@@ -141,6 +141,10 @@ class Standin:
         """Sets the max-age of Cache-Control; None sends no such header."""
         self.call("PUT", "/issuer/cache", {"max_age": max_age})
 
+    def revoke(self, uid=None):
+        """The API server knows the pod or account of this uid no more; None: it knows all again."""
+        self.call("POST", "/revoke", {"uid": uid} if uid else {})
+
     def policies(self, policies=None):
         """Returns the authorization policies, or sets them: a list, or the name of a preset."""
         if policies is None:

@@ -1,0 +1,152 @@
+#include "review.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "identity.h"
+#include "log.h"
+#include "token_file.h"
+
+#define MISS_GOOD_FOR_USEC (5 * SECOND_USEC) /* one review serves what begins together */
+#define REFUSED_FOR_USEC   (10 * SECOND_USEC)
+#define FAILED_FOR_USEC    SECOND_USEC
+
+static const struct review_config *config_of(const struct identity *identity)
+{
+    static const struct review_config off = {.mode = REVIEW_OFF};
+
+    return identity->issuer ? &identity->issuer->config->review : &off;
+}
+
+bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t now_usec)
+{
+    const struct review_config *config = config_of(identity);
+    uint64_t good_for_usec =
+        config->mode == REVIEW_INTERVAL ? config->interval_s * SECOND_USEC : MISS_GOOD_FOR_USEC;
+
+    if (config->mode == REVIEW_OFF || (config->mode == REVIEW_MISS && !is_miss))
+        return false;
+    return !identity->review.good_usec || now_usec - identity->review.good_usec >= good_for_usec;
+}
+
+static void wake(struct review *review)
+{
+    struct list woken;
+    struct list *node;
+
+    list_init(&woken);
+    list_move(&woken, &review->waiters);
+    while ((node = list_take(&woken))) {
+        struct review_waiter *waiter = container_of(node, struct review_waiter, node);
+
+        waiter->on_review(waiter);
+    }
+}
+
+static void set_failure(struct review *review, enum podlogin_status status, const char *detail)
+{
+    review->failed_usec = clock_boot_usec();
+    review->status = status;
+    snprintf(review->detail, sizeof(review->detail), "%s", detail);
+}
+
+static void on_reviewed(struct job *job, const struct job_result *result)
+{
+    struct review *review = container_of(job, struct review, job);
+    struct identity *identity = container_of(review, struct identity, review);
+    char detail[FAILURE_DETAIL_MAX];
+
+    review->is_under_way = false;
+    snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
+             (const char *)result->detail.at);
+    if (result->outcome == OUTCOME_OK) {
+        review->good_usec = clock_boot_usec();
+        review->failed_usec = 0;
+    } else if (result->outcome == OUTCOME_REFUSED) {
+        review->good_usec = 0;
+        set_failure(review, PODLOGIN_TOKEN_REVOKED, detail);
+    } else {
+        set_failure(review, PODLOGIN_ISSUER_UNAVAILABLE, detail);
+        log_warning("TokenReview cannot be had of %s: %s", config_of(identity)->api_server, detail);
+    }
+    wake(review);
+    identity_unref(identity);
+}
+
+/* 0 or -errno */
+static int begin(struct identity *identity)
+{
+    const struct review_config *config = config_of(identity);
+    struct review *review = &identity->review;
+    CLEANUP(secret_freep)
+    struct secret *own = token_file_read(config->token_file);
+    struct job_review job = {
+        .api_server = wire_string(config->api_server),
+        .ca_file = wire_string(config->ca_file),
+        .subject_token = wire_bytes(identity->jwt->bytes, identity->jwt->len),
+        .audience = wire_string(identity->claims.audiences[0]),
+        .username = wire_string(identity->claims.subject),
+        .uid = wire_string(identity->claims.serviceaccount_uid),
+    };
+    int r;
+
+    if (!own)
+        return -errno;
+    job.own_token = wire_bytes(own->bytes, own->len);
+    if (!review->waiters.next)
+        list_init(&review->waiters);
+    r = link_submit(identity->issuer->link, &review->job, &job_review, &job, on_reviewed);
+    if (r < 0)
+        return r;
+    review->is_under_way = true;
+    identity_ref(identity);
+    return 0;
+}
+
+static bool has_failed_lately(const struct review *review, uint64_t now_usec)
+{
+    uint64_t for_usec =
+        review->status == PODLOGIN_TOKEN_REVOKED ? REFUSED_FOR_USEC : FAILED_FOR_USEC;
+
+    return review->failed_usec && now_usec - review->failed_usec < for_usec;
+}
+
+bool review_wait(struct identity *identity, struct review_waiter *waiter,
+                 enum podlogin_status *ret_status, const char **ret_detail)
+{
+    struct review *review = &identity->review;
+    int r = 0;
+
+    if (!review->is_under_way && !has_failed_lately(review, clock_boot_usec())) {
+        r = begin(identity);
+        if (r < 0)
+            set_failure(review, PODLOGIN_ISSUER_UNAVAILABLE,
+                        "the daemon's own token for TokenReview cannot be read");
+        if (r < 0)
+            log_error("TokenReview: %s: %s", config_of(identity)->token_file, strerror(-r));
+    }
+    if (review->is_under_way) {
+        list_append(&review->waiters, &waiter->node);
+        return true;
+    }
+    *ret_status = review->status;
+    *ret_detail = review->detail;
+    return false;
+}
+
+void review_ahead(struct identity *identity, uint64_t now_usec)
+{
+    const struct review_config *config = config_of(identity);
+    struct review *review = &identity->review;
+
+    if (config->mode == REVIEW_INTERVAL && !review->is_under_way &&
+        now_usec - review->good_usec >= config->interval_s * (SECOND_USEC / 5 * 4) &&
+        !has_failed_lately(review, now_usec))
+        (void)begin(identity); /* whoever waits for one will be told what is wrong */
+}
+
+void review_leave(struct review_waiter *waiter)
+{
+    list_remove(&waiter->node);
+}

@@ -1,0 +1,181 @@
+"""TokenReview=: the API server's word that the pod and its account still exist."""
+
+import time
+import unittest
+
+from node import NodeCase, wait_for
+
+REFUSED, TRY_AGAIN = 77, 75
+POD, ACCOUNT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
+
+
+class ReviewCase(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.own_token = self.node.directory / "own-token"
+        self.renew_own_token()
+
+    def renew_own_token(self, **order):
+        self.own_token.write_text(self.mint(
+            namespace="podlogin", serviceaccount="podlogind",
+            audience=["https://kubernetes.default.svc"], **order) + "\n")
+
+    def start(self, review, api_server=None):
+        api_server = api_server or self.standin.issuer.split("/id/")[0]
+        self.node.issuer("eks", extra=f"CAFile={self.standin.ca}\nTokenReview={review}\n"
+                         f"APIServer={api_server}\nAPIServerCAFile={self.standin.ca}\n"
+                         f"APIServerTokenFile={self.own_token}")
+        self.node.start()
+
+    def reviews(self):
+        return self.standin.counts()["reviews"]
+
+    def mint_pod(self, **order):
+        return self.mint(pod="job", pod_uid=POD, serviceaccount_uid=ACCOUNT, **order)
+
+
+class Miss(ReviewCase):
+    def test_an_exchange_is_preceded_by_a_review(self):
+        self.start("miss")
+        self.assert_served(self.mint_pod())
+        self.assertEqual((self.reviews(), self.exchanges()), (1, 1))
+        # a hit is not
+        self.standin.revoke(POD)
+        self.assert_served(self.mint_pod(lifetime=1000))
+        self.assertEqual((self.reviews(), self.exchanges()), (1, 1))
+
+    def test_what_was_deleted_is_refused_before_the_upstream(self):
+        self.start("miss")
+        for uid in (POD, ACCOUNT):
+            self.standin.revoke(uid)
+            error = self.assert_refused("TOKEN_REVOKED", REFUSED, self.mint_pod())
+            self.assertIn("invalidated", error)
+            self.standin.revoke()
+        self.assertEqual(self.exchanges(), 0)
+
+    def test_a_refusal_is_remembered_for_a_while(self):
+        self.start("miss")
+        self.standin.revoke(POD)
+        jwt = self.mint_pod()
+        for _ in range(5):
+            self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
+        self.assertEqual(self.reviews(), 1)
+
+    def test_many_who_miss_cost_one_review_each_token(self):
+        self.start("miss")
+        self.assert_served(self.mint(serviceaccount="other"))  # the keys are there
+        self.standin.fault_upstream(latency_ms=300)
+        token_file = self.node.jwt_file(self.mint_pod())
+        processes = [self.node.spawn("token", token_file=token_file) for _ in range(20)]
+        for process in processes:
+            process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 0)
+        self.assertEqual((self.reviews(), self.exchanges()), (2, 2))
+
+    def test_nobody_is_refreshed_after_the_end(self):
+        """The token of a pod that is gone runs out; the next pod's is exchanged again."""
+        self.standin.configure_upstream(expires_in=12)
+        self.start("miss")
+        jwt = self.mint_pod()
+        self.assert_served(jwt)
+        self.assert_served(jwt)  # it is used, so it would be refreshed
+        self.standin.revoke(POD)
+        time.sleep(11)
+        self.assertEqual(self.exchanges(), 1)
+        self.assertEqual(self.reviews(), 2)  # the second was to be for a refresh
+        self.assert_served(self.mint(pod="next", serviceaccount_uid=ACCOUNT))
+        self.assertEqual(self.exchanges(), 2)
+
+    def test_it_is_refreshed_while_it_lives(self):
+        self.standin.configure_upstream(expires_in=12)
+        self.start("miss")
+        jwt = self.mint_pod()
+        self.assert_served(jwt)
+        self.assert_served(jwt)
+        wait_for(lambda: self.exchanges() == 2, 11)
+        self.assertEqual(self.reviews(), 2)
+
+
+class FailClosed(ReviewCase):
+    def test_an_api_server_that_does_not_answer(self):
+        self.start("miss", api_server="https://localhost:1")
+        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        self.assertIn("localhost", error)
+        self.assertEqual(self.exchanges(), 0)
+
+    def test_an_api_server_that_refuses_the_daemon(self):
+        self.start("miss")
+        self.renew_own_token(sign="rogue")
+        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        self.assertIn("the daemon's own token: HTTP 401", error)
+        # kubelet renews it: it is read anew
+        self.renew_own_token()
+        time.sleep(1.1)
+        self.assert_served(self.mint_pod())
+
+    def test_without_a_token_of_its_own(self):
+        self.start("miss")
+        self.own_token.unlink()
+        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        self.own_token.write_text("two\nlines")
+        time.sleep(1.1)
+        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        self.assertEqual(self.exchanges(), 0)
+
+    def test_answers_that_are_none(self):
+        self.start("miss")
+        self.assert_served(self.mint_pod())  # the keys are there
+        for kind, fault in (("status", {"status": 500}), ("garbage", {}), ("reset", {})):
+            self.standin.fault_issuer(kind=kind, **fault)
+            self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN,
+                                self.mint(serviceaccount="other-" + kind))
+
+
+class Interval(ReviewCase):
+    def test_hits_are_reviewed_too(self):
+        self.start("interval:3s")
+        jwt = self.mint_pod()
+        self.assert_served(jwt)
+        self.assertEqual(self.reviews(), 1)
+        for _ in range(10):
+            self.assert_served(jwt)
+        self.assertEqual(self.reviews(), 1)
+        self.standin.revoke(POD)
+        begun = time.monotonic()
+        while self.get(jwt)[0] == 0:
+            self.assertLess(time.monotonic() - begun, 4)
+            time.sleep(0.1)
+        self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
+
+    def test_without_the_api_server_an_old_answer_counts_until_it_is_too_old(self):
+        self.start("interval:3s")
+        jwt = self.mint_pod()
+        self.assert_served(jwt)
+        self.standin.fault_issuer(kind="status", status=503)
+        begun = time.monotonic()
+        while self.get(jwt)[0] == 0:
+            self.assertLess(time.monotonic() - begun, 4)
+            time.sleep(0.1)
+        self.assertGreater(time.monotonic() - begun, 2)
+        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, jwt)
+        self.standin.fault_issuer()
+        time.sleep(1.1)
+        self.assert_served(jwt)
+
+    def test_it_is_asked_ahead_while_the_token_is_used(self):
+        self.start("interval:3s")
+        jwt = self.mint_pod()
+        self.assert_served(jwt)
+        self.standin.fault_issuer(latency_ms=300)
+        slowest, begun = 0, time.monotonic()
+        while time.monotonic() - begun < 7:
+            asked = time.monotonic()
+            self.assert_served(jwt)
+            slowest = max(slowest, time.monotonic() - asked)
+            time.sleep(0.05)
+        self.assertGreaterEqual(self.reviews(), 3)
+        self.assertLess(slowest, 0.25)
+
+
+if __name__ == "__main__":
+    unittest.main()
