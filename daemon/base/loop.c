@@ -9,6 +9,7 @@
 #include "list.h"
 
 #define EVENTS_PER_ROUND 128
+#define TIMERS_PER_ROUND 16 /* thousands may be due at once, as when many are kept waiting */
 
 /* The expiry is only a reason to wake: timers are run after each round. */
 static void on_timer_ready(struct loop_source *source, uint32_t events)
@@ -104,6 +105,18 @@ static int arm(struct loop *loop)
     return 0;
 }
 
+/* Those that are left over wake the loop again at once. */
+static void run_timers(struct loop *loop)
+{
+    uint64_t now_usec = loop->timers.first ? clock_boot_usec() : 0;
+
+    for (int i = 0; i < TIMERS_PER_ROUND && timers_run_one(&loop->timers, now_usec); i++)
+        ;
+    /* of the same time as the first of those that were called: the timerfd has told it already */
+    if (loop->timers.first && loop->timers.first->at_usec <= now_usec)
+        loop->woken_at_usec = 0;
+}
+
 int loop_run(struct loop *loop)
 {
     int r = 0;
@@ -112,8 +125,8 @@ int loop_run(struct loop *loop)
         r = arm(loop);
         if (r == 0)
             r = loop_round(loop);
-        if (loop->timers.first && r == 0)
-            timers_run(&loop->timers, clock_boot_usec());
+        if (r == 0)
+            run_timers(loop);
     }
     return r;
 }

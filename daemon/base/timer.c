@@ -91,12 +91,19 @@ void timer_set(struct timers *timers, struct timer *timer, uint64_t at_usec,
     timers->first = meld(timers->first, timer);
 }
 
+bool timers_run_one(struct timers *timers, uint64_t now_usec)
+{
+    struct timer *timer = timers->first;
+
+    if (!timer || timer->at_usec > now_usec)
+        return false;
+    timer_unset(timer);
+    timer->on_timer(timer);
+    return true;
+}
+
 void timers_run(struct timers *timers, uint64_t now_usec)
 {
-    while (timers->first && timers->first->at_usec <= now_usec) {
-        struct timer *timer = timers->first;
-
-        timer_unset(timer);
-        timer->on_timer(timer);
-    }
+    while (timers_run_one(timers, now_usec))
+        ;
 }

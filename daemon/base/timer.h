@@ -36,6 +36,9 @@ static inline bool timer_is_set(const struct timer *timer)
     return timer->timers;
 }
 
+/* Calls the earliest, if it is due at @now_usec. False: none is. */
+bool timers_run_one(struct timers *timers, uint64_t now_usec);
+
 /* Calls those that are due at @now_usec, the earliest first, also ones that are set meanwhile. */
 void timers_run(struct timers *timers, uint64_t now_usec);
 

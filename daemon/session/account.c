@@ -6,6 +6,7 @@
 #include "clock.h"
 
 #define IDLE_MAX      4096
+#define BARRED_USEC   (SECOND_USEC / 20)
 #define IDLE_FOR_USEC (600 * SECOND_USEC) /* longer than anything below counts */
 
 void accounts_init(struct accounts *accounts)
@@ -81,6 +82,41 @@ struct account *account_join(struct accounts *accounts, const struct peer *peer)
     }
     account->n_connections++;
     return account;
+}
+
+/* Twice as often as it may ask: who connects anew for each request is not held up here. */
+static uint64_t connect_delay_usec(struct account *account, const struct limits *limits,
+                                   uint64_t now_usec)
+{
+    const struct rate_limit limit = {.per_s = 2 * limits->requests.per_s,
+                                     .burst = 2 * limits->requests.burst};
+
+    return limit.per_s ? rate_try(&account->connects, &limit, now_usec) : 0;
+}
+
+bool account_may_connect(struct account *account, const struct peer *peer,
+                         const struct limits *limits)
+{
+    struct accounts *accounts = account->accounts;
+    uint64_t now_usec = clock_boot_usec();
+    uint64_t delay_usec = connect_delay_usec(account, limits, now_usec);
+    size_t slot = (size_t)peer->pid % (sizeof(accounts->barred) / sizeof(accounts->barred[0]));
+
+    if (delay_usec && peer->pid > 0) {
+        accounts->barred[slot].pid = peer->pid;
+        accounts->barred[slot].until_usec =
+            now_usec + (delay_usec < BARRED_USEC ? BARRED_USEC : delay_usec);
+    }
+    return !delay_usec &&
+           (!limits->connections_per_pod || account->n_connections <= limits->connections_per_pod);
+}
+
+bool account_is_barred(const struct accounts *accounts, pid_t pid)
+{
+    size_t slot = (size_t)pid % (sizeof(accounts->barred) / sizeof(accounts->barred[0]));
+
+    return pid > 0 && accounts->barred[slot].pid == pid &&
+           clock_boot_usec() < accounts->barred[slot].until_usec;
 }
 
 void account_leave(struct account *account)

@@ -29,6 +29,7 @@ struct account {
     unsigned n_connections;
     unsigned n_misses;
     struct rate rates[CHARGES];
+    struct rate connects;
     struct audit_trail trail;
     uint64_t unknown_kid_usec; /* when a token of its made an issuer's keys be fetched; 0: never */
 };
@@ -37,6 +38,13 @@ struct accounts {
     struct digest_map map;
     struct list idle; /* the longest first */
     size_t n_idle;
+
+    /* Processes that connect too often, for a moment: to be turned away before they are looked at.
+     */
+    struct {
+        pid_t pid;
+        uint64_t until_usec;
+    } barred[256];
 };
 
 void accounts_init(struct accounts *accounts);
@@ -44,6 +52,14 @@ void accounts_done(struct accounts *accounts);
 
 /* The account of @peer, with one connection more. NULL: out of memory. */
 struct account *account_join(struct accounts *accounts, const struct peer *peer);
+
+/*
+ * Whether there may be that one, among all at once and in this time; else its process is barred for
+ * a while.
+ */
+bool account_may_connect(struct account *account, const struct peer *peer,
+                         const struct limits *limits);
+bool account_is_barred(const struct accounts *accounts, pid_t pid);
 
 /* One connection less. */
 void account_leave(struct account *account);

@@ -61,7 +61,6 @@ void connection_turn_away(int fd, const char *detail)
 static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
-    uint32_t most = sessions->config->limits.connections_per_pod;
     int r = peer_identify(connection->source.fd, &connection->peer);
 
     if (r < 0)
@@ -69,16 +68,31 @@ static int connection_set_up(struct connection *connection)
     connection->account = account_join(&sessions->accounts, &connection->peer);
     if (!connection->account)
         return -ENOMEM;
-    if (most && connection->account->n_connections > most)
+    if (!account_may_connect(connection->account, &connection->peer, limits_of(connection)))
         return -EUSERS;
     return loop_add(sessions->loop, &connection->source, EPOLLIN);
 }
 
+/* By a pid that may be another's by now, who then is turned away once too often. */
+static bool is_barred(const struct sessions *sessions, int fd)
+{
+    struct ucred credentials;
+    socklen_t len = sizeof(credentials);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
+           account_is_barred(&sessions->accounts, credentials.pid);
+}
+
 void connection_new(struct sessions *sessions, int fd)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
+    struct connection *connection = NULL;
     int r;
 
+    if (is_barred(sessions, fd)) {
+        connection_turn_away(fd, "the pod connects too often");
+        return;
+    }
+    connection = calloc(1, sizeof(*connection));
     if (!connection) {
         close(fd);
         return;
@@ -94,8 +108,9 @@ void connection_new(struct sessions *sessions, int fd)
         if (connection->account)
             account_leave(connection->account);
         free(connection);
-        connection_turn_away(fd, r == -EUSERS ? "the pod has as many connections as it may"
-                                              : "the daemon is out of descriptors or memory");
+        connection_turn_away(
+            fd, r == -EUSERS ? "the pod has as many connections as it may, or connects too often"
+                             : "the daemon is out of descriptors or memory");
         return;
     }
     list_append(&sessions->connections, &connection->node);

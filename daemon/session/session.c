@@ -18,7 +18,7 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define ACCEPTS_PER_ROUND 16 /* those who are connected come between */
+#define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
 #define RESUME_USEC       (SECOND_USEC / 10)
 #define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
 

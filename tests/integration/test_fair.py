@@ -1,0 +1,232 @@
+"""Fairness: what the pods of a node notice while one, or eighty, of them do their worst.
+
+Every attack runs in processes of their own, in cgroups of their own pods, at the rate that the machine
+gives them. The others ask as jobs do; their answers are timed before and during.
+"""
+
+import multiprocessing
+import os
+import socket
+import time
+import unittest
+
+from node import scale, wait_for
+from protocol_client import Get, Login, encode_message
+from test_keys import with_kid
+from test_peer import answer_name
+from test_quotas import QuotaCase, percentile
+
+VICTIMS, RATE = 4, 40  # pods, and requests a second of each: what the limits let them ask
+
+
+def request_of(jwt):
+    return encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1)
+
+
+def drain(connection):
+    try:
+        while connection.recv(1 << 20, socket.MSG_DONTWAIT):
+            pass
+    except OSError:
+        pass
+
+
+def open_connection(path):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)  # waits its turn where many connect
+    connection.settimeout(5)
+    return connection
+
+
+def line_rate(path, requests):
+    """As many requests as go through, on as many connections as there may be, anew when they end."""
+    connections, at = [], 0
+    while True:
+        if len(connections) < 64:
+            try:
+                connections.append(open_connection(path))
+            except OSError:
+                pass
+        for connection in list(connections):
+            try:
+                at += 1
+                connection.send(requests[at % len(requests)] * 8, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                pass
+            except OSError:
+                connections.remove(connection)
+                connection.close()
+                continue
+            drain(connection)
+
+
+def reconnect(path, requests):
+    """A new connection for each request, as a loop around the command would make."""
+    at = 0
+    while True:
+        try:
+            with open_connection(path) as connection:
+                at += 1
+                connection.sendall(requests[at % len(requests)])
+                drain(connection)
+        except OSError:
+            pass
+
+
+def send_descriptors(path, requests):
+    descriptors = [os.open("/dev/null", os.O_RDONLY) for _ in range(64)]
+    connections = []
+    while True:
+        if len(connections) < 64:
+            try:
+                connections.append(open_connection(path))
+            except OSError:
+                pass
+        for connection in list(connections):
+            try:
+                socket.send_fds(connection, [requests[0]], descriptors, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                pass
+            except OSError:
+                connections.remove(connection)
+                connection.close()
+                continue
+            drain(connection)
+
+
+def dribble(path, requests):
+    """64 connections, each with a byte of a frame now and then; those that were ended begin anew."""
+    connections = {}
+    while True:
+        for i in range(64):
+            try:
+                if i not in connections:
+                    connections[i] = [open_connection(path), 0]
+                connection, at = connections[i]
+                connection.send(requests[0][at:at + 1])
+                connections[i][1] += 1
+            except OSError:
+                if i in connections:
+                    connections.pop(i)[0].close()
+            time.sleep(0.5 / 64)
+
+
+class Fair(QuotaCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.context = multiprocessing.get_context("fork")
+
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+        self.victims = [self.pod() for _ in range(VICTIMS)]
+        self.jwts = [self.mint_for(pod) for pod in self.victims]
+        for pod, jwt in zip(self.victims, self.jwts):
+            self.served(pod.enter, jwt)
+
+    def start_in(self, pod, attack, requests):
+        def run():
+            pod.enter()
+            attack(str(self.node.socket), requests)
+
+        process = self.context.Process(target=run, daemon=True)
+        process.start()
+        self.addCleanup(process.kill)
+        return process
+
+    def measure(self, seconds):
+        """Latencies in microseconds, of each victim's requests; all of them have to be served."""
+        results = self.context.Queue()
+
+        def ask(pod, jwt, begin):
+            pod.enter()
+            latencies, refused = [], 0
+            request = request_of(jwt)
+            asked = time.perf_counter_ns()
+            connection = open_connection(str(self.node.socket))
+            connected = (time.perf_counter_ns() - asked) / 1000
+            for i in range(int(seconds * RATE)):
+                time.sleep(max(0, begin + i / RATE - time.monotonic()))
+                asked = time.perf_counter_ns()
+                connection.sendall(request)
+                refused += answer_name(connection) != "OK"
+                latencies.append((time.perf_counter_ns() - asked) / 1000)
+            connection.close()
+            results.put((latencies, refused, connected))
+
+        begin = time.monotonic() + 0.2
+        processes = [self.context.Process(target=ask, args=(pod, jwt, begin + i / RATE / VICTIMS),
+                                          daemon=True)
+                     for i, (pod, jwt) in enumerate(zip(self.victims, self.jwts))]
+        for process in processes:
+            process.start()
+        answers = [results.get(timeout=seconds + 30) for _ in processes]
+        for process in processes:
+            process.join()
+        self.assertEqual(sum(refused for _, refused, _ in answers), 0)
+        self.connected_us = max(connected for _, _, connected in answers)
+        return [latency for latencies, _, _ in answers for latency in latencies]
+
+    def compare(self, name, attacks, before_s=None):
+        """@attacks: (how, requests, pod). Prints what the others noticed."""
+        seconds = scale(2, 10)
+        before = self.measure(seconds)
+        keys = self.standin.counts()["keys"]
+        memory = self.memory_kib()
+        processes = [self.start_in(pod, attack, requests) for attack, requests, pod in attacks]
+        time.sleep(before_s or 1)
+        during = self.measure(seconds)
+        grown = self.memory_kib() - memory
+        fetches = self.standin.counts()["keys"] - keys
+        for process in processes:
+            self.assertTrue(process.is_alive())
+            process.kill()
+            process.join()
+        print(f"\n{name}: connected in {self.connected_us:.0f} us at most; {len(during)} requests of {VICTIMS} other pods, all served; "
+              f"median {percentile(before, 0.5):.0f} -> {percentile(during, 0.5):.0f} us, "
+              f"p99 {percentile(before, 0.99):.0f} -> {percentile(during, 0.99):.0f} us; "
+              f"{fetches} fetches of keys; memory +{grown} KiB")
+        self.assertLessEqual(fetches, 1 + (2 * seconds + 2) // 30)
+        self.assertLess(grown, 64 * 1024)
+
+    def attacker(self):
+        pod = self.pod()
+        return pod, self.mint_for(pod)
+
+    def test_valid_requests_at_line_rate(self):
+        pod, jwt = self.attacker()
+        self.compare("valid, at line rate", [(line_rate, [request_of(jwt)], pod)])
+
+    def test_valid_requests_on_new_connections(self):
+        pod, jwt = self.attacker()
+        self.compare("valid, each on a new connection", [(reconnect, [request_of(jwt)], pod)])
+
+    def test_invalid_tokens_at_line_rate(self):
+        pod, _ = self.attacker()
+        forged = [request_of(self.mint_for(pod, sign="rogue", lifetime=600 + i))
+                  for i in range(500)]
+        self.compare("invalid tokens", [(line_rate, forged, pod)])
+
+    def test_random_kids_at_line_rate(self):
+        pod, jwt = self.attacker()
+        made_up = [request_of(with_kid(jwt, os.urandom(8).hex())) for _ in range(2000)]
+        self.compare("random kids", [(line_rate, made_up, pod)])
+
+    def test_descriptors(self):
+        pod, jwt = self.attacker()
+        self.compare("descriptors", [(send_descriptors, [request_of(jwt)], pod)])
+
+    def test_dribbling_connections(self):
+        n_pods = scale(8, 79)  # 79 * 64 = 5,056 connections
+        attacks = []
+        for _ in range(n_pods):
+            pod, jwt = self.attacker()
+            attacks.append((dribble, [request_of(jwt)], pod))
+        before = self.open_descriptors()
+        self.compare(f"{n_pods * 64} dribbling connections", attacks, before_s=scale(1, 5))
+        wait_for(lambda: self.open_descriptors() <= before + 2 * VICTIMS, 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
