@@ -35,7 +35,7 @@ STATUSES = {  # number: (name, exit code); from 100 on never on the wire
     103: ("BAD_ARGUMENT", 64), 104: ("BAD_ANSWER", 70), 105: ("NO_MEMORY", 70),
     106: ("UNTRUSTED_SERVER", 77),
 }
-BAD_FRAME, INTERNAL = 1, 60
+BAD_FRAME, TOO_MANY, INTERNAL = 1, 51, 60
 
 
 class ProtocolError(Exception):
@@ -338,7 +338,7 @@ class Client:
         if type_ == Error.TYPE:
             if answer.status == 0:
                 raise ProtocolError("an ERROR with the status OK")
-            if expected is None and (answer.status, id_) == (BAD_FRAME, 0):
+            if expected is None and answer.status in (BAD_FRAME, TOO_MANY) and id_ == 0:
                 expected = Error  # the one answer whose request the daemon could not tell
         if not self._raw and (expected is None or type_ not in (expected.TYPE, Error.TYPE)):
             raise ProtocolError(f"an answer of type {type_} to id {id_}, which did not ask for it")

@@ -99,8 +99,11 @@ class Links(unittest.TestCase):
                     self.assertTrue((page.parent / target).exists(), f"{page}: {target}")
 
     def test_every_command_option_is_in_its_man_page(self):
-        for program, page in (("module/podlogin", "podlogin.1"), ("daemon/podlogind", "podlogind.8")):
-            out = subprocess.run([BUILD / program, "--help"], capture_output=True, text=True,
+        for program, page in (("module/podlogin", "podlogin.1"), ("daemon/podlogind", "podlogind.8"),
+                              ("daemon/podloginctl verify", "podloginctl.8"),
+                              ("daemon/podloginctl explain", "podloginctl.8")):
+            program, *command = program.split()
+            out = subprocess.run([BUILD / program, *command, "--help"], capture_output=True, text=True,
                                  check=True).stdout
             text = (SOURCE / "docs/man" / page).read_text()
             for option in set(re.findall(r"--([a-z-]+)", out)):
