@@ -123,13 +123,15 @@ static const char *environment(const char *name)
 
 static int uid_read(const char *text, uid_t *ret_uid)
 {
-    char *end;
-    unsigned long long uid;
+    uint64_t uid = 0;
 
-    errno = 0;
-    uid = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || uid >= (uid_t)-1)
+    if (!*text)
         return -EINVAL;
+    for (; *text; text++) {
+        uid = uid * 10 + (uint64_t)(*text - '0');
+        if (*text < '0' || *text > '9' || uid >= (uid_t)-1)
+            return -EINVAL;
+    }
     *ret_uid = (uid_t)uid;
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -114,8 +115,8 @@ static enum peer_state pod_find(struct peer *peer)
     return state;
 }
 
-/* -1 with errno: ESRCH if the process is gone. */
-static int pin(int socket_fd, pid_t pid)
+/* -1 with errno: ESRCH if the process is gone. @ret_is_by_pid: it may be another's. */
+static int pin(int socket_fd, pid_t pid, bool *ret_is_by_pid)
 {
     socklen_t len = sizeof(int);
     int fd;
@@ -126,7 +127,37 @@ static int pin(int socket_fd, pid_t pid)
         errno = ESRCH; /* what 6.5 says of a process that was reaped */
     if (errno != ENOPROTOOPT || pid <= 0)
         return -1;
+    *ret_is_by_pid = true;
     return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/*
+ * Whether the process of this pid began before @usec; proc(5), field 22 of "stat", in ticks of the
+ * boot clock. Whoever got a pid after a connection was made by its owner before began later.
+ */
+static bool began_before(pid_t pid, uint64_t usec)
+{
+    uint64_t tick_usec = SECOND_USEC / (uint64_t)sysconf(_SC_CLK_TCK);
+    char path[32], text[1024];
+    unsigned long long ticks;
+    const char *at;
+    ssize_t n;
+    CLEANUP(fd_closep)
+    int fd = -1;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    at = strrchr(text, ')'); /* the name before it is the process's own choice */
+    return at &&
+           sscanf(at,
+                  ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                  "%llu",
+                  &ticks) == 1 &&
+           ticks < usec / tick_usec;
 }
 
 static bool is_want(int error)
@@ -134,8 +165,9 @@ static bool is_want(int error)
     return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
-int peer_identify(int socket_fd, struct peer *ret_peer)
+int peer_identify(int socket_fd, uint64_t after_usec, struct peer *ret_peer)
 {
+    bool is_by_pid = false;
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
@@ -144,13 +176,17 @@ int peer_identify(int socket_fd, struct peer *ret_peer)
         return 0;
     ret_peer->pid = credentials.pid;
     ret_peer->uid = credentials.uid;
-    ret_peer->pidfd = pin(socket_fd, credentials.pid);
+    ret_peer->pidfd = pin(socket_fd, credentials.pid, &is_by_pid);
     if (ret_peer->pidfd < 0) {
         ret_peer->state = errno == ESRCH ? PEER_ENDED : PEER_UNSEEN;
         return is_want(errno) ? -errno : 0;
     }
     if (ret_peer->pid <= 0)
         return 0;
+    if (is_by_pid && !began_before(ret_peer->pid, after_usec) && peer_lives(ret_peer)) {
+        peer_done(ret_peer);
+        return -EAGAIN;
+    }
     errno = 0;
     ret_peer->state = pod_find(ret_peer);
     if (ret_peer->state == PEER_UNSEEN && is_want(errno)) {

@@ -3,13 +3,14 @@
  * pod that it runs in.
  *
  * The process is pinned by SO_PEERPIDFD, so that its pid cannot become another's while it is looked
- * at. Kernels before 6.5 have only SO_PEERCRED: there a pid that was given to another process
- * between connect() and accept() is taken for that process.
+ * at. Kernels before 6.5 have only SO_PEERCRED, so there a process counts only if it is older than
+ * the connection: one that got its pid since is not.
  */
 #ifndef PEER_H
 #define PEER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "cgroup.h"
@@ -33,10 +34,13 @@ struct peer {
 };
 
 /*
- * Looks at the peer of a connected socket. 0, and the caller releases it with peer_done(); -EMFILE,
- * -ENFILE or -ENOMEM: it cannot be looked at for want of those.
+ * Looks at the peer of a connected socket. It was connected after @after_usec of the boot clock.
+ *
+ * 0, and the caller releases it with peer_done(); -EMFILE, -ENFILE or -ENOMEM: it cannot be looked
+ * at for want of those; -EAGAIN: before Linux 6.5, it is too young to be told from one that got its
+ * pid, and can be on another connection.
  */
-int peer_identify(int socket_fd, struct peer *ret_peer);
+int peer_identify(int socket_fd, uint64_t after_usec, struct peer *ret_peer);
 void peer_done(struct peer *peer);
 
 /* Whether the process that connected still runs: another may have inherited the connection. */

@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-#define CONNECTIONS_RETRY_MS 100
+#define CONNECTIONS_RETRY_MS 30
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
 
 static void on_ready(struct loop_source *source, uint32_t events);
@@ -61,7 +61,7 @@ void connection_turn_away(int fd, const char *detail)
 static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
-    int r = peer_identify(connection->source.fd, &connection->peer);
+    int r = peer_identify(connection->source.fd, sessions->drained_usec, &connection->peer);
 
     if (r < 0)
         return r;
@@ -81,6 +81,15 @@ static bool is_barred(const struct sessions *sessions, int fd)
 
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
            account_is_barred(&sessions->accounts, credentials.pid);
+}
+
+static const char *why_turned_away(int r)
+{
+    if (r == -EUSERS)
+        return "the pod has as many connections as it may, or connects too often";
+    if (r == -EAGAIN)
+        return "before Linux 6.5 a process this young is told from others on its next connection";
+    return "the daemon is out of descriptors or memory";
 }
 
 void connection_new(struct sessions *sessions, int fd)
@@ -108,9 +117,7 @@ void connection_new(struct sessions *sessions, int fd)
         if (connection->account)
             account_leave(connection->account);
         free(connection);
-        connection_turn_away(
-            fd, r == -EUSERS ? "the pod has as many connections as it may, or connects too often"
-                             : "the daemon is out of descriptors or memory");
+        connection_turn_away(fd, why_turned_away(r));
         return;
     }
     list_append(&sessions->connections, &connection->node);

@@ -73,6 +73,7 @@ static void on_listener(struct loop_source *source, uint32_t events)
 
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
+        uint64_t now_usec = clock_boot_usec();
         int fd;
 
         if (sessions->n_connections >= sessions->max_connections) {
@@ -81,7 +82,9 @@ static void on_listener(struct loop_source *source, uint32_t events)
         }
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
-            if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            if (errno == EAGAIN)
+                sessions->drained_usec = now_usec;
+            else if (errno != ECONNABORTED && errno != EINTR)
                 turn_one_away(sessions);
             return;
         }

@@ -22,9 +22,10 @@ struct sessions {
     size_t n_connections;
     size_t max_connections; /* so that descriptors are left for everything else */
     struct accounts accounts;
-    bool is_paused;      /* the listener, while there are that many, or no descriptors */
-    struct timer resume; /* then */
-    int reserve_fd;      /* given up to turn one away where there are no descriptors */
+    uint64_t drained_usec; /* when nobody waited to be accepted: those who do have come since */
+    bool is_paused;        /* the listener, while there are that many, or no descriptors */
+    struct timer resume;   /* then */
+    int reserve_fd;        /* given up to turn one away where there are no descriptors */
     uint8_t input[SESSION_INPUT_MAX];
 };
 

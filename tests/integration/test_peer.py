@@ -152,13 +152,22 @@ class Pods(PodCase):
         if child == 0:
             try:
                 pod.enter()
+                time.sleep(0.1)
                 connection.connect(str(self.node.socket))
                 connection.sendall(self.request(jwt))
                 time.sleep(wait_s)
             finally:
                 os._exit(0)
+        # before Linux 6.5 only a process counts that was there when nobody waited to be accepted
+        time.sleep(0.05)
+        self.node.podlogin("wait")
         os.waitpid(child, 0)
         return connection
+
+
+def before_6_5():
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor)) < (6, 5)
 
 
 class Reuse(PodCase):
@@ -209,7 +218,10 @@ class Reuse(PodCase):
                 pods.end(pid)
         print(f"{rounds} pids used again: {answers}")
         self.assertEqual(sum(answers.values()), rounds)
-        self.assertLessEqual(set(answers), {"PEER_GONE", "PEER_MISMATCH"})
+        allowed = {"PEER_GONE", "PEER_MISMATCH"}
+        if before_6_5():
+            allowed.add("TOO_MANY")  # too young to be told apart
+        self.assertLessEqual(set(answers), allowed)
         self.assertEqual(self.exchanges(), 1)
 
 
@@ -237,6 +249,8 @@ class Surroundings(PodCase):
             ["unshare", *unshare, BUILD / "daemon/podlogind", "--config", self.node.etc,
              "--exchanger", BUILD / "daemon/podlogin-exchanger"],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20, check=False)
+        if "unshare failed" in result.stderr:
+            self.skipTest(result.stderr.strip())
         self.assertEqual(result.returncode, CONFIG, result.stderr)
         self.assertIn("PeerAttestation=enforce cannot work here", result.stderr)
         return result.stderr
