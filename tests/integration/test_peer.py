@@ -211,7 +211,10 @@ class Reuse(PodCase):
                 self.node.process.send_signal(signal.SIGCONT)
             for connection, pid in attacks:
                 if not stands_still:
-                    connection.sendall(self.request(stolen))
+                    try:
+                        connection.sendall(self.request(stolen))
+                    except BrokenPipeError:
+                        pass  # it has been turned away, and says so
                 name = answer_name(connection)
                 answers[name] = answers.get(name, 0) + 1
                 connection.close()

@@ -1,0 +1,517 @@
+/*
+ * The whole judgement of a token, as a request meets it: issuer, audience, node, pod, signature and
+ * time together, and which of several faults is told. The forms that each part refuses are in
+ * test_jws.c and test_claims.c.
+ */
+#include "identity.h"
+
+#include "check.h"
+#include "mint.h"
+#include "scratch.h"
+
+#define NOW_S  1782046500
+#define NODE   "ffc5761d-0a1b-4c2d-8e3f-405162738495"
+#define POD    "3227b947-1111-4222-8333-444455556666"
+#define OURS   "urn:pulumi:org:acme"
+#define THEIRS "https://kubernetes.default.svc"
+
+static const char good[] =
+    "{\"aud\":[\"" OURS "\"],\"exp\":1782050000,\"iat\":1782046400,\"nbf\":1782046400,"
+    "\"iss\":\"https://issuer.example/one\",\"kubernetes.io\":{\"namespace\":\"ci\","
+    "\"node\":{\"name\":\"ip-10-10-4-26\",\"uid\":\"" NODE "\"},"
+    "\"pod\":{\"name\":\"job-abc\",\"uid\":\"" POD "\"},"
+    "\"serviceaccount\":{\"name\":\"pulumi-runner\",\"uid\":\"bece172b\"}},"
+    "\"sub\":\"system:serviceaccount:ci:pulumi-runner\"}";
+
+static EVP_PKEY *key, *stranger;
+static char directory[SCRATCH_MAX], keys_file[SCRATCH_MAX + 16];
+static struct issuer_config issuers[2];
+static struct service service = {.name = (char *)"pulumi", .audience = (char *)OURS};
+static struct config config;
+static struct loop loop = {.epoll_fd = -1};
+static struct identities identities;
+
+static const struct peer own_pod = {.state = PEER_IN_POD, .pidfd = -1, .pod_uid = POD};
+static const struct peer other_pod = {
+    .state = PEER_IN_POD, .pidfd = -1, .pod_uid = "11111111-2222-4333-8444-555555555555"};
+static const struct peer no_pod = {.state = PEER_IN_NO_POD, .pidfd = -1};
+static const struct peer two_pods = {.state = PEER_CONTRADICTORY, .pidfd = -1};
+static const struct peer ended = {.state = PEER_ENDED, .pidfd = -1};
+static const struct peer unseen = {.state = PEER_UNSEEN, .pidfd = -1};
+
+enum signer {
+    BY_ISSUER,
+    BY_STRANGER,
+    BY_UNKNOWN_KID,
+    BY_OTHER_ALGORITHM,
+};
+
+struct change {
+    const char *path, *value; /* JSON; NULL removes it */
+};
+
+struct row {
+    const char *why;
+    enum podlogin_status expected;
+    const char *reason; /* a part of it; NULL: any */
+    struct change changes[3];
+    enum signer signer;
+    const struct peer *peer; /* NULL: its own pod */
+};
+
+#define K "kubernetes.io/"
+#define EXPIRED                                                                                    \
+    {                                                                                              \
+        "exp", "1782046499"                                                                        \
+    }
+
+static const struct row rows[] = {
+    /* accepted */
+    {"nothing", PODLOGIN_OK, NULL, {{0}}, 0, NULL},
+    {"one audience as a string", PODLOGIN_OK, NULL, {{"aud", "\"" OURS "\""}}, 0, NULL},
+    {"no nbf", PODLOGIN_OK, NULL, {{"nbf", NULL}}, 0, NULL},
+    {"iat 30 s ahead", PODLOGIN_OK, NULL, {{"iat", "1782046530"}}, 0, NULL},
+    {"nbf 30 s ahead", PODLOGIN_OK, NULL, {{"nbf", "1782046530"}}, 0, NULL},
+    {"exp in a second", PODLOGIN_OK, NULL, {{"exp", "1782046501"}}, 0, NULL},
+    {"a day and a minute long", PODLOGIN_OK, NULL, {{"exp", "1782132860"}}, 0, NULL},
+    {"a warnafter within a day", PODLOGIN_OK, NULL, {{K "warnafter", "1782049607"}}, 0, NULL},
+    {"another account",
+     PODLOGIN_OK,
+     NULL,
+     {{K "serviceaccount", "{\"name\":\"a\",\"uid\":\"b\"}"},
+      {"sub", "\"system:serviceaccount:ci:a\""}},
+     0,
+     NULL},
+    /* issuer */
+    {"the other issuer of the daemon",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://issuer.example/two\""}},
+     0,
+     NULL},
+    {"an issuer that nobody knows",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://issuer.example\""}},
+     0,
+     NULL},
+    {"a slash at the end",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://issuer.example/one/\""}},
+     0,
+     NULL},
+    {"another case",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://ISSUER.example/one\""}},
+     0,
+     NULL},
+    {"a blank before it",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\" https://issuer.example/one\""}},
+     0,
+     NULL},
+    {"http",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"http://issuer.example/one\""}},
+     0,
+     NULL},
+    /* audience */
+    {"the API server's",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     NULL,
+     {{"aud", "[\"" THEIRS "\"]"}},
+     0,
+     NULL},
+    {"that of AWS",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     NULL,
+     {{"aud", "[\"sts.amazonaws.com\"]"}},
+     0,
+     NULL},
+    {"the right one and another",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     "further audiences",
+     {{"aud", "[\"" OURS "\",\"" THEIRS "\"]"}},
+     0,
+     NULL},
+    {"the same in the other order",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     "further audiences",
+     {{"aud", "[\"" THEIRS "\",\"" OURS "\"]"}},
+     0,
+     NULL},
+    {"the right one twice",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     "further audiences",
+     {{"aud", "[\"" OURS "\",\"" OURS "\"]"}},
+     0,
+     NULL},
+    {"a part of it",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     NULL,
+     {{"aud", "[\"urn:pulumi:org:acm\"]"}},
+     0,
+     NULL},
+    {"more than it",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     NULL,
+     {{"aud", "[\"urn:pulumi:org:acme2\"]"}},
+     0,
+     NULL},
+    {"another case",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     NULL,
+     {{"aud", "[\"URN:pulumi:org:acme\"]"}},
+     0,
+     NULL},
+    {"a wildcard", PODLOGIN_TOKEN_WRONG_AUDIENCE, NULL, {{"aud", "[\"*\"]"}}, 0, NULL},
+    /* node */
+    {"another node",
+     PODLOGIN_TOKEN_WRONG_NODE,
+     NULL,
+     {{K "node/uid", "\"11111111-0a1b-4c2d-8e3f-405162738495\""}},
+     0,
+     NULL},
+    {"no node", PODLOGIN_TOKEN_WRONG_NODE, "names no node", {{K "node", NULL}}, 0, NULL},
+    {"a node without uid",
+     PODLOGIN_TOKEN_WRONG_NODE,
+     "names no node",
+     {{K "node/uid", NULL}},
+     0,
+     NULL},
+    {"the uid as a name",
+     PODLOGIN_TOKEN_WRONG_NODE,
+     "names no node",
+     {{K "node", "{\"name\":\"" NODE "\"}"}},
+     0,
+     NULL},
+    {"a part of the uid",
+     PODLOGIN_TOKEN_WRONG_NODE,
+     NULL,
+     {{K "node/uid", "\"ffc5761d\""}},
+     0,
+     NULL},
+    {"a node that is none", PODLOGIN_TOKEN_MALFORMED, NULL, {{K "node/uid", "7"}}, 0, NULL},
+    /* pod */
+    {"the caller is in another pod", PODLOGIN_PEER_MISMATCH, "11111111-2222", {{0}}, 0, &other_pod},
+    {"the caller is in none", PODLOGIN_PEER_MISMATCH, "in no pod", {{0}}, 0, &no_pod},
+    {"the caller is in two", PODLOGIN_PEER_MISMATCH, "two pods", {{0}}, 0, &two_pods},
+    {"the caller has ended", PODLOGIN_PEER_GONE, NULL, {{0}}, 0, &ended},
+    {"the caller cannot be seen", PODLOGIN_INTERNAL, "hostPID", {{0}}, 0, &unseen},
+    {"of no pod", PODLOGIN_PEER_MISMATCH, "bound to no pod", {{K "pod", NULL}}, 0, NULL},
+    {"of a secret",
+     PODLOGIN_PEER_MISMATCH,
+     "bound to no pod",
+     {{K "pod", NULL}, {K "secret", "{\"name\":\"s\",\"uid\":\"" POD "\"}"}},
+     0,
+     NULL},
+    {"the uid in capitals",
+     PODLOGIN_PEER_MISMATCH,
+     NULL,
+     {{K "pod/uid", "\"3227B947-1111-4222-8333-444455556666\""}},
+     0,
+     NULL},
+    {"a part of the uid", PODLOGIN_PEER_MISMATCH, NULL, {{K "pod/uid", "\"3227b947\""}}, 0, NULL},
+    {"a pod without uid", PODLOGIN_TOKEN_MALFORMED, NULL, {{K "pod/uid", NULL}}, 0, NULL},
+    {"an empty uid, in no pod",
+     PODLOGIN_TOKEN_MALFORMED,
+     NULL,
+     {{K "pod/uid", "\"\""}},
+     0,
+     &no_pod},
+    /* signature */
+    {"signed by somebody else", PODLOGIN_TOKEN_BAD_SIGNATURE, NULL, {{0}}, BY_STRANGER, NULL},
+    {"with a key that there is not", PODLOGIN_TOKEN_UNKNOWN_KEY, NULL, {{0}}, BY_UNKNOWN_KID, NULL},
+    {"an algorithm that is not the issuer's",
+     PODLOGIN_TOKEN_BAD_ALGORITHM,
+     NULL,
+     {{0}},
+     BY_OTHER_ALGORITHM,
+     NULL},
+    /* time */
+    {"expired now", PODLOGIN_TOKEN_EXPIRED, NULL, {{"exp", "1782046500"}}, 0, NULL},
+    {"expired a second ago", PODLOGIN_TOKEN_EXPIRED, NULL, {EXPIRED}, 0, NULL},
+    {"expired in 1970", PODLOGIN_TOKEN_EXPIRED, NULL, {{"exp", "1"}}, 0, NULL},
+    {"iat 31 s ahead", PODLOGIN_TOKEN_NOT_YET_VALID, NULL, {{"iat", "1782046531"}}, 0, NULL},
+    {"nbf 31 s ahead", PODLOGIN_TOKEN_NOT_YET_VALID, NULL, {{"nbf", "1782046531"}}, 0, NULL},
+    {"a year long, with warnafter",
+     PODLOGIN_TOKEN_MALFORMED,
+     "longer than a day",
+     {{"exp", "1813582400"}, {K "warnafter", "1782050007"}},
+     0,
+     NULL},
+    {"a second too long",
+     PODLOGIN_TOKEN_MALFORMED,
+     "longer than a day",
+     {{"exp", "1782132861"}},
+     0,
+     NULL},
+    {"for ever",
+     PODLOGIN_TOKEN_MALFORMED,
+     "longer than a day",
+     {{"exp", "4000000000000"}},
+     0,
+     NULL},
+    /* several faults: what is wrong with the claims first, since it costs nothing; then the gravest
+     */
+    {"forged and expired", PODLOGIN_TOKEN_BAD_SIGNATURE, NULL, {EXPIRED}, BY_STRANGER, NULL},
+    {"of an unknown key and expired",
+     PODLOGIN_TOKEN_UNKNOWN_KEY,
+     NULL,
+     {EXPIRED},
+     BY_UNKNOWN_KID,
+     NULL},
+    {"forged and not yet valid",
+     PODLOGIN_TOKEN_BAD_SIGNATURE,
+     NULL,
+     {{"nbf", "1782050000"}},
+     BY_STRANGER,
+     NULL},
+    {"forged and a year long",
+     PODLOGIN_TOKEN_BAD_SIGNATURE,
+     NULL,
+     {{"exp", "1813582400"}},
+     BY_STRANGER,
+     NULL},
+    {"forged, in another pod", PODLOGIN_PEER_MISMATCH, NULL, {{0}}, BY_STRANGER, &other_pod},
+    {"an unknown key, in another pod",
+     PODLOGIN_PEER_MISMATCH,
+     NULL,
+     {{0}},
+     BY_UNKNOWN_KID,
+     &other_pod},
+    {"expired, in another pod", PODLOGIN_PEER_MISMATCH, NULL, {EXPIRED}, 0, &other_pod},
+    {"of another node, in another pod",
+     PODLOGIN_TOKEN_WRONG_NODE,
+     NULL,
+     {{K "node/uid", "\"x\""}},
+     0,
+     &other_pod},
+    {"of another audience and node",
+     PODLOGIN_TOKEN_WRONG_AUDIENCE,
+     NULL,
+     {{"aud", "[\"" THEIRS "\"]"}, {K "node/uid", "\"x\""}},
+     0,
+     NULL},
+    {"of another issuer and audience",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://a\""}, {"aud", "[\"" THEIRS "\"]"}},
+     0,
+     NULL},
+    {"of another issuer, and forged",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://a\""}},
+     BY_STRANGER,
+     NULL},
+    {"of another issuer, and malformed",
+     PODLOGIN_TOKEN_MALFORMED,
+     NULL,
+     {{"iss", "\"https://a\""}, {"exp", "\"soon\""}},
+     0,
+     NULL},
+    {"all at once",
+     PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+     NULL,
+     {{"iss", "\"https://a\""}, EXPIRED, {K "node", NULL}},
+     BY_STRANGER,
+     &no_pod},
+};
+
+/* @path has at most two slashes: members do not hold any. */
+static void change_apply(json_t *payload, const struct change *change)
+{
+    CLEANUP(freep)
+    char *path = copy_of(change->path, strlen(change->path) + 1);
+    char *member = path, *slash;
+
+    while ((slash = strchr(member, '/'))) {
+        *slash = '\0';
+        payload = json_object_get(payload, member);
+        assert_non_null(payload);
+        member = slash + 1;
+    }
+    if (change->value)
+        json_object_set_new(payload, member, json_loads(change->value, JSON_DECODE_ANY, NULL));
+    else
+        json_object_del(payload, member);
+}
+
+static char *row_token(const struct row *row)
+{
+    CLEANUP(json_decrefp)
+    json_t *payload = json_loads(good, 0, NULL);
+    CLEANUP(freep)
+    char *text = NULL;
+    const char *header = row->signer == BY_UNKNOWN_KID ? "{\"alg\":\"ES256\",\"kid\":\"two\"}"
+                         : row->signer == BY_OTHER_ALGORITHM
+                             ? "{\"alg\":\"ES384\",\"kid\":\"one\"}"
+                             : "{\"alg\":\"ES256\",\"kid\":\"one\"}";
+
+    for (size_t i = 0; i < ARRAY_SIZE(row->changes) && row->changes[i].path; i++)
+        change_apply(payload, &row->changes[i]);
+    text = json_dumps(payload, JSON_COMPACT);
+    return mint_token(row->signer == BY_STRANGER ? stranger : key, "ES256", header, text);
+}
+
+static enum podlogin_status judge_token(const char *token, const struct peer *peer, struct now now,
+                                        const char **ret_reason)
+{
+    const struct presentation presentation = {.service = &service, .peer = peer, .now = now};
+    CLEANUP(identity_unrefp)
+    struct identity *identity = NULL;
+    enum podlogin_status status =
+        identities_find(&identities, token, strlen(token), &identity, ret_reason);
+
+    if (status == PODLOGIN_OK)
+        assert_int_equal(identity_judge(&identities, identity, &presentation, &status, ret_reason),
+                         0);
+    return status;
+}
+
+static const struct now now = {.wall_s = NOW_S, .boot_usec = 1000 * SECOND_USEC};
+
+/* Twice: what is remembered of the first time changes nothing. */
+static void each_token_is_judged_for_what_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(freep)
+        char *token = row_token(&rows[i]);
+
+        for (int time = 1; time <= 2; time++) {
+            const char *reason = NULL;
+            enum podlogin_status status =
+                judge_token(token, rows[i].peer ? rows[i].peer : &own_pod, now, &reason);
+
+            if (status != rows[i].expected)
+                fail_msg("%s: %d instead of %d (%s)", rows[i].why, status, rows[i].expected,
+                         reason ? reason : "");
+            if (rows[i].reason && (!reason || !strstr(reason, rows[i].reason)))
+                fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].why, reason ? reason : "",
+                         rows[i].reason);
+        }
+    }
+}
+
+/* A token that was verified once is remembered; who presents it, and when, is not. */
+static void what_is_remembered_is_judged_again(void **state)
+{
+    CLEANUP(freep)
+    char *token = row_token(&rows[0]);
+    struct now later = now;
+    const char *reason;
+    size_t n_remembered;
+
+    (void)state;
+    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_OK);
+    n_remembered = identities.verified.n;
+    assert_int_equal(judge_token(token, &other_pod, now, &reason), PODLOGIN_PEER_MISMATCH);
+    assert_int_equal(judge_token(token, &ended, now, &reason), PODLOGIN_PEER_GONE);
+    later.wall_s = 1782050000;
+    later.boot_usec += (uint64_t)(later.wall_s - now.wall_s) * SECOND_USEC;
+    assert_int_equal(judge_token(token, &own_pod, later, &reason), PODLOGIN_TOKEN_EXPIRED);
+    later.wall_s = now.wall_s; /* the wall clock is set back, the boot clock is not */
+    assert_int_equal(judge_token(token, &own_pod, later, &reason), PODLOGIN_TOKEN_EXPIRED);
+    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_OK);
+    assert_int_equal(identities.verified.n, n_remembered);
+}
+
+static void a_key_that_is_withdrawn_ends_what_it_signed(void **state)
+{
+    CLEANUP(freep)
+    char *token = row_token(&rows[0]);
+    struct jwks none = {0};
+    const char *reason;
+
+    (void)state;
+    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_OK);
+    jwks_replace(&identities.issuers[0]->jwks, &none);
+    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_ISSUER_UNAVAILABLE);
+}
+
+static void attestation_is_the_administrators_choice(void **state)
+{
+    CLEANUP(freep)
+    char *token = row_token(&rows[0]);
+    const char *reason;
+
+    (void)state;
+    identities.attestation = ATTESTATION_AUDIT;
+    assert_int_equal(judge_token(token, &other_pod, now, &reason), PODLOGIN_OK);
+    identities.attestation = ATTESTATION_OFF;
+    assert_int_equal(judge_token(token, &unseen, now, &reason), PODLOGIN_OK);
+    identities.attestation = ATTESTATION_ENFORCE;
+    assert_int_equal(judge_token(token, &other_pod, now, &reason), PODLOGIN_PEER_MISMATCH);
+}
+
+static int begin(void **state)
+{
+    static struct service services[1];
+
+    (void)state;
+    issuers[0] = (struct issuer_config){.name = (char *)"one",
+                                        .url = (char *)"https://issuer.example/one",
+                                        .keys_file = keys_file,
+                                        .algorithms = 1u << ALGORITHM_ES256};
+    issuers[1] = issuers[0];
+    issuers[1].name = (char *)"two";
+    issuers[1].url = (char *)"https://issuer.example/two";
+    issuers[1].digest.bytes[0] = 1;
+    services[0] = service;
+    config = (struct config){.issuers = issuers,
+                             .n_issuers = 2,
+                             .services = services,
+                             .n_services = 1,
+                             .node_uid = (char *)NODE};
+    return identities_init(&identities, &config, &loop, NULL);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    identities_done(&identities);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    CLEANUP(freep)
+    char *jwk = NULL, *keys = NULL;
+
+    (void)state;
+    key = mint_ec("P-256");
+    stranger = mint_ec("P-256");
+    jwk = mint_jwk(key, "one");
+    assert_true(asprintf(&keys, "{\"keys\":[%s]}", jwk) > 0);
+    scratch_make(directory, "/tmp");
+    snprintf(keys_file, sizeof(keys_file), "%s/keys", directory);
+    scratch_write(keys_file, keys, strlen(keys), 0600);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_remove(directory);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(stranger);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_token_is_judged_for_what_it_is, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_remembered_is_judged_again, begin, end),
+        cmocka_unit_test_setup_teardown(a_key_that_is_withdrawn_ends_what_it_signed, begin, end),
+        cmocka_unit_test_setup_teardown(attestation_is_the_administrators_choice, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
