@@ -215,8 +215,8 @@ static const struct {
      "podlogind.conf:2: [Limits] has no setting RequestPerPod="},
     {"podlogind.conf", "[Daemon]\nPeerAttestation=\n", "podlogind.conf:2: PeerAttestation="},
     {"podlogind.conf", "[Daemon]\nPeerAttestation=Off\n", "podlogind.conf:2: PeerAttestation="},
-    {"podlogind.conf", "[Daemon]\nNodeUID=x\n",
-     "podlogind.conf:2: [Daemon] has no setting NodeUID="},
+    {"podlogind.conf", "[Daemon]\nNodeName=x\n",
+     "podlogind.conf:2: [Daemon] has no setting NodeName="},
     {"podlogind.conf", "[Daemon]\nNodeTokenFile=/x\n", "podlogind.conf:2: [Daemon] has no setting"},
     {"podlogind.conf", "[Daemon]\nLogLevel=verbose\n",
      "podlogind.conf:2: LogLevel=verbose is not understood; it takes error, warning, notice, info "
