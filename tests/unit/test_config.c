@@ -95,6 +95,15 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_null(config->issuers[0].ca_file);
     assert_int_equal(config->n_services, 1);
     assert_string_equal(config->services[0].name, "pulumi");
+    assert_int_equal(config->attestation, ATTESTATION_ENFORCE);
+    assert_int_equal(config->limits.connections, 8192);
+    assert_int_equal(config->limits.connections_per_pod, 64);
+    assert_int_equal(config->limits.requests.per_s, 50);
+    assert_int_equal(config->limits.requests.burst, 100);
+    assert_int_equal(config->limits.signature_checks.per_s, 20);
+    assert_int_equal(config->limits.signature_checks.burst, 50);
+    assert_int_equal(config->limits.misses, 4);
+    assert_int_equal(config->issuers[0].review.mode, REVIEW_OFF);
     assert_int_equal(config->services[0].share, SHARE_SERVICEACCOUNT);
     config_free(config);
     assert_null(config_free(NULL));
@@ -108,9 +117,14 @@ static void every_key_is_taken(void **state)
     (void)state;
     put("podlogind.conf", "# all of them\n[Daemon]\nSocket=/s # the socket\nCache=/c\n"
                           "CacheKey=file:/k\nCacheRows=5\nCacheKeyBesideCache=yes\n"
-                          "PeerAttestation=off\nLogLevel=debug\n");
+                          "PeerAttestation=audit\nNodeTokenFile=/n\nLogLevel=debug\n"
+                          "[Limits]\nConnections=1\nConnectionsPerPod=2\nRequestsPerPod=3\n"
+                          "RequestsPerPodBurst=4\nSignatureChecksPerPod=0\n"
+                          "SignatureChecksPerPodBurst=6\nMissesPerPod=7\nFrameTimeout=8s\n"
+                          "IdleTimeout=9min\n");
     put("issuers.d/eks.conf", "[Issuer]\nURL=https://a\nAlgorithms=RS256  ES512 PS384\n"
-                              "KeysURL=https://a/keys\nCAFile=/ca\nTokenReview=off\n");
+                              "KeysURL=https://a/keys\nCAFile=/ca\nTokenReview=interval:5min\n"
+                              "APIServer=https://k\nAPIServerCAFile=/kc\nAPIServerTokenFile=/kt\n");
     put("issuers.d/other.conf", "[Issuer]\nURL=https://b\nKeysFile=/keys.json\nKeysURL=\n");
     put("services.d/pulumi.conf",
         "[Service]\nProvider=pulumi\nIssuer=other\nAudience=aud\nShare=pod\n"
@@ -125,6 +139,22 @@ static void every_key_is_taken(void **state)
     assert_int_equal(config->cache_rows, 5);
     assert_true(config->is_key_beside_allowed);
     assert_int_equal(config->log_level, LOG_DEBUG);
+    assert_int_equal(config->attestation, ATTESTATION_AUDIT);
+    assert_string_equal(config->node_token_file, "/n");
+    assert_int_equal(config->limits.connections, 1);
+    assert_int_equal(config->limits.connections_per_pod, 2);
+    assert_int_equal(config->limits.requests.per_s, 3);
+    assert_int_equal(config->limits.requests.burst, 4);
+    assert_int_equal(config->limits.signature_checks.per_s, 0);
+    assert_int_equal(config->limits.signature_checks.burst, 6);
+    assert_int_equal(config->limits.misses, 7);
+    assert_int_equal(config->limits.frame_timeout_s, 8);
+    assert_int_equal(config->limits.idle_timeout_s, 540);
+    assert_int_equal(config->issuers[0].review.mode, REVIEW_INTERVAL);
+    assert_int_equal(config->issuers[0].review.interval_s, 300);
+    assert_string_equal(config->issuers[0].review.api_server, "https://k");
+    assert_string_equal(config->issuers[0].review.ca_file, "/kc");
+    assert_string_equal(config->issuers[0].review.token_file, "/kt");
     assert_int_equal(config->n_issuers, 2);
     assert_string_equal(config->issuers[0].url, "https://a");
     assert_int_equal(config->issuers[0].algorithms,
@@ -217,7 +247,6 @@ static const struct {
     {"podlogind.conf", "[Daemon]\nPeerAttestation=Off\n", "podlogind.conf:2: PeerAttestation="},
     {"podlogind.conf", "[Daemon]\nNodeName=x\n",
      "podlogind.conf:2: [Daemon] has no setting NodeName="},
-    {"podlogind.conf", "[Daemon]\nNodeTokenFile=/x\n", "podlogind.conf:2: [Daemon] has no setting"},
     {"podlogind.conf", "[Daemon]\nLogLevel=verbose\n",
      "podlogind.conf:2: LogLevel=verbose is not understood; it takes error, warning, notice, info "
      "or "
@@ -248,9 +277,9 @@ static const struct {
     {"issuers.d/eks.conf", ISSUER "KeysURL=http://a\n", "issuers.d/eks.conf:3: KeysURL="},
     {"issuers.d/eks.conf", ISSUER "KeysFile=keys.json\n", "issuers.d/eks.conf:3: KeysFile="},
     {"issuers.d/eks.conf", ISSUER "CAFile=ca.pem\n", "issuers.d/eks.conf:3: CAFile="},
-    {"issuers.d/eks.conf", ISSUER "TokenReview=miss\n", "issuers.d/eks.conf:3: TokenReview=miss"},
-    {"issuers.d/eks.conf", ISSUER "TokenReview=interval:5min\n",
-     "issuers.d/eks.conf:3: TokenReview="},
+    {"issuers.d/eks.conf", ISSUER "TokenReview=always\n",
+     "issuers.d/eks.conf:3: TokenReview=always"},
+    {"issuers.d/eks.conf", ISSUER "TokenReview=interval:0\n", "issuers.d/eks.conf:3: TokenReview="},
     {"issuers.d/eks.conf", ISSUER "KeysURL=https://a/k\nKeysFile=/k\n",
      "issuers.d/eks.conf:1: KeysURL= and KeysFile= exclude each other"},
 
