@@ -1,0 +1,130 @@
+"""The audit trail: who got which token, from the log alone."""
+
+import hashlib
+import os
+import pathlib
+import re
+import socket
+import unittest
+
+from node import NodeCase, wait_for
+from test_peer import PodCase
+
+JOURNAL = pathlib.Path("/run/systemd/journal/socket")
+
+
+def fingerprint(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Audit(NodeCase):
+    def answers(self):
+        return [dict(field.split("=", 1) for field in line.split(": answer ", 1)[1].split())
+                for line in self.node.log().splitlines() if ": answer " in line]
+
+    def test_a_line_for_each_answer(self):
+        self.node.start()
+        jwt = self.mint(pod="job-1")
+        token = self.assert_served(jwt)["token"]
+        line = self.answers()[-1]
+        self.assertEqual(line["result"], "OK")
+        self.assertEqual(line["service"], "pulumi")
+        self.assertEqual(line["source"], "miss")
+        self.assertEqual((line["namespace"], line["serviceaccount"], line["pod"]),
+                         ("ci", "pulumi-runner", "job-1"))
+        self.assertEqual(line["token"], fingerprint(token))
+        self.assertEqual(line["jwt"], fingerprint(jwt))
+        self.assertEqual(line["peer_uid"], str(os.getuid()))
+        self.assert_served(jwt)
+        self.assertEqual(self.answers()[-1]["source"], "hit")
+        self.assertEqual(len(self.answers()), 2)
+        self.assertNotIn(token, self.node.log())
+
+    def test_stale_is_what_should_have_been_refreshed(self):
+        self.standin.configure_upstream(expires_in=20)
+        self.node.start()
+        jwt = self.mint()
+        self.assert_served(jwt)
+        self.standin.fault_upstream(kind="status", status=503)
+        wait_for(lambda: self.assert_served(jwt) and self.answers()[-1]["source"] == "stale", 20)
+
+    def test_a_refusal_tells_no_more_than_is_known(self):
+        self.node.start()
+        self.assert_refused("POLICY_DENIED", 77, self.mint(namespace="prod"))
+        line = self.answers()[-1]
+        self.assertEqual((line["result"], line["namespace"]), ("POLICY_DENIED", "prod"))
+        self.assertNotIn("token", line)
+        # claims of a forged token are nobody's
+        self.assert_refused("TOKEN_BAD_SIGNATURE", 77, self.mint(sign="rogue", namespace="admin"))
+        line = self.answers()[-1]
+        self.assertEqual(line["result"], "TOKEN_BAD_SIGNATURE")
+        self.assertNotIn("namespace", line)
+        self.assertIn("jwt", line)
+        self.assert_refused("UNKNOWN_SERVICE", 78, self.mint(), "nonesuch")
+        self.assertEqual(self.answers()[-1]["result"], "UNKNOWN_SERVICE")
+
+    def test_a_shared_token_is_traced_to_each_pod(self):
+        self.node.start()
+        tokens = {self.assert_served(self.mint(pod=f"job-{i}"))["token"] for i in range(5)}
+        self.assertEqual(len(tokens), 1)
+        token = fingerprint(tokens.pop())
+        pods = {line["pod"] for line in self.answers() if line["token"] == token}
+        self.assertEqual(pods, {f"job-{i}" for i in range(5)})
+
+    def test_many_that_are_alike_are_counted(self):
+        self.node.start()
+        jwt = self.mint()
+        for _ in range(200):
+            self.node.podlogin("token", token_file=self.node.jwt_file(jwt))
+        n_lines = len(self.answers())
+        self.assertLess(n_lines, 150)
+        other = self.mint(pod="another")  # says something new, so it is written, with the count
+        self.assert_served(other)
+        left_out = sum(int(line.get("left_out", 0)) for line in self.answers())
+        self.assertEqual(len(self.answers()) + left_out, 201)
+
+    def test_values_cannot_become_fields(self):
+        self.node.start()
+        self.assert_served(self.mint(pod="x result=EVIL token=1"))
+        line = self.answers()[-1]
+        self.assertEqual((line["result"], line["pod"]), ("OK", "x?result?EVIL?token?1"))
+
+
+class Journal(PodCase):
+    def setUp(self):
+        if JOURNAL.exists():
+            self.skipTest("a journal runs here")
+        super().setUp()
+        JOURNAL.parent.mkdir(parents=True, exist_ok=True)
+        self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.journal.close)
+        self.journal.bind(str(JOURNAL))
+        self.addCleanup(JOURNAL.unlink)
+        self.journal.settimeout(10)
+
+    def test_fields(self):
+        self.node.start(JOURNAL_STREAM="1:2")
+        pod = self.pod()
+        jwt = self.mint_for(pod)
+        token = self.served(pod.enter, jwt)
+        entry = dict(line.split("=", 1) for line in self.journal.recv(65536).decode().splitlines())
+        self.assertEqual(entry["SYSLOG_IDENTIFIER"], "podlogind")
+        self.assertEqual(entry["PRIORITY"], "6")
+        self.assertEqual(entry["PODLOGIN_RESULT"], "OK")
+        self.assertEqual(entry["PODLOGIN_SERVICE"], "pulumi")
+        self.assertEqual(entry["PODLOGIN_SOURCE"], "miss")
+        self.assertEqual(entry["PODLOGIN_SERVICEACCOUNT"], "pulumi-runner")
+        self.assertEqual(entry["PODLOGIN_PEER_POD_UID"], pod.uid)
+        self.assertEqual(entry["PODLOGIN_TOKEN"], fingerprint(token))
+        self.assertEqual(entry["PODLOGIN_JWT"], fingerprint(jwt))
+        self.assertTrue(re.match("answer result=OK ", entry["MESSAGE"]))
+
+    def test_a_journal_that_does_not_read_holds_nobody_up(self):
+        self.node.start(JOURNAL_STREAM="1:2")
+        pod = self.pod()
+        for i in range(60):
+            self.served(pod.enter, self.mint_for(pod, serviceaccount=f"runner-{i}"))
+
+
+if __name__ == "__main__":
+    unittest.main()
