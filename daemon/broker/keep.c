@@ -6,21 +6,32 @@
 
 static void on_kept(struct store_write *write, int result);
 
-int keep_begin(struct login *login, const struct token *token)
+int keep_row(struct broker *broker, const struct digest *key, const struct token *token,
+             struct keep **ret_keep)
 {
-    struct broker *broker = login->broker;
     struct keep *keep = calloc(1, sizeof(*keep));
     int r;
 
     if (!keep)
         return -ENOMEM;
     keep->write.on_done = on_kept;
-    r = store_put(broker->store, &keep->write, &login->node.key, token);
+    r = store_put(broker->store, &keep->write, key, token);
     if (r < 0) {
         free(keep);
         return r;
     }
     list_append(&broker->keeps, &keep->node);
+    *ret_keep = keep;
+    return 0;
+}
+
+int keep_begin(struct login *login, const struct token *token)
+{
+    struct keep *keep;
+    int r = keep_row(login->broker, &login->node.key, token, &keep);
+
+    if (r < 0)
+        return r;
     keep->login = login;
     keep_orphan(login);
     login->keep = keep;

@@ -8,8 +8,12 @@
 struct keep {
     struct list node; /* of the broker */
     struct store_write write;
-    struct login *login; /* NULL: it is gone, or has a newer token */
+    struct login *login; /* NULL: it is gone, or has a newer token; or the row is no token's */
 };
+
+/* 0: the write of a row is under way; -errno: there will be none. */
+int keep_row(struct broker *broker, const struct digest *key, const struct token *token,
+             struct keep **ret_keep);
 
 /* 0: the write of @token is under way; -errno: there will be none. */
 int keep_begin(struct login *login, const struct token *token);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "keep.h"
+
 static int row_key(const struct issuer *issuer, struct digest *ret_key)
 {
     char hex[2 * DIGEST_SIZE + 1];
@@ -11,31 +13,21 @@ static int row_key(const struct issuer *issuer, struct digest *ret_key)
     return digest_of_strings(parts, 2, ret_key);
 }
 
-static void on_kept(struct store_write *write, int result)
-{
-    (void)result; /* the store has said what is wrong with the disk */
-    free(write);
-}
-
+/* Without room for it, or a disk, the next start has to fetch them; the store has said so. */
 static void on_keys(void *data, const struct issuer *issuer, const void *text, size_t len)
 {
-    struct broker *broker = data;
     const struct now now = clock_now();
-    struct store_write *write = calloc(1, sizeof(*write));
     struct token token = {
         .frame = token_frame_of_keys(text, len),
         .created_s = now.wall_s,
         .expires_s = now.wall_s + KEYS_USABLE_S,
         .expires_boot_usec = now.boot_usec + KEYS_USABLE_S * SECOND_USEC,
     };
+    struct keep *keep;
     struct digest key;
 
-    if (write && token.frame && row_key(issuer, &key) == 0) {
-        write->on_done = on_kept;
-        if (store_put(broker->store, write, &key, &token) == 0)
-            write = NULL; /* on_kept()'s */
-    }
-    free(write);
+    if (token.frame && row_key(issuer, &key) == 0)
+        keep_row(data, &key, &token, &keep);
     token_done(&token);
 }
 

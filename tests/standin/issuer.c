@@ -78,7 +78,9 @@ static void answer_review(struct standin *standin, struct request *request, stru
 {
     const char *authorization = request_header(request, "Authorization");
     CLEANUP(json_decrefp)
-    json_t *review = json_loads(request->body ? request->body : "", 0, NULL), *claims = NULL;
+    json_t *review = json_loads(request->body ? request->body : "", 0, NULL);
+    CLEANUP(json_decrefp)
+    json_t *claims = NULL;
     CLEANUP(json_decrefp)
     json_t *own = NULL;
     const json_t *spec = json_object_get(review, "spec");
@@ -96,7 +98,6 @@ static void answer_review(struct standin *standin, struct request *request, stru
         error = "[invalid bearer token, service account token has been invalidated]";
     pthread_mutex_unlock(&standin->lock);
     reply_json(reply, 201, error ? review_failure(error) : review_success(claims));
-    json_decref(claims);
 }
 
 static void on_received(struct standin *standin, struct request *request)
