@@ -30,8 +30,12 @@ static void forget(struct identities *identities, struct identity *identity)
 
 void identities_done(struct identities *identities)
 {
-    while (identities->by_age.next && !list_is_empty(&identities->by_age))
-        forget(identities, container_of(identities->by_age.next, struct identity, age));
+    while (identities->by_age.next && !list_is_empty(&identities->by_age)) {
+        struct identity *identity = container_of(identities->by_age.next, struct identity, age);
+
+        review_cancel(identity);
+        forget(identities, identity);
+    }
     for (size_t i = 0; i < identities->n_issuers; i++)
         issuer_free(identities->issuers[i]);
     free(identities->issuers);

@@ -68,7 +68,9 @@ static void on_reviewed(struct job *job, const struct job_result *result)
         set_failure(review, PODLOGIN_TOKEN_REVOKED, detail);
     } else {
         set_failure(review, PODLOGIN_ISSUER_UNAVAILABLE, detail);
-        log_warning("TokenReview cannot be had of %s: %s", config_of(identity)->api_server, detail);
+        /* not the configuration's words: the issuer may be gone from it by now */
+        log_warning("TokenReview cannot be had for tokens of %s: %s", identity->claims.issuer,
+                    detail);
     }
     wake(review);
     identity_unref(identity);
@@ -144,6 +146,15 @@ void review_ahead(struct identity *identity, uint64_t now_usec)
         now_usec - review->good_usec >= config->interval_s * (SECOND_USEC / 5 * 4) &&
         !has_failed_lately(review, now_usec))
         (void)begin(identity); /* whoever waits for one will be told what is wrong */
+}
+
+void review_cancel(struct identity *identity)
+{
+    if (!identity->review.is_under_way)
+        return;
+    job_cancel(&identity->review.job);
+    identity->review.is_under_way = false;
+    identity_unref(identity);
 }
 
 void review_leave(struct review_waiter *waiter)

@@ -46,6 +46,9 @@ bool review_wait(struct identity *identity, struct review_waiter *waiter,
 /* Where the latest answer will soon be too old: asks behind, so that nobody has to wait. */
 void review_ahead(struct identity *identity, uint64_t now_usec);
 
+/* At the end: nobody waits any more. */
+void review_cancel(struct identity *identity);
+
 void review_leave(struct review_waiter *waiter);
 
 #endif

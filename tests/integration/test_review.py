@@ -1,5 +1,6 @@
 """TokenReview=: the API server's word that the pod and its account still exist."""
 
+import signal
 import time
 import unittest
 
@@ -129,6 +130,30 @@ class FailClosed(ReviewCase):
             self.standin.fault_issuer(kind=kind, **fault)
             self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN,
                                 self.mint(serviceaccount="other-" + kind))
+
+
+    def test_the_end_while_a_review_is_under_way(self):
+        self.start("miss")
+        self.assert_served(self.mint(serviceaccount="other"))
+        self.standin.fault_issuer(latency_ms=3000)
+        process = self.node.spawn("token", "--timeout", "3s",
+                                  token_file=self.node.jwt_file(self.mint_pod()))
+        time.sleep(1)
+        self.assertEqual(self.node.stop(), 0)
+        process.communicate(timeout=10)
+
+    def test_an_issuer_that_is_gone_while_a_review_is_under_way(self):
+        self.start("miss")
+        self.standin.fault_issuer(latency_ms=1000)
+        self.node.issuer("other", url="https://localhost:1/id/NOBODY")
+        process = self.node.spawn("token", token_file=self.node.jwt_file(self.mint_pod()))
+        time.sleep(2.5)
+        (self.node.etc / "issuers.d/eks.conf").unlink()
+        self.node.service("pulumi", issuer="other")
+        self.node.process.send_signal(signal.SIGHUP)
+        _, error = process.communicate(timeout=20)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("BUSY", error)
 
 
 class Interval(ReviewCase):
