@@ -121,6 +121,17 @@ static void keep_setting(const char *name, char **fresh, char **current)
     *current = swapped;
 }
 
+/* What the surroundings have to allow as well. */
+static int check_surroundings(const struct config *config)
+{
+    char error[PEER_ERROR_MAX];
+
+    if (config->attestation != ATTESTATION_ENFORCE || peer_check_surroundings(error) == 0)
+        return 0;
+    log_error("%s", error);
+    return -EOPNOTSUPP;
+}
+
 /* The new configuration is checked whole before any of it applies. */
 static int reload(struct daemon *daemon)
 {
@@ -132,8 +143,9 @@ static int reload(struct daemon *daemon)
         log_error("%s; going on with the configuration as it was", error);
         return -EINVAL;
     }
-    if (identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
-        log_error("an issuer's keys cannot be set up; going on with the configuration as it was");
+    if (check_surroundings(fresh) < 0 ||
+        identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
+        log_error("going on with the configuration as it was");
         config_free(fresh);
         return -EINVAL;
     }
@@ -219,10 +231,8 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
     char error[STORE_ERROR_MAX];
     int r;
 
-    if (daemon->config->attestation == ATTESTATION_ENFORCE && peer_check_surroundings(error) < 0) {
-        log_error("%s", error);
+    if (check_surroundings(daemon->config) < 0)
         return EXIT_CODE_CONFIG;
-    }
     r = loop_init(&daemon->loop);
     if (r >= 0)
         r = watch_signals(daemon);

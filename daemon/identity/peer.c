@@ -20,6 +20,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
+#define SHORT_READ            2048 /* the kernel hands out a page at a time: less is the end */
 #define CGROUP_TEXT_MAX       16384
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu /* PROC_PID_INIT_INO of the kernel */
 
@@ -63,7 +64,7 @@ static ssize_t cgroup_text(pid_t pid, char text[CGROUP_TEXT_MAX])
 {
     char path[32];
     size_t len = 0;
-    ssize_t n = 1;
+    ssize_t n = SHORT_READ;
     CLEANUP(fd_closep)
     int fd = -1;
 
@@ -71,7 +72,7 @@ static ssize_t cgroup_text(pid_t pid, char text[CGROUP_TEXT_MAX])
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return -errno;
-    while (n > 0 && len < CGROUP_TEXT_MAX) {
+    while (n >= SHORT_READ && len < CGROUP_TEXT_MAX) {
         n = read(fd, text + len, CGROUP_TEXT_MAX - len);
         len += n > 0 ? (size_t)n : 0;
     }
@@ -165,7 +166,7 @@ static bool is_want(int error)
     return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
-int peer_identify(int socket_fd, uint64_t after_usec, struct peer *ret_peer)
+int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struct peer *ret_peer)
 {
     bool is_by_pid = false;
     struct ucred credentials;
@@ -176,6 +177,10 @@ int peer_identify(int socket_fd, uint64_t after_usec, struct peer *ret_peer)
         return 0;
     ret_peer->pid = credentials.pid;
     ret_peer->uid = credentials.uid;
+    if (view == PEER_POD && ret_peer->pid > 0)
+        ret_peer->state = pod_read(ret_peer->pid, ret_peer->pod_uid, &is_by_pid);
+    if (view != PEER_PINNED)
+        return 0;
     ret_peer->pidfd = pin(socket_fd, credentials.pid, &is_by_pid);
     if (ret_peer->pidfd < 0) {
         ret_peer->state = errno == ESRCH ? PEER_ENDED : PEER_UNSEEN;

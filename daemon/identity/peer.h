@@ -33,14 +33,22 @@ struct peer {
     char pod_uid[POD_UID_SIZE]; /* with PEER_IN_POD */
 };
 
+/* How closely a peer is looked at; each costs more than the one before. */
+enum peer_view {
+    PEER_USER,   /* pid and uid only, as SO_PEERCRED has them */
+    PEER_POD,    /* also the pod, of whoever has that pid now: good enough to count by */
+    PEER_PINNED, /* the pod of the very process that connected */
+};
+
 /*
- * Looks at the peer of a connected socket. It was connected after @after_usec of the boot clock.
+ * Looks at the peer of a connected socket. It was connected after @after_usec of the boot clock,
+ * which counts with PEER_PINNED only.
  *
  * 0, and the caller releases it with peer_done(); -EMFILE, -ENFILE or -ENOMEM: it cannot be looked
  * at for want of those; -EAGAIN: before Linux 6.5, it is too young to be told from one that got its
  * pid, and can be on another connection.
  */
-int peer_identify(int socket_fd, uint64_t after_usec, struct peer *ret_peer);
+int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struct peer *ret_peer);
 void peer_done(struct peer *peer);
 
 /* Whether the process that connected still runs: another may have inherited the connection. */

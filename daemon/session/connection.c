@@ -61,7 +61,11 @@ void connection_turn_away(int fd, const char *detail)
 static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
-    int r = peer_identify(connection->source.fd, sessions->drained_usec, &connection->peer);
+    /* where it decides nothing, a process that cannot be told from another may be that one */
+    uint64_t after_usec =
+        sessions->config->attestation == ATTESTATION_ENFORCE ? sessions->drained_usec : UINT64_MAX;
+    int r = peer_identify(connection->source.fd, sessions_view(sessions), after_usec,
+                          &connection->peer);
 
     if (r < 0)
         return r;

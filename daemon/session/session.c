@@ -38,6 +38,17 @@ void sessions_resume(struct sessions *sessions)
     loop_change(sessions->loop, &sessions->listener, EPOLLIN);
 }
 
+enum peer_view sessions_view(const struct sessions *sessions)
+{
+    const struct limits *limits = &sessions->config->limits;
+    bool counts = limits->connections_per_pod || limits->requests.per_s ||
+                  limits->signature_checks.per_s || limits->misses;
+
+    if (sessions->config->attestation != ATTESTATION_OFF)
+        return PEER_PINNED;
+    return counts ? PEER_POD : PEER_USER;
+}
+
 static void on_resume(struct timer *timer)
 {
     sessions_resume(container_of(timer, struct sessions, resume));
@@ -205,14 +216,20 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
 void sessions_reload(struct sessions *sessions, const struct config *config)
 {
     struct list *node = sessions->connections.next;
+    enum peer_view view = sessions_view(sessions);
+    bool is_closer;
 
     sessions->config = config;
+    is_closer = sessions_view(sessions) > view;
     sessions->max_connections = connections_allowed(&config->limits);
     while (node != &sessions->connections) {
         struct connection *connection = container_of(node, struct connection, node);
 
         node = node->next;
-        connection_reload(connection, config);
+        if (is_closer)
+            connection_free(connection); /* its peer can be looked at on its next connection only */
+        else
+            connection_reload(connection, config);
     }
 }
 

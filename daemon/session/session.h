@@ -37,6 +37,9 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
 /* Goes over to @config; connections stay, and so do those who wait for services that stay. */
 void sessions_reload(struct sessions *sessions, const struct config *config);
 
+/* How closely connections' peers are looked at: no closer than anything depends on. */
+enum peer_view sessions_view(const struct sessions *sessions);
+
 /* A connection has ended, so there is room for another. */
 void sessions_resume(struct sessions *sessions);
 
