@@ -20,7 +20,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-#define SHORT_READ            2048 /* the kernel hands out a page at a time: less is the end */
+#define SHORT_READ            2048 /* the kernel hands it out whole, if there is room: less is all */
 #define CGROUP_TEXT_MAX       16384
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu /* PROC_PID_INIT_INO of the kernel */
 

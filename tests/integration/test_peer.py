@@ -244,6 +244,25 @@ class Audit(PodCase):
         self.assertNotIn("attestation=", lines[-1])
 
 
+class Reload(PodCase):
+    attestation = "off"
+
+    def test_enforce_holds_for_those_who_are_connected_too(self):
+        self.node.start()
+        mine, other = self.pod(), self.pod()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self.node.socket))
+            connection.sendall(self.request(self.mint_for(mine)))
+            self.assertEqual(answer_name(connection), "OK")
+            self.node.configure("enforce")
+            self.node.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "the configuration was read again" in self.node.log())
+            self.assertEqual(connection.recv(1), b"")  # it has to come again, and be looked at
+        self.served(mine.enter, self.mint_for(mine))
+        self.refused("PEER_MISMATCH", other.enter, self.mint_for(mine))
+
+
 class Surroundings(PodCase):
     """Where the kernel's word cannot be had, enforce does not start, and says what to change."""
 

@@ -187,7 +187,7 @@ class Descriptors(QuotaCase):
 
     def test_without_descriptors_the_daemon_goes_on(self):
         """It is left with so few that it runs out; who is connected is served, others later."""
-        self.node.configure()
+        self.node.configure("audit")
         self.node.start()
         jwt = self.mint()
         self.assert_served(jwt)
