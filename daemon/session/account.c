@@ -1,7 +1,7 @@
 #include "account.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 
@@ -61,17 +61,33 @@ static struct account *account_new(struct accounts *accounts, const struct diges
     return account;
 }
 
+/*
+ * A pod's uid, 32 digits without its dashes; or a number that no digit is in, spread since the map
+ * takes the first word for a hash. Nobody chooses either.
+ */
+static struct digest key_of(const struct peer *peer)
+{
+    uint64_t spread = peer->uid * UINT64_C(0x9e3779b97f4a7c15);
+    struct digest key = {{0}};
+    size_t n = 0;
+
+    if (peer->state != PEER_IN_POD) {
+        memcpy(key.bytes, &spread, sizeof(spread));
+        memset(key.bytes + sizeof(spread), 0xff, DIGEST_SIZE - sizeof(spread));
+        return key;
+    }
+    for (const char *at = peer->pod_uid; *at && n < DIGEST_SIZE; at++)
+        if (*at != '-')
+            key.bytes[n++] = (uint8_t)*at;
+    return key;
+}
+
 struct account *account_join(struct accounts *accounts, const struct peer *peer)
 {
-    char uid[16];
-    const char *parts[] = {peer->state == PEER_IN_POD ? peer->pod_uid : NULL, uid};
+    struct digest key = key_of(peer);
     struct digest_node *node;
     struct account *account;
-    struct digest key;
 
-    snprintf(uid, sizeof(uid), "%u", peer->state == PEER_IN_POD ? 0 : peer->uid);
-    if (digest_of_strings(parts, 2, &key) < 0)
-        return NULL;
     node = digest_map_find(&accounts->map, &key);
     account = node ? container_of(node, struct account, node) : account_new(accounts, &key);
     if (!account)
