@@ -144,10 +144,11 @@ class FailClosed(ReviewCase):
 
     def test_an_issuer_that_is_gone_while_a_review_is_under_way(self):
         self.start("miss")
-        self.standin.fault_issuer(latency_ms=1000)
+        self.assert_served(self.mint(serviceaccount="other"))
+        self.standin.fault_issuer(latency_ms=4000)
         self.node.issuer("other", url="https://localhost:1/id/NOBODY")
         process = self.node.spawn("token", token_file=self.node.jwt_file(self.mint_pod()))
-        time.sleep(2.5)
+        time.sleep(1)
         (self.node.etc / "issuers.d/eks.conf").unlink()
         self.node.service("pulumi", issuer="other")
         self.node.process.send_signal(signal.SIGHUP)
