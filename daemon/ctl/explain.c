@@ -83,7 +83,7 @@ static int read_options(int argc, char **argv, struct options *options)
     }
     if (optind < argc) /* which is not shown: it may be the token */
         return -ctl_fail(EXIT_CODE_USAGE, NAME, "no argument is taken; see --help");
-    if (!options->service)
+    if (!*options->service)
         return -ctl_fail(EXIT_CODE_USAGE, NAME, "--service NAME is missing");
     return 1;
 }
@@ -364,7 +364,8 @@ static int explain(const struct options *options, const struct config *config, s
 
 int ctl_explain(int argc, char **argv)
 {
-    struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
+    struct options options = {
+        .config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER, .service = ""};
     char error[INI_ERROR_MAX];
     struct config *config = NULL;
     struct loop loop;
