@@ -16,17 +16,27 @@ from protocol_client import (ANSWERS, STATUSES, Error, Get, Login, decode_frame,
 REFUSED, CONFIG = 77, 78
 
 
-def answer_name(connection):
-    """"OK" for a token, else the error's name."""
+def answer_names(connection):
+    """For each answer "OK", or the error's name; "closed" at the end."""
     data = b""
-    while not decode_frame(data):
+    while True:
+        frame = decode_frame(data)
+        if frame:
+            type_, _, payload, size = frame
+            answer = decode_payload(ANSWERS[type_], payload)
+            yield STATUSES[answer.status][0] if type_ == Error.TYPE else "OK"
+            data = data[size:]
+            continue
         received = connection.recv(65536)
         if not received:
-            return "closed"
+            yield "closed"
+            return
         data += received
-    type_, _, payload, _ = decode_frame(data)
-    answer = decode_payload(ANSWERS[type_], payload)
-    return STATUSES[answer.status][0] if type_ == Error.TYPE else "OK"
+
+
+def answer_name(connection):
+    """Of one answer, when no other is on its way."""
+    return next(answer_names(connection))
 
 
 class PodCase(NodeCase):

@@ -11,7 +11,7 @@ import unittest
 
 from node import scale, wait_for
 from protocol_client import Get, Login, Ping, encode_message
-from test_peer import PodCase, answer_name
+from test_peer import PodCase, answer_name, answer_names
 
 PING = encode_message(Ping(), 7)
 
@@ -115,24 +115,22 @@ class Quotas(QuotaCase):
         jwt = self.mint_for(pod)
         request = (encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1) +
                    encode_message(Get("other"), 2) + encode_message(Get("pulumi"), 3))
-        answers = self.directory_file("answers")
+        answers = self.node.directory / "answers"
 
         def ask():
-            connection = socket.socket(socket.AF_UNIX)
-            connection.connect(str(self.node.socket))
-            connection.sendall(request)
-            answers.write_text(answer_name(connection))
+            with self.connection() as connection, answers.open("w") as file:
+                connection.sendall(request)
+                for _, name in zip(range(3), answer_names(connection)):
+                    print(name, file=file, flush=True)
 
         self.in_pod(pod, ask)
-        wait_for(lambda: answers.exists() and answers.read_text())
-        self.assertEqual(answers.read_text(), "TOO_MANY")  # to the second; the third joins the first
-        self.assertEqual(self.exchanges(), 1)
+        # no room for the second; the third joins the first
+        wait_for(lambda: answers.exists() and answers.read_text() == "TOO_MANY\n", 30)
         # the command waits until there is room
         code, _, error = self.ask(pod.enter, jwt, "other")
         self.assertEqual(code, 0, error)
-
-    def directory_file(self, name):
-        return self.node.directory / name
+        wait_for(lambda: answers.read_text() == "TOO_MANY\nOK\nOK\n", 30)
+        self.assertEqual(self.exchanges(), 2)
 
     def test_a_frame_that_does_not_end(self):
         self.node.start()
