@@ -98,19 +98,19 @@ static const char *why_turned_away(int r)
     return "the daemon is out of descriptors or memory";
 }
 
-void connection_new(struct sessions *sessions, int fd)
+bool connection_new(struct sessions *sessions, int fd)
 {
     struct connection *connection = NULL;
     int r;
 
     if (is_barred(sessions, fd)) {
         connection_turn_away(fd, "the pod connects too often");
-        return;
+        return false;
     }
     connection = calloc(1, sizeof(*connection));
     if (!connection) {
         close(fd);
-        return;
+        return true;
     }
     connection->sessions = sessions;
     connection->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
@@ -124,13 +124,14 @@ void connection_new(struct sessions *sessions, int fd)
             account_leave(connection->account);
         free(connection);
         connection_turn_away(fd, why_turned_away(r));
-        return;
+        return r != -EUSERS;
     }
     list_append(&sessions->connections, &connection->node);
     sessions->n_connections++;
     set_patience(connection, PATIENCE_IDLE);
     /* a client writes as soon as it has connected, so there mostly is something */
     on_ready(&connection->source, EPOLLIN);
+    return true;
 }
 
 void connection_free(struct connection *connection)

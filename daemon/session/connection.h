@@ -46,8 +46,9 @@ struct connection {
     bool was_active; /* since patience was set for idleness */
 };
 
-/* Takes over @fd, and serves what it has to say already. */
-void connection_new(struct sessions *sessions, int fd);
+/* Takes over @fd, and serves what it has to say already. False: its pod has had its share, so it
+ * was turned away. */
+bool connection_new(struct sessions *sessions, int fd);
 
 /* Says TOO_MANY, and closes @fd. */
 void connection_turn_away(int fd, const char *detail);

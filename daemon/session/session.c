@@ -99,7 +99,8 @@ static void on_listener(struct loop_source *source, uint32_t events)
                 turn_one_away(sessions);
             return;
         }
-        connection_new(sessions, fd);
+        if (!connection_new(sessions, fd))
+            return; /* in a flood each of them would keep those who are connected waiting */
     }
 }
 
