@@ -18,6 +18,7 @@
 #define SO_PASSRIGHTS 83
 #endif
 
+#define QUEUE_MAX         256 /* not more, for a flood goes before the others, who block in connect() */
 #define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
 #define RESUME_USEC       (SECOND_USEC / 10)
 #define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
@@ -78,13 +79,30 @@ static void turn_one_away(struct sessions *sessions)
     loop_timer(sessions->loop, &sessions->resume, RESUME_USEC, on_resume);
 }
 
+/* First in, first out: what the queue held at the mark is gone when as much as it holds was
+ * accepted. */
+static void note_accepted(struct sessions *sessions, uint64_t before_usec)
+{
+    if (sessions->n_since_mark++ <= QUEUE_MAX)
+        return;
+    sessions->drained_usec = sessions->mark_usec;
+    sessions->mark_usec = before_usec;
+    sessions->n_since_mark = 1;
+}
+
+static void note_drained(struct sessions *sessions, uint64_t before_usec)
+{
+    sessions->drained_usec = sessions->mark_usec = before_usec;
+    sessions->n_since_mark = 0;
+}
+
 static void on_listener(struct loop_source *source, uint32_t events)
 {
     struct sessions *sessions = container_of(source, struct sessions, listener);
 
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
-        uint64_t now_usec = clock_boot_usec();
+        uint64_t before_usec = clock_boot_usec();
         int fd;
 
         if (sessions->n_connections >= sessions->max_connections) {
@@ -94,11 +112,12 @@ static void on_listener(struct loop_source *source, uint32_t events)
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EAGAIN)
-                sessions->drained_usec = now_usec;
+                note_drained(sessions, before_usec);
             else if (errno != ECONNABORTED && errno != EINTR)
                 turn_one_away(sessions);
             return;
         }
+        note_accepted(sessions, before_usec);
         if (!connection_new(sessions, fd))
             return; /* in a flood each of them would keep those who are connected waiting */
     }
@@ -134,7 +153,7 @@ static int listen_at(const struct sockaddr_un *address, int *ret_fd)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        chmod(address->sun_path, 0666) < 0 || listen(fd, SOMAXCONN) < 0)
+        chmod(address->sun_path, 0666) < 0 || listen(fd, QUEUE_MAX) < 0)
         return -errno;
     /* descriptors that clients send are nobody's here: before Linux 6.16 they are closed unread */
     setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));

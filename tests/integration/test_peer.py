@@ -238,6 +238,32 @@ class Reuse(PodCase):
         self.assertEqual(self.exchanges(), 1)
 
 
+class Young(PodCase):
+    def test_they_are_served_while_the_queue_is_never_empty(self):
+        """By which, before Linux 6.5, a connection is known to be younger than its process."""
+        self.node.configure("enforce", limits="")
+        self.node.start()
+        flooding, pod = self.pod(), self.pod()
+        jwt = self.mint_for(pod)
+        self.served(pod.enter, jwt)
+        for _ in range(6):
+            pid = os.fork()
+            if pid == 0:
+                flooding.enter()
+                self.flood()
+            self.addCleanup(pods.end, pid)
+        for _ in range(3):
+            self.served(pod.enter, jwt)
+
+    def flood(self):
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(str(self.node.socket))
+            except OSError:
+                pass
+
+
 class Audit(PodCase):
     attestation = "audit"
 
