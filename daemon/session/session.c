@@ -18,8 +18,8 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define QUEUE_MAX         256 /* not more, for a flood goes before the others, who block in connect() */
-#define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
+#define QUEUE_MAX         SOMAXCONN /* who finds it full blocks in connect(), or gets EAGAIN */
+#define ACCEPTS_PER_ROUND 4         /* those who are connected come between */
 #define RESUME_USEC       (SECOND_USEC / 10)
 #define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
 

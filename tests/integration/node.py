@@ -137,6 +137,20 @@ class Node:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def audit_trail(self):
+        """All lines of answers so far: each is written behind its answer, before another frame is read."""
+        self.podlogin("wait", "--timeout", "20s")
+        return [line for line in self.log().splitlines() if ": answer " in line]
+
+    def open_descriptors(self):
+        """Once the connections of those that have ended are closed."""
+        self.podlogin("wait", "--timeout", "20s")
+        counts = [0, 1]
+        while counts[-1] != counts[-2]:
+            counts.append(len(os.listdir(f"/proc/{self.process.pid}/fd")))
+            time.sleep(0.1)
+        return counts[-1]
+
     def exchanger_pid(self):
         """The child of the daemon; None while there is none."""
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"

@@ -20,7 +20,7 @@ def fingerprint(text):
 class Audit(NodeCase):
     def answers(self):
         return [dict(field.split("=", 1) for field in line.split(": answer ", 1)[1].split())
-                for line in self.node.log().splitlines() if ": answer " in line]
+                for line in self.node.audit_trail()]
 
     def test_a_line_for_each_answer(self):
         self.node.start()

@@ -244,9 +244,9 @@ class Fair(QuotaCase):
         for _ in range(n_pods):
             pod, jwt = self.attacker()
             attacks.append((dribble, [request_of(jwt)], pod))
-        before = self.open_descriptors()
+        before = self.node.open_descriptors()
         self.compare(f"{n_pods * 64} dribbling connections", attacks, before_s=scale(1, 5))
-        wait_for(lambda: self.open_descriptors() <= before + 2 * VICTIMS, 10)
+        wait_for(lambda: self.node.open_descriptors() <= before + 2 * VICTIMS, 10)
 
 
 if __name__ == "__main__":

@@ -57,15 +57,12 @@ class Hostile(NodeCase):
             except ConnectionResetError:
                 return "closed"
 
-    def open_descriptors(self):
-        return len(os.listdir(f"/proc/{self.node.process.pid}/fd"))
-
     def test_each_class(self):
         self.assertGreaterEqual(len(hostile.CLASSES), 120)
         seed = int(os.environ.get("PODLOGIN_SEED", random.SystemRandom().randrange(2 ** 32)))
         n = scale(2, 100)
         context = hostile.Context(self.mint, self.good)
-        before = self.open_descriptors()
+        before = self.node.open_descriptors()
         for name, allowed, make in hostile.CLASSES:
             r = random.Random(f"{seed} {name}")
             # those that wait for a timeout take a second each
@@ -74,7 +71,7 @@ class Hostile(NodeCase):
                 self.assertIn(got, allowed, f"{name}, variant {i} of PODLOGIN_SEED={seed}")
             self.assertIsNone(self.node.process.poll(), f"the daemon ended: {name}, seed {seed}")
         print(f"{len(hostile.CLASSES)} classes with {n} variants, seed {seed}")
-        wait_for(lambda: self.open_descriptors() <= before, what="the end of all connections")
+        wait_for(lambda: self.node.open_descriptors() <= before, what="the end of all connections")
         self.assert_served(self.good)
         self.assertNotIn(self.good.split(".")[2], self.node.log())
 

@@ -271,12 +271,12 @@ class Audit(PodCase):
         self.node.start()
         mine, other = self.pod(), self.pod()
         self.served(mine.enter, self.mint_for(other))
-        lines = [line for line in self.node.log().splitlines() if "answer result=OK" in line]
+        lines = [line for line in self.node.audit_trail() if "answer result=OK" in line]
         self.assertIn("attestation=PEER_MISMATCH", lines[-1])
         self.assertIn(f"peer_pod_uid={mine.uid}", lines[-1])
         self.assertIn(f" pod_uid={other.uid}", lines[-1])
         self.served(mine.enter, self.mint_for(mine))
-        lines = [line for line in self.node.log().splitlines() if "answer result=OK" in line]
+        lines = [line for line in self.node.audit_trail() if "answer result=OK" in line]
         self.assertNotIn("attestation=", lines[-1])
 
 

@@ -55,9 +55,6 @@ class QuotaCase(PodCase):
         except (ProcessLookupError, ChildProcessError):
             pass
 
-    def open_descriptors(self):
-        return len(os.listdir(f"/proc/{self.node.process.pid}/fd"))
-
     def memory_kib(self):
         status = pathlib.Path(f"/proc/{self.node.process.pid}/status").read_text("ascii")
         return int(status.split("VmRSS:")[1].split()[0])
@@ -159,11 +156,11 @@ class Quotas(QuotaCase):
         self.node.start()
         jwt = self.mint()
         self.assert_served(jwt)
-        before = self.open_descriptors()
+        before = self.node.open_descriptors()
         connection = self.connection()
         connection.sendall(encode_message(Login(jwt.encode()), 0) +
                            encode_message(Get("pulumi"), 1) * 60)
-        wait_for(lambda: self.open_descriptors() == before, timeout_s=20,
+        wait_for(lambda: self.node.open_descriptors() == before, timeout_s=20,
                  what="the end of a connection whose answers are not taken")
 
 
@@ -174,14 +171,14 @@ class Descriptors(QuotaCase):
         connection = self.connection()
         connection.sendall(PING)
         self.assertEqual(answer_name(connection), "OK")
-        before = self.open_descriptors()
+        before = self.node.open_descriptors()
         for _ in range(20):
             try:
                 socket.send_fds(connection, [PING], [0, 1, 2] * 80)
             except PermissionError:
                 connection.sendall(PING)  # Linux 6.16 and later tell the sender
             self.assertEqual(answer_name(connection), "OK")
-        self.assertEqual(self.open_descriptors(), before)
+        self.assertEqual(self.node.open_descriptors(), before)
 
     def test_without_descriptors_the_daemon_goes_on(self):
         """It is left with so few that it runs out; who is connected is served, others later."""
@@ -192,7 +189,7 @@ class Descriptors(QuotaCase):
         used = self.connection()
         used.sendall(PING)
         self.assertEqual(answer_name(used), "OK")
-        now = self.open_descriptors()
+        now = self.node.open_descriptors()
         for room in (1, 0):  # for the connection and not for the process at its other end; or none
             resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE, (now + room, 4096))
             self.assertEqual(answer_name(self.connection()), "TOO_MANY")
