@@ -65,6 +65,7 @@ class Failing(NodeCase):
             self.jwts = {}
             self.preload.fail(errno.ENOSPC, for_ever=True)
             self.ask_for([f"sa-{i}" for i in range(10)])
+            wait_for(lambda: "serving from memory only" in self.node.log())
             self.assertEqual(self.node.log().count("serving from memory only"), 1)
             received = ""
             while "Serving from memory only" not in received:

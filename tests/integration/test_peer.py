@@ -148,7 +148,7 @@ class Pods(PodCase):
         self.node.start()
         pod = self.pod()
         self.served(pod.enter, self.mint_for(pod))
-        connection = self.inherited(pod, self.mint_for(pod), wait_s=0.2)
+        connection = self.inherited(pod, self.mint_for(pod), wait_s=1)
         self.assertEqual(answer_name(connection), "OK")
         connection.sendall(encode_message(Get("pulumi"), 2))
         self.assertEqual(answer_name(connection), "PEER_GONE")

@@ -138,7 +138,7 @@ class Quotas(QuotaCase):
             time.sleep(0.05)
         self.assertEqual(answer_name(connection), "BAD_FRAME")
         self.assertEqual(connection.recv(1), b"")
-        self.assertLess(time.monotonic() - begun, 2.0)
+        self.assertLess(time.monotonic() - begun, 5.0)
 
     def test_a_connection_that_says_nothing(self):
         self.node.start()

@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import unittest
 
-from node import Node, NodeCase, PODLOGIN, scale
+from node import Node, NodeCase, PODLOGIN, scale, wait_for
 from protocol_client import Client
 
 
@@ -64,7 +64,7 @@ class AtRest(NodeCase):
         self.node.start()
         self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
         # the token, and the issuer's keys
-        self.assertIn("0 expired, 2 that do not open", self.node.log())
+        wait_for(lambda: "0 expired, 2 that do not open" in self.node.log())
 
     def test_rows_that_were_tampered_with_are_not_served(self):
         statements = {
