@@ -62,8 +62,9 @@ static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
     /* where it decides nothing, a process that cannot be told from another may be that one */
-    uint64_t after_usec =
-        sessions->config->attestation == ATTESTATION_ENFORCE ? sessions->drained_usec : UINT64_MAX;
+    uint64_t after_usec = sessions->config->attestation == ATTESTATION_ENFORCE
+                              ? sessions->backlog.since_usec
+                              : UINT64_MAX;
     int r = peer_identify(connection->source.fd, sessions_view(sessions), after_usec,
                           &connection->peer);
 

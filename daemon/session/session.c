@@ -18,8 +18,7 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define QUEUE_MAX         SOMAXCONN /* who finds it full blocks in connect(), or gets EAGAIN */
-#define ACCEPTS_PER_ROUND 4         /* those who are connected come between */
+#define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
 #define RESUME_USEC       (SECOND_USEC / 10)
 #define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
 
@@ -79,23 +78,6 @@ static void turn_one_away(struct sessions *sessions)
     loop_timer(sessions->loop, &sessions->resume, RESUME_USEC, on_resume);
 }
 
-/* First in, first out: what the queue held at the mark is gone when as much as it holds was
- * accepted. */
-static void note_accepted(struct sessions *sessions, uint64_t before_usec)
-{
-    if (sessions->n_since_mark++ <= QUEUE_MAX)
-        return;
-    sessions->drained_usec = sessions->mark_usec;
-    sessions->mark_usec = before_usec;
-    sessions->n_since_mark = 1;
-}
-
-static void note_drained(struct sessions *sessions, uint64_t before_usec)
-{
-    sessions->drained_usec = sessions->mark_usec = before_usec;
-    sessions->n_since_mark = 0;
-}
-
 static void on_listener(struct loop_source *source, uint32_t events)
 {
     struct sessions *sessions = container_of(source, struct sessions, listener);
@@ -112,12 +94,12 @@ static void on_listener(struct loop_source *source, uint32_t events)
         fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == EAGAIN)
-                note_drained(sessions, before_usec);
+                backlog_empty(&sessions->backlog, before_usec);
             else if (errno != ECONNABORTED && errno != EINTR)
                 turn_one_away(sessions);
             return;
         }
-        note_accepted(sessions, before_usec);
+        backlog_accepted(&sessions->backlog, before_usec);
         if (!connection_new(sessions, fd))
             return; /* in a flood each of them would keep those who are connected waiting */
     }
@@ -153,7 +135,7 @@ static int listen_at(const struct sockaddr_un *address, int *ret_fd)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        chmod(address->sun_path, 0666) < 0 || listen(fd, QUEUE_MAX) < 0)
+        chmod(address->sun_path, 0666) < 0 || listen(fd, BACKLOG_MAX) < 0)
         return -errno;
     /* descriptors that clients send are nobody's here: before Linux 6.16 they are closed unread */
     setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));

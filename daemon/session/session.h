@@ -3,6 +3,7 @@
 #define SESSION_H
 
 #include "account.h"
+#include "backlog.h"
 #include "broker.h"
 #include "config.h"
 #include "identity.h"
@@ -22,12 +23,10 @@ struct sessions {
     size_t n_connections;
     size_t max_connections; /* so that descriptors are left for everything else */
     struct accounts accounts;
-    uint64_t drained_usec; /* whoever is accepted now has connected since */
-    uint64_t mark_usec;    /* those who waited to be accepted then */
-    unsigned n_since_mark; /* are all gone after so many that the queue does not hold more */
-    bool is_paused;        /* the listener, while there are that many, or no descriptors */
-    struct timer resume;   /* then */
-    int reserve_fd;        /* given up to turn one away where there are no descriptors */
+    struct backlog backlog;
+    bool is_paused;      /* the listener, while there are that many, or no descriptors */
+    struct timer resume; /* then */
+    int reserve_fd;      /* given up to turn one away where there are no descriptors */
     uint8_t input[SESSION_INPUT_MAX];
 };
 

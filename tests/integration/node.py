@@ -138,7 +138,7 @@ class Node:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def audit_trail(self):
-        """All lines of answers so far: each is written behind its answer, before another frame is read."""
+        """All lines of answers so far: one is written behind its answer, before the next frame."""
         self.podlogin("wait", "--timeout", "20s")
         return [line for line in self.log().splitlines() if ": answer " in line]
 

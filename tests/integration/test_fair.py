@@ -195,8 +195,7 @@ class Fair(QuotaCase):
         """@attacks: (how, requests, pod). Prints what the others noticed."""
         seconds = scale(2, 10)
         before = self.measure(seconds)
-        beside = scale(None, self.beside)
-        beside = beside(attacks, seconds, before_s) if beside else []
+        beside = self.beside(attacks, seconds, before_s) if scale(False, True) else []
         keys = self.standin.counts()["keys"]
         memory = self.memory_kib()
         during = self.during(attacks, str(self.node.socket), seconds, before_s)

@@ -122,7 +122,8 @@ class Quotas(QuotaCase):
 
         self.in_pod(pod, ask)
         # no room for the second; the third joins the first
-        wait_for(lambda: answers.exists() and answers.read_text() == "TOO_MANY\n", 30)
+        wait_for(lambda: answers.exists() and answers.read_text(), 30)
+        self.assertEqual(answers.read_text().split()[0], "TOO_MANY")
         # the command waits until there is room
         code, _, error = self.ask(pod.enter, jwt, "other")
         self.assertEqual(code, 0, error)
@@ -138,7 +139,7 @@ class Quotas(QuotaCase):
             time.sleep(0.05)
         self.assertEqual(answer_name(connection), "BAD_FRAME")
         self.assertEqual(connection.recv(1), b"")
-        self.assertLess(time.monotonic() - begun, 5.0)
+        self.assertLess(time.monotonic() - begun, 2.0)
 
     def test_a_connection_that_says_nothing(self):
         self.node.start()

@@ -1,0 +1,20 @@
+#include "backlog.h"
+
+void backlog_accepted(struct backlog *backlog, uint64_t before_usec)
+{
+    if (backlog->n_since_mark++ <= BACKLOG_MAX)
+        return;
+    backlog->since_usec = backlog->mark_usec;
+    backlog->mark_usec = before_usec;
+    backlog->n_since_mark = 1;
+}
+
+/* There is nothing to be learnt from this mark any more: the next connection makes another. */
+void backlog_empty(struct backlog *backlog, uint64_t before_usec)
+{
+    *backlog = (struct backlog){
+        .since_usec = before_usec,
+        .mark_usec = before_usec,
+        .n_since_mark = BACKLOG_MAX + 1,
+    };
+}
