@@ -11,16 +11,16 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#include "broker.h"
-#include "clock_watch.h"
-#include "config.h"
-#include "identity.h"
-#include "link.h"
-#include "log.h"
-#include "loop.h"
-#include "peer.h"
-#include "session.h"
-#include "status.h"
+#include "base/clock_watch.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "broker/broker.h"
+#include "config/config.h"
+#include "exchange/exchanger_client.h"
+#include "identity/identity.h"
+#include "peer/peer.h"
+#include "protocol/status.h"
+#include "session/session.h"
 
 struct options {
     const char *config;

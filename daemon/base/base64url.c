@@ -1,4 +1,4 @@
-#include "base64url.h"
+#include "base/base64url.h"
 
 #include <errno.h>
 

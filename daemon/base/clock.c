@@ -1,4 +1,4 @@
-#include "clock.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 struct now clock_now(void)
 {

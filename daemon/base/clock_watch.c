@@ -1,4 +1,4 @@
-#include "clock_watch.h"
+#include "base/clock_watch.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "list.h"
+#include "base/list.h"
 
 #define CHECK_USEC    (60 * SECOND_USEC)
 #define STEP_MIN_USEC ((int64_t)SECOND_USEC)

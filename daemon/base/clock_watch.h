@@ -5,7 +5,7 @@
 #ifndef CLOCK_WATCH_H
 #define CLOCK_WATCH_H
 
-#include "loop.h"
+#include "base/loop.h"
 
 struct clock_watch {
     struct loop *loop;

@@ -1,11 +1,11 @@
-#include "digest.h"
+#include "base/digest.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 static inline void md_ctx_freep(EVP_MD_CTX **ctx)
 {

@@ -6,8 +6,8 @@
 #ifndef FAILURE_H
 #define FAILURE_H
 
-#include "digest.h"
-#include "list.h"
+#include "base/digest.h"
+#include "base/list.h"
 
 #define FAILURES_MAX       16 /* per list */
 #define FAILURE_DETAIL_MAX 257

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 #define JSON_DEPTH_MAX   8
 #define JSON_MEMBERS_MAX 1024 /* of all objects and arrays together */

@@ -1,4 +1,4 @@
-#include "loop.h"
+#include "base/loop.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "list.h"
+#include "base/list.h"
 
 #define EVENTS_PER_ROUND 128
 #define TIMERS_PER_ROUND 16 /* thousands may be due at once, as when many are kept waiting */

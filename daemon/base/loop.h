@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "timer.h"
+#include "base/clock.h"
+#include "base/timer.h"
 
 struct loop_source {
     int fd;

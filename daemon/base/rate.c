@@ -1,6 +1,6 @@
-#include "rate.h"
+#include "base/rate.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 static uint64_t interval_usec(const struct rate_limit *limit)
 {

@@ -1,4 +1,4 @@
-#include "secret.h"
+#include "base/secret.h"
 
 #include <jansson.h>
 #include <malloc.h>
@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "log.h"
+#include "base/log.h"
 
 #define CHUNK_SIZE ((size_t)1 << 20)
 #define STEP       64   /* sizes are rounded up to this */

@@ -1,6 +1,6 @@
-#include "breaker.h"
+#include "broker/breaker.h"
 
-#include "clock.h"
+#include "base/clock.h"
 
 #define POINTS_TO_OPEN    3
 #define PAUSE_BASE_USEC   (SECOND_USEC / 2)

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "provider.h"
+#include "provider/provider.h"
 
 #define BREAKER_WINDOW_MAX 64 /* exchanges at once */
 

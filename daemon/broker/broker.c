@@ -1,10 +1,10 @@
-#include "broker.h"
+#include "broker/broker.h"
 
 #include <string.h>
 
-#include "flight.h"
-#include "keep.h"
-#include "kept_keys.h"
+#include "broker/flight.h"
+#include "broker/kept_keys.h"
+#include "broker/write_behind.h"
 
 #define MISSES_RETRY_MS 250
 #define TICK_USEC       (60 * SECOND_USEC)

@@ -6,11 +6,11 @@
 #ifndef BROKER_H
 #define BROKER_H
 
-#include "config.h"
-#include "failure.h"
-#include "identity.h"
-#include "link.h"
-#include "store.h"
+#include "base/failure.h"
+#include "config/config.h"
+#include "exchange/exchanger_client.h"
+#include "identity/identity.h"
+#include "store/store.h"
 
 struct broker {
     struct loop *loop;

@@ -1,13 +1,13 @@
-#include "flight.h"
+#include "broker/flight.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "keep.h"
-#include "log.h"
-#include "messages.h"
-#include "status.h"
+#include "base/log.h"
+#include "broker/write_behind.h"
+#include "protocol/messages.h"
+#include "protocol/status.h"
 
 #define SLOW_DISK_USEC     SECOND_USEC
 #define RETRIES_MAX        2 /* while somebody waits and the upstream is not given up */

@@ -3,8 +3,8 @@
 #ifndef FLIGHT_H
 #define FLIGHT_H
 
-#include "login.h"
-#include "upstream.h"
+#include "broker/login.h"
+#include "broker/upstream.h"
 
 enum flight_state {
     FLIGHT_READY,      /* to be begun */

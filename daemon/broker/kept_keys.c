@@ -1,8 +1,8 @@
-#include "kept_keys.h"
+#include "broker/kept_keys.h"
 
 #include <string.h>
 
-#include "keep.h"
+#include "broker/write_behind.h"
 
 static int row_key(const struct issuer *issuer, struct digest *ret_key)
 {

@@ -6,7 +6,7 @@
 #ifndef KEPT_KEYS_H
 #define KEPT_KEYS_H
 
-#include "broker.h"
+#include "broker/broker.h"
 
 /* Hands what is there to the issuers, and keeps what they fetch from now on. */
 void kept_keys_begin(struct broker *broker);

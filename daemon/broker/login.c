@@ -1,12 +1,12 @@
-#include "login.h"
+#include "broker/login.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "admission.h"
-#include "flight.h"
-#include "keep.h"
-#include "messages.h"
+#include "admission/admission.h"
+#include "broker/flight.h"
+#include "broker/write_behind.h"
+#include "protocol/messages.h"
 
 #define REFRESH_RETRY_USEC SECOND_USEC /* at least */
 #define REFRESH_FROM       70          /* % of the lifetime; docs/decisions/0008 */

@@ -5,7 +5,7 @@
 #ifndef LOGIN_H
 #define LOGIN_H
 
-#include "broker.h"
+#include "broker/broker.h"
 
 struct flight;
 struct keep;

@@ -1,10 +1,10 @@
-#include "upstream.h"
+#include "broker/upstream.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 enum podlogin_status status_of_outcome(enum outcome outcome)
 {

@@ -5,10 +5,10 @@
 #ifndef UPSTREAM_H
 #define UPSTREAM_H
 
-#include "breaker.h"
-#include "config.h"
-#include "list.h"
-#include "podlogin-status.h"
+#include "base/list.h"
+#include "broker/breaker.h"
+#include "config/config.h"
+#include "protocol/podlogin-status.h"
 
 #define UPSTREAM_DETAIL_MAX 257
 

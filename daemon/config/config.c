@@ -1,4 +1,4 @@
-#include "config.h"
+#include "config/config.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "file.h"
-#include "messages.h"
+#include "config/file.h"
+#include "protocol/messages.h"
 
 #define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount" /* in every pod */
 

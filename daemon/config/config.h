@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "digest.h"
-#include "ini.h"
-#include "policy.h"
-#include "provider.h"
-#include "rate.h"
+#include "base/digest.h"
+#include "base/rate.h"
+#include "config/ini.h"
+#include "policy/policy.h"
+#include "provider/provider.h"
 
 #define CONFIG_DIRECTORY   "/etc/podlogin"
 #define CACHE_ROWS_DEFAULT 10000

@@ -1,4 +1,4 @@
-#include "file.h"
+#include "config/file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -6,9 +6,9 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "duration.h"
-#include "messages.h"
-#include "url.h"
+#include "base/duration.h"
+#include "base/url.h"
+#include "protocol/messages.h"
 
 const char *const algorithm_names[ALGORITHMS] = {
     [ALGORITHM_RS256] = "RS256", [ALGORITHM_RS384] = "RS384", [ALGORITHM_RS512] = "RS512",

@@ -2,7 +2,7 @@
 #ifndef FILE_H
 #define FILE_H
 
-#include "config.h"
+#include "config/config.h"
 
 int daemon_file_read(const char *path, struct config *config, char ret_error[INI_ERROR_MAX]);
 int issuer_file_read(const char *path, struct issuer_config *issuer, char ret_error[INI_ERROR_MAX]);

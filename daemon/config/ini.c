@@ -1,4 +1,4 @@
-#include "ini.h"
+#include "config/ini.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 struct ini {
     const char *path;

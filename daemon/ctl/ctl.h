@@ -4,8 +4,8 @@
 
 #include <stdarg.h>
 
-#include "secret.h"
-#include "status.h"
+#include "base/secret.h"
+#include "protocol/status.h"
 
 /* A command gets its own arguments, from its name on, and returns the exit code. */
 int ctl_verify(int argc, char **argv);

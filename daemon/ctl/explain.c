@@ -3,7 +3,7 @@
  * order and by its code, going on where the daemon would have stopped; then what would be asked
  * upstream. Nothing is asked there.
  */
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "config.h"
-#include "identity.h"
-#include "link.h"
+#include "config/config.h"
+#include "exchange/exchanger_client.h"
+#include "identity/identity.h"
 
 #define NAME           "explain"
 #define KEYS_WAIT_USEC (12 * SECOND_USEC)

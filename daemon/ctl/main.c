@@ -1,5 +1,5 @@
 /* podloginctl: the administrator's command. */
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "messages.h"
+#include "base/log.h"
+#include "protocol/messages.h"
 
 static const struct command {
     const char *name;

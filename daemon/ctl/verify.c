@@ -2,7 +2,7 @@
  * podloginctl verify: one token, by the very checks of the daemon, against a key-set file. The
  * configuration that the daemon would have read is made from the options.
  */
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "identity.h"
-#include "messages.h"
+#include "identity/identity.h"
+#include "protocol/messages.h"
 
 #define NAME "verify"
 

@@ -1,11 +1,11 @@
-#include "http.h"
+#include "exchanger/http.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "job.h"
+#include "exchange/job.h"
 
 int http_init(CURLM **ret_multi)
 {

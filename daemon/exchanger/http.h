@@ -8,8 +8,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-#include "provider.h"
-#include "secret.h"
+#include "base/secret.h"
+#include "provider/provider.h"
 
 struct http_transfer;
 

@@ -9,12 +9,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#include "http.h"
-#include "job.h"
-#include "json.h"
-#include "log.h"
-#include "status.h"
-#include "work.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "exchange/job.h"
+#include "exchanger/http.h"
+#include "exchanger/work.h"
+#include "protocol/status.h"
 
 struct exchanger {
     CURLM *multi;

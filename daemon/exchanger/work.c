@@ -1,15 +1,15 @@
-#include "work.h"
+#include "exchanger/work.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "job.h"
-#include "json.h"
-#include "log.h"
-#include "oauth.h"
-#include "url.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/url.h"
+#include "exchange/job.h"
+#include "provider/oauth.h"
 
 /* A job under way: what has to be remembered until its answer comes. */
 struct task {

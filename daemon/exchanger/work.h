@@ -2,7 +2,7 @@
 #ifndef WORK_H
 #define WORK_H
 
-#include "http.h"
+#include "exchanger/http.h"
 
 struct worker {
     CURLM *multi;

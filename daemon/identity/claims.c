@@ -1,10 +1,10 @@
-#include "claims.h"
+#include "identity/claims.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
-#include "messages.h"
+#include "base/json.h"
+#include "protocol/messages.h"
 
 /* A string that can stand in answers, logs and keys: not empty, bounded, no control character. */
 static bool is_text(const char *text)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "podlogin-status.h"
+#include "protocol/podlogin-status.h"
 
 #define AUDIENCES_MAX      16
 #define CLOCK_SKEW_S       30               /* on "nbf" and "iat"; none on "exp" */

@@ -1,10 +1,10 @@
-#include "identity.h"
+#include "identity/identity.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
+#include "base/log.h"
 
 int identities_init(struct identities *identities, const struct config *config, struct loop *loop,
                     struct link *link)

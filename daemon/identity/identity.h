@@ -7,16 +7,16 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
-#include "claims.h"
-#include "clock.h"
-#include "digest.h"
-#include "failure.h"
-#include "issuer.h"
-#include "jws.h"
-#include "node.h"
-#include "peer.h"
-#include "review.h"
-#include "secret.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/failure.h"
+#include "base/secret.h"
+#include "identity/claims.h"
+#include "identity/issuer.h"
+#include "identity/node.h"
+#include "identity/review.h"
+#include "jose/jws.h"
+#include "peer/peer.h"
 
 #define IDENTITIES_MAX 10000 /* verified ones that are remembered */
 

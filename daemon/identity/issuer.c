@@ -1,11 +1,11 @@
-#include "issuer.h"
+#include "identity/issuer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
+#include "base/log.h"
 
 #define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
 #define SUSPECT_FOR_USEC       (600 * SECOND_USEC)

@@ -8,11 +8,11 @@
 #ifndef ISSUER_H
 #define ISSUER_H
 
-#include "config.h"
-#include "jwks.h"
-#include "link.h"
-#include "list.h"
-#include "loop.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "exchange/exchanger_client.h"
+#include "jose/jwks.h"
 
 #define KEYS_USABLE_S                                                                              \
     86400 /* after the latest fetch that went well, whatever has happened since                    \

@@ -1,13 +1,13 @@
-#include "node.h"
+#include "identity/node.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "identity.h"
-#include "log.h"
-#include "status.h"
-#include "token_file.h"
+#include "base/log.h"
+#include "identity/identity.h"
+#include "identity/token_file.h"
+#include "protocol/status.h"
 
 #define LEARN_EVERY_USEC SECOND_USEC
 

@@ -9,9 +9,9 @@
 #ifndef NODE_H
 #define NODE_H
 
-#include "claims.h"
-#include "clock.h"
-#include "config.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "identity/claims.h"
 
 #define NODE_UID_MAX 128
 

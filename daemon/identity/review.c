@@ -1,12 +1,12 @@
-#include "review.h"
+#include "identity/review.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "identity.h"
-#include "log.h"
-#include "token_file.h"
+#include "base/log.h"
+#include "identity/identity.h"
+#include "identity/token_file.h"
 
 #define MISS_GOOD_FOR_USEC (5 * SECOND_USEC) /* one review serves what begins together */
 #define REFUSED_FOR_USEC   (10 * SECOND_USEC)

@@ -8,10 +8,10 @@
 #ifndef REVIEW_H
 #define REVIEW_H
 
-#include "config.h"
-#include "failure.h"
-#include "link.h"
-#include "podlogin-status.h"
+#include "base/failure.h"
+#include "config/config.h"
+#include "exchange/exchanger_client.h"
+#include "protocol/podlogin-status.h"
 
 struct identity;
 

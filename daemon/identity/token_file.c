@@ -1,9 +1,9 @@
-#include "token_file.h"
+#include "identity/token_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-#include "messages.h"
+#include "protocol/messages.h"
 
 struct secret *token_file_read(const char *path)
 {

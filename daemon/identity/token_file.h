@@ -2,7 +2,7 @@
 #ifndef TOKEN_FILE_H
 #define TOKEN_FILE_H
 
-#include "secret.h"
+#include "base/secret.h"
 
 /* Read anew each time, without the newline that may end it. NULL with errno. */
 struct secret *token_file_read(const char *path);

@@ -1,11 +1,11 @@
-#include "audit.h"
+#include "observe/audit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "log.h"
-#include "status.h"
+#include "base/log.h"
+#include "protocol/status.h"
 
 static const struct rate_limit lines = {.per_s = 10, .burst = 50};
 

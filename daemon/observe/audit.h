@@ -8,9 +8,9 @@
 #ifndef AUDIT_H
 #define AUDIT_H
 
-#include "identity.h"
-#include "rate.h"
-#include "token.h"
+#include "base/rate.h"
+#include "identity/identity.h"
+#include "store/token.h"
 
 struct audit_event {
     enum podlogin_status status;

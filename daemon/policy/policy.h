@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "wildcard.h"
+#include "policy/wildcard.h"
 
 #define CLAIM_PATH_MAX 8 /* as deep as a JWT's payload may be */
 

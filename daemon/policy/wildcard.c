@@ -1,10 +1,10 @@
-#include "wildcard.h"
+#include "policy/wildcard.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 #define INVALID UINT32_MAX
 

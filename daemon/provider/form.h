@@ -2,7 +2,7 @@
 #ifndef FORM_H
 #define FORM_H
 
-#include "secret.h"
+#include "base/secret.h"
 
 struct form_field {
     const char *name;

@@ -1,12 +1,12 @@
-#include "oauth.h"
+#include "provider/oauth.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
-#include "messages.h"
+#include "base/json.h"
+#include "protocol/messages.h"
 
 #define UNBROKEN_MAX 40 /* longer than any word, shorter than any token */
 #define REDACTED     "[...]"

@@ -2,7 +2,7 @@
 #ifndef OAUTH_H
 #define OAUTH_H
 
-#include "provider.h"
+#include "provider/provider.h"
 
 /* Sets outcome, detail, token, token_type and expires_in_s of @answer. 0 or -ENOMEM. */
 int oauth_answer(long http_status, const void *body, size_t body_len,

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "secret.h"
+#include "base/secret.h"
 
 #define PROVIDER_SETTINGS_MAX   16
 #define PROVIDER_ATTRIBUTES_MAX 8

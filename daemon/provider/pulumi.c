@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "duration.h"
-#include "form.h"
-#include "oauth.h"
-#include "provider.h"
-#include "url.h"
+#include "base/duration.h"
+#include "base/url.h"
+#include "provider/form.h"
+#include "provider/oauth.h"
+#include "provider/provider.h"
 
 #define DEFAULT_API_URL      "https://api.pulumi.com"
 #define DEFAULT_EXPIRATION_S 7200

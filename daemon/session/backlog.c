@@ -1,4 +1,4 @@
-#include "backlog.h"
+#include "session/backlog.h"
 
 void backlog_accepted(struct backlog *backlog, uint64_t before_usec)
 {

@@ -1,11 +1,11 @@
-#include "connection.h"
+#include "session/connection.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "request.h"
+#include "session/request.h"
 
 #define CONNECTIONS_RETRY_MS 30
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)

@@ -7,10 +7,10 @@
 #ifndef CONNECTION_H
 #define CONNECTION_H
 
-#include "account.h"
-#include "messages.h"
-#include "peer.h"
-#include "session.h"
+#include "peer/peer.h"
+#include "protocol/messages.h"
+#include "session/quota.h"
+#include "session/session.h"
 
 /* Nothing is read meanwhile: all that waited, the one that did not fit, and a refusal of a frame.
  */

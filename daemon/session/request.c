@@ -1,11 +1,11 @@
-#include "request.h"
+#include "session/request.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "admission.h"
-#include "status.h"
+#include "admission/admission.h"
+#include "protocol/status.h"
 
 #define KEYS_RETRY_MS     30000
 #define DEADLINE_RETRY_MS 1000

@@ -2,7 +2,7 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
-#include "connection.h"
+#include "session/connection.h"
 
 /* What the client asks for. */
 struct ask {

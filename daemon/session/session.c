@@ -1,4 +1,4 @@
-#include "session.h"
+#include "session/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "connection.h"
-#include "log.h"
+#include "base/log.h"
+#include "session/connection.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83

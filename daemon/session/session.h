@@ -2,12 +2,12 @@
 #ifndef SESSION_H
 #define SESSION_H
 
-#include "account.h"
-#include "backlog.h"
-#include "broker.h"
-#include "config.h"
-#include "identity.h"
-#include "loop.h"
+#include "base/loop.h"
+#include "broker/broker.h"
+#include "config/config.h"
+#include "identity/identity.h"
+#include "session/backlog.h"
+#include "session/quota.h"
 
 #define REQUESTS_PER_CONNECTION 64
 #define SESSION_ERROR_MAX       256

@@ -1,11 +1,11 @@
-#include "database.h"
+#include "store/database.h"
 
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 #define APPLICATION_ID 0x706f646c /* "podl" */
 #define SCHEMA_VERSION 2

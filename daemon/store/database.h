@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "digest.h"
+#include "base/clock.h"
+#include "base/digest.h"
 
 #define DATABASE_ID_SIZE     16
 #define DATABASE_KEY_ID_SIZE 8

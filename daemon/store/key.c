@@ -1,4 +1,4 @@
-#include "key.h"
+#include "store/key.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "log.h"
+#include "base/log.h"
 
 #define RUNTIME_DIRECTORY "/run/podlogind"
 #define KEY_NAME          "cache.key"

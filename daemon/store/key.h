@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "seal.h"
+#include "store/seal.h"
 
 #define KEY_ERROR_MAX 512
 

@@ -1,11 +1,11 @@
-#include "row.h"
+#include "store/row.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "messages.h"
-#include "provider.h"
+#include "protocol/messages.h"
+#include "provider/provider.h"
 
 #define ROW_MAX          (SEAL_OVERHEAD + DIGEST_SIZE + WIRE_HEADER_SIZE + UPSTREAM_BODY_MAX)
 #define CLOCK_BACK_MAX_S 2 /* that a wall clock may be corrected by from one boot to the next */

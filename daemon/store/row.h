@@ -6,9 +6,9 @@
 #ifndef ROW_H
 #define ROW_H
 
-#include "database.h"
-#include "seal.h"
-#include "token.h"
+#include "store/database.h"
+#include "store/seal.h"
+#include "store/token.h"
 
 struct rows {
     struct seal seal;

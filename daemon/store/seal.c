@@ -1,4 +1,4 @@
-#include "seal.h"
+#include "store/seal.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "digest.h"
-#include "secret.h"
+#include "base/digest.h"
+#include "base/secret.h"
 
 #define SEAL_KEY_SIZE 32
 #define SEAL_NONCE    12

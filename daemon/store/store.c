@@ -1,4 +1,4 @@
-#include "store.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#include "key.h"
-#include "log.h"
-#include "row.h"
+#include "base/log.h"
+#include "store/key.h"
+#include "store/row.h"
 
 struct store {
     char *path;

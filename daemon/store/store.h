@@ -12,10 +12,10 @@
 
 #include <stdint.h>
 
-#include "database.h"
-#include "list.h"
-#include "loop.h"
-#include "token.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "store/database.h"
+#include "store/token.h"
 
 #define STORE_ERROR_MAX 512
 

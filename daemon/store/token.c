@@ -1,9 +1,9 @@
-#include "token.h"
+#include "store/token.h"
 
 #include <string.h>
 
-#include "digest.h"
-#include "messages.h"
+#include "base/digest.h"
+#include "protocol/messages.h"
 
 #define FRAME_OF_KEYS   0x7f
 #define MARGIN_MIN_USEC SECOND_USEC /* upstreams count in whole seconds, and round down */

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "secret.h"
-#include "wire.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "protocol/wire.h"
 
 struct token {
     struct secret *frame; /* the answer to a GET, source "cache", ready but for its id */

@@ -4,7 +4,7 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
 
 from protocol_client import Client, ServerError  # noqa: E402
 

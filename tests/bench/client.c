@@ -1,4 +1,4 @@
-#include "client.h"
+#include "bench/client.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "status.h"
+#include "base/cleanup.h"
+#include "protocol/status.h"
 
 static inline void file_closep(FILE **file)
 {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "messages.h"
+#include "protocol/messages.h"
 
 /* LOGIN and GET as they are written, in this order and as one. */
 struct ticket {

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
-#include "messages.h"
-#include "sim.h"
+#include "base/log.h"
+#include "protocol/messages.h"
+#include "support/sim.h"
 
 #define MINUTE          (60 * SECOND_USEC)
 #define ASK_EVERY_USEC  (2 * MINUTE) /* each account, on average: a job begins */

@@ -13,8 +13,8 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 
-#include "cleanup.h"
-#include "client.h"
+#include "base/cleanup.h"
+#include "bench/client.h"
 
 #define EVENTS_PER_WAIT 128
 #define INPUT_MAX       32768

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "cleanup.h"
-#include "client.h"
-#include "histogram.h"
+#include "base/cleanup.h"
+#include "bench/client.h"
+#include "bench/histogram.h"
 
 #define SILENCE_MAX_MS  30000 /* so long without any answer is a failure */
 #define EVENTS_PER_WAIT 256

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
 
 from node import (AUDIENCE, BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node,  # noqa: E402
                   Standin)

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "log.h"
-#include "messages.h"
-#include "store.h"
+#include "base/log.h"
+#include "protocol/messages.h"
+#include "store/store.h"
 
 #define BATCH 1000
 

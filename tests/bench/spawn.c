@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "client.h"
-#include "histogram.h"
+#include "bench/client.h"
+#include "bench/histogram.h"
 
 extern char **environ;
 

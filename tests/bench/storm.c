@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "cleanup.h"
-#include "client.h"
+#include "base/cleanup.h"
+#include "bench/client.h"
 
 #define SILENCE_MAX_MS  30000
 #define EVENTS_PER_WAIT 256

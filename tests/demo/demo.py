@@ -22,7 +22,7 @@ import tempfile
 import urllib.parse
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "integration"), str(TESTS / "standin")]
+sys.path[:0] = [str(TESTS / "support"), str(TESTS / "standin")]
 
 from jobs import Interrupts, Job, Wave  # noqa: E402
 from node import AUDIENCE, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node, subject_of  # noqa: E402

@@ -19,8 +19,9 @@ run() {
     rm -rf "$work/merged/etc/systemd/system/"*.wants
     {
         printf '#!/bin/bash\ncd %q\n' "$source"
-        printf 'export PODLOGIN_BUILD=%q PODLOGIN_SOURCE=%q PODLOGIN_SCALE=%q PATH=%q\n' \
-            "$(realpath "${PODLOGIN_BUILD:-build}")" "$source" "${PODLOGIN_SCALE:-}" "$PATH"
+        printf 'export PODLOGIN_BUILD=%q PODLOGIN_SOURCE=%q PODLOGIN_SCALE=%q PATH=%q PYTHONPATH=%q\n' \
+            "$(realpath "${PODLOGIN_BUILD:-build}")" "$source" "${PODLOGIN_SCALE:-}" "$PATH" \
+            "$source/tests/support"
         printf 'exec'
         printf ' %q' "$@"
         printf '\n'

@@ -14,7 +14,7 @@ import unittest
 import uuid
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(SOURCE / "tests/integration"))
+sys.path.insert(0, str(SOURCE / "tests/support"))
 
 from node import NodeCase  # noqa: E402
 

@@ -33,8 +33,9 @@ make_initramfs() {
         cp "$module" "$root/modules/$((at++)).ko"
     done
     {
-        printf 'export PODLOGIN_BUILD=%q PODLOGIN_SOURCE=%q PODLOGIN_SCALE=%q PATH=%q HOME=/root\n' \
+        printf 'export PODLOGIN_BUILD=%q PODLOGIN_SOURCE=%q PODLOGIN_SCALE=%q PATH=%q\n' \
             "$build" "$source" "${PODLOGIN_SCALE:-}" "$PATH"
+        printf 'export PYTHONPATH=%q HOME=/root\n' "$source/tests/support"
         printf 'cd %q && exec' "$source"
         printf ' %q' "$@"
         printf '\n'

@@ -1,6 +1,6 @@
 /* Any payload: decoded or refused; what is decoded says the same after another round. */
-#include "fuzz.h"
-#include "messages.h"
+#include "fuzz/fuzz.h"
+#include "protocol/messages.h"
 
 static const struct wire_message *const messages[] = {
     &message_login, &message_get,      &message_whoami, &message_ping,

@@ -1,6 +1,6 @@
 /* Any key set: read or refused; each key that is read is whole. */
-#include "fuzz.h"
-#include "jwks.h"
+#include "fuzz/fuzz.h"
+#include "jose/jwks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

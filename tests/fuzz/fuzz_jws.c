@@ -1,7 +1,7 @@
 /* Any token: parsed or refused; claims read or refused; and never verified. */
-#include "claims.h"
-#include "fuzz.h"
-#include "jws.h"
+#include "fuzz/fuzz.h"
+#include "identity/claims.h"
+#include "jose/jws.h"
 
 /* A real key; nobody has its other half. */
 static const char key_set[] =

@@ -1,8 +1,8 @@
 /* Any configuration file: each line is delivered or refused with its number; any rule is judged. */
-#include "fuzz.h"
-#include "ini.h"
-#include "json.h"
-#include "policy.h"
+#include "base/json.h"
+#include "config/ini.h"
+#include "fuzz/fuzz.h"
+#include "policy/policy.h"
 
 static const char claims_text[] =
     "{\"aud\":[\"urn:pulumi:org:acme\",\"b\"],\"sub\":\"system:serviceaccount:ci:pulumi\",\"n\":17,"

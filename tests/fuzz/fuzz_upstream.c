@@ -1,7 +1,7 @@
 /* Any answer of a token endpoint or of an issuer: of one class, and fit to be passed on. */
-#include "fuzz.h"
-#include "provider.h"
-#include "work.h"
+#include "exchanger/work.h"
+#include "fuzz/fuzz.h"
+#include "provider/provider.h"
 
 static int is_printable(const char *text)
 {

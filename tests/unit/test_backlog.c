@@ -7,8 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backlog.h"
-#include "check.h"
+#include "session/backlog.h"
+#include "support/check.h"
 
 #define HELD_MAX (BACKLOG_MAX + 1)
 

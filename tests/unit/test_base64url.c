@@ -1,7 +1,7 @@
 /* base64url: known answers, and that each value has exactly one spelling. */
-#include "base64url.h"
-#include "check.h"
-#include "mint.h"
+#include "base/base64url.h"
+#include "support/check.h"
+#include "support/mint.h"
 
 static int decode_exact(const char *text, size_t len, uint8_t *ret_bytes, size_t *ret_len)
 {

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "check.h"
-#include "log.h"
-#include "login.h"
-#include "messages.h"
-#include "sim.h"
+#include "base/log.h"
+#include "broker/login.h"
+#include "protocol/messages.h"
+#include "support/check.h"
+#include "support/sim.h"
 
 #define HOUR_S     3600
 #define MSEC       UINT64_C(1000)

@@ -1,8 +1,8 @@
 /* Which pod a process is in, by texts of /proc/PID/cgroup as kubelets, runtimes and kernels write
  * them. */
-#include "cgroup.h"
+#include "peer/cgroup.h"
 
-#include "check.h"
+#include "support/check.h"
 
 #define U      "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 #define U_     "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9" /* in a unit's name */

@@ -1,8 +1,8 @@
 /* The claims of a service-account token: shapes, the agreement of "sub", and time. */
-#include "check.h"
-#include "claims.h"
-#include "json.h"
-#include "messages.h"
+#include "base/json.h"
+#include "identity/claims.h"
+#include "protocol/messages.h"
+#include "support/check.h"
 
 static const char good[] =
     "{\"aud\":[\"urn:pulumi:org:acme\"],\"exp\":1782050000,\"iat\":1782046400,\"nbf\":1782046400,"

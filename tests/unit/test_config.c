@@ -2,9 +2,9 @@
  */
 #include <syslog.h>
 
-#include "config.h"
-#include "messages.h"
-#include "scratch.h"
+#include "config/config.h"
+#include "protocol/messages.h"
+#include "support/scratch.h"
 
 #define ISSUER "[Issuer]\nURL=https://issuer.example.com\n"
 #define SERVICE                                                                                    \

@@ -1,6 +1,6 @@
 /* The SQLite file: what is opened, what is refused and why, and which rows come back. */
-#include "database.h"
-#include "scratch.h"
+#include "store/database.h"
+#include "support/scratch.h"
 
 #define ROWS_MAX 100
 

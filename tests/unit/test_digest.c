@@ -1,8 +1,8 @@
 /* Digests of parts that cannot run into each other, and the map keyed by them. */
 #include <openssl/sha.h>
 
-#include "check.h"
-#include "digest.h"
+#include "base/digest.h"
+#include "support/check.h"
 
 static void known_bytes_have_known_digests(void **state)
 {

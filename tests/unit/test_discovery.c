@@ -1,6 +1,6 @@
 /* Discovery documents: only the issuer's own, and only an https key set. */
-#include "check.h"
-#include "work.h"
+#include "exchanger/work.h"
+#include "support/check.h"
 
 #define ISSUER "https://oidc.example.com/id/1"
 #define KEYS   "https://oidc.example.com/id/1/keys"

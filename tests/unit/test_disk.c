@@ -4,8 +4,8 @@
  */
 #include <sqlite3.h>
 
-#include "check.h"
-#include "disk.h"
+#include "support/check.h"
+#include "support/disk.h"
 
 #define PATH           "/state/cache.db"
 #define N_CUTS         200

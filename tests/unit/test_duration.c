@@ -1,6 +1,6 @@
 /* Time spans of configuration files. */
-#include "check.h"
-#include "duration.h"
+#include "base/duration.h"
+#include "support/check.h"
 
 static void spans_are_read_as_systemd_reads_them(void **state)
 {

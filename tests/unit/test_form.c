@@ -1,7 +1,7 @@
 /* Form bodies: no value can become another field, and every value comes back. */
-#include "check.h"
-#include "form.h"
-#include "log.h"
+#include "base/log.h"
+#include "provider/form.h"
+#include "support/check.h"
 
 #define FIELD(name, text)                                                                          \
     {                                                                                              \

@@ -3,11 +3,11 @@
  * time together, and which of several faults is told. The forms that each part refuses are in
  * test_jws.c and test_claims.c.
  */
-#include "identity.h"
+#include "identity/identity.h"
 
-#include "check.h"
-#include "mint.h"
-#include "scratch.h"
+#include "support/check.h"
+#include "support/mint.h"
+#include "support/scratch.h"
 
 #define NOW_S  1782046500
 #define NODE   "ffc5761d-0a1b-4c2d-8e3f-405162738495"

@@ -1,6 +1,6 @@
 /* The configuration reader: what a line means, and that each refusal names its line. */
-#include "ini.h"
-#include "scratch.h"
+#include "config/ini.h"
+#include "support/scratch.h"
 
 struct seen {
     char text[8192];

@@ -1,9 +1,9 @@
 /* An issuer's keys over time: when they are fetched, how long they are used, and who may cause it.
  */
-#include "issuer.h"
+#include "identity/issuer.h"
 
-#include "check.h"
-#include "mint.h"
+#include "support/check.h"
+#include "support/mint.h"
 
 #define MINUTE_USEC (60 * SECOND_USEC)
 #define HOUR_USEC   (60 * MINUTE_USEC)

@@ -1,6 +1,6 @@
 /* JSON from outside: one object, and nothing that two readers could read differently. */
-#include "check.h"
-#include "json.h"
+#include "base/json.h"
+#include "support/check.h"
 
 static json_t *read_exact(const void *text, size_t len)
 {

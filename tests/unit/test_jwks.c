@@ -1,10 +1,10 @@
 /* Key sets: which keys are taken, passed over, or spoil the whole set. */
 #include <openssl/core_names.h>
 
-#include "check.h"
-#include "jwks.h"
-#include "log.h"
-#include "mint.h"
+#include "base/log.h"
+#include "jose/jwks.h"
+#include "support/check.h"
+#include "support/mint.h"
 
 static EVP_PKEY *rsa, *p256, *p384, *p521;
 static char *rsa_jwk, *p256_jwk, *p384_jwk, *p521_jwk;

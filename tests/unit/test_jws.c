@@ -10,11 +10,11 @@
 #include <openssl/obj_mac.h>
 #include <openssl/pem.h>
 
-#include "check.h"
-#include "jws.h"
-#include "log.h"
-#include "messages.h"
-#include "mint.h"
+#include "base/log.h"
+#include "jose/jws.h"
+#include "protocol/messages.h"
+#include "support/check.h"
+#include "support/mint.h"
 
 #define HEADER  "{\"alg\":\"RS256\",\"kid\":\"rsa\"}"
 #define PAYLOAD "{\"iss\":\"https://issuer\",\"sub\":\"x\"}"

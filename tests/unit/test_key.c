@@ -2,9 +2,9 @@
 #include <linux/magic.h>
 #include <sys/statfs.h>
 
-#include "key.h"
-#include "log.h"
-#include "scratch.h"
+#include "base/log.h"
+#include "store/key.h"
+#include "support/scratch.h"
 
 static const uint8_t key_bytes[SEAL_KEY_SIZE] = "0123456789abcdef0123456789ghijk";
 

@@ -1,8 +1,8 @@
 /* Answers of token endpoints: each class of outcome, and what of them may stand in a log. */
-#include "check.h"
-#include "log.h"
-#include "messages.h"
-#include "oauth.h"
+#include "base/log.h"
+#include "protocol/messages.h"
+#include "provider/oauth.h"
+#include "support/check.h"
 
 #define TOKEN_BODY "{\"access_token\":\"pul-x\",\"token_type\":\"token\",\"expires_in\":7200}"
 

@@ -1,7 +1,7 @@
 /* A service's rules: claim paths, patterns, and how sections decide together. */
-#include "check.h"
-#include "json.h"
-#include "policy.h"
+#include "base/json.h"
+#include "policy/policy.h"
+#include "support/check.h"
 
 static const char claims_text[] =
     "{\"aud\":[\"urn:pulumi:org:acme\",\"second\"],\"sub\":\"system:serviceaccount:ci:runner\","

@@ -1,7 +1,7 @@
 /* Pulumi Cloud: settings, the request to the byte, and what the answer adds. */
-#include "check.h"
-#include "log.h"
-#include "provider.h"
+#include "base/log.h"
+#include "provider/provider.h"
+#include "support/check.h"
 
 /* "Name=value" lines as the provider takes them. */
 static struct provider_values values_of(const char *const *lines)

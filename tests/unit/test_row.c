@@ -1,7 +1,7 @@
 /* A row opens where it was sealed, until its time by the clocks that can be believed. */
-#include "check.h"
-#include "messages.h"
-#include "row.h"
+#include "protocol/messages.h"
+#include "store/row.h"
+#include "support/check.h"
 
 #define HOUR_S INT64_C(3600)
 #define NOW_S  INT64_C(1800000000)

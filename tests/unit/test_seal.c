@@ -1,6 +1,6 @@
 /* Sealing: every bit counts. */
-#include "check.h"
-#include "seal.h"
+#include "store/seal.h"
+#include "support/check.h"
 
 static const uint8_t key_bytes[SEAL_KEY_SIZE] = "0123456789abcdef0123456789abcde";
 

@@ -1,9 +1,9 @@
 /* Secret memory: bounded, aligned, wiped, and kept out of core dumps and forks. */
 #include <sys/wait.h>
 
-#include "check.h"
-#include "log.h"
-#include "secret.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "support/check.h"
 
 static bool is_zero(const uint8_t *bytes, size_t len)
 {

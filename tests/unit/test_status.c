@@ -4,9 +4,9 @@
  */
 #include <ctype.h>
 
-#include "messages.h"
-#include "scratch.h"
-#include "status.h"
+#include "protocol/messages.h"
+#include "protocol/status.h"
+#include "support/scratch.h"
 
 static char *source_read(const char *name)
 {

@@ -4,8 +4,8 @@
  */
 #include <sqlite3.h>
 
-#include "seal.h"
-#include "store_fixture.h"
+#include "store/seal.h"
+#include "support/store_fixture.h"
 
 /* A closed store with two tokens in it. */
 static void fill(void)

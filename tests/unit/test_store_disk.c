@@ -2,8 +2,8 @@
  * The store on a disk whose power fails, that is full, that breaks or can only be read: what was
  * acknowledged is there afterwards, and whatever happens, the store goes on.
  */
-#include "disk.h"
-#include "store_fixture.h"
+#include "support/disk.h"
+#include "support/store_fixture.h"
 
 #define N_KEYS 16
 

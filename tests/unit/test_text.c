@@ -1,7 +1,7 @@
 /* Text without stdio: what does not fit is cut, and never written past. */
 #include <sys/stat.h>
 
-#include "check.h"
+#include "support/check.h"
 #include "text.h"
 
 static void strings_are_appended_and_cut_at_the_end(void **state)

@@ -1,5 +1,5 @@
 /* Time spans of the command's options and environment. */
-#include "check.h"
+#include "support/check.h"
 #include "time_span.h"
 
 #define DAY_MS 86400000u

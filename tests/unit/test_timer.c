@@ -1,9 +1,9 @@
 /* Timers against a plain sorted list: a long random sequence of sets, changes, takings and runs. */
 #include <stdlib.h>
 
-#include "check.h"
-#include "list.h"
-#include "timer.h"
+#include "base/list.h"
+#include "base/timer.h"
+#include "support/check.h"
 
 #define N_TIMERS 200
 #define N_STEPS  200000

@@ -1,6 +1,6 @@
 /* Which URLs podlogin asks for at all. */
-#include "check.h"
-#include "url.h"
+#include "base/url.h"
+#include "support/check.h"
 
 static bool is_https(const char *text)
 {

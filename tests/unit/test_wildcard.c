@@ -4,8 +4,8 @@
  */
 #include <time.h>
 
-#include "check.h"
-#include "wildcard.h"
+#include "policy/wildcard.h"
+#include "support/check.h"
 
 static bool match(const char *pattern, const char *text)
 {

@@ -1,6 +1,6 @@
 /* The frame codec: round trips, every truncation, and each way to break a payload. */
-#include "check.h"
-#include "messages.h"
+#include "protocol/messages.h"
+#include "support/check.h"
 
 static size_t encoded(const struct wire_message *message, const void *values, uint8_t *buf,
                       size_t size)

@@ -1,0 +1,194 @@
+#include "jose/jws.h"
+
+#include <errno.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+#include "base/base64url.h"
+#include "base/secret.h"
+#include "protocol/messages.h"
+
+static const struct scheme {
+    const char *hash;
+    int padding;           /* RSA only */
+    size_t coordinate_len; /* ECDSA only: the signature is two of them */
+} schemes[ALGORITHMS] = {
+    [ALGORITHM_RS256] = {"SHA256", RSA_PKCS1_PADDING, 0},
+    [ALGORITHM_RS384] = {"SHA384", RSA_PKCS1_PADDING, 0},
+    [ALGORITHM_RS512] = {"SHA512", RSA_PKCS1_PADDING, 0},
+    [ALGORITHM_PS256] = {"SHA256", RSA_PKCS1_PSS_PADDING, 0},
+    [ALGORITHM_PS384] = {"SHA384", RSA_PKCS1_PSS_PADDING, 0},
+    [ALGORITHM_PS512] = {"SHA512", RSA_PKCS1_PSS_PADDING, 0},
+    [ALGORITHM_ES256] = {"SHA256", 0, 32},
+    [ALGORITHM_ES384] = {"SHA384", 0, 48},
+    [ALGORITHM_ES512] = {"SHA512", 0, 66},
+};
+
+static inline void md_ctx_freep(EVP_MD_CTX **ctx)
+{
+    EVP_MD_CTX_free(*ctx);
+}
+
+static inline void ecdsa_sig_freep(ECDSA_SIG **signature)
+{
+    ECDSA_SIG_free(*signature);
+}
+
+static json_t *object_decode(const char *text, size_t len)
+{
+    CLEANUP(secret_freep)
+    struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len));
+    size_t n;
+
+    if (!bytes || base64url_decode(text, len, bytes->bytes, &n) < 0)
+        return NULL;
+    return json_read_object(bytes->bytes, n);
+}
+
+/* Members that name, carry or fetch a key, or say that the payload is not what it seems. */
+static bool has_forbidden_member(const json_t *header)
+{
+    static const char *const names[] = {"crit", "b64", "jwk", "jku", "zip", "enc"};
+    const char *name;
+    json_t *value;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (json_object_get(header, names[i]))
+            return true;
+    json_object_foreach((json_t *)header, name, value) if (strncmp(name, "x5", 2) == 0) return true;
+    return false;
+}
+
+static enum podlogin_status header_read(const char *text, size_t len, struct jws *jws,
+                                        const char **ret_reason)
+{
+    CLEANUP(json_decrefp)
+    json_t *header = object_decode(text, len);
+    const char *alg = json_member_string(header, "alg"), *kid = json_member_string(header, "kid");
+    const json_t *typ = json_object_get(header, "typ");
+
+    *ret_reason = "the header is not one JSON object in base64url";
+    if (!header)
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason =
+        "the header has a member that is not allowed (crit, b64, jwk, jku, x5*, zip, enc)";
+    if (has_forbidden_member(header))
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "\"typ\" is not JWT";
+    if (typ && (!json_is_string(typ) || strcasecmp(json_string_value(typ), "JWT") != 0))
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "the header has no \"alg\"";
+    if (!alg)
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "\"alg\" is not an asymmetric signature algorithm";
+    if (algorithm_find(alg, &jws->algorithm) < 0)
+        return PODLOGIN_TOKEN_BAD_ALGORITHM;
+    *ret_reason = "the header has no usable \"kid\"";
+    if (!kid || !*kid || strlen(kid) > KID_MAX)
+        return PODLOGIN_TOKEN_MALFORMED;
+    strcpy(jws->kid, kid);
+    return PODLOGIN_OK;
+}
+
+enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
+                               const char **ret_reason)
+{
+    const char *end = text + len, *first, *second;
+    enum podlogin_status status;
+    size_t signature_len;
+
+    *ret_jws = (struct jws){0};
+    *ret_reason = "not three parts with two dots between them";
+    first = len <= PODLOGIN_JWT_MAX ? memchr(text, '.', len) : NULL;
+    second = first ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
+    if (!second || memchr(second + 1, '.', (size_t)(end - second - 1)))
+        return PODLOGIN_TOKEN_MALFORMED;
+    status = header_read(text, (size_t)(first - text), ret_jws, ret_reason);
+    if (status != PODLOGIN_OK)
+        return status;
+    *ret_reason = "the signature is not base64url, or longer than any key's";
+    signature_len = (size_t)(end - second - 1);
+    if (BASE64URL_DECODED_MAX(signature_len) > sizeof(ret_jws->signature) ||
+        base64url_decode(second + 1, signature_len, ret_jws->signature, &ret_jws->signature_len) <
+            0)
+        return PODLOGIN_TOKEN_MALFORMED;
+    *ret_reason = "the payload is not one JSON object in base64url";
+    ret_jws->payload = object_decode(first + 1, (size_t)(second - first - 1));
+    if (!ret_jws->payload)
+        return PODLOGIN_TOKEN_MALFORMED;
+    ret_jws->signed_len = (size_t)(second - text);
+    return PODLOGIN_OK;
+}
+
+/* RFC 7518, section 3.4: r and s of fixed width, one after the other; OpenSSL takes DER. */
+static int ecdsa_to_der(const uint8_t *signature, size_t coordinate_len, uint8_t *ret_der,
+                        size_t *ret_len)
+{
+    CLEANUP(ecdsa_sig_freep)
+    ECDSA_SIG *pair = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(signature, (int)coordinate_len, NULL);
+    BIGNUM *s = BN_bin2bn(signature + coordinate_len, (int)coordinate_len, NULL);
+    int len;
+
+    if (!pair || !r || !s || ECDSA_SIG_set0(pair, r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        return -ENOMEM;
+    }
+    len = i2d_ECDSA_SIG(pair, &ret_der);
+    if (len <= 0)
+        return -ENOMEM;
+    *ret_len = (size_t)len;
+    return 0;
+}
+
+static bool signature_is_sound(const struct scheme *scheme, const uint8_t *signature, size_t len,
+                               const char *text, size_t signed_len, EVP_PKEY *pkey)
+{
+    CLEANUP(md_ctx_freep)
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *pkey_ctx;
+
+    if (!ctx || EVP_DigestVerifyInit_ex(ctx, &pkey_ctx, scheme->hash, NULL, NULL, pkey, NULL) != 1)
+        return false;
+    if (scheme->padding && EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, scheme->padding) != 1)
+        return false;
+    /* RFC 7518, section 3.5: the salt is as long as the hash */
+    if (scheme->padding == RSA_PKCS1_PSS_PADDING &&
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1)
+        return false;
+    return EVP_DigestVerify(ctx, signature, len, (const unsigned char *)text, signed_len) == 1;
+}
+
+enum podlogin_status jws_verify(const struct jws *jws, const char *text, const struct jwk *key)
+{
+    const struct scheme *scheme = &schemes[jws->algorithm];
+    uint8_t der[2 * 66 + 16];
+    const uint8_t *signature = jws->signature;
+    size_t len = jws->signature_len;
+    size_t expected_len;
+    bool is_sound;
+
+    if (!(key->algorithms & 1u << jws->algorithm))
+        return PODLOGIN_TOKEN_BAD_ALGORITHM;
+    expected_len =
+        scheme->coordinate_len ? 2 * scheme->coordinate_len : (size_t)EVP_PKEY_get_size(key->pkey);
+    if (len != expected_len)
+        return PODLOGIN_TOKEN_BAD_SIGNATURE;
+    if (scheme->coordinate_len) {
+        if (ecdsa_to_der(signature, scheme->coordinate_len, der, &len) < 0)
+            return PODLOGIN_INTERNAL;
+        signature = der;
+    }
+    is_sound = signature_is_sound(scheme, signature, len, text, jws->signed_len, key->pkey);
+    ERR_clear_error();
+    return is_sound ? PODLOGIN_OK : PODLOGIN_TOKEN_BAD_SIGNATURE;
+}
+
+void jws_done(struct jws *jws)
+{
+    json_decref(jws->payload);
+    explicit_bzero(jws, sizeof(*jws)); /* the signature is what makes a token usable */
+}

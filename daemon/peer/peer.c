@@ -1,0 +1,273 @@
+#include "peer/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+#define SHORT_READ            2048 /* the kernel hands it out whole, if there is room: less is all */
+#define CGROUP_TEXT_MAX       16384
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFCu /* PROC_PID_INIT_INO of the kernel */
+
+/* linux/pidfd.h, its first version (Linux 6.13) */
+struct pidfd_info {
+    uint64_t mask;
+    uint64_t cgroupid;
+    uint32_t pid, tgid, ppid;
+    uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+};
+
+#define PIDFD_INFO        _IOWR(0xFF, 11, struct pidfd_info)
+#define PIDFD_INFO_PID    (UINT64_C(1) << 0)
+#define PIDFD_INFO_CGROUP (UINT64_C(1) << 2)
+
+/*
+ * The pods of cgroups that were read lately, by the cgroup's id, which the kernel never gives
+ * again. A cgroup of v2 stays where it was made.
+ */
+#define KNOWN_MAX 256
+
+static struct known {
+    uint64_t cgroup; /* 0: free */
+    char pod_uid[POD_UID_SIZE];
+} known[KNOWN_MAX];
+
+/* 0: the kernel does not tell, or the process is gone */
+static uint64_t cgroup_id(int pidfd)
+{
+    struct pidfd_info info = {.mask = PIDFD_INFO_PID | PIDFD_INFO_CGROUP};
+
+    if (ioctl(pidfd, PIDFD_INFO, &info) < 0)
+        return 0;
+    /* of a process that was reaped it still tells the cgroup, and that it is root */
+    return info.mask & PIDFD_INFO_CGROUP && info.mask & PIDFD_INFO_PID && info.pid ? info.cgroupid
+                                                                                   : 0;
+}
+
+static ssize_t cgroup_text(pid_t pid, char text[CGROUP_TEXT_MAX])
+{
+    char path[32];
+    size_t len = 0;
+    ssize_t n = SHORT_READ;
+    CLEANUP(fd_closep)
+    int fd = -1;
+
+    snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    while (n >= SHORT_READ && len < CGROUP_TEXT_MAX) {
+        n = read(fd, text + len, CGROUP_TEXT_MAX - len);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    if (n < 0)
+        return -errno;
+    return len < CGROUP_TEXT_MAX ? (ssize_t)len : -EFBIG; /* half of it could lack a line */
+}
+
+static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret_is_unified)
+{
+    static const enum peer_state states[] = {
+        [CGROUP_POD] = PEER_IN_POD,
+        [CGROUP_NO_POD] = PEER_IN_NO_POD,
+        [CGROUP_CONTRADICTION] = PEER_CONTRADICTORY,
+    };
+    char text[CGROUP_TEXT_MAX];
+    ssize_t len = cgroup_text(pid, text);
+
+    if (len == -ENOENT || len == -ESRCH)
+        return PEER_ENDED; /* or hidden from us, which peer_check_surroundings() has ruled out */
+    return len < 0 ? PEER_UNSEEN : states[cgroup_read(text, (size_t)len, ret_uid, ret_is_unified)];
+}
+
+static enum peer_state pod_find(struct peer *peer)
+{
+    uint64_t id = cgroup_id(peer->pidfd);
+    struct known *slot = &known[id % KNOWN_MAX];
+    enum peer_state state;
+    bool is_unified = false;
+
+    if (id && slot->cgroup == id) {
+        memcpy(peer->pod_uid, slot->pod_uid, sizeof(peer->pod_uid));
+        return PEER_IN_POD;
+    }
+    state = pod_read(peer->pid, peer->pod_uid, &is_unified);
+    /* the process may have been moved since its id was told */
+    if (state == PEER_IN_POD && is_unified && id && cgroup_id(peer->pidfd) == id) {
+        slot->cgroup = id;
+        memcpy(slot->pod_uid, peer->pod_uid, sizeof(slot->pod_uid));
+    }
+    return state;
+}
+
+/* -1 with errno: ESRCH if the process is gone. @ret_is_by_pid: it may be another's. */
+static int pin(int socket_fd, pid_t pid, bool *ret_is_by_pid)
+{
+    socklen_t len = sizeof(int);
+    int fd;
+
+    if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) == 0)
+        return fd;
+    if (errno == EINVAL)
+        errno = ESRCH; /* what 6.5 says of a process that was reaped */
+    if (errno != ENOPROTOOPT || pid <= 0)
+        return -1;
+    *ret_is_by_pid = true;
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/*
+ * Whether the process of this pid began before @usec; proc(5), field 22 of "stat", in ticks of the
+ * boot clock. Whoever got a pid after a connection was made by its owner before began later.
+ */
+static bool began_before(pid_t pid, uint64_t usec)
+{
+    uint64_t tick_usec = SECOND_USEC / (uint64_t)sysconf(_SC_CLK_TCK);
+    char path[32], text[1024];
+    unsigned long long ticks;
+    const char *at;
+    ssize_t n;
+    CLEANUP(fd_closep)
+    int fd = -1;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    at = strrchr(text, ')'); /* the name before it is the process's own choice */
+    return at &&
+           sscanf(at,
+                  ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                  "%llu",
+                  &ticks) == 1 &&
+           ticks < usec / tick_usec;
+}
+
+static bool is_want(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struct peer *ret_peer)
+{
+    bool is_by_pid = false;
+    struct ucred credentials;
+    socklen_t len = sizeof(credentials);
+
+    *ret_peer = (struct peer){.state = PEER_UNSEEN, .pidfd = -1, .uid = (uid_t)-1};
+    if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) < 0)
+        return 0;
+    ret_peer->pid = credentials.pid;
+    ret_peer->uid = credentials.uid;
+    if (view == PEER_POD && ret_peer->pid > 0)
+        ret_peer->state = pod_read(ret_peer->pid, ret_peer->pod_uid, &is_by_pid);
+    if (view != PEER_PINNED)
+        return 0;
+    ret_peer->pidfd = pin(socket_fd, credentials.pid, &is_by_pid);
+    if (ret_peer->pidfd < 0) {
+        ret_peer->state = errno == ESRCH ? PEER_ENDED : PEER_UNSEEN;
+        return is_want(errno) ? -errno : 0;
+    }
+    if (ret_peer->pid <= 0)
+        return 0;
+    if (is_by_pid && !began_before(ret_peer->pid, after_usec) && peer_lives(ret_peer)) {
+        peer_done(ret_peer);
+        return -EAGAIN;
+    }
+    errno = 0;
+    ret_peer->state = pod_find(ret_peer);
+    if (ret_peer->state == PEER_UNSEEN && is_want(errno)) {
+        int r = -errno;
+
+        peer_done(ret_peer);
+        return r;
+    }
+    if (!peer_lives(ret_peer)) /* so the pid was its own all the time */
+        ret_peer->state = PEER_ENDED;
+    return 0;
+}
+
+void peer_done(struct peer *peer)
+{
+    if (peer->pidfd >= 0)
+        close(peer->pidfd);
+    peer->pidfd = -1;
+}
+
+/* pidfd_open(2): readable when the process has terminated, reaped or not */
+bool peer_lives(const struct peer *peer)
+{
+    struct pollfd pollfd = {.fd = peer->pidfd, .events = POLLIN};
+
+    return peer->pidfd >= 0 && poll(&pollfd, 1, 0) == 0;
+}
+
+static bool maps_all_users(void)
+{
+    FILE *file = fopen("/proc/self/uid_map", "re");
+    unsigned long inside, outside, count;
+    bool is_whole;
+
+    if (!file)
+        return false;
+    is_whole = fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
+               outside == 0 && count == UINT32_MAX;
+    fclose(file);
+    return is_whole;
+}
+
+/* An init in the same container means that the container has a PID namespace of its own. */
+static bool is_in_own_pid_namespace(const char *pod_of_init)
+{
+    struct stat st;
+
+    if (stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INITIAL_PID_NAMESPACE)
+        return false;
+    return getpid() == 1 || pod_of_init[0];
+}
+
+int peer_check_surroundings(char ret_error[PEER_ERROR_MAX])
+{
+    char self[16] = "", expected[16], pod_of_init[POD_UID_SIZE] = "";
+    enum peer_state state;
+    bool is_unified;
+    const char *error = NULL;
+
+    snprintf(expected, sizeof(expected), "%d", (int)getpid());
+    if (readlink("/proc/self", self, sizeof(self) - 1) < 0 || strcmp(self, expected) != 0)
+        error =
+            "/proc is not mounted, or that of another PID namespace: give the daemon the node's";
+    else if (!maps_all_users())
+        error = "the daemon runs in a user namespace: without PrivateUsers=yes, on the node itself";
+    if (!error) {
+        state = pod_read(1, pod_of_init, &is_unified);
+        if (state == PEER_ENDED || state == PEER_UNSEEN)
+            error = "the cgroups of other processes cannot be read: without ProtectProc=invisible "
+                    "or hidepid=, and as root";
+        else if (is_in_own_pid_namespace(state == PEER_IN_POD ? pod_of_init : ""))
+            error = "the daemon runs in a PID namespace of its own, so it sees no peer: set "
+                    "hostPID: true";
+    }
+    if (error)
+        snprintf(ret_error, PEER_ERROR_MAX,
+                 "PeerAttestation=enforce cannot work here: %s (or PeerAttestation=off)", error);
+    return error ? -EOPNOTSUPP : 0;
+}

@@ -1,0 +1,29 @@
+/* What every unit test includes: cmocka and a few small things. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* An exactly sized copy, so that a sanitizer sees one byte read too many. */
+static inline void *copy_of(const void *bytes, size_t len)
+{
+    void *copy = malloc(len ? len : 1);
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    return copy;
+}
+
+#endif
