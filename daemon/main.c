@@ -35,7 +35,7 @@ struct daemon {
     struct loop loop;
     struct loop_source signals;
     struct clock_watch clock_watch;
-    struct link *link;
+    struct exchanger_client *exchanger;
     struct identities identities;
     struct broker broker;
     struct sessions sessions;
@@ -238,16 +238,16 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
         r = watch_signals(daemon);
     if (r < 0)
         return fail("the event loop cannot be set up", r);
-    r = link_new(&daemon->loop, options->exchanger, &daemon->link);
+    r = exchanger_client_new(&daemon->loop, options->exchanger, &daemon->exchanger);
     if (r < 0) {
         snprintf(error, sizeof(error), "the exchanger %.400s cannot be started",
                  options->exchanger);
         return fail(error, r);
     }
-    r = identities_init(&daemon->identities, daemon->config, &daemon->loop, daemon->link);
+    r = identities_init(&daemon->identities, daemon->config, &daemon->loop, daemon->exchanger);
     if (r < 0)
         return fail("an issuer's keys cannot be set up", r);
-    r = broker_init(&daemon->broker, &daemon->loop, daemon->link, &daemon->identities,
+    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchanger, &daemon->identities,
                     daemon->config, error);
     if (r < 0)
         return fail(error, 0);
@@ -278,7 +278,7 @@ static void daemon_done(struct daemon *daemon)
     sessions_done(&daemon->sessions);
     broker_done(&daemon->broker);
     identities_done(&daemon->identities);
-    link_free(daemon->link);
+    exchanger_client_free(daemon->exchanger);
     clock_watch_done(&daemon->clock_watch);
     if (daemon->signals.fd >= 0)
         close(daemon->signals.fd);

@@ -79,7 +79,7 @@ struct secret *secret_alloc(size_t len)
     if (arena.freed[capacity / STEP]) {
         secret = (struct secret *)arena.freed[capacity / STEP];
         arena.freed[capacity / STEP] = arena.freed[capacity / STEP]->next;
-        memset(secret, 0, sizeof(struct block)); /* the link; the rest was wiped */
+        memset(secret, 0, sizeof(struct block)); /* the exchanger; the rest was wiped */
     } else {
         if (arena.left < capacity && arena_grow() < 0)
             return NULL;

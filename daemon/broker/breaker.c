@@ -129,7 +129,7 @@ void breaker_end(struct breaker *breaker, struct breaker_pass pass, enum outcome
     case OUTCOME_UNTRUSTED:
         open_for(breaker, UNTRUSTED_USEC, now_usec);
         return;
-    case OUTCOME_NONSENSE:
+    case OUTCOME_MALFORMED:
         fail(breaker, pass.is_probe, 2, now_usec);
         return;
     case OUTCOME_UNAVAILABLE:

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "broker/flight.h"
-#include "broker/kept_keys.h"
+#include "broker/stored_keys.h"
 #include "broker/write_behind.h"
 
 #define MISSES_RETRY_MS 250
@@ -148,10 +148,10 @@ void broker_leave(struct broker_waiter *waiter)
 }
 
 /* Begins with one: each write that succeeds begins the next. */
-static void keep_unkept(struct broker *broker)
+static void write_dirty(struct broker *broker)
 {
-    if (!list_is_empty(&broker->unkept))
-        login_keep(container_of(broker->unkept.next, struct login, unkept));
+    if (!list_is_empty(&broker->dirty))
+        login_write(container_of(broker->dirty.next, struct login, dirty));
 }
 
 static void on_tick(struct timer *timer)
@@ -170,18 +170,18 @@ static void on_tick(struct timer *timer)
             login_drop_expired(login, now);
     }
     store_tick(broker->store);
-    keep_unkept(broker);
+    write_dirty(broker);
     loop_timer(broker->loop, &broker->tick, TICK_USEC, on_tick);
 }
 
 /* Two rows of one login may be there after the key was changed: the one that ends later counts. */
-static void on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
+static void on_row(void *data, const struct digest *key, struct token *token, bool is_outdated)
 {
     struct broker *broker = data;
     struct login *login = login_look_up(broker, key);
 
     if (token_holds_keys(token)) {
-        kept_keys_take(broker, key, token);
+        stored_keys_take(broker, key, token);
         return;
     }
     if (login && login->token.expires_s >= token->expires_s) {
@@ -195,8 +195,8 @@ static void on_row(void *data, const struct digest *key, struct token *token, bo
         return;
     }
     login_take_over(login, token);
-    if (is_to_be_kept)
-        login_mark_unkept(login);
+    if (is_outdated)
+        login_mark_dirty(login);
 }
 
 /* Behind the requests that come already. */
@@ -207,7 +207,7 @@ static void on_open_rows(struct timer *timer)
     if (store_open_rows(broker->store, ROWS_PER_TURN))
         loop_timer(broker->loop, timer, 0, on_open_rows);
     else
-        keep_unkept(broker);
+        write_dirty(broker);
 }
 
 static void on_empty(void *data)
@@ -218,12 +218,12 @@ static void on_empty(void *data)
         struct login *login = container_of(node, struct login, age);
 
         if (login->token.frame)
-            login_mark_unkept(login);
+            login_mark_dirty(login);
     }
-    keep_unkept(broker);
+    write_dirty(broker);
 }
 
-int broker_init(struct broker *broker, struct loop *loop, struct link *link,
+int broker_init(struct broker *broker, struct loop *loop, struct exchanger_client *exchanger,
                 struct identities *identities, const struct config *config,
                 char ret_error[STORE_ERROR_MAX])
 {
@@ -236,16 +236,18 @@ int broker_init(struct broker *broker, struct loop *loop, struct link *link,
     };
     int r;
 
-    *broker = (struct broker){
-        .loop = loop, .link = link, .identities = identities, .logins_max = config->cache_rows};
+    *broker = (struct broker){.loop = loop,
+                              .exchanger = exchanger,
+                              .identities = identities,
+                              .logins_max = config->cache_rows};
     list_init(&broker->by_age);
     list_init(&broker->upstreams);
-    list_init(&broker->unkept);
-    list_init(&broker->keeps);
+    list_init(&broker->dirty);
+    list_init(&broker->writes);
     r = store_open(&settings, loop, &broker->store, ret_error);
     if (r < 0)
         return r;
-    kept_keys_begin(broker);
+    stored_keys_begin(broker);
     loop_timer(loop, &broker->opening, 0, on_open_rows);
     loop_timer(loop, &broker->tick, TICK_USEC, on_tick);
     return 0;
@@ -257,7 +259,7 @@ void broker_clock_was_set(struct broker *broker)
 
     for (struct list *node = broker->by_age.next; node != &broker->by_age; node = node->next)
         login_clock_was_set(container_of(node, struct login, age), now);
-    keep_unkept(broker);
+    write_dirty(broker);
 }
 
 void broker_reload(struct broker *broker, const struct config *config)
@@ -285,14 +287,14 @@ void broker_done(struct broker *broker)
 
     if (!broker->by_age.next)
         return; /* it was never begun */
-    broker->identities->key_keeper = (struct key_keeper){0};
+    broker->identities->key_listener = (struct key_listener){0};
     timer_unset(&broker->tick);
     timer_unset(&broker->opening);
     while (!list_is_empty(&broker->by_age))
         login_free(container_of(broker->by_age.next, struct login, age));
     store_close(broker->store);
-    while ((node = list_take(&broker->keeps)))
-        free(container_of(node, struct keep, node));
+    while ((node = list_take(&broker->writes)))
+        free(container_of(node, struct write_behind, node));
     failures_clear(&broker->misconfigured);
     upstreams_done(&broker->upstreams);
     digest_map_done(&broker->logins);

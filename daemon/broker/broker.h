@@ -14,7 +14,7 @@
 
 struct broker {
     struct loop *loop;
-    struct link *link;
+    struct exchanger_client *exchanger;
     struct identities *identities;
     struct store *store;
     struct digest_map logins;
@@ -22,8 +22,8 @@ struct broker {
     struct list by_age;
     struct list upstreams;
     struct failures misconfigured; /* by digest of the service */
-    struct list unkept;            /* logins whose token is not on the disk as it should be */
-    struct list keeps;             /* writes under way */
+    struct list dirty;             /* logins whose token is not on the disk as it should be */
+    struct list writes;            /* writes under way */
     bool is_disk_slow;             /* which is said once */
     struct timer tick;
     struct timer opening; /* of rows, after the start */
@@ -49,7 +49,7 @@ struct broker_waiter {
 };
 
 /* Takes over what the store at @config->cache still has. As store_open(). */
-int broker_init(struct broker *broker, struct loop *loop, struct link *link,
+int broker_init(struct broker *broker, struct loop *loop, struct exchanger_client *exchanger,
                 struct identities *identities, const struct config *config,
                 char ret_error[STORE_ERROR_MAX]);
 void broker_done(struct broker *broker);

@@ -65,7 +65,7 @@ static void login_settle(struct login *login)
 }
 
 /* Stored or not, the token is good; the store has said what is wrong with the disk. */
-void flight_kept(struct login *login)
+void flight_stored(struct login *login)
 {
     if (login->flight && login->flight->state == FLIGHT_STORING)
         login_settle(login);
@@ -88,8 +88,8 @@ static void flight_store(struct flight *flight)
 
     flight_move(flight, FLIGHT_STORING);
     /* committed before the answer leaves, so that what a client has seen survives a crash */
-    if (keep_begin(login, &flight->fresh) < 0) {
-        login_mark_unkept(login);
+    if (write_behind_begin(login, &flight->fresh) < 0) {
+        login_mark_dirty(login);
         login_settle(login);
         return;
     }
@@ -152,8 +152,8 @@ static int flight_send(struct flight *flight)
 
     flight->asked_usec = clock_boot_usec();
     if (r == 0)
-        r = link_submit(flight->login->broker->link, &flight->job, &job_exchange, &job,
-                        on_exchanged);
+        r = exchanger_client_submit(flight->login->broker->exchanger, &flight->job, &job_exchange,
+                                    &job, on_exchanged);
     for (size_t i = 0; i < job.settings.n; i++)
         free(texts[i]);
     if (r < 0)
@@ -378,7 +378,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     char detail[UPSTREAM_DETAIL_MAX] = "the token cannot be passed on";
 
     if (outcome == OUTCOME_OK && token_build(&flight->fresh, result, flight->asked_usec) < 0)
-        outcome = OUTCOME_NONSENSE;
+        outcome = OUTCOME_MALFORMED;
     else
         snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
                  (const char *)result->detail.at);

@@ -45,6 +45,6 @@ void flight_free(struct flight *flight);
 void upstream_turn(struct upstream *upstream);
 
 /* The write of the login's token has ended. */
-void flight_kept(struct login *login);
+void flight_stored(struct login *login);
 
 #endif

@@ -24,7 +24,7 @@ struct login *login_new(struct broker *broker, const struct digest *key)
     login->broker = broker;
     login->node.key = *key;
     list_init(&login->waiters);
-    list_init(&login->unkept);
+    list_init(&login->dirty);
     list_init(&login->review.node);
     login->review.on_review = on_review;
     if (digest_map_add(&broker->logins, &login->node) < 0)
@@ -38,10 +38,10 @@ void login_free(struct login *login)
     assert(list_is_empty(&login->waiters));
     if (login->flight)
         flight_free(login->flight);
-    keep_orphan(login);
+    write_behind_detach(login);
     digest_map_remove(&login->broker->logins, &login->node);
     list_remove(&login->age);
-    list_remove(&login->unkept);
+    list_remove(&login->dirty);
     timer_unset(&login->refresh);
     review_leave(&login->review);
     identity_unref(login->newest);
@@ -200,8 +200,8 @@ void login_clock_was_set(struct login *login, struct now now)
     if (!login->token.frame || token_redate(&login->token, now) <= 0)
         return;
     if (!login->flight)
-        keep_orphan(login); /* what is being written has the old date */
-    login_mark_unkept(login);
+        write_behind_detach(login); /* what is being written has the old date */
+    login_mark_dirty(login);
 }
 
 bool login_reload(struct login *login, const struct config *config)

@@ -8,7 +8,7 @@
 #include "broker/broker.h"
 
 struct flight;
-struct keep;
+struct write_behind;
 
 struct login {
     struct digest_node node; /* keyed by the cache key */
@@ -16,9 +16,9 @@ struct login {
     struct broker *broker;
     struct token token; /* frame NULL: none */
     struct list waiters;
-    struct flight *flight; /* NULL: none */
-    struct keep *keep;     /* the latest; NULL: none under way */
-    struct list unkept;
+    struct flight *flight;     /* NULL: none */
+    struct write_behind *keep; /* the latest; NULL: none under way */
+    struct list dirty;
 
     /* for the refresh */
     struct timer refresh;

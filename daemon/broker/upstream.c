@@ -19,7 +19,7 @@ enum podlogin_status status_of_outcome(enum outcome outcome)
     case OUTCOME_UNAVAILABLE:
     case OUTCOME_UNTRUSTED:
         return PODLOGIN_UPSTREAM_UNAVAILABLE;
-    case OUTCOME_NONSENSE:
+    case OUTCOME_MALFORMED:
         return PODLOGIN_UPSTREAM_PROTOCOL;
     case OUTCOMES:
         break;

@@ -4,66 +4,66 @@
 
 #include "broker/flight.h"
 
-static void on_kept(struct store_write *write, int result);
+static void on_written(struct store_write *write, int result);
 
-int keep_row(struct broker *broker, const struct digest *key, const struct token *token,
-             struct keep **ret_keep)
+int write_behind_row(struct broker *broker, const struct digest *key, const struct token *token,
+                     struct write_behind **ret_write)
 {
-    struct keep *keep = calloc(1, sizeof(*keep));
+    struct write_behind *keep = calloc(1, sizeof(*keep));
     int r;
 
     if (!keep)
         return -ENOMEM;
-    keep->write.on_done = on_kept;
+    keep->write.on_done = on_written;
     r = store_put(broker->store, &keep->write, key, token);
     if (r < 0) {
         free(keep);
         return r;
     }
-    list_append(&broker->keeps, &keep->node);
-    *ret_keep = keep;
+    list_append(&broker->writes, &keep->node);
+    *ret_write = keep;
     return 0;
 }
 
-int keep_begin(struct login *login, const struct token *token)
+int write_behind_begin(struct login *login, const struct token *token)
 {
-    struct keep *keep;
-    int r = keep_row(login->broker, &login->node.key, token, &keep);
+    struct write_behind *keep;
+    int r = write_behind_row(login->broker, &login->node.key, token, &keep);
 
     if (r < 0)
         return r;
     keep->login = login;
-    keep_orphan(login);
+    write_behind_detach(login);
     login->keep = keep;
     return 0;
 }
 
-void keep_orphan(struct login *login)
+void write_behind_detach(struct login *login)
 {
     if (login->keep)
         login->keep->login = NULL;
     login->keep = NULL;
 }
 
-void login_mark_unkept(struct login *login)
+void login_mark_dirty(struct login *login)
 {
-    list_remove(&login->unkept);
-    list_append(&login->broker->unkept, &login->unkept);
+    list_remove(&login->dirty);
+    list_append(&login->broker->dirty, &login->dirty);
 }
 
-void login_keep(struct login *login)
+void login_write(struct login *login)
 {
     if (login->keep || !login->token.frame)
         return;
-    list_remove(&login->unkept);
-    if (keep_begin(login, &login->token) < 0)
-        login_mark_unkept(login);
+    list_remove(&login->dirty);
+    if (write_behind_begin(login, &login->token) < 0)
+        login_mark_dirty(login);
 }
 
 /* Stored or not, the token is good; the store has said what is wrong with the disk. */
-static void on_kept(struct store_write *write, int result)
+static void on_written(struct store_write *write, int result)
 {
-    struct keep *keep = container_of(write, struct keep, write);
+    struct write_behind *keep = container_of(write, struct write_behind, write);
     struct login *login = keep->login;
     struct broker *broker;
 
@@ -74,12 +74,12 @@ static void on_kept(struct store_write *write, int result)
     broker = login->broker;
     login->keep = NULL;
     if (result < 0)
-        login_mark_unkept(login);
+        login_mark_dirty(login);
     else
-        list_remove(&login->unkept);
+        list_remove(&login->dirty);
     broker->is_disk_slow = false;
-    flight_kept(login);
+    flight_stored(login);
     /* a disk that works again gets what it missed, one after the other */
-    if (result == 0 && !list_is_empty(&broker->unkept))
-        login_keep(container_of(broker->unkept.next, struct login, unkept));
+    if (result == 0 && !list_is_empty(&broker->dirty))
+        login_write(container_of(broker->dirty.next, struct login, dirty));
 }

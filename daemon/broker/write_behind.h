@@ -5,26 +5,26 @@
 #include "broker/login.h"
 
 /* One write, which may outlive its login. */
-struct keep {
+struct write_behind {
     struct list node; /* of the broker */
     struct store_write write;
     struct login *login; /* NULL: it is gone, or has a newer token; or the row is no token's */
 };
 
 /* 0: the write of a row is under way; -errno: there will be none. */
-int keep_row(struct broker *broker, const struct digest *key, const struct token *token,
-             struct keep **ret_keep);
+int write_behind_row(struct broker *broker, const struct digest *key, const struct token *token,
+                     struct write_behind **ret_write);
 
 /* 0: the write of @token is under way; -errno: there will be none. */
-int keep_begin(struct login *login, const struct token *token);
+int write_behind_begin(struct login *login, const struct token *token);
 
 /* The write under way, if there is one, says nothing of the login any more. */
-void keep_orphan(struct login *login);
+void write_behind_detach(struct login *login);
 
 /* The login's token is not on the disk as it should be. */
-void login_mark_unkept(struct login *login);
+void login_mark_dirty(struct login *login);
 
 /* Begins to write the login's token, unless it is being written. */
-void login_keep(struct login *login);
+void login_write(struct login *login);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/digest.h"
-#include "base/rate.h"
+#include "base/token_bucket.h"
 #include "config/ini.h"
 #include "policy/policy.h"
 #include "provider/provider.h"

@@ -330,7 +330,7 @@ static void wait_for_keys(struct loop *loop, struct issuer *issuer)
 }
 
 static int explain(const struct options *options, const struct config *config, struct loop *loop,
-                   struct link *link, const struct secret *token)
+                   struct exchanger_client *exchanger, const struct secret *token)
 {
     struct report report = {.lines = json_array()};
     const struct service *service =
@@ -342,7 +342,7 @@ static int explain(const struct options *options, const struct config *config, s
     const char *reason;
     int r;
 
-    if (identities_init(&identities, config, loop, link) < 0)
+    if (identities_init(&identities, config, loop, exchanger) < 0)
         return ctl_fail(EXIT_CODE_CONFIG, NAME, "an issuer's keys cannot be set up");
     add_verdict(&report, "service", service ? PODLOGIN_OK : PODLOGIN_UNKNOWN_SERVICE, NULL,
                 options->service);
@@ -369,7 +369,7 @@ int ctl_explain(int argc, char **argv)
     char error[INI_ERROR_MAX];
     struct config *config = NULL;
     struct loop loop;
-    struct link *link = NULL;
+    struct exchanger_client *exchanger = NULL;
     CLEANUP(secret_freep)
     struct secret *token = NULL;
     int r = read_options(argc, argv, &options);
@@ -384,12 +384,12 @@ int ctl_explain(int argc, char **argv)
     token = ctl_token(NAME, options.token_file);
     r = token ? loop_init(&loop) : EXIT_CODE_CONFIG;
     if (r == 0) {
-        if (link_new(&loop, options.exchanger, &link) < 0)
+        if (exchanger_client_new(&loop, options.exchanger, &exchanger) < 0)
             r = ctl_fail(EXIT_CODE_FAULT, NAME, "the exchanger %s cannot be started",
                          options.exchanger);
         else
-            r = explain(&options, config, &loop, link, token);
-        link_free(link);
+            r = explain(&options, config, &loop, exchanger, token);
+        exchanger_client_free(exchanger);
         loop_done(&loop);
     }
     config_free(config);

@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-struct link {
+struct exchanger_client {
     struct loop *loop;
     char *path;
     pid_t pid; /* 0: not running */
@@ -40,7 +40,7 @@ static void job_reset(struct job *job)
     if (job->state != JOB_IDLE)
         list_remove(&job->node);
     if (job->state == JOB_SENT)
-        job->link->n_sent--;
+        job->exchanger->n_sent--;
     job->state = JOB_IDLE;
     job->n_sent = 0;
     job->frame = secret_free(job->frame);
@@ -63,71 +63,71 @@ void job_cancel(struct job *job)
     job_reset(job);
 }
 
-static void link_flush(struct link *link);
-static void link_lost(struct link *link, const char *how);
+static void exchanger_client_flush(struct exchanger_client *exchanger);
+static void exchanger_client_lost(struct exchanger_client *exchanger, const char *how);
 
 /* The exchanger has deadlines of its own, so one that has said nothing for so long hangs. */
 static void on_deadline(struct timer *timer)
 {
     struct job *job = container_of(timer, struct job, deadline);
-    struct link *link = job->link;
-    bool hangs = job->state == JOB_SENT && link->heard_usec < job->sent_usec &&
+    struct exchanger_client *exchanger = job->exchanger;
+    bool hangs = job->state == JOB_SENT && exchanger->heard_usec < job->sent_usec &&
                  clock_boot_usec() - job->sent_usec >= HANG_USEC;
 
     job_fail(job, "no answer of the exchanger in time");
     if (hangs)
-        link_lost(link, "does not answer");
+        exchanger_client_lost(exchanger, "does not answer");
     else
-        link_flush(link); /* there is room now */
+        exchanger_client_flush(exchanger); /* there is room now */
 }
 
-static struct job *job_find(struct link *link, uint16_t id)
+static struct job *job_find(struct exchanger_client *exchanger, uint16_t id)
 {
-    for (struct list *node = link->sent.next; node != &link->sent; node = node->next)
+    for (struct list *node = exchanger->sent.next; node != &exchanger->sent; node = node->next)
         if (container_of(node, struct job, node)->id == id)
             return container_of(node, struct job, node);
     return NULL;
 }
 
 /* An id that no job under way has. */
-static uint16_t next_id(struct link *link)
+static uint16_t next_id(struct exchanger_client *exchanger)
 {
     do {
-        link->last_id++;
-    } while (job_find(link, link->last_id));
-    return link->last_id;
+        exchanger->last_id++;
+    } while (job_find(exchanger, exchanger->last_id));
+    return exchanger->last_id;
 }
 
 /* Hands over what there is room for; the rest waits for answers, or for the socket. */
-static void link_flush(struct link *link)
+static void exchanger_client_flush(struct exchanger_client *exchanger)
 {
     bool is_full = false;
 
-    while (link->pid && !is_full && link->n_sent < JOBS_IN_FLIGHT_MAX &&
-           !list_is_empty(&link->queued)) {
-        struct job *job = container_of(link->queued.next, struct job, node);
+    while (exchanger->pid && !is_full && exchanger->n_sent < JOBS_IN_FLIGHT_MAX &&
+           !list_is_empty(&exchanger->queued)) {
+        struct job *job = container_of(exchanger->queued.next, struct job, node);
 
-        job->id = next_id(link);
+        job->id = next_id(exchanger);
         wire_set_id(job->frame->bytes, job->id);
-        if (send(link->source.fd, job->frame->bytes, job->frame->len, MSG_NOSIGNAL | MSG_DONTWAIT) <
-            0) {
+        if (send(exchanger->source.fd, job->frame->bytes, job->frame->len,
+                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             is_full = errno == EAGAIN || errno == ENOBUFS;
             if (!is_full)
                 return; /* the hang-up follows, and with it the restart */
             break;
         }
         list_remove(&job->node);
-        list_append(&link->sent, &job->node);
-        link->n_sent++;
+        list_append(&exchanger->sent, &job->node);
+        exchanger->n_sent++;
         job->state = JOB_SENT;
         job->sent_usec = clock_boot_usec();
         job->n_sent++;
     }
-    if (link->pid)
-        loop_change(link->loop, &link->source, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    if (exchanger->pid)
+        loop_change(exchanger->loop, &exchanger->source, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static void on_result(struct link *link, const uint8_t *frame, size_t len)
+static void on_result(struct exchanger_client *exchanger, const uint8_t *frame, size_t len)
 {
     struct wire_header header;
     struct job_result result;
@@ -136,7 +136,7 @@ static void on_result(struct link *link, const uint8_t *frame, size_t len)
     if (len < WIRE_HEADER_SIZE)
         return;
     wire_header_read(frame, &header);
-    job = job_find(link, header.id);
+    job = job_find(exchanger, header.id);
     if (!job) /* it has passed its deadline */
         return;
     if (header.type != JOB_RESULT || header.payload_len != len - WIRE_HEADER_SIZE ||
@@ -150,24 +150,24 @@ static void on_result(struct link *link, const uint8_t *frame, size_t len)
 
 static void on_socket(struct loop_source *source, uint32_t events)
 {
-    struct link *link = container_of(source, struct link, source);
+    struct exchanger_client *exchanger = container_of(source, struct exchanger_client, source);
     ssize_t n;
 
     if (events & EPOLLIN) {
-        n = recv(source->fd, link->answer, sizeof(link->answer), MSG_DONTWAIT);
+        n = recv(source->fd, exchanger->answer, sizeof(exchanger->answer), MSG_DONTWAIT);
         if (n > 0) {
-            link->heard_usec = clock_boot_usec();
-            on_result(link, link->answer, (size_t)n);
-            explicit_bzero(link->answer, (size_t)n);
+            exchanger->heard_usec = clock_boot_usec();
+            on_result(exchanger, exchanger->answer, (size_t)n);
+            explicit_bzero(exchanger->answer, (size_t)n);
         } else if (n == 0 || errno != EAGAIN) {
-            link_lost(link, "ended");
+            exchanger_client_lost(exchanger, "ended");
             return;
         }
     } else if (events & (EPOLLHUP | EPOLLERR)) {
-        link_lost(link, "ended");
+        exchanger_client_lost(exchanger, "ended");
         return;
     }
-    link_flush(link);
+    exchanger_client_flush(exchanger);
 }
 
 static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
@@ -197,65 +197,66 @@ static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
     return -r;
 }
 
-static void link_stop(struct link *link);
+static void exchanger_client_stop(struct exchanger_client *exchanger);
 
-static int link_start(struct link *link)
+static int exchanger_client_start(struct exchanger_client *exchanger)
 {
     int pair[2], r;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    r = spawn(link->path, pair[1], &link->pid);
+    r = spawn(exchanger->path, pair[1], &exchanger->pid);
     close(pair[1]);
-    link->source = (struct loop_source){.fd = pair[0], .on_ready = on_socket};
+    exchanger->source = (struct loop_source){.fd = pair[0], .on_ready = on_socket};
     if (r == 0)
-        r = loop_add(link->loop, &link->source, EPOLLIN);
+        r = loop_add(exchanger->loop, &exchanger->source, EPOLLIN);
     if (r < 0) {
-        link_stop(link);
+        exchanger_client_stop(exchanger);
         return r;
     }
-    link->started_usec = clock_boot_usec();
-    link_flush(link);
+    exchanger->started_usec = clock_boot_usec();
+    exchanger_client_flush(exchanger);
     return 0;
 }
 
 static void on_restart(struct timer *timer)
 {
-    struct link *link = container_of(timer, struct link, restart);
-    int r = link_start(link);
+    struct exchanger_client *exchanger = container_of(timer, struct exchanger_client, restart);
+    int r = exchanger_client_start(exchanger);
 
     if (r < 0) {
-        log_error("the exchanger %s cannot be started: %s", link->path, strerror(-r));
-        loop_timer(link->loop, &link->restart, RESTART_DELAY_USEC, on_restart);
+        log_error("the exchanger %s cannot be started: %s", exchanger->path, strerror(-r));
+        loop_timer(exchanger->loop, &exchanger->restart, RESTART_DELAY_USEC, on_restart);
     }
 }
 
-static void link_stop(struct link *link)
+static void exchanger_client_stop(struct exchanger_client *exchanger)
 {
-    if (link->source.fd >= 0) {
-        loop_remove(link->loop, &link->source);
-        close(link->source.fd);
+    if (exchanger->source.fd >= 0) {
+        loop_remove(exchanger->loop, &exchanger->source);
+        close(exchanger->source.fd);
     }
-    link->source.fd = -1;
-    if (link->pid > 0) {
-        kill(link->pid, SIGKILL); /* it holds nothing that could be lost */
-        while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
+    exchanger->source.fd = -1;
+    if (exchanger->pid > 0) {
+        kill(exchanger->pid, SIGKILL); /* it holds nothing that could be lost */
+        while (waitpid(exchanger->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    link->pid = 0;
+    exchanger->pid = 0;
 }
 
 /* The exchanger is gone: what it had goes back to the queue, in its order. */
-static void link_lost(struct link *link, const char *how)
+static void exchanger_client_lost(struct exchanger_client *exchanger, const char *how)
 {
-    bool was_settled = clock_boot_usec() - link->started_usec > SETTLED_USEC;
+    bool was_settled = clock_boot_usec() - exchanger->started_usec > SETTLED_USEC;
     struct list requeued;
 
-    log_warning("the exchanger %s, with %u jobs under way; starting another", how, link->n_sent);
-    link_stop(link);
+    log_warning("the exchanger %s, with %u jobs under way; starting another", how,
+                exchanger->n_sent);
+    exchanger_client_stop(exchanger);
     list_init(&requeued);
-    while (!list_is_empty(&link->sent)) {
-        struct job *job = container_of(link->sent.next, struct job, node);
+    while (!list_is_empty(&exchanger->sent)) {
+        struct job *job = container_of(exchanger->sent.next, struct job, node);
 
         if (job->n_sent >= JOB_SENT_MAX) {
             job_fail(job, "the exchanger ended twice during this exchange");
@@ -263,68 +264,71 @@ static void link_lost(struct link *link, const char *how)
         }
         list_remove(&job->node);
         list_append(&requeued, &job->node);
-        link->n_sent--;
+        exchanger->n_sent--;
         job->state = JOB_QUEUED;
     }
-    list_move(&requeued, &link->queued);
-    list_move(&link->queued, &requeued);
-    loop_timer(link->loop, &link->restart, was_settled ? 0 : RESTART_DELAY_USEC, on_restart);
+    list_move(&requeued, &exchanger->queued);
+    list_move(&exchanger->queued, &requeued);
+    loop_timer(exchanger->loop, &exchanger->restart, was_settled ? 0 : RESTART_DELAY_USEC,
+               on_restart);
 }
 
-int link_new(struct loop *loop, const char *path, struct link **ret_link)
+int exchanger_client_new(struct loop *loop, const char *path,
+                         struct exchanger_client **ret_exchanger)
 {
-    struct link *link = calloc(1, sizeof(*link));
+    struct exchanger_client *exchanger = calloc(1, sizeof(*exchanger));
     int r;
 
-    if (!link)
+    if (!exchanger)
         return -ENOMEM;
-    link->loop = loop;
-    link->source.fd = -1;
-    list_init(&link->queued);
-    list_init(&link->sent);
-    link->path = strdup(path);
-    r = link->path ? link_start(link) : -ENOMEM;
+    exchanger->loop = loop;
+    exchanger->source.fd = -1;
+    list_init(&exchanger->queued);
+    list_init(&exchanger->sent);
+    exchanger->path = strdup(path);
+    r = exchanger->path ? exchanger_client_start(exchanger) : -ENOMEM;
     if (r < 0) {
-        link_free(link);
+        exchanger_client_free(exchanger);
         return r;
     }
-    *ret_link = link;
+    *ret_exchanger = exchanger;
     return 0;
 }
 
-struct link *link_free(struct link *link)
+struct exchanger_client *exchanger_client_free(struct exchanger_client *exchanger)
 {
-    if (!link)
+    if (!exchanger)
         return NULL;
-    while (!list_is_empty(&link->queued))
-        job_reset(container_of(link->queued.next, struct job, node));
-    while (!list_is_empty(&link->sent))
-        job_reset(container_of(link->sent.next, struct job, node));
-    timer_unset(&link->restart);
-    link_stop(link);
-    free(link->path);
-    free(link);
+    while (!list_is_empty(&exchanger->queued))
+        job_reset(container_of(exchanger->queued.next, struct job, node));
+    while (!list_is_empty(&exchanger->sent))
+        job_reset(container_of(exchanger->sent.next, struct job, node));
+    timer_unset(&exchanger->restart);
+    exchanger_client_stop(exchanger);
+    free(exchanger->path);
+    free(exchanger);
     return NULL;
 }
 
-int link_submit(struct link *link, struct job *job, const struct wire_message *message,
-                const void *values, job_done on_done)
+int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
+                            const struct wire_message *message, const void *values,
+                            job_done on_done)
 {
     size_t len;
     int r;
 
-    r = wire_encode(message, 0, values, link->request, sizeof(link->request), &len);
+    r = wire_encode(message, 0, values, exchanger->request, sizeof(exchanger->request), &len);
     if (r < 0)
         return r;
-    job->frame = secret_new(link->request, len);
-    explicit_bzero(link->request, len);
+    job->frame = secret_new(exchanger->request, len);
+    explicit_bzero(exchanger->request, len);
     if (!job->frame)
         return -ENOMEM;
-    loop_timer(link->loop, &job->deadline, JOB_DEADLINE_USEC, on_deadline);
-    job->link = link;
+    loop_timer(exchanger->loop, &job->deadline, JOB_DEADLINE_USEC, on_deadline);
+    job->exchanger = exchanger;
     job->on_done = on_done;
     job->state = JOB_QUEUED;
-    list_append(&link->queued, &job->node);
-    link_flush(link);
+    list_append(&exchanger->queued, &job->node);
+    exchanger_client_flush(exchanger);
     return 0;
 }

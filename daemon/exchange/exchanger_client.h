@@ -10,7 +10,7 @@
 #include "base/loop.h"
 #include "exchange/job.h"
 
-struct link;
+struct exchanger_client;
 struct job;
 
 /* @result points into memory that is wiped when the callback returns. The job is idle again. */
@@ -25,7 +25,7 @@ enum job_state {
 /* Embedded in its owner, zeroed at first. */
 struct job {
     struct list node;
-    struct link *link;
+    struct exchanger_client *exchanger;
     enum job_state state;
     unsigned n_sent;
     uint64_t sent_usec;
@@ -36,15 +36,17 @@ struct job {
 };
 
 /* @path: the program podlogin-exchanger. */
-int link_new(struct loop *loop, const char *path, struct link **ret_link);
-struct link *link_free(struct link *link);
+int exchanger_client_new(struct loop *loop, const char *path,
+                         struct exchanger_client **ret_exchanger);
+struct exchanger_client *exchanger_client_free(struct exchanger_client *exchanger);
 
 /*
  * Queues an idle job; @message and @values are job_exchange or job_keys and are copied. @on_done is
  * called later, never from here. 0, -ENOMEM, or -EINVAL (a value does not fit).
  */
-int link_submit(struct link *link, struct job *job, const struct wire_message *message,
-                const void *values, job_done on_done);
+int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
+                            const struct wire_message *message, const void *values,
+                            job_done on_done);
 
 /* The job is idle afterwards, and its callback is not called. */
 void job_cancel(struct job *job);

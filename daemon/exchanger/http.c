@@ -187,9 +187,9 @@ static enum outcome outcome_of_curl(CURLcode code, bool is_too_large)
     case CURLE_UNSUPPORTED_PROTOCOL:
         return OUTCOME_MISCONFIGURED;
     case CURLE_WRITE_ERROR:
-        return is_too_large ? OUTCOME_NONSENSE : OUTCOME_UNAVAILABLE;
+        return is_too_large ? OUTCOME_MALFORMED : OUTCOME_UNAVAILABLE;
     case CURLE_WEIRD_SERVER_REPLY:
-        return OUTCOME_NONSENSE;
+        return OUTCOME_MALFORMED;
     default:
         return OUTCOME_UNAVAILABLE;
     }

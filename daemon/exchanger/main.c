@@ -1,6 +1,6 @@
 /*
  * podlogin-exchanger: speaks HTTPS for the broker. It takes jobs from its socket pair, answers each
- * with one result, and ends when the broker closes the other end. It keeps nothing.
+ * with one result, and ends when the broker closes the other end. It writes nothing.
  */
 #include <errno.h>
 #include <signal.h>

@@ -45,7 +45,7 @@ static void answer_donep(struct provider_answer *answer)
 static void send_result(uint16_t id, const struct job_result *result)
 {
     static uint8_t buffer[JOB_FRAME_MAX];
-    const struct job_result too_odd = {.outcome = OUTCOME_NONSENSE,
+    const struct job_result too_odd = {.outcome = OUTCOME_MALFORMED,
                                        .detail = wire_string("the answer cannot be passed on")};
     size_t len;
 
@@ -159,7 +159,7 @@ static void on_discovered(struct http_transfer *transfer)
     }
     url = discovery_read(transfer->body, transfer->body_len, task->issuer, &error);
     if (!url)
-        send_failure(task->id, OUTCOME_NONSENSE, error);
+        send_failure(task->id, OUTCOME_MALFORMED, error);
     else if (fetch(task, url, "application/jwk-set+json, application/json", on_keys) < 0)
         send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
     else
@@ -318,7 +318,7 @@ enum outcome review_read(long http_status, const void *body, size_t len,
         return OUTCOME_UNAVAILABLE;
     snprintf(ret_detail, size, "the answer is not a TokenReview");
     if (!json_is_object(status))
-        return OUTCOME_NONSENSE;
+        return OUTCOME_MALFORMED;
     snprintf(ret_detail, size, "%s", error ? error : "not authenticated");
     if (!json_is_true(json_object_get(status, "authenticated")))
         return OUTCOME_REFUSED;

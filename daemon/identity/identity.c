@@ -7,12 +7,12 @@
 #include "base/log.h"
 
 int identities_init(struct identities *identities, const struct config *config, struct loop *loop,
-                    struct link *link)
+                    struct exchanger_client *exchanger)
 {
     struct issuer **issuers;
     int r;
 
-    *identities = (struct identities){.loop = loop, .link = link};
+    *identities = (struct identities){.loop = loop, .exchanger = exchanger};
     list_init(&identities->by_age);
     r = identities_prepare(identities, config, &issuers);
     if (r == 0)
@@ -97,8 +97,8 @@ int identities_prepare(struct identities *identities, const struct config *confi
 
         fresh[i] = issuer_take_same(identities, issuer);
         if (!fresh[i])
-            r = issuer_new(issuer, identities->loop, identities->link, &identities->key_keeper,
-                           &fresh[i]);
+            r = issuer_new(issuer, identities->loop, identities->exchanger,
+                           &identities->key_listener, &fresh[i]);
         if (r < 0) {
             free_new_ones(identities, fresh, config->n_issuers);
             return r;

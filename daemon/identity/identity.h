@@ -44,11 +44,11 @@ struct identity {
 
 struct identities {
     struct loop *loop;
-    struct link *link;
+    struct exchanger_client *exchanger;
     struct issuer **issuers; /* as in the configuration */
     size_t n_issuers;
     uint64_t generation; /* grows with each reload */
-    struct key_keeper key_keeper;
+    struct key_listener key_listener;
     enum attestation attestation;
     struct own_node node;
     struct digest_map verified;
@@ -57,7 +57,7 @@ struct identities {
 };
 
 int identities_init(struct identities *identities, const struct config *config, struct loop *loop,
-                    struct link *link);
+                    struct exchanger_client *exchanger);
 void identities_done(struct identities *identities);
 
 /*

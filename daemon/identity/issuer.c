@@ -81,7 +81,7 @@ static void use_from_now(struct issuer *issuer)
     use_until(issuer, clock_boot_usec() + KEYS_USABLE_S * SECOND_USEC);
 }
 
-void issuer_take_kept(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec)
+void issuer_take_stored(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec)
 {
     if (issuer->jwks.n || issuer->config->keys_file || keys_install(issuer, text, len) < 0)
         return;
@@ -109,9 +109,9 @@ static void on_fetched(struct job *job, const struct job_result *result)
         fetch_failed(issuer);
     } else {
         use_from_now(issuer);
-        if (issuer->keeper->on_keys)
-            issuer->keeper->on_keys(issuer->keeper->data, issuer, result->keys.at,
-                                    result->keys.len);
+        if (issuer->listener->on_keys)
+            issuer->listener->on_keys(issuer->listener->data, issuer, result->keys.at,
+                                      result->keys.len);
         if (max_age_s < MAX_AGE_MIN_S)
             max_age_s = MAX_AGE_MIN_S;
         schedule(issuer, max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
@@ -163,11 +163,12 @@ static int issuer_fetch(struct issuer *issuer)
             log_warning("issuer %s: the key file cannot be used: %s", config->name, issuer->error);
         return r < 0 ? r : 1;
     }
-    return link_submit(issuer->link, &issuer->job, &job_keys, &keys, on_fetched);
+    return exchanger_client_submit(issuer->exchanger, &issuer->job, &job_keys, &keys, on_fetched);
 }
 
-int issuer_new(const struct issuer_config *config, struct loop *loop, struct link *link,
-               const struct key_keeper *keeper, struct issuer **ret_issuer)
+int issuer_new(const struct issuer_config *config, struct loop *loop,
+               struct exchanger_client *exchanger, const struct key_listener *listener,
+               struct issuer **ret_issuer)
 {
     CLEANUP(issuer_freep)
     struct issuer *issuer = calloc(1, sizeof(*issuer));
@@ -177,8 +178,8 @@ int issuer_new(const struct issuer_config *config, struct loop *loop, struct lin
         return -ENOMEM;
     issuer->config = config;
     issuer->loop = loop;
-    issuer->link = link;
-    issuer->keeper = keeper;
+    issuer->exchanger = exchanger;
+    issuer->listener = listener;
     list_init(&issuer->waiters);
     issuer->attempt_usec = clock_boot_usec();
     r = issuer_fetch(issuer);

@@ -20,8 +20,8 @@
 
 struct issuer;
 
-/* Who keeps fetched key sets for the next start. */
-struct key_keeper {
+/* Who writes fetched key sets for the next start. */
+struct key_listener {
     void (*on_keys)(void *data, const struct issuer *issuer, const void *text, size_t len);
     void *data;
 };
@@ -29,13 +29,13 @@ struct key_keeper {
 struct issuer {
     const struct issuer_config *config;
     struct loop *loop;
-    struct link *link;
+    struct exchanger_client *exchanger;
     struct jwks jwks; /* n == 0: none had so far */
     struct job job;
     struct list waiters; /* struct key_waiter */
     struct timer refresh;
     struct timer staleness;
-    const struct key_keeper *keeper;
+    const struct key_listener *listener;
     uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
     uint64_t reserved_usec;    /* the latest of those that were kept for who had caused none */
     uint64_t attempt_usec;     /* the latest fetch for want of any keys */
@@ -49,11 +49,12 @@ struct key_waiter {
 };
 
 /* Begins the first fetch; a key file that cannot be read is an error at once. 0 or -errno. */
-int issuer_new(const struct issuer_config *config, struct loop *loop, struct link *link,
-               const struct key_keeper *keeper, struct issuer **ret_issuer);
+int issuer_new(const struct issuer_config *config, struct loop *loop,
+               struct exchanger_client *exchanger, const struct key_listener *listener,
+               struct issuer **ret_issuer);
 
 /* A key set that was kept, to be used until @until_usec of the boot clock, unless there is one. */
-void issuer_take_kept(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec);
+void issuer_take_stored(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec);
 
 /* The same issuer in a new configuration; a key file is read again. */
 void issuer_reload(struct issuer *issuer, const struct issuer_config *config);

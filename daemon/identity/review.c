@@ -98,7 +98,8 @@ static int begin(struct identity *identity)
     job.own_token = wire_bytes(own->bytes, own->len);
     if (!review->waiters.next)
         list_init(&review->waiters);
-    r = link_submit(identity->issuer->link, &review->job, &job_review, &job, on_reviewed);
+    r = exchanger_client_submit(identity->issuer->exchanger, &review->job, &job_review, &job,
+                                on_reviewed);
     if (r < 0)
         return r;
     review->is_under_way = true;

@@ -35,7 +35,7 @@ static bool take(struct audit_trail *trail, const struct audit_event *event)
 {
     uint64_t said = essence(event);
     bool is_news = said != trail->last;
-    bool has_room = rate_try(&trail->rate, &lines, clock_boot_usec()) == 0;
+    bool has_room = token_bucket_try(&trail->rate, &lines, clock_boot_usec()) == 0;
 
     trail->last = said;
     if (!is_news && !has_room)

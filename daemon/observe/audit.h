@@ -8,7 +8,7 @@
 #ifndef AUDIT_H
 #define AUDIT_H
 
-#include "base/rate.h"
+#include "base/token_bucket.h"
 #include "identity/identity.h"
 #include "store/token.h"
 
@@ -24,7 +24,7 @@ struct audit_event {
 
 /* One pod's; zeroed at first. */
 struct audit_trail {
-    struct rate rate;
+    struct token_bucket rate;
     uint64_t last; /* what the latest line said */
     unsigned n_left_out;
 };

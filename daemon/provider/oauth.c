@@ -105,7 +105,7 @@ static enum outcome outcome_of_status(long http_status)
         return OUTCOME_REFUSED;
     if (http_status == 404 || http_status == 405)
         return OUTCOME_MISCONFIGURED;
-    return OUTCOME_NONSENSE;
+    return OUTCOME_MALFORMED;
 }
 
 static int answer_set_token(struct provider_answer *answer, const json_t *body)
@@ -115,7 +115,7 @@ static int answer_set_token(struct provider_answer *answer, const json_t *body)
     const json_t *expires_in = json_object_get(body, "expires_in");
     json_int_t lifetime_s = json_integer_value(expires_in);
 
-    answer->outcome = OUTCOME_NONSENSE;
+    answer->outcome = OUTCOME_MALFORMED;
     if (!is_visible(token, PODLOGIN_TOKEN_MAX)) {
         answer_add_detail(answer, "the answer has no usable access_token");
         return 0;

@@ -35,7 +35,7 @@ enum outcome {
     OUTCOME_MISCONFIGURED, /* no JWT would do: the request itself is wrong */
     OUTCOME_THROTTLED,
     OUTCOME_UNAVAILABLE, /* 5xx, timeout, reset, name resolution */
-    OUTCOME_NONSENSE,    /* an answer that no such server gives */
+    OUTCOME_MALFORMED,   /* an answer that no such server gives */
     OUTCOME_UNTRUSTED,   /* TLS: the server is not who it should be */
     OUTCOMES,
 };

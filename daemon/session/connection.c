@@ -11,24 +11,24 @@
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
 
 static void on_ready(struct loop_source *source, uint32_t events);
-static void on_patience(struct timer *timer);
+static void on_timeout(struct timer *timer);
 
 static const struct limits *limits_of(const struct connection *connection)
 {
     return &connection->sessions->config->limits;
 }
 
-static void set_patience(struct connection *connection, enum patience what)
+static void set_timeout(struct connection *connection, enum timeout what)
 {
     const uint64_t usec[] = {
-        [PATIENCE_IDLE] = limits_of(connection)->idle_timeout_s * SECOND_USEC,
-        [PATIENCE_FRAME] = limits_of(connection)->frame_timeout_s * SECOND_USEC,
-        [PATIENCE_OUTPUT] = OUTPUT_TIMEOUT_USEC,
+        [TIMEOUT_IDLE] = limits_of(connection)->idle_timeout_s * SECOND_USEC,
+        [TIMEOUT_FRAME] = limits_of(connection)->frame_timeout_s * SECOND_USEC,
+        [TIMEOUT_OUTPUT] = OUTPUT_TIMEOUT_USEC,
     };
 
-    connection->patience_for = what;
+    connection->timeout_for = what;
     connection->was_active = false;
-    loop_timer(connection->sessions->loop, &connection->patience, usec[what], on_patience);
+    loop_timer(connection->sessions->loop, &connection->timeout, usec[what], on_timeout);
 }
 
 static void listen_for_more(struct connection *connection)
@@ -37,7 +37,7 @@ static void listen_for_more(struct connection *connection)
 
     if (connection->n_output)
         events = EPOLLOUT;
-    else if (timer_is_set(&connection->turn))
+    else if (timer_is_set(&connection->throttle))
         events = 0;
     loop_change(connection->sessions->loop, &connection->source, events);
 }
@@ -70,10 +70,10 @@ static int connection_set_up(struct connection *connection)
 
     if (r < 0)
         return r;
-    connection->account = account_join(&sessions->accounts, &connection->peer);
-    if (!connection->account)
+    connection->quota = quota_join(&sessions->quotas, &connection->peer);
+    if (!connection->quota)
         return -ENOMEM;
-    if (!account_may_connect(connection->account, &connection->peer, limits_of(connection)))
+    if (!quota_may_connect(connection->quota, &connection->peer, limits_of(connection)))
         return -EUSERS;
     return loop_add(sessions->loop, &connection->source, EPOLLIN);
 }
@@ -87,7 +87,7 @@ static bool is_barred(const struct sessions *sessions, int fd)
     if (!sessions->config->limits.requests.per_s)
         return false; /* nobody ever is */
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
-           account_is_barred(&sessions->accounts, credentials.pid);
+           quota_is_barred(&sessions->quotas, credentials.pid);
 }
 
 static const char *why_turned_away(int r)
@@ -121,15 +121,15 @@ bool connection_new(struct sessions *sessions, int fd)
     r = connection_set_up(connection);
     if (r < 0) {
         peer_done(&connection->peer);
-        if (connection->account)
-            account_leave(connection->account);
+        if (connection->quota)
+            quota_leave(connection->quota);
         free(connection);
         connection_turn_away(fd, why_turned_away(r));
         return r != -EUSERS;
     }
     list_append(&sessions->connections, &connection->node);
     sessions->n_connections++;
-    set_patience(connection, PATIENCE_IDLE);
+    set_timeout(connection, TIMEOUT_IDLE);
     /* a client writes as soon as it has connected, so there mostly is something */
     on_ready(&connection->source, EPOLLIN);
     return true;
@@ -140,15 +140,15 @@ void connection_free(struct connection *connection)
     struct sessions *sessions = connection->sessions;
 
     while (!list_is_empty(&connection->requests))
-        request_free(container_of(connection->requests.next, struct request, node));
-    if (timer_is_set(&connection->turn))
-        account_return(connection->account, limits_of(connection), connection->booked);
-    timer_unset(&connection->turn);
-    timer_unset(&connection->patience);
+        request_free(container_of(connection->requests.next, struct pending, node));
+    if (timer_is_set(&connection->throttle))
+        quota_refund(connection->quota, limits_of(connection), connection->throttled_for);
+    timer_unset(&connection->throttle);
+    timer_unset(&connection->timeout);
     loop_remove(sessions->loop, &connection->source);
     close(connection->source.fd);
     peer_done(&connection->peer);
-    account_leave(connection->account);
+    quota_leave(connection->quota);
     list_remove(&connection->node);
     sessions->n_connections--;
     sessions_resume(sessions);
@@ -175,8 +175,8 @@ static void hold_output(struct connection *connection, const uint8_t *bytes, siz
     }
     connection->output[connection->n_output++] = output;
     listen_for_more(connection);
-    if (connection->patience_for != PATIENCE_OUTPUT)
-        set_patience(connection, PATIENCE_OUTPUT);
+    if (connection->timeout_for != TIMEOUT_OUTPUT)
+        set_timeout(connection, TIMEOUT_OUTPUT);
 }
 
 void connection_send(struct connection *connection, const uint8_t *frame, size_t len)
@@ -229,7 +229,7 @@ void connection_reload(struct connection *connection, const struct config *confi
     struct list *node = connection->requests.next;
 
     while (node != &connection->requests) {
-        struct request *request = container_of(node, struct request, node);
+        struct pending *request = container_of(node, struct pending, node);
 
         node = node->next;
         request_reload(request, config);
@@ -238,23 +238,24 @@ void connection_reload(struct connection *connection, const struct config *confi
         connection_free(connection);
 }
 
-static void on_turn(struct timer *timer);
+static void on_throttle_over(struct timer *timer);
 
-/* Whether it is this frame's turn; else it is booked, and the frame stays where it is until then.
+/* Whether it is this frame's throttle; else it is booked, and the frame stays where it is until
+ * then.
  */
-static bool take_turn(struct connection *connection, enum charge charge)
+static bool take_tokens(struct connection *connection, enum charge charge)
 {
     uint64_t delay_usec;
 
-    if (connection->is_paid) {
-        connection->is_paid = false;
+    if (connection->has_waited) {
+        connection->has_waited = false;
         return true;
     }
-    delay_usec = account_charge(connection->account, limits_of(connection), charge);
+    delay_usec = quota_reserve(connection->quota, limits_of(connection), charge);
     if (!delay_usec)
         return true;
-    connection->booked = charge;
-    loop_timer(connection->sessions->loop, &connection->turn, delay_usec, on_turn);
+    connection->throttled_for = charge;
+    loop_timer(connection->sessions->loop, &connection->throttle, delay_usec, on_throttle_over);
     listen_for_more(connection);
     return false;
 }
@@ -275,7 +276,7 @@ static int on_login(struct connection *connection, const struct wire_header *hea
         identity = identities_recall(identities, &digest);
     /* reading and verifying a new one costs most; one that is known comes with its request */
     if ((!identity || connection->has_unused_login) &&
-        !take_turn(connection, identity ? CHARGE_REQUEST : CHARGE_SIGNATURE_CHECK)) {
+        !take_tokens(connection, identity ? CHARGE_REQUEST : CHARGE_SIGNATURE_CHECK)) {
         identity_unref(identity);
         return -EAGAIN;
     }
@@ -299,7 +300,7 @@ static int on_frame(struct connection *connection, const struct wire_header *hea
 
     if (header->type == MESSAGE_LOGIN)
         return on_login(connection, header, payload);
-    if (!take_turn(connection, CHARGE_REQUEST))
+    if (!take_tokens(connection, CHARGE_REQUEST))
         return -EAGAIN;
     connection->has_unused_login = false;
     switch (header->type) {
@@ -382,15 +383,15 @@ static ssize_t take_input(struct connection *connection)
 }
 
 /* After input: what the client has to do next, and how long that may take. */
-static void lose_patience(struct connection *connection, bool has_served)
+static void update_timeout(struct connection *connection, bool has_served)
 {
     if (connection->is_broken || connection->n_output)
         return; /* which has its own */
-    if (connection->partial && !timer_is_set(&connection->turn)) {
-        if (connection->patience_for != PATIENCE_FRAME || has_served)
-            set_patience(connection, PATIENCE_FRAME);
-    } else if (connection->patience_for != PATIENCE_IDLE) {
-        set_patience(connection, PATIENCE_IDLE);
+    if (connection->partial && !timer_is_set(&connection->throttle)) {
+        if (connection->timeout_for != TIMEOUT_FRAME || has_served)
+            set_timeout(connection, TIMEOUT_FRAME);
+    } else if (connection->timeout_for != TIMEOUT_IDLE) {
+        set_timeout(connection, TIMEOUT_IDLE);
     }
     connection->was_active = true;
 }
@@ -414,7 +415,7 @@ static void on_readable(struct connection *connection)
             connection->is_broken = true;
     }
     explicit_bzero(input, (size_t)n);
-    lose_patience(connection, served > 0);
+    update_timeout(connection, served > 0);
 }
 
 static void on_writable(struct connection *connection)
@@ -438,17 +439,17 @@ static void on_writable(struct connection *connection)
     if (connection->n_output)
         return; /* the loop comes back: it can be written to */
     listen_for_more(connection);
-    set_patience(connection, PATIENCE_IDLE);
-    if (!timer_is_set(&connection->turn))
+    set_timeout(connection, TIMEOUT_IDLE);
+    if (!timer_is_set(&connection->throttle))
         on_readable(connection); /* what was held back */
 }
 
 /* The frame that waits is the first of those held back. */
-static void on_turn(struct timer *timer)
+static void on_throttle_over(struct timer *timer)
 {
-    struct connection *connection = container_of(timer, struct connection, turn);
+    struct connection *connection = container_of(timer, struct connection, throttle);
 
-    connection->is_paid = true;
+    connection->has_waited = true;
     listen_for_more(connection);
     if (!connection->n_output)
         on_readable(connection);
@@ -456,16 +457,16 @@ static void on_turn(struct timer *timer)
         connection_free(connection);
 }
 
-static void on_patience(struct timer *timer)
+static void on_timeout(struct timer *timer)
 {
-    struct connection *connection = container_of(timer, struct connection, patience);
+    struct connection *connection = container_of(timer, struct connection, timeout);
 
-    if (connection->patience_for == PATIENCE_IDLE &&
-        (connection->was_active || connection->n_requests || timer_is_set(&connection->turn))) {
-        set_patience(connection, PATIENCE_IDLE);
+    if (connection->timeout_for == TIMEOUT_IDLE &&
+        (connection->was_active || connection->n_requests || timer_is_set(&connection->throttle))) {
+        set_timeout(connection, TIMEOUT_IDLE);
         return;
     }
-    if (connection->patience_for == PATIENCE_FRAME)
+    if (connection->timeout_for == TIMEOUT_FRAME)
         refuse_frame(connection, 0, "a frame that was not whole in time");
     connection_free(connection);
 }
@@ -476,7 +477,7 @@ static void on_ready(struct loop_source *source, uint32_t events)
 
     if (connection->n_output && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         on_writable(connection);
-    else if (timer_is_set(&connection->turn))
+    else if (timer_is_set(&connection->throttle))
         connection->is_broken = events & (EPOLLHUP | EPOLLERR); /* it is not read meanwhile */
     else if (!connection->n_output)
         on_readable(connection);

@@ -21,7 +21,7 @@ struct connection {
     struct loop_source source;
     struct sessions *sessions;
     struct peer peer;
-    struct account *account;
+    struct quota *quota;
     struct identity *identity;         /* NULL: not logged in, or badly */
     enum podlogin_status login_status; /* why it is not */
     const char *login_reason;
@@ -33,17 +33,17 @@ struct connection {
     size_t output_at; /* of the first */
     bool is_broken;   /* to be closed as soon as nobody works with it */
 
-    struct timer turn;     /* set while the next frame waits for its turn */
-    enum charge booked;    /* for which it does */
-    bool is_paid;          /* its turn has come */
-    bool has_unused_login; /* a LOGIN that no request has followed yet */
-    struct timer patience; /* ends the connection */
-    enum patience {
-        PATIENCE_IDLE,
-        PATIENCE_FRAME,  /* one has begun and not ended */
-        PATIENCE_OUTPUT, /* the client does not take its answers */
-    } patience_for;
-    bool was_active; /* since patience was set for idleness */
+    struct timer throttle;     /* set while the next frame waits for its turn */
+    enum charge throttled_for; /* for which it does */
+    bool has_waited;           /* its turn has come */
+    bool has_unused_login;     /* a LOGIN that no request has followed yet */
+    struct timer timeout;      /* ends the connection */
+    enum timeout {
+        TIMEOUT_IDLE,
+        TIMEOUT_FRAME,  /* one has begun and not ended */
+        TIMEOUT_OUTPUT, /* the client does not take its answers */
+    } timeout_for;
+    bool was_active; /* since timeout was set for idleness */
 };
 
 /* Takes over @fd, and serves what it has to say already. False: its pod has had its share, so it

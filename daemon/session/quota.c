@@ -9,56 +9,56 @@
 #define BARRED_USEC   (SECOND_USEC / 20)
 #define IDLE_FOR_USEC (600 * SECOND_USEC) /* longer than anything below counts */
 
-void accounts_init(struct accounts *accounts)
+void quotas_init(struct quotas *quotas)
 {
-    *accounts = (struct accounts){0};
-    list_init(&accounts->idle);
+    *quotas = (struct quotas){0};
+    list_init(&quotas->idle);
 }
 
-static void account_free(struct account *account)
+static void quota_free(struct quota *quota)
 {
-    struct accounts *accounts = account->accounts;
+    struct quotas *quotas = quota->quotas;
 
-    list_remove(&account->idle);
-    accounts->n_idle--;
-    digest_map_remove(&accounts->map, &account->node);
-    audit_end(&account->trail);
-    free(account);
+    list_remove(&quota->idle);
+    quotas->n_idle--;
+    digest_map_remove(&quotas->map, &quota->node);
+    audit_end(&quota->trail);
+    free(quota);
 }
 
 /* All connections have ended. */
-void accounts_done(struct accounts *accounts)
+void quotas_done(struct quotas *quotas)
 {
-    while (accounts->idle.next && !list_is_empty(&accounts->idle))
-        account_free(container_of(accounts->idle.next, struct account, idle));
-    digest_map_done(&accounts->map);
+    while (quotas->idle.next && !list_is_empty(&quotas->idle))
+        quota_free(container_of(quotas->idle.next, struct quota, idle));
+    digest_map_done(&quotas->map);
 }
 
-static void drop_idle(struct accounts *accounts, uint64_t now_usec)
+static void drop_idle(struct quotas *quotas, uint64_t now_usec)
 {
-    while (accounts->n_idle) {
-        struct account *oldest = container_of(accounts->idle.next, struct account, idle);
+    while (quotas->n_idle) {
+        struct quota *oldest = container_of(quotas->idle.next, struct quota, idle);
 
-        if (accounts->n_idle <= IDLE_MAX && now_usec - oldest->left_usec < IDLE_FOR_USEC)
+        if (quotas->n_idle <= IDLE_MAX && now_usec - oldest->left_usec < IDLE_FOR_USEC)
             return;
-        account_free(oldest);
+        quota_free(oldest);
     }
 }
 
-static struct account *account_new(struct accounts *accounts, const struct digest *key)
+static struct quota *quota_new(struct quotas *quotas, const struct digest *key)
 {
-    struct account *account = calloc(1, sizeof(*account));
+    struct quota *quota = calloc(1, sizeof(*quota));
 
-    if (!account)
+    if (!quota)
         return NULL;
-    account->accounts = accounts;
-    account->node.key = *key;
-    list_init(&account->idle);
-    if (digest_map_add(&accounts->map, &account->node) < 0) {
-        free(account);
+    quota->quotas = quotas;
+    quota->node.key = *key;
+    list_init(&quota->idle);
+    if (digest_map_add(&quotas->map, &quota->node) < 0) {
+        free(quota);
         return NULL;
     }
-    return account;
+    return quota;
 }
 
 /*
@@ -82,69 +82,68 @@ static struct digest key_of(const struct peer *peer)
     return key;
 }
 
-struct account *account_join(struct accounts *accounts, const struct peer *peer)
+struct quota *quota_join(struct quotas *quotas, const struct peer *peer)
 {
     struct digest key = key_of(peer);
     struct digest_node *node;
-    struct account *account;
+    struct quota *quota;
 
-    node = digest_map_find(&accounts->map, &key);
-    account = node ? container_of(node, struct account, node) : account_new(accounts, &key);
-    if (!account)
+    node = digest_map_find(&quotas->map, &key);
+    quota = node ? container_of(node, struct quota, node) : quota_new(quotas, &key);
+    if (!quota)
         return NULL;
-    if (node && !account->n_connections) {
-        list_remove(&account->idle);
-        accounts->n_idle--;
+    if (node && !quota->n_connections) {
+        list_remove(&quota->idle);
+        quotas->n_idle--;
     }
-    account->n_connections++;
-    return account;
+    quota->n_connections++;
+    return quota;
 }
 
 /* Twice as often as it may ask: who connects anew for each request is not held up here. */
-static uint64_t connect_delay_usec(struct account *account, const struct limits *limits,
+static uint64_t connect_delay_usec(struct quota *quota, const struct limits *limits,
                                    uint64_t now_usec)
 {
     const struct rate_limit limit = {.per_s = 2 * limits->requests.per_s,
                                      .burst = 2 * limits->requests.burst};
 
-    return limit.per_s ? rate_try(&account->connects, &limit, now_usec) : 0;
+    return limit.per_s ? token_bucket_try(&quota->connects, &limit, now_usec) : 0;
 }
 
-bool account_may_connect(struct account *account, const struct peer *peer,
-                         const struct limits *limits)
+bool quota_may_connect(struct quota *quota, const struct peer *peer, const struct limits *limits)
 {
-    struct accounts *accounts = account->accounts;
+    struct quotas *quotas = quota->quotas;
     uint64_t now_usec = clock_boot_usec();
-    uint64_t delay_usec = connect_delay_usec(account, limits, now_usec);
-    size_t slot = (size_t)peer->pid % (sizeof(accounts->barred) / sizeof(accounts->barred[0]));
+    uint64_t delay_usec = connect_delay_usec(quota, limits, now_usec);
+    size_t slot = (size_t)peer->pid % (sizeof(quotas->barred) / sizeof(quotas->barred[0]));
 
     if (delay_usec && peer->pid > 0) {
-        accounts->barred[slot].pid = peer->pid;
-        accounts->barred[slot].until_usec =
+        quotas->barred[slot].pid = peer->pid;
+        quotas->barred[slot].until_usec =
             now_usec + (delay_usec < BARRED_USEC ? BARRED_USEC : delay_usec);
     }
     return !delay_usec &&
-           (!limits->connections_per_pod || account->n_connections <= limits->connections_per_pod);
+           (!limits->connections_per_pod || quota->n_connections <= limits->connections_per_pod);
 }
 
-bool account_is_barred(const struct accounts *accounts, pid_t pid)
+bool quota_is_barred(const struct quotas *quotas, pid_t pid)
 {
-    size_t slot = (size_t)pid % (sizeof(accounts->barred) / sizeof(accounts->barred[0]));
+    size_t slot = (size_t)pid % (sizeof(quotas->barred) / sizeof(quotas->barred[0]));
 
-    return pid > 0 && accounts->barred[slot].pid == pid &&
-           clock_boot_usec() < accounts->barred[slot].until_usec;
+    return pid > 0 && quotas->barred[slot].pid == pid &&
+           clock_boot_usec() < quotas->barred[slot].until_usec;
 }
 
-void account_leave(struct account *account)
+void quota_leave(struct quota *quota)
 {
-    struct accounts *accounts = account->accounts;
+    struct quotas *quotas = quota->quotas;
 
-    if (--account->n_connections)
+    if (--quota->n_connections)
         return;
-    account->left_usec = clock_boot_usec();
-    list_append(&accounts->idle, &account->idle);
-    accounts->n_idle++;
-    drop_idle(accounts, account->left_usec);
+    quota->left_usec = clock_boot_usec();
+    list_append(&quotas->idle, &quota->idle);
+    quotas->n_idle++;
+    drop_idle(quotas, quota->left_usec);
 }
 
 static const struct rate_limit *limit_of(const struct limits *limits, enum charge charge)
@@ -152,14 +151,14 @@ static const struct rate_limit *limit_of(const struct limits *limits, enum charg
     return charge == CHARGE_REQUEST ? &limits->requests : &limits->signature_checks;
 }
 
-uint64_t account_charge(struct account *account, const struct limits *limits, enum charge charge)
+uint64_t quota_reserve(struct quota *quota, const struct limits *limits, enum charge charge)
 {
     const struct rate_limit *limit = limit_of(limits, charge);
 
-    return limit->per_s ? rate_take(&account->rates[charge], limit, clock_boot_usec()) : 0;
+    return limit->per_s ? token_bucket_reserve(&quota->rates[charge], limit, clock_boot_usec()) : 0;
 }
 
-void account_return(struct account *account, const struct limits *limits, enum charge charge)
+void quota_refund(struct quota *quota, const struct limits *limits, enum charge charge)
 {
-    rate_return(&account->rates[charge], limit_of(limits, charge));
+    token_bucket_refund(&quota->rates[charge], limit_of(limits, charge));
 }

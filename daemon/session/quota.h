@@ -5,12 +5,12 @@
  * An account outlives its last connection for a while, or whoever is over a limit would only have
  * to connect anew.
  */
-#ifndef ACCOUNT_H
-#define ACCOUNT_H
+#ifndef QUOTA_H
+#define QUOTA_H
 
 #include "base/digest.h"
 #include "base/list.h"
-#include "base/rate.h"
+#include "base/token_bucket.h"
 #include "config/config.h"
 #include "observe/audit.h"
 #include "peer/peer.h"
@@ -21,20 +21,20 @@ enum charge {
     CHARGES,
 };
 
-struct account {
+struct quota {
     struct digest_node node;
     struct list idle; /* linked while it has no connection */
-    struct accounts *accounts;
+    struct quotas *quotas;
     uint64_t left_usec; /* when the last connection ended */
     unsigned n_connections;
     unsigned n_misses;
-    struct rate rates[CHARGES];
-    struct rate connects;
+    struct token_bucket rates[CHARGES];
+    struct token_bucket connects;
     struct audit_trail trail;
     uint64_t unknown_kid_usec; /* when a token of its made an issuer's keys be fetched; 0: never */
 };
 
-struct accounts {
+struct quotas {
     struct digest_map map;
     struct list idle; /* the longest first */
     size_t n_idle;
@@ -47,27 +47,26 @@ struct accounts {
     } barred[256];
 };
 
-void accounts_init(struct accounts *accounts);
-void accounts_done(struct accounts *accounts);
+void quotas_init(struct quotas *quotas);
+void quotas_done(struct quotas *quotas);
 
 /* The account of @peer, with one connection more. NULL: out of memory. */
-struct account *account_join(struct accounts *accounts, const struct peer *peer);
+struct quota *quota_join(struct quotas *quotas, const struct peer *peer);
 
 /*
  * Whether there may be that one, among all at once and in this time; else its process is barred for
  * a while.
  */
-bool account_may_connect(struct account *account, const struct peer *peer,
-                         const struct limits *limits);
-bool account_is_barred(const struct accounts *accounts, pid_t pid);
+bool quota_may_connect(struct quota *quota, const struct peer *peer, const struct limits *limits);
+bool quota_is_barred(const struct quotas *quotas, pid_t pid);
 
 /* One connection less. */
-void account_leave(struct account *account);
+void quota_leave(struct quota *quota);
 
 /* Books a turn: how many microseconds it is to be waited for; 0: it is now. */
-uint64_t account_charge(struct account *account, const struct limits *limits, enum charge charge);
+uint64_t quota_reserve(struct quota *quota, const struct limits *limits, enum charge charge);
 
 /* A booked turn that nobody waits for any more. */
-void account_return(struct account *account, const struct limits *limits, enum charge charge);
+void quota_refund(struct quota *quota, const struct limits *limits, enum charge charge);
 
 #endif

@@ -22,8 +22,8 @@ enum need {
 };
 
 /* Nobody's token is handed out unseen. @token: NULL with a refusal */
-static void audit(struct connection *connection, const struct ask *ask, enum podlogin_status status,
-                  const struct token *token, const char *source)
+static void audit(struct connection *connection, const struct request *ask,
+                  enum podlogin_status status, const struct token *token, const char *source)
 {
     const char *reason;
     struct audit_event event = {
@@ -41,23 +41,24 @@ static void audit(struct connection *connection, const struct ask *ask, enum pod
         if (attested != PODLOGIN_OK)
             event.attestation = status_info(attested)->name;
     }
-    audit_answer(&connection->account->trail, &event);
+    audit_answer(&connection->quota->trail, &event);
 }
 
-static void fail(struct connection *connection, const struct ask *ask, enum podlogin_status status,
-                 const char *detail, uint32_t retry_after_ms)
+static void fail(struct connection *connection, const struct request *ask,
+                 enum podlogin_status status, const char *detail, uint32_t retry_after_ms)
 {
     connection_answer_error(connection, ask->id, status, detail, retry_after_ms);
     audit(connection, ask, status, NULL, NULL);
 }
 
-static void refuse(struct connection *connection, const struct ask *ask,
+static void refuse(struct connection *connection, const struct request *ask,
                    enum podlogin_status status, const char *detail)
 {
     fail(connection, ask, status, detail, 0);
 }
 
-static void answer_identity(struct connection *connection, const struct ask *ask, struct now now)
+static void answer_identity(struct connection *connection, const struct request *ask,
+                            struct now now)
 {
     const struct config *config = connection->sessions->config;
     const struct claims *claims = &ask->identity->claims;
@@ -80,7 +81,7 @@ static void answer_identity(struct connection *connection, const struct ask *ask
     audit(connection, ask, PODLOGIN_OK, NULL, NULL);
 }
 
-static void refuse_by_rules(struct connection *connection, const struct ask *ask,
+static void refuse_by_rules(struct connection *connection, const struct request *ask,
                             const struct rule_section *section)
 {
     char detail[PODLOGIN_DETAIL_MAX + 1];
@@ -102,7 +103,7 @@ static bool peer_has_gone(const struct connection *connection)
 }
 
 /* Identity first, rules second, on hits too. False: refused, and answered so. */
-static enum need judge(struct connection *connection, const struct ask *ask, struct now now,
+static enum need judge(struct connection *connection, const struct request *ask, struct now now,
                        bool *ret_is_admitted)
 {
     const struct presentation presentation = {
@@ -144,7 +145,7 @@ static const char *source_of_hit(const struct token *token, struct now now)
 }
 
 /* The whole hit path. */
-static enum need try_answer(struct connection *connection, const struct ask *ask)
+static enum need try_answer(struct connection *connection, const struct request *ask)
 {
     struct now now = clock_now();
     const struct token *token;
@@ -170,7 +171,7 @@ static enum need try_answer(struct connection *connection, const struct ask *ask
     return NEED_NOTHING;
 }
 
-void request_free(struct request *request)
+void request_free(struct pending *request)
 {
     timer_unset(&request->deadline);
     key_waiter_leave(&request->key_waiter);
@@ -178,13 +179,13 @@ void request_free(struct request *request)
     broker_leave(&request->broker_waiter);
     list_remove(&request->node);
     request->connection->n_requests--;
-    request->connection->account->n_misses -= request->is_miss;
+    request->connection->quota->n_misses -= request->is_miss;
     identity_unref(request->ask.identity);
     free(request);
 }
 
 /* The request is over; so may the connection be. */
-static void request_end(struct request *request)
+static void request_end(struct pending *request)
 {
     struct connection *connection = request->connection;
 
@@ -194,7 +195,7 @@ static void request_end(struct request *request)
 }
 
 /* As the broker's answer, but "cache" is said of what needed no exchange. */
-static void answer_token(struct request *request, const struct broker_answer *answer)
+static void answer_token(struct pending *request, const struct broker_answer *answer)
 {
     const struct secret *frame = answer->token->frame;
     struct message_token message;
@@ -211,7 +212,7 @@ static void answer_token(struct request *request, const struct broker_answer *an
 
 static void on_answer(struct broker_waiter *waiter, const struct broker_answer *answer)
 {
-    struct request *request = container_of(waiter, struct request, broker_waiter);
+    struct pending *request = container_of(waiter, struct pending, broker_waiter);
     bool is_admitted;
 
     if (answer->status != PODLOGIN_OK) {
@@ -228,17 +229,17 @@ static void on_answer(struct broker_waiter *waiter, const struct broker_answer *
 }
 
 /* True: it waits for an exchange; false: it is answered. */
-static bool wait_for_exchange(struct request *request)
+static bool wait_for_exchange(struct pending *request)
 {
     struct connection *connection = request->connection;
-    struct account *account = connection->account;
+    struct quota *quota = connection->quota;
     uint32_t most = connection->sessions->config->limits.misses;
     struct broker_answer failure;
 
-    request->broker_waiter.may_only_join = most && account->n_misses >= most;
+    request->broker_waiter.may_only_join = most && quota->n_misses >= most;
     if (broker_join(connection->sessions->broker, &request->broker_waiter, &failure)) {
         request->is_miss = request->broker_waiter.is_leader;
-        account->n_misses += request->is_miss;
+        quota->n_misses += request->is_miss;
         return true;
     }
     fail(connection, &request->ask, failure.status, failure.detail, failure.retry_after_ms);
@@ -246,7 +247,7 @@ static bool wait_for_exchange(struct request *request)
 }
 
 /* True: it waits for the API server's word; false: it is answered. */
-static bool wait_for_review(struct request *request)
+static bool wait_for_review(struct pending *request)
 {
     enum podlogin_status status;
     const char *detail;
@@ -259,14 +260,14 @@ static bool wait_for_review(struct request *request)
 }
 
 /* Waits for what the request lacks. True: it waits; false: it is answered. */
-static bool request_wait(struct request *request, enum need need)
+static bool request_wait(struct pending *request, enum need need)
 {
     struct connection *connection = request->connection;
 
     if (need == NEED_KEYS) {
         struct issuer *issuer = request->ask.identity->issuer;
         enum key_fetch fetch = issuer_wait_for_keys(issuer, &request->key_waiter,
-                                                    &connection->account->unknown_kid_usec);
+                                                    &connection->quota->unknown_kid_usec);
 
         if (fetch == KEYS_UNDER_WAY)
             return true;
@@ -288,7 +289,7 @@ static bool request_wait(struct request *request, enum need need)
 
 static void on_keys(struct key_waiter *waiter)
 {
-    struct request *request = container_of(waiter, struct request, key_waiter);
+    struct pending *request = container_of(waiter, struct pending, key_waiter);
     enum need need;
 
     request->ask.may_wait_for_keys = false;
@@ -299,7 +300,7 @@ static void on_keys(struct key_waiter *waiter)
 
 static void on_review(struct review_waiter *waiter)
 {
-    struct request *request = container_of(waiter, struct request, review_waiter);
+    struct pending *request = container_of(waiter, struct pending, review_waiter);
     enum need need = try_answer(request->connection, &request->ask);
 
     /* a review that failed is not begun again: that it has, is the answer */
@@ -309,7 +310,7 @@ static void on_review(struct review_waiter *waiter)
 
 static void on_deadline(struct timer *timer)
 {
-    struct request *request = container_of(timer, struct request, deadline);
+    struct pending *request = container_of(timer, struct pending, deadline);
     bool waits_for_issuer =
         !list_is_empty(&request->key_waiter.node) || !list_is_empty(&request->review_waiter.node);
     char detail[64];
@@ -321,9 +322,9 @@ static void on_deadline(struct timer *timer)
     request_end(request);
 }
 
-static struct request *request_new(struct connection *connection, const struct ask *ask)
+static struct pending *request_new(struct connection *connection, const struct request *ask)
 {
-    struct request *request = calloc(1, sizeof(*request));
+    struct pending *request = calloc(1, sizeof(*request));
 
     if (!request)
         return NULL;
@@ -345,7 +346,7 @@ static struct request *request_new(struct connection *connection, const struct a
     return request;
 }
 
-void request_reload(struct request *request, const struct config *config)
+void request_reload(struct pending *request, const struct config *config)
 {
     const struct service *before = request->ask.service, *now;
 
@@ -361,9 +362,9 @@ void request_reload(struct request *request, const struct config *config)
     request_free(request);
 }
 
-static void serve(struct connection *connection, struct ask *ask)
+static void serve(struct connection *connection, struct request *ask)
 {
-    struct request *request;
+    struct pending *request;
     enum need need;
 
     if (!connection->identity) {
@@ -395,7 +396,7 @@ int request_get(struct connection *connection, const struct wire_header *header,
                 const uint8_t *payload)
 {
     struct message_get get;
-    struct ask ask = {.id = header->id};
+    struct request ask = {.id = header->id};
 
     if (wire_decode(&message_get, payload, header->payload_len, &get) < 0)
         return -EBADMSG;
@@ -413,7 +414,7 @@ int request_whoami(struct connection *connection, const struct wire_header *head
                    const uint8_t *payload)
 {
     struct message_whoami whoami;
-    struct ask ask = {.id = header->id, .is_whoami = true};
+    struct request ask = {.id = header->id, .is_whoami = true};
 
     if (wire_decode(&message_whoami, payload, header->payload_len, &whoami) < 0)
         return -EBADMSG;

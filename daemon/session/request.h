@@ -5,7 +5,7 @@
 #include "session/connection.h"
 
 /* What the client asks for. */
-struct ask {
+struct request {
     uint16_t id;
     bool is_whoami;
     const struct service *service; /* NULL with is_whoami */
@@ -16,10 +16,10 @@ struct ask {
 };
 
 /* One that waits. */
-struct request {
+struct pending {
     struct list node; /* of its connection */
     struct connection *connection;
-    struct ask ask;
+    struct request ask;
     struct timer deadline;
     struct key_waiter key_waiter;
     struct review_waiter review_waiter;
@@ -34,8 +34,8 @@ int request_whoami(struct connection *connection, const struct wire_header *head
                    const uint8_t *payload);
 
 /* Goes over to @config; is answered and over if its service is gone or changed. */
-void request_reload(struct request *request, const struct config *config);
+void request_reload(struct pending *request, const struct config *config);
 
-void request_free(struct request *request);
+void request_free(struct pending *request);
 
 #endif

@@ -206,7 +206,7 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
         .max_connections = connections_allowed(&config->limits),
         .reserve_fd = open_reserve(),
     };
-    accounts_init(&sessions->accounts);
+    quotas_init(&sessions->quotas);
     list_init(&sessions->connections);
     r = open_listener(config->socket, &fd, ret_error);
     if (r < 0)
@@ -246,7 +246,7 @@ void sessions_done(struct sessions *sessions)
     sessions->is_paused = false;
     while (sessions->connections.next && !list_is_empty(&sessions->connections))
         connection_free(container_of(sessions->connections.next, struct connection, node));
-    accounts_done(&sessions->accounts);
+    quotas_done(&sessions->quotas);
     timer_unset(&sessions->resume);
     if (sessions->reserve_fd > 0)
         close(sessions->reserve_fd);

@@ -22,7 +22,7 @@ struct sessions {
     struct list connections;
     size_t n_connections;
     size_t max_connections; /* so that descriptors are left for everything else */
-    struct accounts accounts;
+    struct quotas quotas;
     struct backlog backlog;
     bool is_paused;      /* the listener, while there are that many, or no descriptors */
     struct timer resume; /* then */

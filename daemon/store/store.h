@@ -27,9 +27,9 @@ struct store_events {
 
     /*
      * For each row that is opened, is whole and has not expired. Takes over @token. One that
-     * @is_to_be_kept is not on the disk in today's form and should be put there.
+     * @is_outdated is not on the disk in today's form and should be put there.
      */
-    void (*on_row)(void *data, const struct digest *key, struct token *token, bool is_to_be_kept);
+    void (*on_row)(void *data, const struct digest *key, struct token *token, bool is_outdated);
 
     /* There is another, empty database now: all tokens should be put there. */
     void (*on_empty)(void *data);
@@ -54,7 +54,7 @@ struct store_write {
 
 /*
  * Opens or creates the database. One that is damaged is set aside, and an empty one begun. One that
- * cannot be opened is no error: the store then keeps nothing, has logged why, and tries again.
+ * cannot be opened is no error: the store then writes nothing, has logged why, and tries again.
  *
  * 0; -EPERM if its directory or key are open to others; another -errno; with a sentence in
  * @ret_error.

@@ -25,11 +25,11 @@ static int fail(const char *what)
     return EXIT_FAILURE;
 }
 
-static void on_row(void *data, const struct digest *key, struct token *token, bool is_to_be_kept)
+static void on_row(void *data, const struct digest *key, struct token *token, bool is_outdated)
 {
     (void)data;
     (void)key;
-    (void)is_to_be_kept;
+    (void)is_outdated;
     token_done(token);
 }
 

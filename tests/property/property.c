@@ -1,6 +1,6 @@
 /*
  * Who gets which token: random pods, rules, reloads and mishaps, against an upstream that has rules
- * of its own and keeps a record of what it gave to whom.
+ * of its own and writes a record of what it gave to whom.
  *
  * At every answer: the upstream would have given the token to this pod, too; it was issued for the
  * same account, issuer, audience and service (and pod, with Share=pod), and has not expired. And a
@@ -244,7 +244,7 @@ static void issue(struct sim_reply *reply, const json_t *claims, unsigned organi
 static struct sim_reply upstream(void)
 {
     static const enum outcome failures[] = {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE,
-                                            OUTCOME_THROTTLED,   OUTCOME_NONSENSE,
+                                            OUTCOME_THROTTLED,   OUTCOME_MALFORMED,
                                             OUTCOME_UNTRUSTED,   OUTCOME_MISCONFIGURED};
     struct sim_reply reply = {.outcome = OUTCOME_REFUSED,
                               .latency_usec = (10 + random_below(300)) * MSEC};

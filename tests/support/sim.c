@@ -82,12 +82,13 @@ static void on_answered(struct timer *timer)
 }
 
 /* The job's frame is the exchange, for want of another place. */
-int link_submit(struct link *link, struct job *job, const struct wire_message *message,
-                const void *values, job_done on_done)
+int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
+                            const struct wire_message *message, const void *values,
+                            job_done on_done)
 {
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
-    (void)link;
+    (void)exchanger;
     (void)message;
     if (!exchange)
         return -ENOMEM;

@@ -45,7 +45,7 @@ static inline int clean(void **state)
     return 0;
 }
 
-static size_t n_to_be_kept, n_emptied;
+static size_t n_outdated, n_emptied;
 
 static inline void on_empty(void *data)
 {
@@ -59,13 +59,13 @@ struct loaded {
 };
 
 static inline void on_row(void *data, const struct digest *key, struct token *token,
-                          bool is_to_be_kept)
+                          bool is_outdated)
 {
     struct loaded *loaded = data;
     struct message_token message;
     struct wire_header header;
 
-    n_to_be_kept += is_to_be_kept;
+    n_outdated += is_outdated;
     assert_in_range(key->bytes[0], 0, 15);
     wire_header_read(token->frame->bytes, &header);
     assert_int_equal(wire_decode(&message_token, token->frame->bytes + WIRE_HEADER_SIZE,
@@ -96,7 +96,7 @@ static inline int open_store(struct loaded *loaded, struct store **ret_store)
 
     *loaded = (struct loaded){0};
     *ret_store = NULL;
-    n_to_be_kept = n_emptied = 0;
+    n_outdated = n_emptied = 0;
     r = store_open(&settings, &loop, ret_store, error);
     if (r < 0) {
         assert_null(*ret_store);

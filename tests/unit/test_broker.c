@@ -529,7 +529,7 @@ static void an_outage_of_an_hour_sees_few_attempts(void **state)
     } cases[] = {
         /* a probe each 30 s on average, once the pauses are long */
         {OUTCOME_UNAVAILABLE, "unavailable", 200},
-        {OUTCOME_NONSENSE, "nonsense", 200},
+        {OUTCOME_MALFORMED, "nonsense", 200},
         {OUTCOME_UNTRUSTED, "untrusted", 75}, /* one a minute, and the first ten */
         {OUTCOME_THROTTLED, "throttled", 200},
     };
@@ -790,7 +790,7 @@ static void a_step_at_a_bad_moment_is_made_up_for(void **state)
         sim_run_for(61 * SECOND_USEC);
         broker_done(&broker); /* and it is right on the disk */
         sim_broker_init(&broker, &identities, config, &disk);
-        assert_int_equal(list_is_empty(&broker.unkept), true);
+        assert_int_equal(list_is_empty(&broker.dirty), true);
         assert_true(ask(&pod));
         assert_in_range(pod.expires_s - clock_now().wall_s, LIFETIME_S - 100, LIFETIME_S);
         pod_done(&pod);

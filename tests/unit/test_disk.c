@@ -197,7 +197,7 @@ static void make_rows(int64_t n)
 }
 
 /* A process that reads, writes and ends. Its first error; the rows it knows to be there. Closing is
- * the one thing whose failure SQLite keeps to itself, as the WAL is read again the next time. */
+ * the one thing whose failure SQLite writes to itself, as the WAL is read again the next time. */
 static int use_database(int64_t *ret_n)
 {
     sqlite3 *db;

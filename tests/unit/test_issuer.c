@@ -41,10 +41,11 @@ uint64_t random_below(uint64_t below)
     return below ? below - 1 : 0;
 }
 
-int link_submit(struct link *link, struct job *job, const struct wire_message *message,
-                const void *values, job_done on_done)
+int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
+                            const struct wire_message *message, const void *values,
+                            job_done on_done)
 {
-    (void)link;
+    (void)exchanger;
     (void)values;
     assert_ptr_equal(message, &job_keys);
     assert_null(under_way);
@@ -65,7 +66,7 @@ void job_cancel(struct job *job)
 
 static struct loop loop;
 static struct issuer *issuer;
-static struct key_keeper keeper;
+static struct key_listener listener;
 static const struct issuer_config config = {.name = (char *)"eks", .url = (char *)"https://a"};
 static char *one_key, *both_keys;
 
@@ -128,9 +129,9 @@ static int begin(void **state)
     (void)state;
     now_usec = HOUR_USEC;
     loop = (struct loop){0};
-    keeper = (struct key_keeper){0};
+    listener = (struct key_listener){0};
     n_fetches = 0;
-    return issuer_new(&config, &loop, NULL, &keeper, &issuer);
+    return issuer_new(&config, &loop, NULL, &listener, &issuer);
 }
 
 static int end(void **state)
@@ -211,10 +212,10 @@ static void keys_are_not_used_for_more_than_a_day_without_a_good_answer(void **s
     assert_int_equal(issuer->jwks.n, 1);
 }
 
-static void kept_keys_are_used_until_their_day_is_over(void **state)
+static void stored_keys_are_used_until_their_day_is_over(void **state)
 {
     (void)state;
-    issuer_take_kept(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
+    issuer_take_stored(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
     assert_int_equal(issuer->jwks.n, 1);
     answer(NULL, 0);
     run_for(HOUR_USEC - SECOND_USEC, NULL, 0);
@@ -223,7 +224,7 @@ static void kept_keys_are_used_until_their_day_is_over(void **state)
     assert_int_equal(issuer->jwks.n, 0);
     run_for(MINUTE_USEC, both_keys, 3600);
     /* newer ones are not replaced by kept ones */
-    issuer_take_kept(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
+    issuer_take_stored(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
     assert_int_equal(issuer->jwks.n, 2);
     run_for(2 * HOUR_USEC, NULL, 0);
     assert_int_equal(issuer->jwks.n, 2);
@@ -243,7 +244,7 @@ static void good_answers_are_kept(void **state)
 {
     (void)state;
     n_kept = 0;
-    keeper.on_keys = count_kept;
+    listener.on_keys = count_kept;
     answer(one_key, 300);
     assert_int_equal(n_kept, 1);
     run_for(5 * MINUTE_USEC, "{\"keys\":[]}", 300);
@@ -294,7 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_answer_does_not_evict_good_keys, begin, end),
         cmocka_unit_test_setup_teardown(keys_are_not_used_for_more_than_a_day_without_a_good_answer,
                                         begin, end),
-        cmocka_unit_test_setup_teardown(kept_keys_are_used_until_their_day_is_over, begin, end),
+        cmocka_unit_test_setup_teardown(stored_keys_are_used_until_their_day_is_over, begin, end),
         cmocka_unit_test_setup_teardown(good_answers_are_kept, begin, end),
         cmocka_unit_test_setup_teardown(one_who_makes_keys_up_causes_a_fetch_in_thirty_seconds,
                                         begin, end),

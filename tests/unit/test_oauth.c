@@ -56,7 +56,7 @@ static void every_truncation_of_an_answer_is_nonsense(void **state)
         struct provider_answer answer = {0};
 
         answer_read(200, TOKEN_BODY, cut, &answer);
-        assert_int_equal(answer.outcome, OUTCOME_NONSENSE);
+        assert_int_equal(answer.outcome, OUTCOME_MALFORMED);
     }
 }
 
@@ -120,18 +120,18 @@ static void an_answer_is_of_one_class(void **state)
         {"500 invalid_grant", 500, 0, "{\"error\":\"invalid_grant\"}", OUTCOME_UNAVAILABLE},
         {"500 with a token", 500, 0, TOKEN_BODY, OUTCOME_UNAVAILABLE},
 
-        {"nothing at 200", 200, 0, "", OUTCOME_NONSENSE},
-        {"HTML at 200", 200, 0, "<html>sign in</html>", OUTCOME_NONSENSE},
-        {"an array", 200, 0, "[" TOKEN_BODY "]", OUTCOME_NONSENSE},
-        {"a token twice", 200, 0, TOKEN_BODY TOKEN_BODY, OUTCOME_NONSENSE},
-        {"a token at 201", 201, 0, TOKEN_BODY, OUTCOME_NONSENSE},
-        {"a token at 204", 204, 0, TOKEN_BODY, OUTCOME_NONSENSE},
-        {"a redirect", 302, 0, TOKEN_BODY, OUTCOME_NONSENSE},
-        {"a token at 400", 400, 0, TOKEN_BODY, OUTCOME_NONSENSE},
-        {"400 with nothing", 400, 0, "", OUTCOME_NONSENSE},
-        {"418", 418, 0, "{}", OUTCOME_NONSENSE},
-        {"status 0", 0, 0, TOKEN_BODY, OUTCOME_NONSENSE},
-        {"a negative status", -1, 0, TOKEN_BODY, OUTCOME_NONSENSE},
+        {"nothing at 200", 200, 0, "", OUTCOME_MALFORMED},
+        {"HTML at 200", 200, 0, "<html>sign in</html>", OUTCOME_MALFORMED},
+        {"an array", 200, 0, "[" TOKEN_BODY "]", OUTCOME_MALFORMED},
+        {"a token twice", 200, 0, TOKEN_BODY TOKEN_BODY, OUTCOME_MALFORMED},
+        {"a token at 201", 201, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"a token at 204", 204, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"a redirect", 302, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"a token at 400", 400, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"400 with nothing", 400, 0, "", OUTCOME_MALFORMED},
+        {"418", 418, 0, "{}", OUTCOME_MALFORMED},
+        {"status 0", 0, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"a negative status", -1, 0, TOKEN_BODY, OUTCOME_MALFORMED},
     };
 
     (void)state;
@@ -218,7 +218,7 @@ static void a_token_without_all_that_belongs_to_it_is_nonsense(void **state)
         struct provider_answer answer = {0};
 
         answer_read(200, cases[i].body, strlen(cases[i].body), &answer);
-        if (answer.outcome != OUTCOME_NONSENSE)
+        if (answer.outcome != OUTCOME_MALFORMED)
             fail_msg("%s: %d", cases[i].why, answer.outcome);
     }
 }

@@ -566,13 +566,13 @@ static void tokens_of_version_1_are_taken_over(void **state)
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
     assert_string_equal(loaded.text[2], "pul-two@2000");
-    assert_int_equal(n_to_be_kept, 2);
+    assert_int_equal(n_outdated, 2);
     assert_int_equal(put(store, 1, "pul-one", 1000), 0); /* as the broker does then */
     store_close(store);
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
     assert_string_equal(loaded.text[2], "pul-two@2000");
-    assert_int_equal(n_to_be_kept, 1);
+    assert_int_equal(n_outdated, 1);
     store_close(store);
 }
 
@@ -590,7 +590,7 @@ static void a_change_of_the_key_loses_nothing(void **state)
         store = open_good(&loaded);
         assert_string_equal(loaded.text[1], "pul-one@1000");
         assert_string_equal(loaded.text[2], "pul-two@2000");
-        assert_int_equal(n_to_be_kept, 2);
+        assert_int_equal(n_outdated, 2);
         store_close(store);
     }
     store = open_good(&loaded);

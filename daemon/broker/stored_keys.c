@@ -1,4 +1,4 @@
-#include "broker/kept_keys.h"
+#include "broker/stored_keys.h"
 
 #include <string.h>
 
@@ -23,26 +23,26 @@ static void on_keys(void *data, const struct issuer *issuer, const void *text, s
         .expires_s = now.wall_s + KEYS_USABLE_S,
         .expires_boot_usec = now.boot_usec + KEYS_USABLE_S * SECOND_USEC,
     };
-    struct keep *keep;
+    struct write_behind *keep;
     struct digest key;
 
     if (token.frame && row_key(issuer, &key) == 0)
-        keep_row(data, &key, &token, &keep);
+        write_behind_row(data, &key, &token, &keep);
     token_done(&token);
 }
 
-void kept_keys_begin(struct broker *broker)
+void stored_keys_begin(struct broker *broker)
 {
     struct identities *identities = broker->identities;
     struct digest key;
 
-    identities->key_keeper = (struct key_keeper){.on_keys = on_keys, .data = broker};
+    identities->key_listener = (struct key_listener){.on_keys = on_keys, .data = broker};
     for (size_t i = 0; i < identities->n_issuers; i++)
         if (row_key(identities->issuers[i], &key) == 0)
             store_open_row(broker->store, &key);
 }
 
-void kept_keys_take(struct broker *broker, const struct digest *key, struct token *token)
+void stored_keys_take(struct broker *broker, const struct digest *key, struct token *token)
 {
     struct identities *identities = broker->identities;
     struct wire_bytes keys = token_keys(token);
@@ -50,6 +50,6 @@ void kept_keys_take(struct broker *broker, const struct digest *key, struct toke
 
     for (size_t i = 0; i < identities->n_issuers; i++)
         if (row_key(identities->issuers[i], &own) == 0 && memcmp(&own, key, sizeof(own)) == 0)
-            issuer_take_kept(identities->issuers[i], keys.at, keys.len, token->expires_boot_usec);
+            issuer_take_stored(identities->issuers[i], keys.at, keys.len, token->expires_boot_usec);
     token_done(token);
 }

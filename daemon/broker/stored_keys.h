@@ -3,15 +3,15 @@
  * tokens. They lie in rows as tokens do: sealed, which is what makes them worth believing, and for
  * no longer than they may be used.
  */
-#ifndef KEPT_KEYS_H
-#define KEPT_KEYS_H
+#ifndef STORED_KEYS_H
+#define STORED_KEYS_H
 
 #include "broker/broker.h"
 
-/* Hands what is there to the issuers, and keeps what they fetch from now on. */
-void kept_keys_begin(struct broker *broker);
+/* Hands what is there to the issuers, and writes what they fetch from now on. */
+void stored_keys_begin(struct broker *broker);
 
 /* A row that holds keys, and not a token. Takes over @token. */
-void kept_keys_take(struct broker *broker, const struct digest *key, struct token *token);
+void stored_keys_take(struct broker *broker, const struct digest *key, struct token *token);
 
 #endif
