@@ -22,6 +22,14 @@
 #include "protocol/status.h"
 #include "session/session.h"
 
+#define FIXED_SETTINGS 3
+
+/* "1 issuer, 2 services" */
+#define CONFIG_SIZE_FORMAT "%zu issuer%s, %zu service%s"
+#define CONFIG_SIZE(config)                                                                        \
+    (config)->n_issuers, (config)->n_issuers == 1 ? "" : "s", (config)->n_services,                \
+        (config)->n_services == 1 ? "" : "s"
+
 struct options {
     const char *config;
     const char *exchanger;
@@ -30,8 +38,8 @@ struct options {
 
 /* In the order of their making; taken down in the reverse. */
 struct daemon {
-    const char *directory; /* of the configuration */
-    struct config *config;
+    const char *directory;       /* of the configuration */
+    char *fixed[FIXED_SETTINGS]; /* values of fixed_settings at start */
     struct loop loop;
     struct loop_source signals;
     struct clock_watch clock_watch;
@@ -110,15 +118,37 @@ static unsigned long long monotonic_usec(void)
     return (unsigned long long)now.tv_sec * SECOND_USEC + (unsigned long long)now.tv_nsec / 1000;
 }
 
-/* These are opened once, at start. */
-static void keep_setting(const char *name, char **fresh, char **current)
-{
-    char *swapped = *fresh;
+/* Settings of what is opened once, at start. */
+static const struct fixed_setting {
+    const char *name;
+    size_t offset; /* of a string in struct config */
+} fixed_settings[FIXED_SETTINGS] = {
+    {"Socket", offsetof(struct config, socket)},
+    {"Cache", offsetof(struct config, cache)},
+    {"CacheKey", offsetof(struct config, cache_key)},
+};
 
-    if (strcmp(*fresh, *current) != 0)
-        log_warning("%s=%s is taken when podlogind is started the next time", name, *fresh);
-    *fresh = *current;
-    *current = swapped;
+static const char *fixed_value(const struct config *config, size_t i)
+{
+    return *(char *const *)((const char *)config + fixed_settings[i].offset);
+}
+
+static int keep_fixed_settings(struct daemon *daemon, const struct config *config)
+{
+    for (size_t i = 0; i < FIXED_SETTINGS; i++) {
+        daemon->fixed[i] = strdup(fixed_value(config, i));
+        if (!daemon->fixed[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void warn_of_fixed_settings(const struct daemon *daemon, const struct config *fresh)
+{
+    for (size_t i = 0; i < FIXED_SETTINGS; i++)
+        if (strcmp(fixed_value(fresh, i), daemon->fixed[i]) != 0)
+            log_warning("%s=%s takes effect at the next restart", fixed_settings[i].name,
+                        fixed_value(fresh, i));
 }
 
 /* What the surroundings have to allow as well. */
@@ -132,41 +162,39 @@ static int check_surroundings(const struct config *config)
     return -EOPNOTSUPP;
 }
 
-/* The new configuration is checked whole before any of it applies. */
+/*
+ * The new configuration is checked whole before any of it applies. Each part keeps a reference to
+ * the one that it works with, so the order does not matter.
+ */
 static int reload(struct daemon *daemon)
 {
+    CLEANUP(config_unrefp)
+    const struct config *fresh = NULL;
     char error[INI_ERROR_MAX];
-    struct config *fresh = NULL, *before = daemon->config;
     struct issuer **issuers;
 
     if (config_load(daemon->directory, &fresh, error) < 0 || !fresh) {
-        log_error("%s; going on with the configuration as it was", error);
+        log_error("%s; keeping the current configuration", error);
         return -EINVAL;
     }
     if (check_surroundings(fresh) < 0 ||
         identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
-        log_error("going on with the configuration as it was");
-        config_free(fresh);
+        log_error("keeping the current configuration");
         return -EINVAL;
     }
-    keep_setting("Socket", &fresh->socket, &before->socket);
-    keep_setting("Cache", &fresh->cache, &before->cache);
-    keep_setting("CacheKey", &fresh->cache_key, &before->cache_key);
+    warn_of_fixed_settings(daemon, fresh);
     log_init("podlogind", fresh->log_level);
     sessions_reload(&daemon->sessions, fresh);
     broker_reload(&daemon->broker, fresh);
     identities_reload(&daemon->identities, fresh, issuers);
-    daemon->config = fresh;
-    config_free(before);
+    log_notice("configuration reloaded (" CONFIG_SIZE_FORMAT ")", CONFIG_SIZE(fresh));
     return 0;
 }
 
 static void on_hangup(struct daemon *daemon)
 {
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", monotonic_usec());
-    if (reload(daemon) == 0)
-        log_notice("the configuration was read again: %zu issuers and %zu services",
-                   daemon->config->n_issuers, daemon->config->n_services);
+    reload(daemon);
     sd_notify(0, "READY=1");
 }
 
@@ -226,14 +254,30 @@ static int fail(const char *what, int r)
     return EXIT_CODE_FAULT;
 }
 
-static int daemon_run(struct daemon *daemon, const struct options *options)
+static void say_ready(const struct config *config)
+{
+    if (config->n_services == 0)
+        log_warning("no service is configured: nobody can be served");
+    if (config->attestation == ATTESTATION_ENFORCE)
+        log_notice("serving at %s", config->socket);
+    else
+        log_warning("serving at %s; whoever reaches it with a valid token of a pod is taken for it "
+                    "(PeerAttestation=%s)",
+                    config->socket, config->attestation == ATTESTATION_AUDIT ? "audit" : "off");
+    sd_notify(0, "READY=1");
+}
+
+static int daemon_begin(struct daemon *daemon, const struct options *options,
+                        const struct config *config)
 {
     char error[STORE_ERROR_MAX];
     int r;
 
-    if (check_surroundings(daemon->config) < 0)
+    if (check_surroundings(config) < 0)
         return EXIT_CODE_CONFIG;
-    r = loop_init(&daemon->loop);
+    r = keep_fixed_settings(daemon, config);
+    if (r >= 0)
+        r = loop_init(&daemon->loop);
     if (r >= 0)
         r = watch_signals(daemon);
     if (r < 0)
@@ -244,31 +288,28 @@ static int daemon_run(struct daemon *daemon, const struct options *options)
                  options->exchanger);
         return fail(error, r);
     }
-    r = identities_init(&daemon->identities, daemon->config, &daemon->loop, daemon->exchanger);
+    r = identities_init(&daemon->identities, config, &daemon->loop, daemon->exchanger);
     if (r < 0)
         return fail("an issuer's keys cannot be set up", r);
-    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchanger, &daemon->identities,
-                    daemon->config, error);
+    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchanger, &daemon->identities, config,
+                    error);
     if (r < 0)
         return fail(error, 0);
-    r = sessions_init(&daemon->sessions, &daemon->loop, daemon->config, &daemon->identities,
+    r = sessions_init(&daemon->sessions, &daemon->loop, config, &daemon->identities,
                       &daemon->broker, error);
     if (r < 0)
         return fail(error, 0);
     r = clock_watch_init(&daemon->clock_watch, &daemon->loop, on_clock_set);
     if (r < 0)
         return fail("the clock cannot be watched", r);
-    if (daemon->config->n_services == 0)
-        log_warning("no service is configured: nobody can be served");
-    if (daemon->config->attestation == ATTESTATION_ENFORCE)
-        log_notice("serving at %s", daemon->config->socket);
-    else
-        log_warning("serving at %s; whoever reaches it with a valid token of a pod is taken for it "
-                    "(PeerAttestation=%s)",
-                    daemon->config->socket,
-                    daemon->config->attestation == ATTESTATION_AUDIT ? "audit" : "off");
-    sd_notify(0, "READY=1");
-    r = loop_run(&daemon->loop);
+    say_ready(config);
+    return EXIT_CODE_OK;
+}
+
+static int daemon_run(struct daemon *daemon)
+{
+    int r = loop_run(&daemon->loop);
+
     sd_notify(0, "STOPPING=1");
     return r < 0 ? fail("the event loop failed", r) : EXIT_CODE_OK;
 }
@@ -283,15 +324,22 @@ static void daemon_done(struct daemon *daemon)
     if (daemon->signals.fd >= 0)
         close(daemon->signals.fd);
     loop_done(&daemon->loop);
-    config_free(daemon->config);
+    for (size_t i = 0; i < FIXED_SETTINGS; i++)
+        free(daemon->fixed[i]);
+}
+
+static int check_config(const char *directory, const struct config *config)
+{
+    printf("%s: configuration is valid (" CONFIG_SIZE_FORMAT ")\n", directory, CONFIG_SIZE(config));
+    return EXIT_CODE_OK;
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
     static struct daemon daemon = {.loop = {.epoll_fd = -1, .timer_source.fd = -1},
-                                   .signals.fd = -1,
-                                   .sessions.listener.fd = -1};
+                                   .signals.fd = -1};
+    const struct config *config = NULL;
     char error[INI_ERROR_MAX];
     int r = parse_options(argc, argv, &options);
 
@@ -306,19 +354,21 @@ int main(int argc, char **argv)
     if (r < 0)
         return fail("the process cannot be hardened", r);
     raise_descriptors();
-    if (config_load(options.config, &daemon.config, error) < 0 || !daemon.config) {
+    if (config_load(options.config, &config, error) < 0 || !config) {
         log_error("%s", error);
         return EXIT_CODE_CONFIG;
     }
     if (options.only_checks) {
-        printf("%s: %zu issuers and %zu services, nothing wrong\n", options.config,
-               daemon.config->n_issuers, daemon.config->n_services);
-        config_free(daemon.config);
-        return EXIT_CODE_OK;
+        r = check_config(options.config, config);
+        config_unref(config);
+        return r;
     }
     daemon.directory = options.config;
-    log_init("podlogind", daemon.config->log_level);
-    r = daemon_run(&daemon, &options);
+    log_init("podlogind", config->log_level);
+    r = daemon_begin(&daemon, &options, config);
+    config_unref(config); /* its parts keep their own references */
+    if (r == EXIT_CODE_OK)
+        r = daemon_run(&daemon);
     daemon_done(&daemon);
     return r;
 }

@@ -21,7 +21,7 @@ static const struct wire_field token_fields[] = {
     {1, WIRE_BYTES, true, PODLOGIN_TOKEN_MAX, offsetof(struct message_token, token)},
     {2, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct message_token, token_type)},
     {3, WIRE_U64, true, INT64_MAX, offsetof(struct message_token, expires_at_s)},
-    {OPTIONAL_TAG(4), WIRE_U32, false, U32_MAX, offsetof(struct message_token, source)},
+    {MESSAGE_TOKEN_SOURCE, WIRE_U32, false, U32_MAX, offsetof(struct message_token, source)},
     {OPTIONAL_TAG(5), WIRE_STRING, false, PODLOGIN_NAME_MAX,
      offsetof(struct message_token, variable)},
     {OPTIONAL_TAG(6), WIRE_LIST, false, PODLOGIN_ATTRIBUTE_MAX,

@@ -63,6 +63,8 @@ struct message_ping {
     char nothing;
 };
 
+#define MESSAGE_TOKEN_SOURCE (WIRE_TAG_OPTIONAL | 4) /* its tag, for wire_set_u32() */
+
 struct message_token {
     struct wire_bytes token;
     struct wire_bytes token_type; /* of the upstream's answer: how to present the token */

@@ -155,9 +155,55 @@ int wire_encode(const struct wire_message *message, uint16_t id, const void *val
     return 0;
 }
 
+static size_t field_size(const struct wire_field *field, const void *value)
+{
+    const struct wire_list *list = value;
+    const struct wire_bytes *bytes = value;
+    size_t size = 0;
+    uint64_t number;
+
+    switch (field->type) {
+    case WIRE_U32:
+    case WIRE_U64:
+        number = field->type == WIRE_U32 ? *(const uint32_t *)value : *(const uint64_t *)value;
+        return number || field->is_required ? WIRE_FIELD_SIZE + number_size(field->type) : 0;
+    case WIRE_LIST:
+        for (size_t i = 0; i < list->n; i++)
+            size += WIRE_FIELD_SIZE + list->item[i].len;
+        return size;
+    case WIRE_BYTES:
+    case WIRE_STRING:
+        break;
+    }
+    return bytes->len ? WIRE_FIELD_SIZE + bytes->len : 0;
+}
+
+size_t wire_size(const struct wire_message *message, const void *values)
+{
+    size_t size = WIRE_HEADER_SIZE;
+
+    for (size_t i = 0; i < message->n_fields; i++)
+        size += field_size(&message->fields[i],
+                           (const uint8_t *)values + message->fields[i].offset);
+    return size;
+}
+
 void wire_set_id(uint8_t *frame, uint16_t id)
 {
     number_write(frame + 6, 2, id);
+}
+
+bool wire_set_u32(uint8_t *frame, uint8_t tag, uint32_t number)
+{
+    uint8_t *end = frame + WIRE_HEADER_SIZE + number_read(frame, 4);
+    uint8_t *at = frame + WIRE_HEADER_SIZE;
+
+    while (at + WIRE_FIELD_SIZE <= end && at[0] != tag)
+        at += WIRE_FIELD_SIZE + number_read(at + 1, 3);
+    if (at + WIRE_FIELD_SIZE + 4 > end || number_read(at + 1, 3) != 4)
+        return false;
+    number_write(at + WIRE_FIELD_SIZE, 4, number);
+    return true;
 }
 
 static int field_decode(const struct wire_field *field, struct wire_bytes bytes, void *ret_value)

@@ -74,11 +74,17 @@ void wire_header_read(const uint8_t bytes[WIRE_HEADER_SIZE], struct wire_header 
 int wire_encode(const struct wire_message *message, uint16_t id, const void *values, uint8_t *buf,
                 size_t size, size_t *ret_len);
 
+/* The length of the frame that wire_encode() would write, if no value breaks the table. */
+size_t wire_size(const struct wire_message *message, const void *values);
+
 void wire_header_write(uint8_t bytes[WIRE_HEADER_SIZE], uint32_t payload_len, uint8_t type,
                        uint16_t id);
 
 /* Gives an encoded frame another id. */
 void wire_set_id(uint8_t *frame, uint16_t id);
+
+/* Gives the field @tag of an encoded frame, a u32, another value. False: it has no such field. */
+bool wire_set_u32(uint8_t *frame, uint8_t tag, uint32_t number);
 
 /*
  * Reads the payload of a frame into the struct @ret_values, which is zeroed first.

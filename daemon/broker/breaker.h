@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "provider/provider.h"
+#include "base/outcome.h"
 
 #define BREAKER_WINDOW_MAX 64 /* exchanges at once */
 

@@ -3,44 +3,13 @@
 #include <string.h>
 
 #include "broker/flight.h"
+#include "broker/memo.h"
 #include "broker/stored_keys.h"
 #include "broker/write_behind.h"
 
 #define MISSES_RETRY_MS 250
 #define TICK_USEC       (60 * SECOND_USEC)
 #define ROWS_PER_TURN   64
-
-/*
- * "Once per service account" is right only if every pod of that account would get the same token,
- * so all that an upstream's answer may depend on is in the key. It is computed once per identity.
- */
-static int cache_key(struct identity *identity, const struct service *service,
-                     const struct digest **ret_key)
-{
-    const struct claims *claims = &identity->claims;
-    const char *parts[8 + AUDIENCES_MAX];
-    char service_hex[2 * DIGEST_SIZE + 1];
-    size_t n = 0;
-
-    *ret_key = &identity->cache_key;
-    if (identity->keyed_service == service->id)
-        return 0;
-    digest_hex(&service->digest, DIGEST_SIZE, service_hex);
-    parts[n++] = service_hex;
-    parts[n++] = claims->issuer;
-    parts[n++] = claims->subject;
-    parts[n++] = claims->namespace;
-    parts[n++] = claims->serviceaccount;
-    parts[n++] = claims->serviceaccount_uid;
-    parts[n++] = claims->pod_uid ? "pod" : claims->secret_uid ? "secret" : "none";
-    parts[n++] = service->share == SHARE_POD ? claims->pod_uid : NULL;
-    for (size_t i = 0; i < claims->n_audiences; i++)
-        parts[n++] = claims->audiences[i];
-    if (digest_of_strings(parts, n, &identity->cache_key) < 0)
-        return -ENOMEM;
-    identity->keyed_service = service->id;
-    return 0;
-}
 
 static struct login *login_look_up(struct broker *broker, const struct digest *key)
 {
@@ -92,13 +61,10 @@ static uint64_t needed_usec(const struct token *token, uint32_t min_ttl_s)
 const struct token *broker_find(struct broker *broker, struct identity *identity,
                                 const struct service *service, uint32_t min_ttl_s, struct now now)
 {
-    const struct digest *key;
-    struct login *login;
+    const struct digest *key = memo_cache_key(identity, service);
+    struct login *login = key ? login_find(broker, key) : NULL;
     uint64_t left;
 
-    if (cache_key(identity, service, &key) < 0)
-        return NULL;
-    login = login_find(broker, key);
     if (!login || !login->token.frame)
         return NULL;
     left = token_left_usec(&login->token, now);
@@ -108,26 +74,22 @@ const struct token *broker_find(struct broker *broker, struct identity *identity
     return left >= needed_usec(&login->token, min_ttl_s) ? &login->token : NULL;
 }
 
-bool broker_join(struct broker *broker, struct broker_waiter *waiter,
-                 struct broker_answer *ret_answer)
+bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct refusal *ret_refusal)
 {
-    const struct digest *key;
-    struct login *login;
+    const struct digest *key = memo_cache_key(waiter->identity, waiter->service);
+    struct login *login = key ? login_find(broker, key) : NULL;
 
-    *ret_answer = (struct broker_answer){.status = PODLOGIN_INTERNAL};
-    if (cache_key(waiter->identity, waiter->service, &key) < 0)
+    refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
+    if (!key)
         return false;
-    login = login_find(broker, key);
     if (waiter->may_only_join && !(login && login->flight)) {
-        *ret_answer = (struct broker_answer){
-            .status = PODLOGIN_TOO_MANY,
-            .detail = "the pod has as many exchanges under way as it may",
-            .retry_after_ms = MISSES_RETRY_MS,
-        };
+        refusal_set(ret_refusal, PODLOGIN_TOO_MANY,
+                    "the pod has as many exchanges under way as it may");
+        ret_refusal->retry_after_ms = MISSES_RETRY_MS;
         return false;
     }
     if (!login && !make_room(broker)) {
-        ret_answer->status = PODLOGIN_TOO_MANY;
+        refusal_set_status(ret_refusal, PODLOGIN_TOO_MANY);
         return false;
     }
     if (!login)
@@ -135,16 +97,11 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter,
     if (!login)
         return false;
     waiter->is_leader = !login->flight;
-    if (!login->flight && !flight_begin(login, waiter->identity, waiter->service, ret_answer))
+    if (!login->flight && !flight_begin(login, waiter->identity, waiter->service, ret_refusal))
         return false;
-    list_append(&login->waiters, &waiter->node);
+    waiter_wait(&waiter->waiter, &login->waiters);
     login_used(login, waiter->identity, waiter->service);
     return true;
-}
-
-void broker_leave(struct broker_waiter *waiter)
-{
-    list_remove(&waiter->node);
 }
 
 /* Begins with one: each write that succeeds begins the next. */
@@ -175,26 +132,25 @@ static void on_tick(struct timer *timer)
 }
 
 /* Two rows of one login may be there after the key was changed: the one that ends later counts. */
-static void on_row(void *data, const struct digest *key, struct token *token, bool is_outdated)
+static void on_row(void *data, const struct digest *key, struct record *record, bool is_outdated)
 {
     struct broker *broker = data;
     struct login *login = login_look_up(broker, key);
+    struct token token;
 
-    if (token_holds_keys(token)) {
-        stored_keys_take(broker, key, token);
+    if (stored_keys_take(broker, key, record) || token_from_record(record, &token) < 0)
         return;
-    }
-    if (login && login->token.expires_s >= token->expires_s) {
-        token_done(token);
+    if (login && login->token.expires_s >= token.expires_s) {
+        token_done(&token);
         return;
     }
     if (!login && make_room(broker))
         login = login_new(broker, key);
     if (!login) {
-        token_done(token);
+        token_done(&token);
         return;
     }
-    login_take_over(login, token);
+    login_take_over(login, &token);
     if (is_outdated)
         login_mark_dirty(login);
 }
@@ -262,10 +218,19 @@ void broker_clock_was_set(struct broker *broker)
     write_dirty(broker);
 }
 
+/* Only identities that are remembered can have been refused by an upstream. */
+static void forget_refusals(struct identities *identities)
+{
+    for (struct list *node = identities->by_age.next; node != &identities->by_age;
+         node = node->next)
+        memo_forget_refusals(container_of(node, struct identity, age));
+}
+
 void broker_reload(struct broker *broker, const struct config *config)
 {
     struct list *node = broker->by_age.next;
 
+    forget_refusals(broker->identities);
     while (node != &broker->by_age) {
         struct login *login = container_of(node, struct login, age);
 
@@ -287,7 +252,7 @@ void broker_done(struct broker *broker)
 
     if (!broker->by_age.next)
         return; /* it was never begun */
-    broker->identities->key_listener = (struct key_listener){0};
+    broker->identities->fetched = (struct issuer_listener){0};
     timer_unset(&broker->tick);
     timer_unset(&broker->opening);
     while (!list_is_empty(&broker->by_age))

@@ -7,6 +7,8 @@
 #define BROKER_H
 
 #include "base/failure.h"
+#include "base/waiters.h"
+#include "broker/token.h"
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
 #include "identity/identity.h"
@@ -29,23 +31,19 @@ struct broker {
     struct timer opening; /* of rows, after the start */
 };
 
-/* What a waiter gets. */
+/* The news that a waiter is woken with, valid during the call. */
 struct broker_answer {
-    enum podlogin_status status;
-    const char *detail; /* NULL: nothing particular */
-    uint32_t retry_after_ms;
-    const struct token *token; /* with PODLOGIN_OK; valid during the callback */
-    uint32_t source;           /* enum token_source */
+    struct refusal refusal;
+    const struct token *token; /* NULL: it is refused */
 };
 
-/* Embedded in its owner. */
+/* Embedded in its owner, which keeps the references. */
 struct broker_waiter {
-    struct list node;
-    struct identity *identity; /* the owner's reference */
+    struct waiter waiter;
+    struct identity *identity;
     const struct service *service;
     bool may_only_join; /* an exchange that is in flight; none is begun for it */
     bool is_leader;     /* its JWT is in the exchange */
-    void (*on_answer)(struct broker_waiter *waiter, const struct broker_answer *answer);
 };
 
 /* Takes over what the store at @config->cache still has. As store_open(). */
@@ -63,14 +61,11 @@ const struct token *broker_find(struct broker *broker, struct identity *identity
                                 const struct service *service, uint32_t min_ttl_s, struct now now);
 
 /*
- * Waits for an exchange, which is begun if none is in flight. True: the waiter is called later,
- * never from here. False: it is not, and *ret_answer says why, valid until the loop goes on.
+ * Waits for an exchange, which is begun if none is in flight. Returns true if @waiter waits; it is
+ * never woken from here, and may leave: the exchange goes on for others and later ones. False: it
+ * does not, which @ret_refusal explains.
  */
-bool broker_join(struct broker *broker, struct broker_waiter *waiter,
-                 struct broker_answer *ret_answer);
-
-/* Does not cancel the exchange: others, and later ones, profit from it. */
-void broker_leave(struct broker_waiter *waiter);
+bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct refusal *ret_refusal);
 
 /* The wall clock was set: what is told and kept about expiries is put right. */
 void broker_clock_was_set(struct broker *broker);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "broker/memo.h"
 #include "broker/write_behind.h"
 #include "protocol/messages.h"
 #include "protocol/status.h"
@@ -46,6 +47,7 @@ void flight_free(struct flight *flight)
     if (flight->upstream)
         flight->upstream->n_flights--;
     token_done(&flight->fresh);
+    service_unref(flight->service);
     identity_unref(flight->leader);
     free(flight);
 }
@@ -53,7 +55,7 @@ void flight_free(struct flight *flight)
 /* What was exchanged is what is served from now on. */
 static void login_settle(struct login *login)
 {
-    struct broker_answer answer = {.status = PODLOGIN_OK, .token = &login->token};
+    const struct broker_answer answer = {.token = &login->token};
     bool is_awaited = !list_is_empty(&login->waiters);
     struct token fresh = login->flight->fresh;
 
@@ -61,7 +63,7 @@ static void login_settle(struct login *login)
     flight_free(login->flight);
     login_take_over(login, &fresh);
     login->was_used = is_awaited;
-    login_answer(login, &answer);
+    waiters_wake(&login->waiters, &answer);
 }
 
 /* Stored or not, the token is good; the store has said what is wrong with the disk. */
@@ -97,11 +99,13 @@ static void flight_store(struct flight *flight)
 }
 
 /* The flight ends; a token that is still good is tried to be refreshed again later. */
-static void login_fail(struct login *login, const struct broker_answer *answer)
+static void login_fail(struct login *login, const struct refusal *refusal)
 {
+    const struct broker_answer answer = {.refusal = *refusal};
+
     flight_free(login->flight);
-    login_retry_later(login, answer->retry_after_ms * UINT64_C(1000));
-    login_answer(login, answer);
+    login_retry_later(login, refusal->retry_after_ms * UINT64_C(1000));
+    waiters_wake(&login->waiters, &answer);
 }
 
 /* When to ask again. */
@@ -110,15 +114,6 @@ static uint32_t delay_ms(const struct upstream *upstream, uint64_t now_usec)
     uint64_t usec = breaker_delay_usec(&upstream->breaker, now_usec);
 
     return (uint32_t)((usec ? usec + 999 : DELAY_USEC) / 1000);
-}
-
-static struct broker_answer upstream_is_down(const struct upstream *upstream, uint64_t now_usec)
-{
-    return (struct broker_answer){
-        .status = upstream->status,
-        .detail = upstream->detail,
-        .retry_after_ms = delay_ms(upstream, now_usec),
-    };
 }
 
 static void on_exchanged(struct job *job, const struct job_result *result);
@@ -163,15 +158,15 @@ static int flight_send(struct flight *flight)
     return 0;
 }
 
-/* Begins or queues the exchange. False: neither, and *ret_answer says why. */
-static bool flight_go(struct flight *flight, struct broker_answer *ret_answer)
+/* Begins or queues the exchange. Returns false if neither, which @ret_refusal explains. */
+static bool flight_go(struct flight *flight, struct refusal *ret_refusal)
 {
     struct upstream *upstream = flight->upstream;
     uint64_t now_usec = clock_boot_usec();
 
     switch (breaker_ask(&upstream->breaker, now_usec)) {
     case BREAKER_PASS:
-        *ret_answer = (struct broker_answer){.status = PODLOGIN_INTERNAL};
+        refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
         return flight_send(flight) == 0;
     case BREAKER_WAIT:
         flight_move(flight, FLIGHT_QUEUED);
@@ -180,14 +175,15 @@ static bool flight_go(struct flight *flight, struct broker_answer *ret_answer)
     case BREAKER_OPEN:
         break;
     }
-    *ret_answer = upstream_is_down(upstream, now_usec);
+    *ret_refusal = upstream->refusal;
+    ret_refusal->retry_after_ms = delay_ms(upstream, now_usec);
     return false;
 }
 
 /* Goes on with those that waited for the end of another exchange. */
 void upstream_turn(struct upstream *upstream)
 {
-    struct broker_answer failure;
+    struct refusal refusal;
 
     while (!list_is_empty(&upstream->queued)) {
         struct flight *flight = container_of(upstream->queued.next, struct flight, queued);
@@ -200,14 +196,25 @@ void upstream_turn(struct upstream *upstream)
         if (breaker_ask(&upstream->breaker, clock_boot_usec()) == BREAKER_WAIT)
             return;
         list_remove(&flight->queued);
-        if (!flight_go(flight, &failure))
-            login_fail(login, &failure);
+        if (!flight_go(flight, &refusal))
+            login_fail(login, &refusal);
     }
 }
 
-static bool has_been_refused(const struct login *login, const struct identity *identity)
+/* NULL: it has not been refused, or not lately. */
+static const struct failure *refusal_of(const struct login *login, struct identity *identity,
+                                        uint64_t now_usec)
 {
-    return failures_find(&identity->refusals, &login->node.key, clock_boot_usec());
+    struct memo *memo = memo_of(identity);
+
+    return memo ? failures_find(&memo->refusals, &login->node.key, now_usec) : NULL;
+}
+
+static void set_service(struct flight *flight, const struct service *service)
+{
+    service_ref(service);
+    service_unref(flight->service);
+    flight->service = service;
 }
 
 static void set_leader(struct flight *flight, struct identity *leader,
@@ -216,27 +223,32 @@ static void set_leader(struct flight *flight, struct identity *leader,
     identity_ref(leader);
     identity_unref(flight->leader);
     flight->leader = leader;
-    flight->service = service;
+    set_service(flight, service);
     flight->n_retries = 0;
 }
 
+bool flight_reload(struct flight *flight, const struct config *config)
+{
+    set_service(flight, config_same_service(config, flight->service));
+    return flight->service;
+}
+
 bool flight_begin(struct login *login, struct identity *leader, const struct service *service,
-                  struct broker_answer *ret_answer)
+                  struct refusal *ret_refusal)
 {
     struct broker *broker = login->broker;
     uint64_t now_usec = clock_boot_usec();
-    const struct failure *failure;
+    const struct failure *failure =
+        failures_find(&broker->misconfigured, &service->digest, now_usec);
     struct flight *flight;
 
-    *ret_answer = (struct broker_answer){.status = PODLOGIN_UPSTREAM_REFUSED};
-    failure = failures_find(&broker->misconfigured, &service->digest, now_usec);
     if (!failure)
-        failure = failures_find(&leader->refusals, &login->node.key, now_usec);
+        failure = refusal_of(login, leader, now_usec);
     if (failure) {
-        ret_answer->detail = failure->detail;
+        refusal_set(ret_refusal, PODLOGIN_UPSTREAM_REFUSED, "%s", failure->detail);
         return false;
     }
-    ret_answer->status = PODLOGIN_INTERNAL;
+    refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
     flight = calloc(1, sizeof(*flight));
     if (!flight)
         return false;
@@ -247,55 +259,74 @@ bool flight_begin(struct login *login, struct identity *leader, const struct ser
     flight->upstream = upstream_find(&broker->upstreams, service);
     if (flight->upstream)
         flight->upstream->n_flights++;
-    if (flight->upstream && flight_go(flight, ret_answer))
+    if (flight->upstream && flight_go(flight, ret_refusal))
         return true;
     flight_free(flight);
     return false;
+}
+
+static void remember_refusal(const struct flight *flight, const char *detail)
+{
+    struct memo *memo = memo_of(flight->leader);
+
+    if (memo)
+        failures_add(&memo->refusals, &flight->login->node.key, detail, REFUSED_FIRST_USEC,
+                     REFUSED_MOST_USEC, clock_boot_usec());
+}
+
+/* Moves those of @login's waiters whose JWT has been refused to @refused. */
+static void take_refused(struct login *login, struct list *refused)
+{
+    struct list *node = login->waiters.next;
+    uint64_t now_usec = clock_boot_usec();
+
+    while (node != &login->waiters) {
+        struct broker_waiter *waiter = container_of(node, struct broker_waiter, waiter.node);
+
+        node = node->next;
+        if (refusal_of(login, waiter->identity, now_usec)) {
+            list_remove(&waiter->waiter.node);
+            list_append(refused, &waiter->waiter.node);
+        }
+    }
 }
 
 /*
  * A refused leader does not refuse those who came with another JWT: the refusal may be about its
  * pod, and a newer token may be all it takes. The first of the others leads the next exchange.
  */
-static void login_refused(struct login *login, struct broker_answer *answer)
+static void login_refused(struct login *login, const struct refusal *refusal)
 {
+    const struct broker_answer answer = {.refusal = *refusal};
     struct flight *flight = login->flight;
-    struct list refused, *node = login->waiters.next;
-    struct broker_answer failure;
+    struct broker_waiter *next;
+    struct refusal failure;
+    struct list refused;
 
-    failures_add(&flight->leader->refusals, &login->node.key, answer->detail, REFUSED_FIRST_USEC,
-                 REFUSED_MOST_USEC, clock_boot_usec());
+    remember_refusal(flight, refusal->detail);
     list_init(&refused);
-    while (node != &login->waiters) {
-        struct broker_waiter *waiter = container_of(node, struct broker_waiter, node);
-
-        node = node->next;
-        if (has_been_refused(login, waiter->identity)) {
-            list_remove(&waiter->node);
-            list_append(&refused, &waiter->node);
-        }
-    }
+    take_refused(login, &refused);
     if (list_is_empty(&login->waiters)) {
-        login_fail(login, answer);
+        login_fail(login, refusal);
     } else {
-        struct broker_waiter *next = container_of(login->waiters.next, struct broker_waiter, node);
-
+        next = container_of(login->waiters.next, struct broker_waiter, waiter.node);
         next->is_leader = true;
         set_leader(flight, next->identity, next->service);
         flight_move(flight, FLIGHT_READY);
         if (!flight_go(flight, &failure))
             login_fail(login, &failure);
     }
-    waiters_answer(&refused, answer);
+    waiters_wake(&refused, &answer);
 }
 
 static void on_pause_over(struct timer *timer)
 {
     struct flight *flight = container_of(timer, struct flight, timer);
-    struct broker_answer failure = {.status = PODLOGIN_UPSTREAM_UNAVAILABLE};
+    struct refusal refusal;
 
-    if (list_is_empty(&flight->login->waiters) || !flight_go(flight, &failure))
-        login_fail(flight->login, &failure);
+    refusal_set_status(&refusal, PODLOGIN_UPSTREAM_UNAVAILABLE);
+    if (list_is_empty(&flight->login->waiters) || !flight_go(flight, &refusal))
+        login_fail(flight->login, &refusal);
 }
 
 /* True: it is tried again, after a random pause. */
@@ -317,57 +348,26 @@ static void log_failure(const struct flight *flight, const char *name, const cha
                 flight->leader->claims.subject, name, detail);
 }
 
-static void flight_failed(struct flight *flight, enum outcome outcome, char *detail)
+static void flight_failed(struct flight *flight, enum outcome outcome, const char *detail)
 {
     struct login *login = flight->login;
-    struct broker_answer answer = {
-        .status = status_of_outcome(outcome),
-        .detail = detail[0] ? detail : NULL,
-    };
+    struct refusal refusal;
+    const struct status_info *info =
+        status_info(refusal_set(&refusal, status_of_outcome(outcome), "%s", detail));
 
-    if (status_info(answer.status)->is_retryable)
-        answer.retry_after_ms = delay_ms(flight->upstream, clock_boot_usec());
-    log_failure(flight, status_info(answer.status)->name, detail);
+    if (info->is_retryable)
+        refusal.retry_after_ms = delay_ms(flight->upstream, clock_boot_usec());
+    log_failure(flight, info->name, detail);
     if (outcome == OUTCOME_UNAVAILABLE && flight_retry(flight))
         return;
     if (outcome == OUTCOME_REFUSED) {
-        answer.detail = detail;
-        login_refused(login, &answer);
+        login_refused(login, &refusal);
         return;
     }
     if (outcome == OUTCOME_MISCONFIGURED)
         failures_add(&login->broker->misconfigured, &flight->service->digest, detail,
                      MISCONFIGURED_USEC, MISCONFIGURED_USEC, clock_boot_usec());
-    login_fail(login, &answer);
-}
-
-/* The answer to a GET as it will be sent, so that a hit only copies it. */
-static int token_build(struct token *token, const struct job_result *result, uint64_t asked_usec)
-{
-    static uint8_t buffer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX];
-    int64_t elapsed_usec = (int64_t)(clock_boot_usec() - asked_usec);
-    int64_t created_s = (clock_wall_usec() - elapsed_usec) / (int64_t)SECOND_USEC;
-    const struct message_token message = {
-        .token = result->token,
-        .token_type = result->token_type,
-        .expires_at_s = (uint64_t)created_s + result->expires_in_s,
-        .source = TOKEN_SOURCE_CACHE,
-        .variable = result->variable,
-        .attributes = result->attributes,
-    };
-    size_t len;
-    int r = wire_encode(&message_token, 0, &message, buffer, sizeof(buffer), &len);
-
-    if (r < 0)
-        return r;
-    *token = (struct token){
-        .frame = secret_new(buffer, len),
-        .created_s = created_s,
-        .expires_s = (int64_t)message.expires_at_s,
-        .expires_boot_usec = asked_usec + result->expires_in_s * SECOND_USEC,
-    };
-    explicit_bzero(buffer, len);
-    return token->frame ? 0 : -ENOMEM;
+    login_fail(login, &refusal);
 }
 
 static void on_exchanged(struct job *job, const struct job_result *result)
@@ -375,9 +375,9 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     struct flight *flight = container_of(job, struct flight, job);
     struct upstream *upstream = flight->upstream;
     enum outcome outcome = result->outcome;
-    char detail[UPSTREAM_DETAIL_MAX] = "the token cannot be passed on";
+    char detail[REFUSAL_DETAIL_MAX + 1] = "the token cannot be passed on";
 
-    if (outcome == OUTCOME_OK && token_build(&flight->fresh, result, flight->asked_usec) < 0)
+    if (outcome == OUTCOME_OK && token_from_result(result, flight->asked_usec, &flight->fresh) < 0)
         outcome = OUTCOME_MALFORMED;
     else
         snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,

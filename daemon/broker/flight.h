@@ -19,8 +19,8 @@ enum flight_state {
 struct flight {
     struct login *login;
     enum flight_state state;
-    struct identity *leader; /* a reference; its JWT is the subject token */
-    const struct service *service;
+    struct identity *leader;       /* a reference; its JWT is the subject token */
+    const struct service *service; /* a reference */
     struct upstream *upstream;
     struct list queued; /* of the upstream */
     struct breaker_pass pass;
@@ -33,10 +33,13 @@ struct flight {
 
 /*
  * Begins the exchange of @leader's JWT for @login, which has none in flight, or queues it for the
- * upstream's breaker. False: neither, and *ret_answer says why.
+ * upstream's breaker. Returns false if neither, which @ret_refusal explains.
  */
 bool flight_begin(struct login *login, struct identity *leader, const struct service *service,
-                  struct broker_answer *ret_answer);
+                  struct refusal *ret_refusal);
+
+/* Goes over to @config. Returns false if its service is not in it. */
+bool flight_reload(struct flight *flight, const struct config *config);
 
 /* Gives it up; nobody is told. */
 void flight_free(struct flight *flight);

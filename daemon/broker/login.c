@@ -6,13 +6,12 @@
 #include "admission/admission.h"
 #include "broker/flight.h"
 #include "broker/write_behind.h"
-#include "protocol/messages.h"
 
 #define REFRESH_RETRY_USEC SECOND_USEC /* at least */
 #define REFRESH_FROM       70          /* % of the lifetime; docs/decisions/0008 */
 #define REFRESH_TO         80
 
-static void on_review(struct review_waiter *waiter);
+static void on_review(struct waiter *waiter, const void *news);
 
 struct login *login_new(struct broker *broker, const struct digest *key)
 {
@@ -25,8 +24,7 @@ struct login *login_new(struct broker *broker, const struct digest *key)
     login->node.key = *key;
     list_init(&login->waiters);
     list_init(&login->dirty);
-    list_init(&login->review.node);
-    login->review.on_review = on_review;
+    waiter_init(&login->review, on_review);
     if (digest_map_add(&broker->logins, &login->node) < 0)
         return NULL;
     list_append(&broker->by_age, &login->age);
@@ -43,8 +41,9 @@ void login_free(struct login *login)
     list_remove(&login->age);
     list_remove(&login->dirty);
     timer_unset(&login->refresh);
-    review_leave(&login->review);
+    waiter_leave(&login->review);
     identity_unref(login->newest);
+    service_unref(login->service);
     token_done(&login->token);
     free(login);
 }
@@ -52,31 +51,6 @@ void login_free(struct login *login)
 bool login_is_idle(const struct login *login)
 {
     return !login->flight && list_is_empty(&login->waiters);
-}
-
-void waiters_answer(struct list *waiters, const struct broker_answer *answer)
-{
-    struct broker_answer own = *answer;
-    struct list *node;
-
-    while ((node = list_take(waiters))) {
-        struct broker_waiter *waiter = container_of(node, struct broker_waiter, node);
-
-        own.source = waiter->is_leader ? TOKEN_SOURCE_EXCHANGE : TOKEN_SOURCE_JOINED;
-        waiter->on_answer(waiter, &own);
-    }
-}
-
-/* A callback may free its waiter or begin another; those who came before this answer get it. */
-void login_answer(struct login *login, const struct broker_answer *answer)
-{
-    struct list waiters;
-
-    if (list_is_empty(&login->waiters))
-        return;
-    list_init(&waiters);
-    list_move(&waiters, &login->waiters);
-    waiters_answer(&waiters, answer);
 }
 
 static void on_refresh(struct timer *timer);
@@ -113,57 +87,70 @@ void login_retry_later(struct login *login, uint64_t delay_usec)
 
 static void drop_newest(struct login *login)
 {
-    review_leave(&login->review);
+    waiter_leave(&login->review);
     identity_unref(login->newest);
     login->newest = NULL;
 }
 
-/* The one who would be exchanged may be gone by now; then the next one who asks brings a JWT. */
+/* The pod whose JWT would be exchanged may be gone; then the next request brings another JWT. */
 static void wait_for_review(struct login *login)
 {
-    enum podlogin_status status;
-    const char *detail;
+    struct refusal refusal;
 
-    if (!list_is_empty(&login->review.node) ||
-        review_wait(login->newest, &login->review, &status, &detail))
+    if (waiter_is_waiting(&login->review) || review_wait(login->newest, &login->review, &refusal))
         return;
-    if (status == PODLOGIN_TOKEN_REVOKED)
+    if (refusal.status == PODLOGIN_TOKEN_REVOKED)
         drop_newest(login);
     else
         login_retry_later(login, 0);
 }
 
+static void begin_refresh(struct login *login, uint64_t now_usec)
+{
+    struct upstream *upstream = upstream_find(&login->broker->upstreams, login->service);
+    struct refusal refusal;
+
+    login->is_due = false;
+    /* requests that wait for a token go first; this one can try again */
+    if (upstream && breaker_ask(&upstream->breaker, now_usec) != BREAKER_PASS)
+        login_retry_later(login, breaker_delay_usec(&upstream->breaker, now_usec));
+    else if (!flight_begin(login, login->newest, login->service, &refusal))
+        login_retry_later(login, refusal.retry_after_ms * UINT64_C(1000));
+}
+
 static void refresh(struct login *login)
 {
-    struct broker *broker = login->broker;
-    struct broker_answer failure;
-    struct now now = clock_now();
-    struct upstream *upstream;
+    struct admission admission = {
+        .identities = login->broker->identities,
+        .identity = login->newest,
+        .service = login->service,
+        .now = clock_now(),
+        .for_exchange = true,
+    };
+    struct refusal refusal;
 
     if (login->flight || !login->token.frame)
         return;
-    login->is_due = true; /* the next one who asks brings a JWT */
+    login->is_due = true; /* the next request brings a JWT */
     if (!login->newest)
         return;
-    if (!admission_holds(broker->identities, login->newest, login->service, now)) {
+    switch (admission_judge(&admission, &refusal)) {
+    case ADMISSION_GRANTED:
+        begin_refresh(login, admission.now.boot_usec);
+        return;
+    case ADMISSION_NEEDS_REVIEW:
+        wait_for_review(login);
+        return;
+    case ADMISSION_NEEDS_KEYS: /* which it may not wait for */
+    case ADMISSION_REFUSED:
         drop_newest(login);
         return;
     }
-    if (review_is_needed(login->newest, true, now.boot_usec)) {
-        wait_for_review(login);
-        return;
-    }
-    login->is_due = false;
-    upstream = upstream_find(&broker->upstreams, login->service);
-    /* those who wait for a token go first; this one can try again */
-    if (upstream && breaker_ask(&upstream->breaker, now.boot_usec) != BREAKER_PASS)
-        login_retry_later(login, breaker_delay_usec(&upstream->breaker, now.boot_usec));
-    else if (!flight_begin(login, login->newest, login->service, &failure))
-        login_retry_later(login, failure.retry_after_ms * UINT64_C(1000));
 }
 
-static void on_review(struct review_waiter *waiter)
+static void on_review(struct waiter *waiter, const void *news)
 {
+    (void)news;
     refresh(container_of(waiter, struct login, review));
 }
 
@@ -176,6 +163,13 @@ static void on_refresh(struct timer *timer)
         refresh(login);
 }
 
+static void login_set_service(struct login *login, const struct service *service)
+{
+    service_ref(service);
+    service_unref(login->service);
+    login->service = service;
+}
+
 void login_used(struct login *login, struct identity *identity, const struct service *service)
 {
     login->was_used = true;
@@ -183,7 +177,7 @@ void login_used(struct login *login, struct identity *identity, const struct ser
         (!login->newest || login->newest->claims.expires_at_s < identity->claims.expires_at_s)) {
         drop_newest(login);
         login->newest = identity_ref(identity);
-        login->service = service;
+        login_set_service(login, service);
     }
     if (login->is_due)
         refresh(login);
@@ -206,15 +200,11 @@ void login_clock_was_set(struct login *login, struct now now)
 
 bool login_reload(struct login *login, const struct config *config)
 {
-    struct flight *flight = login->flight;
-
-    if (flight)
-        flight->service = config_same_service(config, flight->service);
-    if (flight && !flight->service)
+    if (login->flight && !flight_reload(login->flight, config))
         return false;
     if (!login->service)
         return true; /* it is from the disk, and nobody has asked for it yet */
-    login->service = config_same_service(config, login->service);
+    login_set_service(login, config_same_service(config, login->service));
     return login->service;
 }
 
@@ -222,7 +212,6 @@ void login_take_over(struct login *login, struct token *token)
 {
     token_done(&login->token);
     login->token = *token;
-    login->token.fingerprint = token_fingerprint(token);
     *token = (struct token){0};
     /* the clock may have been set since it was dated */
     login_clock_was_set(login, clock_now());

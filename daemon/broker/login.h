@@ -16,15 +16,15 @@ struct login {
     struct broker *broker;
     struct token token; /* frame NULL: none */
     struct list waiters;
-    struct flight *flight;     /* NULL: none */
-    struct write_behind *keep; /* the latest; NULL: none under way */
+    struct flight *flight;      /* NULL: none */
+    struct write_behind *write; /* the latest; NULL: none under way */
     struct list dirty;
 
     /* for the refresh */
     struct timer refresh;
-    struct review_waiter review;
+    struct waiter review;
     struct identity *newest;       /* a reference: of those that came, the one that lives longest */
-    const struct service *service; /* through which it was admitted */
+    const struct service *service; /* a reference: through which it was admitted */
     bool was_used;                 /* since the token came */
     bool is_due;                   /* but nobody has asked for it lately: the next one makes it */
 };
@@ -43,10 +43,6 @@ void login_take_over(struct login *login, struct token *token);
 
 /* Somebody who is admitted asks for it. */
 void login_used(struct login *login, struct identity *identity, const struct service *service);
-
-/* Those who wait get @answer. */
-void login_answer(struct login *login, const struct broker_answer *answer);
-void waiters_answer(struct list *waiters, const struct broker_answer *answer);
 
 /* A refresh that failed is tried again, not before @delay_usec; spread over what is left. */
 void login_retry_later(struct login *login, uint64_t delay_usec);

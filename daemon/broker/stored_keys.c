@@ -3,6 +3,10 @@
 #include <string.h>
 
 #include "broker/write_behind.h"
+#include "config/config.h"
+#include "protocol/wire.h"
+
+#define TYPE_OF_KEYS 0x7f
 
 static int row_key(const struct issuer *issuer, struct digest *ret_key)
 {
@@ -13,22 +17,45 @@ static int row_key(const struct issuer *issuer, struct digest *ret_key)
     return digest_of_strings(parts, 2, ret_key);
 }
 
-/* Without room for it, or a disk, the next start has to fetch them; the store has said so. */
+/* The key set behind a header, with a type that no message has: a record says what it holds. */
+static struct secret *bytes_of_keys(const void *text, size_t len)
+{
+    struct secret *bytes = secret_alloc(WIRE_HEADER_SIZE + len);
+
+    if (!bytes)
+        return NULL;
+    wire_header_write(bytes->bytes, (uint32_t)len, TYPE_OF_KEYS, 0);
+    memcpy(bytes->bytes + WIRE_HEADER_SIZE, text, len);
+    return bytes;
+}
+
+static bool holds_keys(const struct record *record)
+{
+    struct wire_header header;
+
+    if (record->bytes->len < WIRE_HEADER_SIZE)
+        return false;
+    wire_header_read(record->bytes->bytes, &header);
+    return header.type == TYPE_OF_KEYS &&
+           header.payload_len == record->bytes->len - WIRE_HEADER_SIZE;
+}
+
+/* Without memory or a disk for it, the next start has to fetch them; the store has said so. */
 static void on_keys(void *data, const struct issuer *issuer, const void *text, size_t len)
 {
     const struct now now = clock_now();
-    struct token token = {
-        .frame = token_frame_of_keys(text, len),
+    struct record record = {
+        .bytes = bytes_of_keys(text, len),
         .created_s = now.wall_s,
         .expires_s = now.wall_s + KEYS_USABLE_S,
         .expires_boot_usec = now.boot_usec + KEYS_USABLE_S * SECOND_USEC,
     };
-    struct write_behind *keep;
+    struct write_behind *pending;
     struct digest key;
 
-    if (token.frame && row_key(issuer, &key) == 0)
-        write_behind_row(data, &key, &token, &keep);
-    token_done(&token);
+    if (record.bytes && row_key(issuer, &key) == 0)
+        write_behind_record(data, &key, &record, &pending);
+    secret_free(record.bytes);
 }
 
 void stored_keys_begin(struct broker *broker)
@@ -36,20 +63,23 @@ void stored_keys_begin(struct broker *broker)
     struct identities *identities = broker->identities;
     struct digest key;
 
-    identities->key_listener = (struct key_listener){.on_keys = on_keys, .data = broker};
+    identities->fetched = (struct issuer_listener){.on_keys = on_keys, .data = broker};
     for (size_t i = 0; i < identities->n_issuers; i++)
         if (row_key(identities->issuers[i], &key) == 0)
             store_open_row(broker->store, &key);
 }
 
-void stored_keys_take(struct broker *broker, const struct digest *key, struct token *token)
+bool stored_keys_take(struct broker *broker, const struct digest *key, struct record *record)
 {
     struct identities *identities = broker->identities;
-    struct wire_bytes keys = token_keys(token);
     struct digest own;
 
+    if (!holds_keys(record))
+        return false;
     for (size_t i = 0; i < identities->n_issuers; i++)
         if (row_key(identities->issuers[i], &own) == 0 && memcmp(&own, key, sizeof(own)) == 0)
-            issuer_take_stored(identities->issuers[i], keys.at, keys.len, token->expires_boot_usec);
-    token_done(token);
+            issuer_take_stored(identities->issuers[i], record->bytes->bytes + WIRE_HEADER_SIZE,
+                               record->bytes->len - WIRE_HEADER_SIZE, record->expires_boot_usec);
+    record->bytes = secret_free(record->bytes);
+    return true;
 }

@@ -11,7 +11,10 @@
 /* Hands what is there to the issuers, and writes what they fetch from now on. */
 void stored_keys_begin(struct broker *broker);
 
-/* A row that holds keys, and not a token. Takes over @token. */
-void stored_keys_take(struct broker *broker, const struct digest *key, struct token *token);
+/*
+ * Takes over a record that holds keys, and hands them to their issuer. Returns false if it holds
+ * something else: then it is left alone.
+ */
+bool stored_keys_take(struct broker *broker, const struct digest *key, struct record *record);
 
 #endif

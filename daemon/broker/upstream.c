@@ -72,8 +72,7 @@ void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum o
     breaker_end(breaker, pass, outcome, retry_after_ms, now_usec);
     is_closed = !breaker->open_until_usec;
     if (!is_closed && (was_closed || pass.is_probe || n_opened != breaker->n_opened)) {
-        upstream->status = status_of_outcome(outcome);
-        snprintf(upstream->detail, sizeof(upstream->detail), "%s", detail);
+        refusal_set(&upstream->refusal, status_of_outcome(outcome), "%s", detail);
         /* once for the whole failure; whoever does not trust the server is told each time */
         if (was_closed || outcome == OUTCOME_UNTRUSTED)
             log_line(outcome == OUTCOME_UNTRUSTED ? LOG_ERR : LOG_WARNING,

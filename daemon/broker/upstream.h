@@ -8,19 +8,16 @@
 #include "base/list.h"
 #include "broker/breaker.h"
 #include "config/config.h"
-#include "protocol/podlogin-status.h"
-
-#define UPSTREAM_DETAIL_MAX 257
+#include "message/refusal.h"
 
 struct upstream {
     struct list node;
     struct digest digest; /* service->upstream */
     char *endpoint;
     struct breaker breaker;
-    unsigned n_flights;          /* that refer to it */
-    struct list queued;          /* struct login, by its node "queued" */
-    enum podlogin_status status; /* what those are told who come while the breaker is open */
-    char detail[UPSTREAM_DETAIL_MAX];
+    unsigned n_flights;     /* that refer to it */
+    struct list queued;     /* struct login, by its node "queued" */
+    struct refusal refusal; /* for requests while the breaker is open */
 };
 
 /* The one of @service, made if it is not among @upstreams. NULL: out of memory. */

@@ -6,43 +6,44 @@
 
 static void on_written(struct store_write *write, int result);
 
-int write_behind_row(struct broker *broker, const struct digest *key, const struct token *token,
-                     struct write_behind **ret_write)
+int write_behind_record(struct broker *broker, const struct digest *key,
+                        const struct record *record, struct write_behind **ret_write)
 {
-    struct write_behind *keep = calloc(1, sizeof(*keep));
+    struct write_behind *pending = calloc(1, sizeof(*pending));
     int r;
 
-    if (!keep)
+    if (!pending)
         return -ENOMEM;
-    keep->write.on_done = on_written;
-    r = store_put(broker->store, &keep->write, key, token);
+    pending->write.on_done = on_written;
+    r = store_put(broker->store, &pending->write, key, record);
     if (r < 0) {
-        free(keep);
+        free(pending);
         return r;
     }
-    list_append(&broker->writes, &keep->node);
-    *ret_write = keep;
+    list_append(&broker->writes, &pending->node);
+    *ret_write = pending;
     return 0;
 }
 
 int write_behind_begin(struct login *login, const struct token *token)
 {
-    struct write_behind *keep;
-    int r = write_behind_row(login->broker, &login->node.key, token, &keep);
+    const struct record record = token_record(token);
+    struct write_behind *pending;
+    int r = write_behind_record(login->broker, &login->node.key, &record, &pending);
 
     if (r < 0)
         return r;
-    keep->login = login;
+    pending->login = login;
     write_behind_detach(login);
-    login->keep = keep;
+    login->write = pending;
     return 0;
 }
 
 void write_behind_detach(struct login *login)
 {
-    if (login->keep)
-        login->keep->login = NULL;
-    login->keep = NULL;
+    if (login->write)
+        login->write->login = NULL;
+    login->write = NULL;
 }
 
 void login_mark_dirty(struct login *login)
@@ -53,7 +54,7 @@ void login_mark_dirty(struct login *login)
 
 void login_write(struct login *login)
 {
-    if (login->keep || !login->token.frame)
+    if (login->write || !login->token.frame)
         return;
     list_remove(&login->dirty);
     if (write_behind_begin(login, &login->token) < 0)
@@ -63,16 +64,16 @@ void login_write(struct login *login)
 /* Stored or not, the token is good; the store has said what is wrong with the disk. */
 static void on_written(struct store_write *write, int result)
 {
-    struct write_behind *keep = container_of(write, struct write_behind, write);
-    struct login *login = keep->login;
+    struct write_behind *pending = container_of(write, struct write_behind, write);
+    struct login *login = pending->login;
     struct broker *broker;
 
-    list_remove(&keep->node);
-    free(keep);
+    list_remove(&pending->node);
+    free(pending);
     if (!login)
         return;
     broker = login->broker;
-    login->keep = NULL;
+    login->write = NULL;
     if (result < 0)
         login_mark_dirty(login);
     else

@@ -12,8 +12,8 @@ struct write_behind {
 };
 
 /* 0: the write of a row is under way; -errno: there will be none. */
-int write_behind_row(struct broker *broker, const struct digest *key, const struct token *token,
-                     struct write_behind **ret_write);
+int write_behind_record(struct broker *broker, const struct digest *key,
+                        const struct record *record, struct write_behind **ret_write);
 
 /* 0: the write of @token is under way; -errno: there will be none. */
 int write_behind_begin(struct login *login, const struct token *token);

@@ -7,11 +7,10 @@
 #include <syslog.h>
 
 #include "config/file.h"
+#include "jose/algorithm.h"
 #include "protocol/messages.h"
 
 #define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount" /* in every pod */
-
-DEFINE_CLEANUP(struct config *, config_free)
 
 /* Names travel in requests, logs and metrics, so they are plain. */
 static bool is_name(const char *name, size_t len)
@@ -61,7 +60,8 @@ static int load_issuer(struct config *config, const char *path, const char *name
         return -ENOMEM;
     config->issuers = issuers;
     issuer = &issuers[config->n_issuers++];
-    *issuer = (struct issuer_config){.name = strdup(name), .algorithms = 1u << ALGORITHM_RS256};
+    *issuer = (struct issuer_config){
+        .config = config, .name = strdup(name), .algorithms = 1u << ALGORITHM_RS256};
     if (!issuer->name)
         return -ENOMEM;
     r = issuer_file_read(path, issuer, ret_error);
@@ -84,7 +84,7 @@ static int find_issuer(const struct config *config, struct service *service, con
 {
     for (size_t i = 0; i < config->n_issuers; i++) {
         if (strcmp(config->issuers[i].name, service->issuer_name) == 0) {
-            service->issuer = i;
+            service->issuer = &config->issuers[i];
             return 0;
         }
     }
@@ -94,13 +94,13 @@ static int find_issuer(const struct config *config, struct service *service, con
 }
 
 /* Rules and the name do not count: they decide who is served, not what the upstream gives. */
-static int service_digest(const struct config *config, struct service *service)
+static int service_digest(struct service *service)
 {
     const char *parts[4 + PROVIDER_SETTINGS_MAX];
     size_t n = 0;
 
     parts[n++] = service->provider->name;
-    parts[n++] = config->issuers[service->issuer].url;
+    parts[n++] = service->issuer->url;
     parts[n++] = service->audience;
     parts[n++] = service->share == SHARE_POD ? "pod" : "serviceaccount";
     for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
@@ -128,14 +128,14 @@ static int load_service(struct config *config, const char *path, const char *nam
         return -ENOMEM;
     config->services = services;
     service = &services[config->n_services++];
-    *service = (struct service){.name = strdup(name), .id = ++last_id};
+    *service = (struct service){.config = config, .name = strdup(name), .id = ++last_id};
     if (!service->name)
         return -ENOMEM;
     r = service_file_read(path, service, ret_error);
     if (r == 0)
         r = find_issuer(config, service, path, ret_error);
     if (r == 0)
-        r = service_digest(config, service);
+        r = service_digest(service);
     return r < 0 ? r : upstream_digest(service);
 }
 
@@ -195,7 +195,13 @@ static const struct limits limits_default = {
     .idle_timeout_s = 30,
 };
 
-int config_load(const char *directory, struct config **ret_config, char ret_error[INI_ERROR_MAX])
+static void config_freep(struct config **config)
+{
+    config_unref(*config);
+}
+
+int config_load(const char *directory, const struct config **ret_config,
+                char ret_error[INI_ERROR_MAX])
 {
     CLEANUP(config_freep)
     struct config *config = calloc(1, sizeof(*config));
@@ -204,15 +210,18 @@ int config_load(const char *directory, struct config **ret_config, char ret_erro
     int r;
 
     snprintf(ret_error, INI_ERROR_MAX, "%s: out of memory", directory);
-    if (!config || asprintf(&path, "%s/podlogind.conf", directory) < 0)
+    if (!config)
         return -ENOMEM;
+    config->n_refs = 1;
     config->log_level = LOG_INFO;
     config->cache_rows = CACHE_ROWS_DEFAULT;
     config->limits = limits_default;
+    if (asprintf(&path, "%s/podlogind.conf", directory) < 0)
+        return -ENOMEM;
     r = daemon_file_read(path, config, ret_error);
     if (r == 0)
         r = load_directory(config, directory, "issuers.d", load_issuer, ret_error);
-    if (r == 0)
+    if (r == 0) /* which point to their issuers, so those stay where they are */
         r = load_directory(config, directory, "services.d", load_service, ret_error);
     if (r < 0)
         return r;
@@ -246,10 +255,8 @@ static void service_done(struct service *service)
     free(service->audience);
 }
 
-struct config *config_free(struct config *config)
+static void config_free(struct config *config)
 {
-    if (!config)
-        return NULL;
     for (size_t i = 0; i < config->n_issuers; i++)
         issuer_config_done(&config->issuers[i]);
     for (size_t i = 0; i < config->n_services; i++)
@@ -262,6 +269,48 @@ struct config *config_free(struct config *config)
     free(config->node_token_file);
     free(config->node_uid);
     free(config);
+}
+
+/* The count is the only part that changes, so it is kept out of "const". */
+const struct config *config_ref(const struct config *config)
+{
+    ((struct config *)config)->n_refs++;
+    return config;
+}
+
+const struct config *config_unref(const struct config *config)
+{
+    struct config *counted = (struct config *)config;
+
+    if (counted && --counted->n_refs == 0)
+        config_free(counted);
+    return NULL;
+}
+
+const struct service *service_ref(const struct service *service)
+{
+    if (service)
+        config_ref(service->config);
+    return service;
+}
+
+const struct service *service_unref(const struct service *service)
+{
+    if (service)
+        config_unref(service->config);
+    return NULL;
+}
+
+const struct issuer_config *issuer_config_ref(const struct issuer_config *issuer)
+{
+    config_ref(issuer->config);
+    return issuer;
+}
+
+const struct issuer_config *issuer_config_unref(const struct issuer_config *issuer)
+{
+    if (issuer)
+        config_unref(issuer->config);
     return NULL;
 }
 
@@ -276,15 +325,20 @@ const struct service *config_service(const struct config *config, const void *na
     return NULL;
 }
 
+bool service_is_same(const struct service *a, const struct service *b)
+{
+    return memcmp(&a->digest, &b->digest, sizeof(a->digest)) == 0;
+}
+
 const struct service *config_same_service(const struct config *config,
                                           const struct service *service)
 {
     const struct service *named = config_service(config, service->name, strlen(service->name));
 
-    if (named && memcmp(&named->digest, &service->digest, sizeof(service->digest)) == 0)
+    if (named && service_is_same(named, service))
         return named;
     for (size_t i = 0; i < config->n_services; i++)
-        if (memcmp(&config->services[i].digest, &service->digest, sizeof(service->digest)) == 0)
+        if (service_is_same(&config->services[i], service))
             return &config->services[i];
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/token_bucket.h"
 #include "config/ini.h"
@@ -18,25 +19,6 @@
 #define CONFIG_DIRECTORY   "/etc/podlogin"
 #define CACHE_ROWS_DEFAULT 10000
 #define CACHE_ROWS_MAX     1000000
-
-/* Signature algorithms (RFC 7518, section 3.1), one bit each. */
-enum algorithm {
-    ALGORITHM_RS256,
-    ALGORITHM_RS384,
-    ALGORITHM_RS512,
-    ALGORITHM_PS256,
-    ALGORITHM_PS384,
-    ALGORITHM_PS512,
-    ALGORITHM_ES256,
-    ALGORITHM_ES384,
-    ALGORITHM_ES512,
-    ALGORITHMS,
-};
-
-extern const char *const algorithm_names[ALGORITHMS];
-
-/* -EINVAL: none of them, "none" and HMAC included. */
-int algorithm_find(const char *name, enum algorithm *ret_algorithm);
 
 /* Whether the API server is asked if a token still counts. */
 struct review_config {
@@ -51,13 +33,16 @@ struct review_config {
     char *token_file; /* the daemon's own, for the API server */
 };
 
+struct config;
+
 struct issuer_config {
-    char *name;          /* of the file */
-    char *url;           /* equal to "iss", byte by byte */
-    unsigned algorithms; /* 1 << enum algorithm */
-    char *keys_url;      /* NULL: from the discovery document */
-    char *keys_file;     /* NULL: fetched */
-    char *ca_file;       /* NULL: the system's */
+    const struct config *config; /* that it is part of */
+    char *name;                  /* of the file */
+    char *url;                   /* equal to "iss", byte by byte */
+    unsigned algorithms;         /* 1 << enum algorithm */
+    char *keys_url;              /* NULL: from the discovery document */
+    char *keys_file;             /* NULL: fetched */
+    char *ca_file;               /* NULL: the system's */
     struct review_config review;
     struct digest digest; /* of all but the name and the review: whose keys these are, and what they
                              count for */
@@ -69,11 +54,12 @@ enum share {
 };
 
 struct service {
-    char *name; /* of the file */
+    const struct config *config; /* that it is part of */
+    char *name;                  /* of the file */
     const struct provider *provider;
     char *provider_settings[PROVIDER_SETTINGS_MAX]; /* as provider->settings; NULL: not set */
     char *issuer_name;
-    size_t issuer; /* index into config->issuers */
+    const struct issuer_config *issuer; /* of the same configuration */
     char *audience;
     enum share share;
     struct policy policy;
@@ -100,7 +86,9 @@ struct limits {
     uint64_t idle_timeout_s;
 };
 
+/* Immutable once it is loaded, and counted: who keeps a part of it keeps a reference. */
 struct config {
+    unsigned n_refs;
     char *socket;
     char *cache;
     char *cache_key;
@@ -120,17 +108,30 @@ struct config {
 /*
  * Reads and checks the whole directory.
  *
- * Returns 0 and a configuration that the caller frees; -EINVAL or another -errno with an error of
+ * Returns 0 and a reference for the caller; -EINVAL or another -errno with an error of
  * the form "FILE:LINE: what is wrong, and what would be right".
  */
-int config_load(const char *directory, struct config **ret_config, char ret_error[INI_ERROR_MAX]);
+int config_load(const char *directory, const struct config **ret_config,
+                char ret_error[INI_ERROR_MAX]);
 
-struct config *config_free(struct config *config);
+const struct config *config_ref(const struct config *config);
+const struct config *config_unref(const struct config *config); /* returns NULL */
+
+DEFINE_CLEANUP(const struct config *, config_unref)
+
+/* References to the configuration that they are part of. NULL is fine. */
+const struct service *service_ref(const struct service *service);
+const struct service *service_unref(const struct service *service); /* returns NULL */
+const struct issuer_config *issuer_config_ref(const struct issuer_config *issuer);
+const struct issuer_config *issuer_config_unref(const struct issuer_config *issuer);
 
 /* NULL: there is none of that name. */
 const struct service *config_service(const struct config *config, const void *name, size_t len);
 
-/* The one with which the upstream gives the same tokens as with @service of another config. */
+/* Whether the upstream gives the same tokens with both; names and rules may differ. */
+bool service_is_same(const struct service *a, const struct service *b);
+
+/* The one that is the same as @service of another configuration; NULL: there is none. */
 const struct service *config_same_service(const struct config *config,
                                           const struct service *service);
 

@@ -8,24 +8,8 @@
 
 #include "base/duration.h"
 #include "base/url.h"
+#include "jose/algorithm.h"
 #include "protocol/messages.h"
-
-const char *const algorithm_names[ALGORITHMS] = {
-    [ALGORITHM_RS256] = "RS256", [ALGORITHM_RS384] = "RS384", [ALGORITHM_RS512] = "RS512",
-    [ALGORITHM_PS256] = "PS256", [ALGORITHM_PS384] = "PS384", [ALGORITHM_PS512] = "PS512",
-    [ALGORITHM_ES256] = "ES256", [ALGORITHM_ES384] = "ES384", [ALGORITHM_ES512] = "ES512",
-};
-
-int algorithm_find(const char *name, enum algorithm *ret_algorithm)
-{
-    for (unsigned i = 0; i < ALGORITHMS; i++) {
-        if (strcmp(algorithm_names[i], name) == 0) {
-            *ret_algorithm = i;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
 
 /* What is wrong with a value, or NULL; takes it over into the struct. */
 typedef const char *(*setting_parser)(const char *value, void *ret_member);
@@ -177,21 +161,9 @@ static const char *parse_attestation(const char *value, void *ret_member)
 
 static const char *parse_algorithms(const char *value, void *ret_member)
 {
-    CLEANUP(freep)
-    char *copy = strdup(value);
-    unsigned *algorithms = ret_member;
-    char *rest = NULL;
-
-    *algorithms = 0;
-    for (char *name = copy ? strtok_r(copy, " \t", &rest) : NULL; name;
-         name = strtok_r(NULL, " \t", &rest)) {
-        enum algorithm algorithm;
-
-        if (algorithm_find(name, &algorithm) < 0)
-            return "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512, one or more of them";
-        *algorithms |= 1u << algorithm;
-    }
-    return *algorithms ? NULL : "at least one algorithm";
+    return algorithms_parse(value, " \t", ret_member) == 0
+               ? NULL
+               : "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512, one or more of them";
 }
 
 static const char *parse_provider(const char *value, void *ret_member)

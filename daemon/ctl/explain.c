@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "admission/admission.h"
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
-#include "identity/identity.h"
 
 #define NAME           "explain"
 #define KEYS_WAIT_USEC (12 * SECOND_USEC)
@@ -104,17 +104,18 @@ __attribute__((format(printf, 4, 5))) static void add(struct report *report, con
                                                        result, "detail", detail, ""));
 }
 
-static void add_verdict(struct report *report, const char *check, enum podlogin_status status,
-                        const char *reason, const char *detail)
+static void add_ok(struct report *report, const char *check, const char *detail)
 {
-    if (status == PODLOGIN_OK) {
-        add(report, check, "ok", "%s", detail);
-        return;
-    }
-    add(report, check, status_info(status)->name, "%s%s%s", detail, reason ? "; " : "",
-        reason ? reason : "");
+    add(report, check, "ok", "%s", detail);
+}
+
+static void add_refusal(struct report *report, const char *check, const struct refusal *refusal,
+                        const char *detail)
+{
+    add(report, check, status_info(refusal->status)->name, "%s%s%s", detail,
+        *detail && refusal->detail[0] ? "; " : "", refusal->detail);
     if (report->verdict == PODLOGIN_OK)
-        report->verdict = status;
+        report->verdict = refusal->status;
 }
 
 static const char *time_text(int64_t time_s, char text[32])
@@ -127,11 +128,29 @@ static const char *time_text(int64_t time_s, char text[32])
     return text;
 }
 
-static void describe(const struct config *config, const struct identities *identities,
-                     const struct identity *identity, enum identity_check check, char *detail,
+static void describe_audience(const struct claims *claims, char *detail, size_t size)
+{
+    for (size_t i = 0; i < claims->n_audiences; i++)
+        snprintf(detail + strlen(detail), size - strlen(detail), "%s%s", i ? ", " : "",
+                 claims->audiences[i]);
+}
+
+static void describe_peer(const struct config *config, const struct claims *claims, char *detail,
+                          size_t size)
+{
+    if (config->attestation == ATTESTATION_OFF)
+        snprintf(detail, size, "not asked of the kernel: PeerAttestation=off");
+    else
+        snprintf(detail, size, "asked when it connects: the caller has to run in pod %s (%s)",
+                 claims->pod ? claims->pod : "none", claims->pod_uid ? claims->pod_uid : "none");
+}
+
+/* What the token, or the configuration, says of a check. */
+static void describe(const struct admission *admission, enum admission_check check, char *detail,
                      size_t size)
 {
-    const struct claims *claims = &identity->claims;
+    const struct claims *claims = &admission->identity->claims;
+    const struct issuer *issuer = admission->identity->issuer;
     char issued[32], expires[32];
 
     *detail = '\0';
@@ -140,60 +159,62 @@ static void describe(const struct config *config, const struct identities *ident
         snprintf(detail, size, "%s", claims->issuer);
         break;
     case CHECK_AUDIENCE:
-        for (size_t i = 0; i < claims->n_audiences; i++)
-            snprintf(detail + strlen(detail), size - strlen(detail), "%s%s", i ? ", " : "",
-                     claims->audiences[i]);
+        describe_audience(claims, detail, size);
         break;
     case CHECK_NODE:
-        snprintf(detail, size, "%s", claims->node_uid ? claims->node_uid : "none");
-        if (!identities->node.uid[0] && !identities->node.token_file)
-            snprintf(detail + strlen(detail), size - strlen(detail),
-                     "; any, as neither NodeTokenFile= nor NodeUID= is set");
+        snprintf(detail, size, "%s%s", claims->node_uid ? claims->node_uid : "none",
+                 admission->identities->node.is_expected
+                     ? ""
+                     : "; any, as neither NodeTokenFile= nor NodeUID= is set");
         break;
-    case CHECK_POD:
-        if (config->attestation == ATTESTATION_OFF)
-            snprintf(detail, size, "not asked of the kernel: PeerAttestation=off");
-        else
-            snprintf(detail, size, "asked when it connects: the caller has to run in pod %s (%s)",
-                     claims->pod ? claims->pod : "none",
-                     claims->pod_uid ? claims->pod_uid : "none");
+    case CHECK_PEER:
+        describe_peer(admission->identities->config, claims, detail, size);
         break;
     case CHECK_SIGNATURE:
-        snprintf(detail, size, "%zu keys are known of the issuer",
-                 identity->issuer ? identity->issuer->jwks.n : 0);
+        snprintf(detail, size, "%zu keys are known of the issuer", issuer ? issuer->jwks.n : 0);
         break;
     case CHECK_TIME:
-    case CHECKS:
         snprintf(detail, size, "issued %s, expires %s", time_text(claims->issued_at_s, issued),
                  time_text(claims->expires_at_s, expires));
+        break;
+    case CHECK_RULES:
+    case CHECK_ALIVE:
+    case CHECK_REVIEW:
+    case ADMISSION_CHECKS:
         break;
     }
 }
 
-static void explain_identity(struct report *report, const struct config *config,
-                             const struct service *service, struct identities *identities,
-                             struct identity *identity)
+static void explain_check(struct report *report, const struct admission *admission,
+                          enum admission_check check, const char *name)
 {
-    static const char *const names[CHECKS] = {"issuer", "audience",  "node",
-                                              "pod",    "signature", "time"};
-    const struct presentation presentation = {.service = service, .now = clock_now()};
+    const struct service *service = admission->service;
+    struct refusal refusal;
+    char detail[2048];
 
-    for (enum identity_check check = 0; check < CHECKS; check++) {
-        enum podlogin_status status;
-        const char *reason;
-        char detail[2048];
-
-        describe(config, identities, identity, check, detail, sizeof(detail));
-        if (!identity->issuer && check > CHECK_ISSUER && check != CHECK_TIME) {
-            add(report, names[check], "-", "cannot be told without the issuer");
-            continue;
-        }
-        identity_check(identities, identity, &presentation, check, &status, &reason);
-        if (check == CHECK_AUDIENCE && service && status != PODLOGIN_OK)
-            snprintf(detail + strlen(detail), sizeof(detail) - strlen(detail), ", not %s alone",
-                     service->audience);
-        add_verdict(report, names[check], status, reason, detail);
+    describe(admission, check, detail, sizeof(detail));
+    if (!admission->identity->issuer && check != CHECK_ISSUER && check != CHECK_TIME) {
+        add(report, name, "-", "cannot be told without the issuer");
+        return;
     }
+    if (admission_check(admission, check, &refusal) == ADMISSION_GRANTED) {
+        add_ok(report, name, detail);
+        return;
+    }
+    if (check == CHECK_AUDIENCE && service)
+        snprintf(detail + strlen(detail), sizeof(detail) - strlen(detail), ", not %s alone",
+                 service->audience);
+    add_refusal(report, name, &refusal, detail);
+}
+
+/* Rules have lines of their own; the caller's process and reviews are of a connection. */
+static void explain_identity(struct report *report, const struct admission *admission)
+{
+    static const char *const names[] = {"issuer", "audience", "node", "pod", "signature", "time"};
+
+    identity_issuer(admission->identities, admission->identity);
+    for (enum admission_check check = CHECK_ISSUER; check <= CHECK_TIME; check++)
+        explain_check(report, admission, check, names[check]);
 }
 
 /* `"kubernetes.io".namespace` */
@@ -208,33 +229,32 @@ static void path_text(const struct rule *rule, char *text, size_t size)
     }
 }
 
-static void explain_rules(struct report *report, const struct service *service,
-                          const json_t *payload)
+static void explain_rule(struct report *report, const struct rule_section *section,
+                         const struct rule *rule, const json_t *payload)
 {
-    const struct rule_section *decisive;
-    enum verdict verdict = policy_judge(&service->policy, payload, &decisive);
+    CLEANUP(freep)
+    char *value = json_dumps(rule_claim(rule, payload), JSON_ENCODE_ANY | JSON_COMPACT);
+    char path[1024];
 
-    for (size_t i = 0; i < service->policy.n_sections; i++) {
-        const struct rule_section *section = &service->policy.sections[i];
+    path_text(rule, path, sizeof(path));
+    add(report, "rule", rule_matches(rule, payload) ? "matches" : "differs",
+        "[%s \"%s\"] %s=%s; the claim is %s", section->is_deny ? "Deny" : "Allow", section->name,
+        path, rule->pattern.text, value ? value : "not there");
+}
 
-        for (size_t j = 0; j < section->n_rules; j++) {
-            const struct rule *rule = &section->rules[j];
-            CLEANUP(freep)
-            char *value = json_dumps(rule_claim(rule, payload), JSON_ENCODE_ANY | JSON_COMPACT);
-            char path[1024];
+static void explain_rules(struct report *report, const struct admission *admission)
+{
+    const struct policy *policy = &admission->service->policy;
+    struct refusal refusal;
 
-            path_text(rule, path, sizeof(path));
-            add(report, "rule", rule_matches(rule, payload) ? "matches" : "differs",
-                "[%s \"%s\"] %s=%s; the claim is %s", section->is_deny ? "Deny" : "Allow",
-                section->name, path, rule->pattern.text, value ? value : "not there");
-        }
-    }
-    if (verdict == VERDICT_DENY)
-        add_verdict(report, "rules", PODLOGIN_POLICY_DENIED, decisive->name, "a [Deny] matches");
+    for (size_t i = 0; i < policy->n_sections; i++)
+        for (size_t j = 0; j < policy->sections[i].n_rules; j++)
+            explain_rule(report, &policy->sections[i], &policy->sections[i].rules[j],
+                         admission->identity->payload);
+    if (admission_check(admission, CHECK_RULES, &refusal) == ADMISSION_GRANTED)
+        add_ok(report, "rules", "an [Allow] matches");
     else
-        add_verdict(report, "rules",
-                    verdict == VERDICT_ALLOW ? PODLOGIN_OK : PODLOGIN_POLICY_DENIED, NULL,
-                    verdict == VERDICT_ALLOW ? decisive->name : "no [Allow] matches");
+        add_refusal(report, "rules", &refusal, "");
 }
 
 static void explain_upstream(struct report *report, const struct service *service)
@@ -258,18 +278,16 @@ static void explain_upstream(struct report *report, const struct service *servic
     provider_request_done(&request);
 }
 
-static void explain_token(struct report *report, const struct config *config,
-                          const struct service *service, struct identities *identities,
-                          struct identity *identity)
+static void explain_token(struct report *report, const struct admission *admission)
 {
-    const struct claims *claims = &identity->claims;
+    const struct claims *claims = &admission->identity->claims;
 
     add(report, "form", "ok", "%s in %s%s%s", claims->serviceaccount, claims->namespace,
         claims->pod ? ", pod " : "", claims->pod ? claims->pod : "");
-    explain_identity(report, config, service, identities, identity);
-    if (service) {
-        explain_rules(report, service, identity->payload);
-        explain_upstream(report, service);
+    explain_identity(report, admission);
+    if (admission->service) {
+        explain_rules(report, admission);
+        explain_upstream(report, admission->service);
     }
 }
 
@@ -299,13 +317,14 @@ static int print_report(const struct report *report, bool is_json)
 }
 
 struct wait {
-    struct key_waiter waiter;
+    struct waiter waiter;
     struct timer timer;
     struct loop *loop;
 };
 
-static void on_keys(struct key_waiter *waiter)
+static void on_keys(struct waiter *waiter, const void *news)
 {
+    (void)news;
     loop_stop(container_of(waiter, struct wait, waiter)->loop);
 }
 
@@ -317,47 +336,64 @@ static void on_timeout(struct timer *timer)
 /* The fetch that began with the issuer. */
 static void wait_for_keys(struct loop *loop, struct issuer *issuer)
 {
-    struct wait wait = {.loop = loop, .waiter.on_keys = on_keys};
+    struct wait wait = {.loop = loop};
     uint64_t caused_usec = 0;
 
+    waiter_init(&wait.waiter, on_keys);
     if (issuer->jwks.n ||
         issuer_wait_for_keys(issuer, &wait.waiter, &caused_usec) != KEYS_UNDER_WAY)
         return;
     loop_timer(loop, &wait.timer, KEYS_WAIT_USEC, on_timeout);
     loop_run(loop);
-    key_waiter_leave(&wait.waiter);
+    waiter_leave(&wait.waiter);
     timer_unset(&wait.timer);
+}
+
+static void explain_all(struct report *report, const char *service_name,
+                        struct admission *admission, const struct secret *token)
+{
+    CLEANUP(identity_unrefp)
+    struct identity *identity = NULL;
+    struct issuer *issuer;
+    struct refusal refusal;
+
+    if (admission->service) {
+        add_ok(report, "service", service_name);
+    } else {
+        refusal_set_status(&refusal, PODLOGIN_UNKNOWN_SERVICE);
+        add_refusal(report, "service", &refusal, service_name);
+    }
+    if (identities_find(admission->identities, token->bytes, token->len, &identity, &refusal) !=
+        PODLOGIN_OK) {
+        add_refusal(report, "form", &refusal, "");
+        return;
+    }
+    issuer = identity_issuer(admission->identities, identity);
+    if (issuer)
+        wait_for_keys(admission->identities->loop, issuer);
+    admission->identity = identity;
+    admission->now = clock_now();
+    explain_token(report, admission);
 }
 
 static int explain(const struct options *options, const struct config *config, struct loop *loop,
                    struct exchanger_client *exchanger, const struct secret *token)
 {
     struct report report = {.lines = json_array()};
-    const struct service *service =
-        config_service(config, options->service, strlen(options->service));
     struct identities identities;
-    CLEANUP(identity_unrefp)
-    struct identity *identity = NULL;
-    enum podlogin_status status;
-    const char *reason;
+    struct admission admission = {
+        .identities = &identities,
+        .service = config_service(config, options->service, strlen(options->service)),
+    };
     int r;
 
-    if (identities_init(&identities, config, loop, exchanger) < 0)
+    if (identities_init(&identities, config, loop, exchanger) < 0) {
+        identities_done(&identities);
         return ctl_fail(EXIT_CODE_CONFIG, NAME, "an issuer's keys cannot be set up");
-    add_verdict(&report, "service", service ? PODLOGIN_OK : PODLOGIN_UNKNOWN_SERVICE, NULL,
-                options->service);
-    status = identities_find(&identities, token->bytes, token->len, &identity, &reason);
-    if (status == PODLOGIN_OK) {
-        for (size_t i = 0; i < identities.n_issuers; i++)
-            if (strcmp(identities.issuers[i]->config->url, identity->claims.issuer) == 0)
-                wait_for_keys(loop, identities.issuers[i]);
-        explain_token(&report, config, service, &identities, identity);
-    } else {
-        add_verdict(&report, "form", status, NULL, reason ? reason : "");
     }
+    explain_all(&report, options->service, &admission, token);
     r = print_report(&report, options->is_json);
     json_decref(report.lines);
-    identity = identity_unref(identity);
     identities_done(&identities);
     return r;
 }
@@ -367,7 +403,7 @@ int ctl_explain(int argc, char **argv)
     struct options options = {
         .config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER, .service = ""};
     char error[INI_ERROR_MAX];
-    struct config *config = NULL;
+    const struct config *config = NULL;
     struct loop loop;
     struct exchanger_client *exchanger = NULL;
     CLEANUP(secret_freep)
@@ -392,6 +428,6 @@ int ctl_explain(int argc, char **argv)
         exchanger_client_free(exchanger);
         loop_done(&loop);
     }
-    config_free(config);
+    config_unref(config);
     return r < 0 ? ctl_fail(EXIT_CODE_FAULT, NAME, "%s", strerror(-r)) : r;
 }

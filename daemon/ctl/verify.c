@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "identity/identity.h"
+#include "admission/admission.h"
 #include "protocol/messages.h"
 
 #define NAME "verify"
@@ -53,24 +53,6 @@ static int read_time(const char *text, int64_t *ret_time)
     return 0;
 }
 
-static int read_algorithms(const char *text, unsigned *ret_algorithms)
-{
-    char copy[128], *rest = NULL;
-
-    *ret_algorithms = 0;
-    if (strlen(text) >= sizeof(copy))
-        return -EINVAL;
-    strcpy(copy, text);
-    for (char *name = strtok_r(copy, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
-        enum algorithm algorithm;
-
-        if (algorithm_find(name, &algorithm) < 0)
-            return -EINVAL;
-        *ret_algorithms |= 1u << algorithm;
-    }
-    return *ret_algorithms ? 0 : -EINVAL;
-}
-
 /* 1: go on; else the exit code, negated */
 static int read_options(int argc, char **argv, struct options *options)
 {
@@ -94,7 +76,7 @@ static int read_options(int argc, char **argv, struct options *options)
             options->audience = optarg;
             break;
         case 'l':
-            if (read_algorithms(optarg, &options->algorithms) < 0)
+            if (algorithms_parse(optarg, ", ", &options->algorithms) < 0)
                 return -ctl_fail(EXIT_CODE_USAGE, NAME, "--algorithms %s: RS256 and the like",
                                  optarg);
             break;
@@ -121,12 +103,21 @@ static int read_options(int argc, char **argv, struct options *options)
     return 1;
 }
 
-static int refuse(enum podlogin_status status, const char *reason)
+static int refuse(const struct refusal *refusal)
 {
-    const struct status_info *info = status_info(status);
+    const struct status_info *info = status_info(refusal->status);
+    const char *detail = refusal->detail;
 
     return ctl_fail(info->exit_code, NAME, "%s: %s%s%s%s", info->name, info->sentence,
-                    reason ? " (" : "", reason ? reason : "", reason ? ")" : "");
+                    *detail ? " (" : "", detail, *detail ? ")" : "");
+}
+
+static int refuse_with(enum podlogin_status status)
+{
+    struct refusal refusal;
+
+    refusal_set_status(&refusal, status);
+    return refuse(&refusal);
 }
 
 static int print_claims(const json_t *payload)
@@ -149,39 +140,41 @@ static int verify_signature(const struct options *options, const struct jwks *jw
     CLEANUP(jws_donep)
     struct jws jws;
     const struct jwk *key;
-    const char *reason;
-    enum podlogin_status status = jws_parse((char *)token->bytes, token->len, &jws, &reason);
+    struct refusal refusal;
+    enum podlogin_status status = jws_parse((char *)token->bytes, token->len, &jws, &refusal);
 
     if (status != PODLOGIN_OK)
-        return refuse(status, reason);
+        return refuse(&refusal);
     if (!(options->algorithms & 1u << jws.algorithm))
-        return refuse(PODLOGIN_TOKEN_BAD_ALGORITHM, NULL);
+        return refuse_with(PODLOGIN_TOKEN_BAD_ALGORITHM);
     key = jwks_find(jwks, jws.kid);
     if (!key)
-        return refuse(PODLOGIN_TOKEN_UNKNOWN_KEY, NULL);
+        return refuse_with(PODLOGIN_TOKEN_UNKNOWN_KEY);
     status = jws_verify(&jws, (char *)token->bytes, key);
-    return status == PODLOGIN_OK ? print_claims(jws.payload) : refuse(status, NULL);
+    return status == PODLOGIN_OK ? print_claims(jws.payload) : refuse_with(status);
 }
 
 static int verify(const struct options *options, struct identities *identities,
                   struct config *config, const struct secret *token)
 {
     struct issuer_config *issuer = &config->issuers[0];
-    const struct presentation presentation = {
+    struct admission admission = {
+        .identities = identities,
         .service = options->audience ? config->services : NULL,
         .now = options->now,
     };
     CLEANUP(identity_unrefp)
     struct identity *identity = NULL;
-    enum podlogin_status status;
-    const char *reason;
+    struct refusal refusal;
 
-    status = identities_find(identities, token->bytes, token->len, &identity, &reason);
-    if (status != PODLOGIN_OK)
-        return refuse(status, reason);
+    if (identities_find(identities, token->bytes, token->len, &identity, &refusal) != PODLOGIN_OK)
+        return refuse(&refusal);
     issuer->url = (char *)(options->issuer ? options->issuer : identity->claims.issuer);
-    identity_judge(identities, identity, &presentation, &status, &reason);
-    return status == PODLOGIN_OK ? print_claims(identity->payload) : refuse(status, reason);
+    admission.identity = identity;
+    for (enum admission_check check = CHECK_ISSUER; check <= CHECK_TIME; check++)
+        if (admission_check(&admission, check, &refusal) != ADMISSION_GRANTED)
+            return refuse(&refusal);
+    return print_claims(identity->payload);
 }
 
 int ctl_verify(int argc, char **argv)
@@ -189,10 +182,9 @@ int ctl_verify(int argc, char **argv)
     struct options options = {.algorithms = 1u << ALGORITHM_RS256, .now = clock_now()};
     struct loop loop = {.epoll_fd = -1};
     struct identities identities = {0};
-    struct issuer_config issuer = {.name = (char *)"jwks", .url = (char *)""};
-    struct service service = {.name = (char *)NAME};
-    struct config config = {
-        .issuers = &issuer, .n_issuers = 1, .services = &service, .n_services = 1};
+    struct config config = {.n_refs = 1, .n_issuers = 1, .n_services = 1}; /* is never released */
+    struct issuer_config issuer = {.config = &config, .name = (char *)"jwks", .url = (char *)""};
+    struct service service = {.config = &config, .name = (char *)NAME, .issuer = &issuer};
     CLEANUP(secret_freep)
     struct secret *token = NULL;
     int r = read_options(argc, argv, &options);
@@ -205,6 +197,8 @@ int ctl_verify(int argc, char **argv)
     token = ctl_token(NAME, NULL);
     if (!token)
         return EXIT_CODE_CONFIG;
+    config.issuers = &issuer;
+    config.services = &service;
     issuer.keys_file = (char *)options.jwks;
     issuer.algorithms = options.algorithms;
     service.audience = (char *)options.audience;

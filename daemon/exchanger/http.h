@@ -8,8 +8,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "base/outcome.h"
 #include "base/secret.h"
-#include "provider/provider.h"
 
 struct http_transfer;
 

@@ -80,35 +80,40 @@ static bool subject_agrees(const struct claims *claims)
     return strcmp(expected, claims->subject) == 0;
 }
 
+static enum podlogin_status malformed(struct refusal *ret_refusal, const char *detail)
+{
+    return refusal_set(ret_refusal, PODLOGIN_TOKEN_MALFORMED, "%s", detail);
+}
+
 enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claims,
-                                 const char **ret_reason)
+                                 struct refusal *ret_refusal)
 {
     const json_t *kubernetes = json_object_get(payload, "kubernetes.io");
     const json_t *account = json_object_get(kubernetes, "serviceaccount");
     struct claims *claims = ret_claims;
 
     *claims = (struct claims){0};
-    *ret_reason = "\"iss\" is missing";
     if (!text_read(payload, "iss", &claims->issuer))
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "\"aud\" is neither a string nor an array of at most 16 strings";
+        return malformed(ret_refusal, "\"iss\" is missing");
     if (!audiences_read(payload, claims))
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "\"exp\", \"iat\" or \"nbf\" is missing or not a whole number";
+        return malformed(ret_refusal,
+                         "\"aud\" is neither a string nor an array of at most 16 strings");
     if (!time_read(payload, "exp", true, &claims->expires_at_s) ||
         !time_read(payload, "iat", true, &claims->issued_at_s) ||
         !time_read(payload, "nbf", false, &claims->not_before_s))
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "the claims of Kubernetes are missing: \"kubernetes.io\" with namespace and "
-                  "serviceaccount, and \"sub\"";
+        return malformed(ret_refusal,
+                         "\"exp\", \"iat\" or \"nbf\" is missing or not a whole number");
     if (!text_read(payload, "sub", &claims->subject) ||
         !text_read(kubernetes, "namespace", &claims->namespace) ||
         !text_read(account, "name", &claims->serviceaccount) ||
         !text_read(account, "uid", &claims->serviceaccount_uid) ||
         !bound_object_read(kubernetes, claims))
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "\"sub\" does not name the service account of \"kubernetes.io\"";
-    return subject_agrees(claims) ? PODLOGIN_OK : PODLOGIN_TOKEN_MALFORMED;
+        return malformed(ret_refusal, "the claims of Kubernetes are missing: \"kubernetes.io\" "
+                                      "with namespace and serviceaccount, and \"sub\"");
+    if (!subject_agrees(claims))
+        return malformed(ret_refusal,
+                         "\"sub\" does not name the service account of \"kubernetes.io\"");
+    return PODLOGIN_OK;
 }
 
 bool claims_have_audience(const struct claims *claims, const char *audience)
@@ -119,14 +124,15 @@ bool claims_have_audience(const struct claims *claims, const char *audience)
     return false;
 }
 
-enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s, int64_t latest_s)
+enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s, int64_t latest_s,
+                                       struct refusal *ret_refusal)
 {
     if (now_s >= claims->expires_at_s)
-        return PODLOGIN_TOKEN_EXPIRED;
+        return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_EXPIRED);
     if (claims->issued_at_s > latest_s + CLOCK_SKEW_S ||
         claims->not_before_s > latest_s + CLOCK_SKEW_S)
-        return PODLOGIN_TOKEN_NOT_YET_VALID;
+        return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_NOT_YET_VALID);
     if (claims->expires_at_s - claims->issued_at_s > JWT_LIFETIME_MAX_S)
-        return PODLOGIN_TOKEN_MALFORMED;
+        return malformed(ret_refusal, "it lives longer than a day: use a projected token");
     return PODLOGIN_OK;
 }

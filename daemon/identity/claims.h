@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "protocol/podlogin-status.h"
+#include "message/refusal.h"
 
 #define AUDIENCES_MAX      16
 #define CLOCK_SKEW_S       30               /* on "nbf" and "iat"; none on "exp" */
@@ -31,20 +31,22 @@ struct claims {
 };
 
 /*
- * Reads @payload without judging time. PODLOGIN_OK or PODLOGIN_TOKEN_MALFORMED with a constant
- * sentence in @ret_reason.
+ * Reads @payload without judging time. Returns PODLOGIN_OK, or PODLOGIN_TOKEN_MALFORMED, which
+ * @ret_refusal explains.
  */
 enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claims,
-                                 const char **ret_reason);
+                                 struct refusal *ret_refusal);
 
 bool claims_have_audience(const struct claims *claims, const char *audience);
 
 /*
- * Whether the token is valid: PODLOGIN_OK, PODLOGIN_TOKEN_EXPIRED, PODLOGIN_TOKEN_NOT_YET_VALID, or
- * PODLOGIN_TOKEN_MALFORMED for a lifetime of more than a day. @now_s is when it expires by, and
- * @latest_s, at least as late, by when it must have been issued.
+ * Judges the times of a token: @now_s decides whether it has expired; @latest_s, at least as late,
+ * whether it can have been issued.
+ *
+ * Returns PODLOGIN_OK, or PODLOGIN_TOKEN_EXPIRED, PODLOGIN_TOKEN_NOT_YET_VALID or
+ * PODLOGIN_TOKEN_MALFORMED (a lifetime of more than a day), which @ret_refusal explains.
  */
-enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s,
-                                       int64_t latest_s);
+enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s, int64_t latest_s,
+                                       struct refusal *ret_refusal);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/config.h"
 
 #define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
 #define SUSPECT_FOR_USEC       (600 * SECOND_USEC)
@@ -30,20 +31,6 @@ static void schedule(struct issuer *issuer, uint32_t delay_s)
     loop_timer(issuer->loop, &issuer->refresh, usec / 5 * 4 + random_below(usec / 5), on_refresh);
 }
 
-static void wake_waiters(struct issuer *issuer)
-{
-    struct list woken;
-    struct list *node;
-
-    list_init(&woken);
-    list_move(&woken, &issuer->waiters);
-    while ((node = list_take(&woken))) {
-        struct key_waiter *waiter = container_of(node, struct key_waiter, node);
-
-        waiter->on_keys(waiter);
-    }
-}
-
 static int keys_install(struct issuer *issuer, const void *text, size_t len)
 {
     const char *reason;
@@ -58,6 +45,12 @@ static int keys_install(struct issuer *issuer, const void *text, size_t len)
     issuer->error[0] = '\0';
     log_info("issuer %s: %zu keys", issuer->config->name, issuer->jwks.n);
     return 0;
+}
+
+static void announce_keys(const struct issuer *issuer, const void *text, size_t len)
+{
+    if (issuer->listener)
+        issuer->listener->on_keys(issuer->listener->data, issuer, text, len);
 }
 
 /* Nobody could tell any more whether the issuer has withdrawn them. */
@@ -87,6 +80,7 @@ void issuer_take_stored(struct issuer *issuer, const void *text, size_t len, uin
         return;
     use_until(issuer, until_usec);
     log_info("issuer %s: these keys were kept from before", issuer->config->name);
+    announce_keys(issuer, NULL, 0);
 }
 
 static void fetch_failed(struct issuer *issuer)
@@ -116,7 +110,7 @@ static void on_fetched(struct job *job, const struct job_result *result)
             max_age_s = MAX_AGE_MIN_S;
         schedule(issuer, max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
     }
-    wake_waiters(issuer);
+    waiters_wake(&issuer->waiters, NULL);
 }
 
 static int file_load(struct issuer *issuer)
@@ -139,8 +133,10 @@ static int file_load(struct issuer *issuer)
         return r;
     }
     r = keys_install(issuer, text, (size_t)n);
-    if (r == 0)
+    if (r == 0) {
         use_from_now(issuer);
+        announce_keys(issuer, NULL, 0);
+    }
     return r;
 }
 
@@ -167,7 +163,7 @@ static int issuer_fetch(struct issuer *issuer)
 }
 
 int issuer_new(const struct issuer_config *config, struct loop *loop,
-               struct exchanger_client *exchanger, const struct key_listener *listener,
+               struct exchanger_client *exchanger, const struct issuer_listener *listener,
                struct issuer **ret_issuer)
 {
     CLEANUP(issuer_freep)
@@ -176,7 +172,7 @@ int issuer_new(const struct issuer_config *config, struct loop *loop,
 
     if (!issuer)
         return -ENOMEM;
-    issuer->config = config;
+    issuer->config = issuer_config_ref(config);
     issuer->loop = loop;
     issuer->exchanger = exchanger;
     issuer->listener = listener;
@@ -193,6 +189,8 @@ void issuer_reload(struct issuer *issuer, const struct issuer_config *config)
 {
     bool is_fresh = issuer->config == config;
 
+    issuer_config_ref(config);
+    issuer_config_unref(issuer->config);
     issuer->config = config;
     if (config->keys_file && !is_fresh)
         issuer_fetch(issuer);
@@ -209,7 +207,9 @@ struct issuer *issuer_free(struct issuer *issuer)
     timer_unset(&issuer->refresh);
     timer_unset(&issuer->staleness);
     jwks_replace(&issuer->jwks, &none);
-    wake_waiters(issuer);
+    if (issuer->waiters.next)
+        waiters_wake(&issuer->waiters, NULL);
+    issuer_config_unref(issuer->config);
     free(issuer);
     return NULL;
 }
@@ -235,7 +235,7 @@ static bool may_fetch(struct issuer *issuer, uint64_t *caused_usec)
     return true;
 }
 
-enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter,
+enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct waiter *waiter,
                                     uint64_t *caused_usec)
 {
     if (issuer->job.state == JOB_IDLE) {
@@ -244,11 +244,6 @@ enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *wa
         if (issuer_fetch(issuer) != 0)
             return KEYS_READ;
     }
-    list_append(&issuer->waiters, &waiter->node);
+    waiter_wait(waiter, &issuer->waiters);
     return KEYS_UNDER_WAY;
-}
-
-void key_waiter_leave(struct key_waiter *waiter)
-{
-    list_remove(&waiter->node);
 }

@@ -8,49 +8,45 @@
 #ifndef ISSUER_H
 #define ISSUER_H
 
-#include "base/list.h"
 #include "base/loop.h"
-#include "config/config.h"
+#include "base/waiters.h"
 #include "exchange/exchanger_client.h"
 #include "jose/jwks.h"
 
-#define KEYS_USABLE_S                                                                              \
-    86400 /* after the latest fetch that went well, whatever has happened since                    \
-           */
+/* After the latest fetch that went well, whatever has happened since. */
+#define KEYS_USABLE_S 86400
 
 struct issuer;
+struct issuer_config;
 
-/* Who writes fetched key sets for the next start. */
-struct key_listener {
+/*
+ * Is told that an issuer has new keys, before those who wait for them are woken. @text: the key set
+ * as it was fetched; NULL: it came from a file or from the store.
+ */
+struct issuer_listener {
     void (*on_keys)(void *data, const struct issuer *issuer, const void *text, size_t len);
     void *data;
 };
 
 struct issuer {
-    const struct issuer_config *config;
+    const struct issuer_config *config; /* a reference */
     struct loop *loop;
     struct exchanger_client *exchanger;
     struct jwks jwks; /* n == 0: none had so far */
     struct job job;
-    struct list waiters; /* struct key_waiter */
+    struct list waiters; /* for a fetch to end, well or badly */
     struct timer refresh;
     struct timer staleness;
-    const struct key_listener *listener;
+    const struct issuer_listener *listener;
     uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
     uint64_t reserved_usec;    /* the latest of those that were kept for who had caused none */
     uint64_t attempt_usec;     /* the latest fetch for want of any keys */
     char error[320];           /* why the latest fetch failed */
 };
 
-/* Embedded in its owner; a node linked to itself waits for nothing. */
-struct key_waiter {
-    struct list node;
-    void (*on_keys)(struct key_waiter *waiter); /* the fetch has ended, well or badly */
-};
-
 /* Begins the first fetch; a key file that cannot be read is an error at once. 0 or -errno. */
 int issuer_new(const struct issuer_config *config, struct loop *loop,
-               struct exchanger_client *exchanger, const struct key_listener *listener,
+               struct exchanger_client *exchanger, const struct issuer_listener *listener,
                struct issuer **ret_issuer);
 
 /* A key set that was kept, to be used until @until_usec of the boot clock, unless there is one. */
@@ -75,9 +71,7 @@ enum key_fetch {
  * it last made keys be fetched so. Who did so lately cannot take the place of who did not, so that
  * made-up keys do not stop a token with a new one.
  */
-enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct key_waiter *waiter,
+enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct waiter *waiter,
                                     uint64_t *caused_usec);
-
-void key_waiter_leave(struct key_waiter *waiter);
 
 #endif

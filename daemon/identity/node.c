@@ -5,81 +5,114 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/config.h"
 #include "identity/identity.h"
 #include "identity/token_file.h"
 #include "protocol/status.h"
 
-#define LEARN_EVERY_USEC SECOND_USEC
-
-void node_init(struct own_node *node, const struct config *config)
-{
-    *node = (struct own_node){.token_file = config->node_token_file};
-    if (config->node_uid)
-        snprintf(node->uid, sizeof(node->uid), "%s", config->node_uid);
-}
-
-bool node_is_unknown(const struct own_node *node)
-{
-    return node->token_file && !node->uid[0];
-}
+#define RETRY_USEC SECOND_USEC
 
 enum podlogin_status node_judge(const struct own_node *node, const struct claims *claims,
-                                const char **ret_reason)
+                                struct refusal *ret_refusal)
 {
-    *ret_reason = NULL;
-    if (!node->uid[0] || (claims->node_uid && strcmp(claims->node_uid, node->uid) == 0))
+    if (!node->is_expected || (claims->node_uid && strcmp(claims->node_uid, node->uid) == 0))
         return PODLOGIN_OK;
-    if (!claims->node_uid)
-        *ret_reason = "it names no node, as tokens of Kubernetes before 1.30 and of no pod";
-    return PODLOGIN_TOKEN_WRONG_NODE;
+    if (claims->node_uid)
+        return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE);
+    return refusal_set(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE,
+                       "it names no node: it is bound to no pod, or of Kubernetes before 1.30");
 }
 
-/* NULL, or what is wrong */
-static const char *learn(struct identities *identities, struct now now)
+/* The daemon's own token may be for any audience and of any node: it says which. */
+static enum podlogin_status judge_own(struct identities *identities, struct identity *own,
+                                      struct refusal *ret_refusal)
+{
+    if (!identity_issuer(identities, own))
+        return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_UNTRUSTED_ISSUER);
+    if (identity_verify(identities, own, false, ret_refusal) != IDENTITY_VERIFIED)
+        return ret_refusal->status;
+    return identity_judge_time(identities, own, clock_now(), ret_refusal);
+}
+
+static bool keys_are_under_way(const struct identity *own)
+{
+    return own && own->issuer && own->issuer->job.state != JOB_IDLE;
+}
+
+/* Returns false with a reason in node->error, or with "" while keys are being fetched. */
+static bool learn(struct identities *identities, char *ret_error, size_t size)
 {
     struct own_node *node = &identities->node;
     CLEANUP(secret_freep)
-    struct secret *jwt = token_file_read(node->token_file);
+    struct secret *jwt = token_file_read(identities->config->node_token_file);
     CLEANUP(identity_unrefp)
     struct identity *own = NULL;
-    const struct presentation presentation = {.now = now, .is_our_own = true};
+    struct refusal refusal = {0};
     enum podlogin_status status;
-    const char *reason;
 
-    if (!jwt)
-        return strerror(errno);
-    status = identities_find(identities, jwt->bytes, jwt->len, &own, &reason);
+    if (!jwt) {
+        snprintf(ret_error, size, "%s", strerror(errno));
+        return false;
+    }
+    status = identities_find(identities, jwt->bytes, jwt->len, &own, &refusal);
     if (status == PODLOGIN_OK)
-        identity_judge(identities, own, &presentation, &status, &reason);
-    if (status == PODLOGIN_ISSUER_UNAVAILABLE)
-        identities->node.tried_usec = 0; /* the keys may come at any time */
-    if (status != PODLOGIN_OK)
-        return reason ? reason : status_info(status)->sentence;
-    if (!own->claims.node_uid || strlen(own->claims.node_uid) > NODE_UID_MAX)
-        return "the token names no node: Kubernetes 1.30 or later, and a token of a pod, say "
-               "NodeUID=";
+        status = judge_own(identities, own, &refusal);
+    *ret_error = '\0';
+    if (status == PODLOGIN_ISSUER_UNAVAILABLE && keys_are_under_way(own))
+        return false;
+    if (status != PODLOGIN_OK) {
+        snprintf(ret_error, size, "%s",
+                 refusal.detail[0] ? refusal.detail : status_info(status)->sentence);
+        return false;
+    }
+    if (!own->claims.node_uid || strlen(own->claims.node_uid) > NODE_UID_MAX) {
+        snprintf(ret_error, size,
+                 "the token names no node; that needs a token of a pod, of Kubernetes 1.30 or "
+                 "later (or set NodeUID=)");
+        return false;
+    }
     strcpy(node->uid, own->claims.node_uid);
-    return NULL;
+    return true;
 }
 
-enum podlogin_status node_learn(struct identities *identities, struct now now,
-                                const char **ret_reason)
+static void on_retry(struct timer *timer)
+{
+    node_learn(container_of(timer, struct identities, node.retry));
+}
+
+void node_learn(struct identities *identities)
 {
     struct own_node *node = &identities->node;
-    const char *error;
+    char error[sizeof(node->error)];
 
-    *ret_reason = "the daemon does not know yet what node this is; its log says why";
-    if (node->tried_usec && now.boot_usec - node->tried_usec < LEARN_EVERY_USEC)
-        return PODLOGIN_INTERNAL;
-    node->tried_usec = now.boot_usec;
-    error = learn(identities, now);
-    if (error) {
-        if (strcmp(error, node->error) != 0)
-            log_error("NodeTokenFile=%s does not tell what node this is: %s", node->token_file,
-                      error);
-        snprintf(node->error, sizeof(node->error), "%s", error);
-        return PODLOGIN_INTERNAL;
+    if (!node_is_unknown(node))
+        return;
+    if (learn(identities, error, sizeof(error))) {
+        log_notice("this is the node with the uid %s", node->uid);
+        timer_unset(&node->retry);
+        return;
     }
-    log_notice("this is the node with the uid %s", node->uid);
-    return PODLOGIN_OK;
+    if (error[0] && strcmp(error, node->error) != 0) {
+        log_error("cannot learn the node's uid from NodeTokenFile=%s: %s",
+                  identities->config->node_token_file, error);
+        strcpy(node->error, error);
+    }
+    loop_timer(identities->loop, &node->retry, RETRY_USEC, on_retry);
+}
+
+void node_begin(struct identities *identities)
+{
+    const struct config *config = identities->config;
+    struct own_node *node = &identities->node;
+
+    node_done(node);
+    *node = (struct own_node){.is_expected = config->node_token_file || config->node_uid};
+    if (config->node_uid)
+        snprintf(node->uid, sizeof(node->uid), "%s", config->node_uid);
+    node_learn(identities);
+}
+
+void node_done(struct own_node *node)
+{
+    timer_unset(&node->retry);
 }

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/config.h"
 #include "identity/identity.h"
 #include "identity/token_file.h"
+#include "protocol/status.h"
 
 #define MISS_GOOD_FOR_USEC (5 * SECOND_USEC) /* one review serves what begins together */
 #define REFUSED_FOR_USEC   (10 * SECOND_USEC)
 #define FAILED_FOR_USEC    SECOND_USEC
+#define RETRY_MS           1000
 
 static const struct review_config *config_of(const struct identity *identity)
 {
@@ -30,49 +33,31 @@ bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t no
     return !identity->review.good_usec || now_usec - identity->review.good_usec >= good_for_usec;
 }
 
-static void wake(struct review *review)
-{
-    struct list woken;
-    struct list *node;
-
-    list_init(&woken);
-    list_move(&woken, &review->waiters);
-    while ((node = list_take(&woken))) {
-        struct review_waiter *waiter = container_of(node, struct review_waiter, node);
-
-        waiter->on_review(waiter);
-    }
-}
-
-static void set_failure(struct review *review, enum podlogin_status status, const char *detail)
-{
-    review->failed_usec = clock_boot_usec();
-    review->status = status;
-    snprintf(review->detail, sizeof(review->detail), "%s", detail);
-}
-
 static void on_reviewed(struct job *job, const struct job_result *result)
 {
     struct review *review = container_of(job, struct review, job);
     struct identity *identity = container_of(review, struct identity, review);
-    char detail[FAILURE_DETAIL_MAX];
+    int len = (int)result->detail.len;
+    const char *detail = (const char *)result->detail.at;
 
     review->is_under_way = false;
-    snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
-             (const char *)result->detail.at);
     if (result->outcome == OUTCOME_OK) {
         review->good_usec = clock_boot_usec();
         review->failed_usec = 0;
-    } else if (result->outcome == OUTCOME_REFUSED) {
-        review->good_usec = 0;
-        set_failure(review, PODLOGIN_TOKEN_REVOKED, detail);
     } else {
-        set_failure(review, PODLOGIN_ISSUER_UNAVAILABLE, detail);
-        /* not the configuration's words: the issuer may be gone from it by now */
-        log_warning("TokenReview cannot be had for tokens of %s: %s", identity->claims.issuer,
-                    detail);
+        review->failed_usec = clock_boot_usec();
+        refusal_set(&review->refusal,
+                    result->outcome == OUTCOME_REFUSED ? PODLOGIN_TOKEN_REVOKED
+                                                       : PODLOGIN_ISSUER_UNAVAILABLE,
+                    "%.*s", len, detail);
     }
-    wake(review);
+    if (result->outcome == OUTCOME_REFUSED)
+        review->good_usec = 0;
+    else if (result->outcome != OUTCOME_OK)
+        /* the issuer's URL as the token has it: the issuer may be gone from the configuration */
+        log_warning("TokenReview cannot be had for tokens of %s: %s", identity->claims.issuer,
+                    review->refusal.detail);
+    waiters_wake(&review->waiters, NULL);
     identity_unref(identity);
 }
 
@@ -110,31 +95,33 @@ static int begin(struct identity *identity)
 static bool has_failed_lately(const struct review *review, uint64_t now_usec)
 {
     uint64_t for_usec =
-        review->status == PODLOGIN_TOKEN_REVOKED ? REFUSED_FOR_USEC : FAILED_FOR_USEC;
+        review->refusal.status == PODLOGIN_TOKEN_REVOKED ? REFUSED_FOR_USEC : FAILED_FOR_USEC;
 
     return review->failed_usec && now_usec - review->failed_usec < for_usec;
 }
 
-bool review_wait(struct identity *identity, struct review_waiter *waiter,
-                 enum podlogin_status *ret_status, const char **ret_detail)
+bool review_wait(struct identity *identity, struct waiter *waiter, struct refusal *ret_refusal)
 {
     struct review *review = &identity->review;
+    uint64_t now_usec = clock_boot_usec();
     int r = 0;
 
-    if (!review->is_under_way && !has_failed_lately(review, clock_boot_usec())) {
+    if (!review->is_under_way && !has_failed_lately(review, now_usec)) {
         r = begin(identity);
-        if (r < 0)
-            set_failure(review, PODLOGIN_ISSUER_UNAVAILABLE,
+        if (r < 0) {
+            review->failed_usec = now_usec;
+            refusal_set(&review->refusal, PODLOGIN_ISSUER_UNAVAILABLE,
                         "the daemon's own token for TokenReview cannot be read");
-        if (r < 0)
             log_error("TokenReview: %s: %s", config_of(identity)->token_file, strerror(-r));
+        }
     }
     if (review->is_under_way) {
-        list_append(&review->waiters, &waiter->node);
+        waiter_wait(waiter, &review->waiters);
         return true;
     }
-    *ret_status = review->status;
-    *ret_detail = review->detail;
+    *ret_refusal = review->refusal;
+    if (status_info(ret_refusal->status)->is_retryable)
+        ret_refusal->retry_after_ms = RETRY_MS;
     return false;
 }
 
@@ -156,9 +143,4 @@ void review_cancel(struct identity *identity)
     job_cancel(&identity->review.job);
     identity->review.is_under_way = false;
     identity_unref(identity);
-}
-
-void review_leave(struct review_waiter *waiter)
-{
-    list_remove(&waiter->node);
 }

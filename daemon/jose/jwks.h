@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
-#include "config/config.h"
+#include "jose/algorithm.h"
 
 #define JWKS_KEYS_MAX  32
 #define JWKS_BYTES_MAX 65536

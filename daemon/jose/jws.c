@@ -61,63 +61,60 @@ static bool has_forbidden_member(const json_t *header)
     return false;
 }
 
+static enum podlogin_status malformed(struct refusal *ret_refusal, const char *detail)
+{
+    return refusal_set(ret_refusal, PODLOGIN_TOKEN_MALFORMED, "%s", detail);
+}
+
 static enum podlogin_status header_read(const char *text, size_t len, struct jws *jws,
-                                        const char **ret_reason)
+                                        struct refusal *ret_refusal)
 {
     CLEANUP(json_decrefp)
     json_t *header = object_decode(text, len);
     const char *alg = json_member_string(header, "alg"), *kid = json_member_string(header, "kid");
     const json_t *typ = json_object_get(header, "typ");
 
-    *ret_reason = "the header is not one JSON object in base64url";
     if (!header)
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason =
-        "the header has a member that is not allowed (crit, b64, jwk, jku, x5*, zip, enc)";
+        return malformed(ret_refusal, "the header is not one JSON object in base64url");
     if (has_forbidden_member(header))
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "\"typ\" is not JWT";
+        return malformed(ret_refusal, "the header has a member that is not allowed (crit, b64, "
+                                      "jwk, jku, x5*, zip, enc)");
     if (typ && (!json_is_string(typ) || strcasecmp(json_string_value(typ), "JWT") != 0))
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "the header has no \"alg\"";
+        return malformed(ret_refusal, "\"typ\" is not JWT");
     if (!alg)
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "\"alg\" is not an asymmetric signature algorithm";
+        return malformed(ret_refusal, "the header has no \"alg\"");
     if (algorithm_find(alg, &jws->algorithm) < 0)
-        return PODLOGIN_TOKEN_BAD_ALGORITHM;
-    *ret_reason = "the header has no usable \"kid\"";
+        return refusal_set(ret_refusal, PODLOGIN_TOKEN_BAD_ALGORITHM,
+                           "\"alg\" is not an asymmetric signature algorithm");
     if (!kid || !*kid || strlen(kid) > KID_MAX)
-        return PODLOGIN_TOKEN_MALFORMED;
+        return malformed(ret_refusal, "the header has no usable \"kid\"");
     strcpy(jws->kid, kid);
     return PODLOGIN_OK;
 }
 
 enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
-                               const char **ret_reason)
+                               struct refusal *ret_refusal)
 {
     const char *end = text + len, *first, *second;
     enum podlogin_status status;
     size_t signature_len;
 
     *ret_jws = (struct jws){0};
-    *ret_reason = "not three parts with two dots between them";
     first = len <= PODLOGIN_JWT_MAX ? memchr(text, '.', len) : NULL;
     second = first ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
     if (!second || memchr(second + 1, '.', (size_t)(end - second - 1)))
-        return PODLOGIN_TOKEN_MALFORMED;
-    status = header_read(text, (size_t)(first - text), ret_jws, ret_reason);
+        return malformed(ret_refusal, "not three parts with two dots between them");
+    status = header_read(text, (size_t)(first - text), ret_jws, ret_refusal);
     if (status != PODLOGIN_OK)
         return status;
-    *ret_reason = "the signature is not base64url, or longer than any key's";
     signature_len = (size_t)(end - second - 1);
     if (BASE64URL_DECODED_MAX(signature_len) > sizeof(ret_jws->signature) ||
         base64url_decode(second + 1, signature_len, ret_jws->signature, &ret_jws->signature_len) <
             0)
-        return PODLOGIN_TOKEN_MALFORMED;
-    *ret_reason = "the payload is not one JSON object in base64url";
+        return malformed(ret_refusal, "the signature is not base64url, or longer than any key's");
     ret_jws->payload = object_decode(first + 1, (size_t)(second - first - 1));
     if (!ret_jws->payload)
-        return PODLOGIN_TOKEN_MALFORMED;
+        return malformed(ret_refusal, "the payload is not one JSON object in base64url");
     ret_jws->signed_len = (size_t)(second - text);
     return PODLOGIN_OK;
 }

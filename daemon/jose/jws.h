@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "base/json.h"
-#include "config/config.h"
+#include "jose/algorithm.h"
 #include "jose/jwks.h"
-#include "protocol/podlogin-status.h"
+#include "message/refusal.h"
 
 #define SIGNATURE_MAX 512 /* RSA 4096 */
 
@@ -30,12 +30,12 @@ struct jws {
 /*
  * Splits and decodes @len bytes of @text. Nothing in the result can be believed yet.
  *
- * Returns PODLOGIN_OK, PODLOGIN_TOKEN_MALFORMED, PODLOGIN_TOKEN_BAD_ALGORITHM ("alg" is none of
- * those that any issuer may use) or PODLOGIN_INTERNAL (out of memory); *ret_reason is a constant
- * sentence.
+ * Returns PODLOGIN_OK; or PODLOGIN_TOKEN_MALFORMED, PODLOGIN_TOKEN_BAD_ALGORITHM ("alg" is not an
+ * asymmetric signature algorithm) or PODLOGIN_INTERNAL (out of memory), which @ret_refusal
+ * explains.
  */
 enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
-                               const char **ret_reason);
+                               struct refusal *ret_refusal);
 
 /*
  * Whether @text was signed with @key. The algorithm has to be one that @key may be used with.

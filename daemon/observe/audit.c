@@ -26,7 +26,7 @@ static uint64_t essence(const struct audit_event *event)
     if (event->identity)
         hash = mix(hash, &event->identity->node.key, 8);
     if (event->token)
-        hash = mix(hash, &event->token->fingerprint, 8);
+        hash = mix(hash, event->token, sizeof(*event->token));
     return hash;
 }
 
@@ -53,7 +53,7 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
     if (!take(trail, event))
         return;
     if (event->token)
-        snprintf(token, sizeof(token), "%016" PRIx64, event->token->fingerprint);
+        snprintf(token, sizeof(token), "%016" PRIx64, *event->token);
     if (identity)
         digest_hex(&identity->node.key, 8, jwt);
     snprintf(pid, sizeof(pid), "%d", (int)peer->pid);

@@ -10,14 +10,14 @@
 
 #include "base/token_bucket.h"
 #include "identity/identity.h"
-#include "store/token.h"
+#include "peer/peer.h"
 
 struct audit_event {
     enum podlogin_status status;
     const char *service;             /* NULL: none */
     const struct peer *peer;         /* what the kernel says */
     const struct identity *identity; /* NULL: not logged in; believed if it is verified */
-    const struct token *token;       /* NULL: none is handed out */
+    const uint64_t *token;           /* its fingerprint; NULL: none is handed out */
     const char *source;              /* "hit", "miss" or "stale", with a token */
     const char *attestation;         /* the refusal that PeerAttestation=audit forgoes; or NULL */
 };

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/outcome.h"
 #include "base/secret.h"
 
 #define PROVIDER_SETTINGS_MAX   16
@@ -26,18 +27,6 @@ struct provider_request {
     char *url;
     struct secret *body; /* application/x-www-form-urlencoded */
     const char *accept;
-};
-
-/* What an exchange came to. The broker decides from it, whoever the upstream is. */
-enum outcome {
-    OUTCOME_OK,
-    OUTCOME_REFUSED,       /* this JWT, or what is asked for with it, is not granted */
-    OUTCOME_MISCONFIGURED, /* no JWT would do: the request itself is wrong */
-    OUTCOME_THROTTLED,
-    OUTCOME_UNAVAILABLE, /* 5xx, timeout, reset, name resolution */
-    OUTCOME_MALFORMED,   /* an answer that no such server gives */
-    OUTCOME_UNTRUSTED,   /* TLS: the server is not who it should be */
-    OUTCOMES,
 };
 
 struct provider_answer {

@@ -5,7 +5,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "session/request.h"
+#include "message/frame.h"
+#include "session/pending.h"
 
 #define CONNECTIONS_RETRY_MS 30
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
@@ -63,7 +64,7 @@ static int connection_set_up(struct connection *connection)
     struct sessions *sessions = connection->sessions;
     /* where it decides nothing, a process that cannot be told from another may be that one */
     uint64_t after_usec = sessions->config->attestation == ATTESTATION_ENFORCE
-                              ? sessions->backlog.since_usec
+                              ? listener_since_usec(&sessions->listener)
                               : UINT64_MAX;
     int r = peer_identify(connection->source.fd, sessions_view(sessions), after_usec,
                           &connection->peer);
@@ -115,9 +116,8 @@ bool connection_new(struct sessions *sessions, int fd)
     }
     connection->sessions = sessions;
     connection->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
-    connection->login_status = PODLOGIN_BAD_REQUEST;
-    connection->login_reason = "LOGIN comes first";
-    list_init(&connection->requests);
+    refusal_set(&connection->login_refusal, PODLOGIN_BAD_REQUEST, "LOGIN comes first");
+    list_init(&connection->pending);
     r = connection_set_up(connection);
     if (r < 0) {
         peer_done(&connection->peer);
@@ -127,8 +127,7 @@ bool connection_new(struct sessions *sessions, int fd)
         connection_turn_away(fd, why_turned_away(r));
         return r != -EUSERS;
     }
-    list_append(&sessions->connections, &connection->node);
-    sessions->n_connections++;
+    sessions_add(sessions, &connection->node);
     set_timeout(connection, TIMEOUT_IDLE);
     /* a client writes as soon as it has connected, so there mostly is something */
     on_ready(&connection->source, EPOLLIN);
@@ -139,8 +138,8 @@ void connection_free(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
 
-    while (!list_is_empty(&connection->requests))
-        request_free(container_of(connection->requests.next, struct pending, node));
+    while (!list_is_empty(&connection->pending))
+        pending_free(container_of(connection->pending.next, struct pending, node));
     if (timer_is_set(&connection->throttle))
         quota_refund(connection->quota, limits_of(connection), connection->throttled_for);
     timer_unset(&connection->throttle);
@@ -149,9 +148,7 @@ void connection_free(struct connection *connection)
     close(connection->source.fd);
     peer_done(&connection->peer);
     quota_leave(connection->quota);
-    list_remove(&connection->node);
-    sessions->n_connections--;
-    sessions_resume(sessions);
+    sessions_remove(sessions, &connection->node);
     identity_unref(connection->identity);
     secret_free(connection->partial);
     for (size_t i = 0; i < connection->n_output; i++)
@@ -200,39 +197,45 @@ void connection_send(struct connection *connection, const uint8_t *frame, size_t
 void connection_answer(struct connection *connection, const struct wire_message *message,
                        uint16_t id, const void *values)
 {
-    static uint8_t buffer[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX]; /* wiped after each use */
-    size_t len;
+    CLEANUP(secret_freep)
+    struct secret *frame = NULL;
 
-    if (wire_encode(message, id, values, buffer, sizeof(buffer), &len) < 0) {
+    if (frame_new(message, id, values, &frame) < 0)
         connection->is_broken = true;
-        return;
-    }
-    connection_send(connection, buffer, len);
-    explicit_bzero(buffer, len);
+    else
+        connection_send(connection, frame->bytes, frame->len);
 }
 
-void connection_answer_error(struct connection *connection, uint16_t id,
-                             enum podlogin_status status, const char *detail,
-                             uint32_t retry_after_ms)
+void connection_answer_refusal(struct connection *connection, uint16_t id,
+                               const struct refusal *refusal)
 {
     const struct message_error error = {
-        .status = status,
-        .retry_after_ms = retry_after_ms,
-        .detail = wire_string(detail),
+        .status = refusal->status,
+        .retry_after_ms = refusal->retry_after_ms,
+        .detail = wire_string(refusal->detail),
     };
 
     connection_answer(connection, &message_error, id, &error);
 }
 
+static void refuse(struct connection *connection, uint16_t id, enum podlogin_status status,
+                   const char *detail)
+{
+    struct refusal refusal;
+
+    refusal_set(&refusal, status, "%s", detail);
+    connection_answer_refusal(connection, id, &refusal);
+}
+
 void connection_reload(struct connection *connection, const struct config *config)
 {
-    struct list *node = connection->requests.next;
+    struct list *node = connection->pending.next;
 
-    while (node != &connection->requests) {
-        struct pending *request = container_of(node, struct pending, node);
+    while (node != &connection->pending) {
+        struct pending *pending = container_of(node, struct pending, node);
 
         node = node->next;
-        request_reload(request, config);
+        pending_reload(pending, config);
     }
     if (connection->is_broken)
         connection_free(connection);
@@ -270,8 +273,7 @@ static int on_login(struct connection *connection, const struct wire_header *hea
 
     if (wire_decode(&message_login, payload, header->payload_len, &login) < 0)
         return -EBADMSG;
-    connection->login_status = PODLOGIN_INTERNAL;
-    connection->login_reason = NULL;
+    refusal_set_status(&connection->login_refusal, PODLOGIN_INTERNAL);
     if (digest_of(login.subject_token.at, login.subject_token.len, &digest) == 0)
         identity = identities_recall(identities, &digest);
     /* reading and verifying a new one costs most; one that is known comes with its request */
@@ -284,9 +286,8 @@ static int on_login(struct connection *connection, const struct wire_header *hea
     identity_unref(connection->identity);
     connection->identity = identity;
     if (!identity)
-        connection->login_status =
-            identities_parse(login.subject_token.at, login.subject_token.len, &digest,
-                             &connection->identity, &connection->login_reason);
+        identities_parse(login.subject_token.at, login.subject_token.len, &digest,
+                         &connection->identity, &connection->login_refusal);
     return 0;
 }
 
@@ -314,15 +315,14 @@ static int on_frame(struct connection *connection, const struct wire_header *hea
             connection_answer(connection, &message_pong, header->id, &pong);
         return r;
     default:
-        connection_answer_error(connection, header->id, PODLOGIN_BAD_REQUEST,
-                                "a request of an unknown type", 0);
+        refuse(connection, header->id, PODLOGIN_BAD_REQUEST, "a request of an unknown type");
         return 0;
     }
 }
 
 static void refuse_frame(struct connection *connection, uint16_t id, const char *detail)
 {
-    connection_answer_error(connection, id, PODLOGIN_BAD_FRAME, detail, 0);
+    refuse(connection, id, PODLOGIN_BAD_FRAME, detail);
     connection->is_broken = true;
 }
 
@@ -362,7 +362,7 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
  */
 static ssize_t take_input(struct connection *connection)
 {
-    uint8_t *input = connection->sessions->input;
+    uint8_t *input = connection->sessions->input->bytes;
     size_t held = connection->partial ? connection->partial->len : 0;
     ssize_t n;
 
@@ -398,7 +398,7 @@ static void update_timeout(struct connection *connection, bool has_served)
 
 static void on_readable(struct connection *connection)
 {
-    uint8_t *input = connection->sessions->input;
+    uint8_t *input = connection->sessions->input->bytes;
     ssize_t n = take_input(connection);
     size_t served;
 
@@ -462,7 +462,7 @@ static void on_timeout(struct timer *timer)
     struct connection *connection = container_of(timer, struct connection, timeout);
 
     if (connection->timeout_for == TIMEOUT_IDLE &&
-        (connection->was_active || connection->n_requests || timer_is_set(&connection->throttle))) {
+        (connection->was_active || connection->n_pending || timer_is_set(&connection->throttle))) {
         set_timeout(connection, TIMEOUT_IDLE);
         return;
     }

@@ -14,7 +14,7 @@
 
 /* Nothing is read meanwhile: all that waited, the one that did not fit, and a refusal of a frame.
  */
-#define OUTPUT_MAX (REQUESTS_PER_CONNECTION + 2)
+#define OUTPUT_MAX (PENDING_PER_CONNECTION + 2)
 
 struct connection {
     struct list node;
@@ -22,11 +22,10 @@ struct connection {
     struct sessions *sessions;
     struct peer peer;
     struct quota *quota;
-    struct identity *identity;         /* NULL: not logged in, or badly */
-    enum podlogin_status login_status; /* why it is not */
-    const char *login_reason;
-    struct list requests; /* those that wait */
-    size_t n_requests;
+    struct identity *identity;    /* NULL: not logged in, or badly */
+    struct refusal login_refusal; /* why it is not */
+    struct list pending;          /* requests that wait */
+    size_t n_pending;
     struct secret *partial; /* input that is not a whole frame yet, or is held back */
     struct secret **output; /* up to OUTPUT_MAX, once the client does not take its answers */
     size_t n_output;
@@ -60,9 +59,8 @@ void connection_reload(struct connection *connection, const struct config *confi
 /* Answers a request. What goes wrong makes the connection broken, and is nobody else's trouble. */
 void connection_answer(struct connection *connection, const struct wire_message *message,
                        uint16_t id, const void *values);
-void connection_answer_error(struct connection *connection, uint16_t id,
-                             enum podlogin_status status, const char *detail,
-                             uint32_t retry_after_ms);
+void connection_answer_refusal(struct connection *connection, uint16_t id,
+                               const struct refusal *refusal);
 
 /* Sends a whole frame. */
 void connection_send(struct connection *connection, const uint8_t *frame, size_t len);

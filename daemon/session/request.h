@@ -1,41 +1,47 @@
-/* One request: judged, answered at once if it can be, else kept until keys or a token are there. */
+/* One request of a client: judged, and answered at once if it can be. */
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include "admission/admission.h"
 #include "session/connection.h"
 
 /* What the client asks for. */
 struct request {
     uint16_t id;
     bool is_whoami;
-    const struct service *service; /* NULL with is_whoami */
+    const struct service *service; /* NULL: whoami, or a name that is not configured */
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
-    struct identity *identity; /* the connection's at the time; a request that waits has its own */
+    struct identity *identity; /* the connection's; one that waits has a reference of its own */
     bool may_wait_for_keys;
 };
 
-/* One that waits. */
-struct pending {
-    struct list node; /* of its connection */
-    struct connection *connection;
-    struct request ask;
-    struct timer deadline;
-    struct key_waiter key_waiter;
-    struct review_waiter review_waiter;
-    struct broker_waiter broker_waiter;
-    bool is_miss; /* an exchange was begun for it, which its pod's account counts */
+/* What a request lacks for its answer. */
+enum need {
+    NEED_NOTHING, /* it is answered */
+    NEED_KEYS,
+    NEED_REVIEW,
+    NEED_EXCHANGE,
 };
 
-/* Handle a frame's payload: 0, or -EBADMSG if it is none of that type. */
+/* Handle a frame's payload. Return 0, or -EBADMSG if it is none of that type. */
 int request_get(struct connection *connection, const struct wire_header *header,
                 const uint8_t *payload);
 int request_whoami(struct connection *connection, const struct wire_header *header,
                    const uint8_t *payload);
 
-/* Goes over to @config; is answered and over if its service is gone or changed. */
-void request_reload(struct pending *request, const struct config *config);
+/* Judges the request, and answers it unless it lacks something. This is the whole hit path. */
+enum need request_answer(struct connection *connection, const struct request *request);
 
-void request_free(struct pending *request);
+/*
+ * Answers with @token, which was exchanged while the request waited; @source is an enum
+ * token_source. The request is judged again: time has passed, and the configuration or the keys
+ * may have changed.
+ */
+enum need request_answer_exchanged(struct connection *connection, const struct request *request,
+                                   const struct token *token, uint32_t source);
+
+void request_refuse(struct connection *connection, const struct request *request,
+                    const struct refusal *refusal);
 
 #endif

@@ -1,42 +1,13 @@
+/* All connections of the client socket. */
 #include "session/session.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
-#include "base/log.h"
 #include "session/connection.h"
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
-
-#define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
-#define RESUME_USEC       (SECOND_USEC / 10)
-#define DESCRIPTORS_KEPT  64 /* for the store, the exchanger, the loop, files */
-
-/* Stops listening, without spinning, until a connection ends. */
-static void pause_listening(struct sessions *sessions)
-{
-    sessions->is_paused = true;
-    loop_change(sessions->loop, &sessions->listener, 0);
-}
-
-void sessions_resume(struct sessions *sessions)
-{
-    if (!sessions->is_paused)
-        return;
-    sessions->is_paused = false;
-    timer_unset(&sessions->resume);
-    loop_change(sessions->loop, &sessions->listener, EPOLLIN);
-}
+#define DESCRIPTORS_KEPT 64 /* for the store, the exchanger, the loop, files */
 
 enum peer_view sessions_view(const struct sessions *sessions)
 {
@@ -49,135 +20,44 @@ enum peer_view sessions_view(const struct sessions *sessions)
     return counts ? PEER_POD : PEER_USER;
 }
 
-static void on_resume(struct timer *timer)
+/* While there are as many connections as there may be, the others wait to be accepted. */
+static void pace(struct sessions *sessions)
 {
-    sessions_resume(container_of(timer, struct sessions, resume));
+    if (sessions->n_connections >= sessions->max_connections)
+        listener_pause(&sessions->listener);
+    else
+        listener_resume(&sessions->listener);
 }
 
-static int open_reserve(void)
+static bool on_accept(struct listener *listener, int fd)
 {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct sessions *sessions = container_of(listener, struct sessions, listener);
+    bool goes_on = connection_new(sessions, fd);
+
+    pace(sessions);
+    return goes_on;
 }
 
-/* The process, or the system, is out of descriptors: the next in the queue is told so, with the one
- * that was kept for it, and those who are connected go on. */
-static void turn_one_away(struct sessions *sessions)
+static void on_shortage(struct listener *listener, int fd)
 {
-    int fd = -1;
-
-    if (sessions->reserve_fd >= 0) {
-        close(sessions->reserve_fd);
-        fd = accept4(sessions->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0)
-            connection_turn_away(fd, "the daemon is out of descriptors");
-    }
-    sessions->reserve_fd = open_reserve();
-    if (fd >= 0)
-        return;
-    pause_listening(sessions);
-    loop_timer(sessions->loop, &sessions->resume, RESUME_USEC, on_resume);
+    (void)listener;
+    connection_turn_away(fd, "the daemon is out of descriptors");
 }
 
-static void on_listener(struct loop_source *source, uint32_t events)
+static const struct listener_events events = {.on_accept = on_accept, .on_shortage = on_shortage};
+
+void sessions_add(struct sessions *sessions, struct list *node)
 {
-    struct sessions *sessions = container_of(source, struct sessions, listener);
-
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
-        uint64_t before_usec = clock_boot_usec();
-        int fd;
-
-        if (sessions->n_connections >= sessions->max_connections) {
-            pause_listening(sessions);
-            return;
-        }
-        fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) {
-            if (errno == EAGAIN)
-                backlog_empty(&sessions->backlog, before_usec);
-            else if (errno != ECONNABORTED && errno != EINTR)
-                turn_one_away(sessions);
-            return;
-        }
-        backlog_accepted(&sessions->backlog, before_usec);
-        if (!connection_new(sessions, fd))
-            return; /* in a flood each of them would keep those who are connected waiting */
-    }
+    list_append(&sessions->connections, node);
+    sessions->n_connections++;
 }
 
-/* A socket that nobody listens on is left over from a daemon that was killed. */
-static int remove_stale(const struct sockaddr_un *address, char *ret_error)
+void sessions_remove(struct sessions *sessions, struct list *node)
 {
-    CLEANUP(fd_closep)
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct stat st;
-
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
-        snprintf(ret_error, SESSION_ERROR_MAX, "a daemon is listening at %.160s already",
-                 address->sun_path);
-        return -EADDRINUSE;
-    }
-    if (errno != ECONNREFUSED)
-        return 0;
-    if (lstat(address->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        snprintf(ret_error, SESSION_ERROR_MAX, "%.160s is not a socket", address->sun_path);
-        return -EEXIST;
-    }
-    return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-/* Whoever can traverse the directory may connect; who it is, the token says. */
-static int listen_at(const struct sockaddr_un *address, int *ret_fd)
-{
-    CLEANUP(fd_closep)
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        chmod(address->sun_path, 0666) < 0 || listen(fd, BACKLOG_MAX) < 0)
-        return -errno;
-    /* descriptors that clients send are nobody's here: before Linux 6.16 they are closed unread */
-    setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
-    *ret_fd = TAKE_FD(fd);
-    return 0;
-}
-
-static int make_directory(const char *path)
-{
-    CLEANUP(freep)
-    char *copy = strdup(path);
-    mode_t before;
-    int r;
-
-    if (!copy)
-        return -ENOMEM;
-    before = umask(022);
-    r = mkdir(dirname(copy), 0755);
-    umask(before);
-    return r < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int open_listener(const char *path, int *ret_fd, char *ret_error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int r;
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        snprintf(ret_error, SESSION_ERROR_MAX, "Socket= is longer than %zu bytes",
-                 sizeof(address.sun_path) - 1);
-        return -ENAMETOOLONG;
-    }
-    strcpy(address.sun_path, path);
-    ret_error[0] = '\0';
-    r = make_directory(path);
-    if (r == 0)
-        r = remove_stale(&address, ret_error);
-    if (r == 0)
-        r = listen_at(&address, ret_fd);
-    if (r < 0 && !ret_error[0])
-        snprintf(ret_error, SESSION_ERROR_MAX, "cannot listen at %.160s: %s", path, strerror(-r));
-    return r;
+    list_remove(node);
+    sessions->n_connections--;
+    if (sessions->listener.loop)
+        pace(sessions);
 }
 
 /* Each takes two: its socket, and the process at its other end. */
@@ -193,35 +73,33 @@ static size_t connections_allowed(const struct limits *limits)
 
 int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
                   struct identities *identities, struct broker *broker,
-                  char ret_error[SESSION_ERROR_MAX])
+                  char ret_error[LISTENER_ERROR_MAX])
 {
-    int fd = -1, r;
-
     *sessions = (struct sessions){
         .loop = loop,
-        .config = config,
+        .config = config_ref(config),
         .identities = identities,
         .broker = broker,
-        .listener = {.fd = -1, .on_ready = on_listener},
+        .input = secret_alloc(SESSION_INPUT_MAX),
         .max_connections = connections_allowed(&config->limits),
-        .reserve_fd = open_reserve(),
     };
     quotas_init(&sessions->quotas);
     list_init(&sessions->connections);
-    r = open_listener(config->socket, &fd, ret_error);
-    if (r < 0)
-        return r;
-    sessions->listener.fd = fd;
-    return loop_add(loop, &sessions->listener, EPOLLIN);
+    snprintf(ret_error, LISTENER_ERROR_MAX, "out of memory");
+    return sessions->input
+               ? listener_open(&sessions->listener, loop, config->socket, &events, ret_error)
+               : -ENOMEM;
 }
 
 void sessions_reload(struct sessions *sessions, const struct config *config)
 {
     struct list *node = sessions->connections.next;
     enum peer_view view = sessions_view(sessions);
+    const struct config *before = sessions->config;
     bool is_closer;
 
-    sessions->config = config;
+    sessions->config = config_ref(config);
+    config_unref(before);
     is_closer = sessions_view(sessions) > view;
     sessions->max_connections = connections_allowed(&config->limits);
     while (node != &sessions->connections) {
@@ -233,21 +111,15 @@ void sessions_reload(struct sessions *sessions, const struct config *config)
         else
             connection_reload(connection, config);
     }
+    pace(sessions);
 }
 
 void sessions_done(struct sessions *sessions)
 {
-    if (sessions->listener.fd >= 0) {
-        unlink(sessions->config->socket);
-        loop_remove(sessions->loop, &sessions->listener);
-        close(sessions->listener.fd);
-        sessions->listener.fd = -1;
-    }
-    sessions->is_paused = false;
+    listener_close(&sessions->listener);
     while (sessions->connections.next && !list_is_empty(&sessions->connections))
         connection_free(container_of(sessions->connections.next, struct connection, node));
     quotas_done(&sessions->quotas);
-    timer_unset(&sessions->resume);
-    if (sessions->reserve_fd > 0)
-        close(sessions->reserve_fd);
+    sessions->input = secret_free(sessions->input);
+    sessions->config = config_unref(sessions->config);
 }

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/messages.h"
-#include "provider/provider.h"
-
-#define ROW_MAX          (SEAL_OVERHEAD + DIGEST_SIZE + WIRE_HEADER_SIZE + UPSTREAM_BODY_MAX)
+#define ROW_MAX          (SEAL_OVERHEAD + DIGEST_SIZE + RECORD_BYTES_MAX)
 #define CLOCK_BACK_MAX_S 2 /* that a wall clock may be corrected by from one boot to the next */
 
 /* What a sealed row is bound to. Version 1 ended before the boot id. */
@@ -45,11 +42,11 @@ static struct associated associated_of(const struct rows *rows, const struct sea
     return associated;
 }
 
-int row_seal(struct rows *rows, const struct digest *key, const struct token *token,
+int row_seal(struct rows *rows, const struct digest *key, const struct record *record,
              struct database_row *ret_row)
 {
     CLEANUP(secret_freep)
-    struct secret *plain = secret_alloc(DIGEST_SIZE + token->frame->len);
+    struct secret *plain = secret_alloc(DIGEST_SIZE + record->bytes->len);
     CLEANUP(freep)
     uint8_t *sealed = NULL;
     struct associated associated;
@@ -57,9 +54,9 @@ int row_seal(struct rows *rows, const struct digest *key, const struct token *to
 
     *ret_row = (struct database_row){
         .version = 2,
-        .created_s = token->created_s,
-        .expires_s = token->expires_s,
-        .expires_boot_usec = token->expires_boot_usec,
+        .created_s = record->created_s,
+        .expires_s = record->expires_s,
+        .expires_boot_usec = record->expires_boot_usec,
     };
     memcpy(ret_row->key_id, rows->seal.id, SEAL_ID_SIZE);
     memcpy(ret_row->boot_id, rows->boot_id, BOOT_ID_SIZE);
@@ -69,7 +66,7 @@ int row_seal(struct rows *rows, const struct digest *key, const struct token *to
     if (!sealed)
         return -ENOMEM;
     memcpy(plain->bytes, key->bytes, DIGEST_SIZE);
-    memcpy(plain->bytes + DIGEST_SIZE, token->frame->bytes, token->frame->len);
+    memcpy(plain->bytes + DIGEST_SIZE, record->bytes->bytes, record->bytes->len);
     associated = associated_of(rows, &rows->seal, ret_row);
     r = seal_close(&rows->seal, plain->bytes, plain->len, &associated, sizeof(associated), sealed);
     if (r < 0)
@@ -81,13 +78,13 @@ int row_seal(struct rows *rows, const struct digest *key, const struct token *to
 
 /* 0; -EBADMSG; -ENOMEM */
 static int open_with(const struct rows *rows, struct seal *seal, const struct database_row *row,
-                     struct digest *ret_key, struct secret **ret_frame)
+                     struct digest *ret_key, struct secret **ret_bytes)
 {
     const struct associated associated = associated_of(rows, seal, row);
     CLEANUP(secret_freep)
     struct secret *plain = secret_alloc(row->sealed_len - SEAL_OVERHEAD);
     CLEANUP(secret_freep)
-    struct secret *frame = NULL;
+    struct secret *bytes = NULL;
     struct digest name;
 
     if (!plain)
@@ -96,19 +93,18 @@ static int open_with(const struct rows *rows, struct seal *seal, const struct da
                   row->version == 1 ? ASSOCIATED_1_SIZE : sizeof(associated), plain->bytes) < 0)
         return -EBADMSG;
     memcpy(ret_key->bytes, plain->bytes, DIGEST_SIZE);
-    frame = secret_new(plain->bytes + DIGEST_SIZE, plain->len - DIGEST_SIZE);
-    if (!frame || seal_name(seal, ret_key, &name) < 0)
+    bytes = secret_new(plain->bytes + DIGEST_SIZE, plain->len - DIGEST_SIZE);
+    if (!bytes || seal_name(seal, ret_key, &name) < 0)
         return -ENOMEM;
-    if (memcmp(&name, &row->name, sizeof(name)) != 0 ||
-        !token_frame_is_sound(frame, row->expires_s))
+    if (memcmp(&name, &row->name, sizeof(name)) != 0)
         return -EBADMSG;
-    *ret_frame = TAKE_PTR(frame);
+    *ret_bytes = TAKE_PTR(bytes);
     return 0;
 }
 
 /* Which of the two keys it says that it is of; version 1 does not say. */
 static int open_either(struct rows *rows, const struct database_row *row, enum row_state *ret_state,
-                       struct digest *ret_key, struct secret **ret_frame)
+                       struct digest *ret_key, struct secret **ret_bytes)
 {
     bool may_be_current = row->version == 1 || !memcmp(row->key_id, rows->seal.id, SEAL_ID_SIZE);
     bool may_be_previous =
@@ -118,10 +114,10 @@ static int open_either(struct rows *rows, const struct database_row *row, enum r
 
     *ret_state = row->version == 1 ? ROW_OLD : ROW_GOOD;
     if (may_be_current)
-        r = open_with(rows, &rows->seal, row, ret_key, ret_frame);
+        r = open_with(rows, &rows->seal, row, ret_key, ret_bytes);
     if (r == -EBADMSG && may_be_previous) {
         *ret_state = ROW_OLD;
-        r = open_with(rows, &rows->previous, row, ret_key, ret_frame);
+        r = open_with(rows, &rows->previous, row, ret_key, ret_bytes);
     }
     return r;
 }
@@ -154,29 +150,29 @@ static uint64_t expiry_boot_usec(const struct rows *rows, const struct database_
 }
 
 int row_open(struct rows *rows, const struct database_row *row, struct now now,
-             enum row_state *ret_state, struct digest *ret_key, struct token *ret_token)
+             enum row_state *ret_state, struct digest *ret_key, struct record *ret_record)
 {
-    struct secret *frame;
+    struct secret *bytes;
     int r;
 
     *ret_state = ROW_BAD;
     if (row->sealed_len < SEAL_OVERHEAD + DIGEST_SIZE || row->sealed_len > ROW_MAX ||
         row->expires_s <= row->created_s || row->created_s < 0 ||
-        row->expires_s - row->created_s > TOKEN_LIFETIME_MAX_S)
+        row->expires_s - row->created_s > RECORD_LIFETIME_MAX_S)
         return 0;
-    r = open_either(rows, row, ret_state, ret_key, &frame);
+    r = open_either(rows, row, ret_state, ret_key, &bytes);
     if (r < 0) {
         *ret_state = ROW_BAD;
         return r == -EBADMSG ? 0 : r;
     }
-    *ret_token = (struct token){
-        .frame = frame,
+    *ret_record = (struct record){
+        .bytes = bytes,
         .created_s = row->created_s,
         .expires_s = row->expires_s,
         .expires_boot_usec = expiry_boot_usec(rows, row, now),
     };
-    if (ret_token->expires_boot_usec == 0) {
-        token_done(ret_token);
+    if (ret_record->expires_boot_usec == 0) {
+        ret_record->bytes = secret_free(ret_record->bytes);
         *ret_state = ROW_EXPIRED;
     }
     return 0;

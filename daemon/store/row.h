@@ -7,8 +7,8 @@
 #define ROW_H
 
 #include "store/database.h"
+#include "store/record.h"
 #include "store/seal.h"
-#include "store/token.h"
 
 struct rows {
     struct seal seal;
@@ -18,9 +18,9 @@ struct rows {
     int64_t seen_s; /* the wall clock has been there, so it is not earlier now */
 };
 
-/* Seals @token, and the key itself, since the name is only an HMAC. @ret_row->sealed is the
+/* Seals @record, and the key itself, since the name is only an HMAC. @ret_row->sealed is the
  * caller's to free. 0 or -errno. */
-int row_seal(struct rows *rows, const struct digest *key, const struct token *token,
+int row_seal(struct rows *rows, const struct digest *key, const struct record *record,
              struct database_row *ret_row);
 
 enum row_state {
@@ -33,6 +33,6 @@ enum row_state {
 
 /* 0 with *ret_state, and with the first two of them a key and a token; -ENOMEM. */
 int row_open(struct rows *rows, const struct database_row *row, struct now now,
-             enum row_state *ret_state, struct digest *ret_key, struct token *ret_token);
+             enum row_state *ret_state, struct digest *ret_key, struct record *ret_record);
 
 #endif

@@ -51,11 +51,11 @@ struct store {
 static int hand_over(struct store *store, const struct database_row *row, enum row_state *ret_state)
 {
     struct digest key;
-    struct token token;
-    int r = row_open(&store->rows, row, clock_now(), ret_state, &key, &token);
+    struct record record;
+    int r = row_open(&store->rows, row, clock_now(), ret_state, &key, &record);
 
     if (r == 0 && (*ret_state == ROW_GOOD || *ret_state == ROW_OLD))
-        store->events.on_row(store->events.data, &key, &token, *ret_state == ROW_OLD);
+        store->events.on_row(store->events.data, &key, &record, *ret_state == ROW_OLD);
     return r;
 }
 
@@ -480,13 +480,13 @@ struct store *store_close(struct store *store)
 }
 
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
-              const struct token *token)
+              const struct record *record)
 {
     int r;
 
     if (!store->has_database) /* whose id a row is bound to */
         return -ENODEV;
-    r = row_seal(&store->rows, key, token, &write->row);
+    r = row_seal(&store->rows, key, record, &write->row);
     if (r < 0)
         return r;
     write->result = 0;

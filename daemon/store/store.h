@@ -15,7 +15,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "store/database.h"
-#include "store/token.h"
+#include "store/record.h"
 
 #define STORE_ERROR_MAX 512
 
@@ -26,10 +26,10 @@ struct store_events {
     void *data;
 
     /*
-     * For each row that is opened, is whole and has not expired. Takes over @token. One that
+     * For each row that is opened, is whole and has not expired. Takes over @record. One that
      * @is_outdated is not on the disk in today's form and should be put there.
      */
-    void (*on_row)(void *data, const struct digest *key, struct token *token, bool is_outdated);
+    void (*on_row)(void *data, const struct digest *key, struct record *record, bool is_outdated);
 
     /* There is another, empty database now: all tokens should be put there. */
     void (*on_empty)(void *data);
@@ -71,9 +71,9 @@ bool store_open_rows(struct store *store, size_t n);
 /* Writes all that is under way, without calling back, and closes. */
 struct store *store_close(struct store *store);
 
-/* Seals @token and begins to write it. 0, or -errno (then nothing is called back). */
+/* Seals @record and begins to write it. 0, or -errno (then nothing is called back). */
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
-              const struct token *token);
+              const struct record *record);
 
 /* Once a minute: removes rows that have expired, opens what could not be opened; in the
  * background. */

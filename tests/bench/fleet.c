@@ -93,27 +93,32 @@ static void next_job(struct account *account)
     ask_again(account, ASK_EVERY_USEC / 2 + random_below(ASK_EVERY_USEC));
 }
 
-static void on_answer(struct broker_waiter *waiter, const struct broker_answer *answer)
+static void job_failed(struct account *account, const struct refusal *refusal)
 {
-    struct account *account = container_of(waiter, struct account, waiter);
+    /* the job is tried again as it was told, and a little later */
+    n_failed++;
+    ask_again(account, refusal->retry_after_ms * UINT64_C(1000) + random_below(2 * SECOND_USEC));
+}
+
+static void on_wake(struct waiter *waiter, const void *news)
+{
+    struct account *account = container_of(waiter, struct account, waiter.waiter);
+    const struct broker_answer *answer = news;
     uint64_t waited_usec = sim_now_usec - account->asked_usec;
 
     if (waited_usec > longest_wait_usec)
         longest_wait_usec = waited_usec;
-    if (answer->status == PODLOGIN_OK) {
+    if (answer->token)
         next_job(account);
-        return;
-    }
-    /* the job is tried again as it was told, and a little later */
-    n_failed++;
-    ask_again(account, answer->retry_after_ms * UINT64_C(1000) + random_below(2 * SECOND_USEC));
+    else
+        job_failed(account, &answer->refusal);
 }
 
 static void on_deadline(struct timer *timer)
 {
     struct account *account = container_of(timer, struct account, timer);
 
-    broker_leave(&account->waiter);
+    waiter_leave(&account->waiter.waiter);
     n_deadlines++;
     ask_again(account, SECOND_USEC + random_below(2 * SECOND_USEC));
 }
@@ -121,7 +126,7 @@ static void on_deadline(struct timer *timer)
 static void on_ask(struct timer *timer)
 {
     struct account *account = container_of(timer, struct account, timer);
-    struct broker_answer answer;
+    struct refusal refusal;
 
     if (!account->node->is_up) {
         ask_again(account, random_below(SECOND_USEC)); /* the client waits for the daemon */
@@ -138,15 +143,15 @@ static void on_ask(struct timer *timer)
         next_job(account);
         return;
     }
-    account->waiter = (struct broker_waiter){
-        .identity = account->identity, .service = &config->services[0], .on_answer = on_answer};
-    list_init(&account->waiter.node);
+    account->waiter =
+        (struct broker_waiter){.identity = account->identity, .service = &config->services[0]};
+    waiter_init(&account->waiter.waiter, on_wake);
     n_waited++;
     timer_unset(timer);
-    if (broker_join(&account->node->broker, &account->waiter, &answer))
+    if (broker_join(&account->node->broker, &account->waiter, &refusal))
         loop_timer(&sim_loop, timer, DEADLINE_USEC, on_deadline);
     else
-        on_answer(&account->waiter, &answer);
+        job_failed(account, &refusal);
 }
 
 static void node_start(struct node *node)
@@ -160,8 +165,8 @@ static void node_stop(struct node *node)
     for (unsigned i = 0; i < options.identities; i++) {
         struct account *account = &node->accounts[i];
 
-        if (account->waiter.node.next && !list_is_empty(&account->waiter.node)) {
-            broker_leave(&account->waiter);
+        if (account->waiter.waiter.node.next && waiter_is_waiting(&account->waiter.waiter)) {
+            waiter_leave(&account->waiter.waiter);
             ask_again(account, random_below(SECOND_USEC));
         }
     }

@@ -25,12 +25,12 @@ static int fail(const char *what)
     return EXIT_FAILURE;
 }
 
-static void on_row(void *data, const struct digest *key, struct token *token, bool is_outdated)
+static void on_row(void *data, const struct digest *key, struct record *record, bool is_outdated)
 {
     (void)data;
     (void)key;
     (void)is_outdated;
-    token_done(token);
+    secret_free(record->bytes);
 }
 
 static void on_empty(void *data)
@@ -47,7 +47,7 @@ static void on_done(struct store_write *write, int result)
         loop_stop(&loop);
 }
 
-static struct token make_token(size_t token_bytes)
+static struct record make_record(size_t token_bytes)
 {
     static uint8_t text[PODLOGIN_TOKEN_MAX], frame[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX];
     struct now now = clock_now();
@@ -62,10 +62,10 @@ static struct token make_token(size_t token_bytes)
 
     if (wire_encode(&message_token, 0, &message, frame, sizeof(frame), &len) < 0)
         exit(fail("the token does not fit"));
-    return (struct token){.frame = secret_new(frame, len),
-                          .created_s = now.wall_s,
-                          .expires_s = now.wall_s + 7200,
-                          .expires_boot_usec = now.boot_usec + 7200 * SECOND_USEC};
+    return (struct record){.bytes = secret_new(frame, len),
+                           .created_s = now.wall_s,
+                           .expires_s = now.wall_s + 7200,
+                           .expires_boot_usec = now.boot_usec + 7200 * SECOND_USEC};
 }
 
 static int fill(const char *path, const char *key_file, size_t n, size_t token_bytes)
@@ -77,7 +77,7 @@ static int fill(const char *path, const char *key_file, size_t n, size_t token_b
         .rows_max = 1000000,
         .events = {.on_row = on_row, .on_empty = on_empty},
     };
-    struct token token = make_token(token_bytes);
+    struct record record = make_record(token_bytes);
     struct store *store;
 
     snprintf(key_setting, sizeof(key_setting), "file:%s", key_file);
@@ -93,14 +93,14 @@ static int fill(const char *path, const char *key_file, size_t n, size_t token_b
 
             write->on_done = on_done;
             if (RAND_bytes(key.bytes, sizeof(key.bytes)) != 1 ||
-                store_put(store, write, &key, &token) < 0)
+                store_put(store, write, &key, &record) < 0)
                 return fail("a row cannot be put");
         }
         if (loop_run(&loop) < 0)
             return fail("the loop failed");
     }
     store_close(store);
-    token_done(&token);
+    secret_free(record.bytes);
     loop_done(&loop);
     return EXIT_SUCCESS;
 }

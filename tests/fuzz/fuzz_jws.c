@@ -21,14 +21,14 @@ static const struct jwks *keys(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *reason;
+    struct refusal refusal;
     struct claims claims;
     struct jws jws;
 
-    if (jws_parse((const char *)data, size, &jws, &reason) == PODLOGIN_OK) {
+    if (jws_parse((const char *)data, size, &jws, &refusal) == PODLOGIN_OK) {
         PROMISE(jws.kid[0] && jws.algorithm < ALGORITHMS && jws.payload && jws.signed_len < size);
         PROMISE(jws_verify(&jws, (const char *)data, keys()->keys[0]) != PODLOGIN_OK);
-        if (claims_read(jws.payload, &claims, &reason) == PODLOGIN_OK) {
+        if (claims_read(jws.payload, &claims, &refusal) == PODLOGIN_OK) {
             PROMISE(claims.issuer && claims.subject && claims.namespace && claims.serviceaccount);
             PROMISE(claims.n_audiences > 0 && claims.expires_at_s > 0);
             claims_judge_time(&claims, 1782050000);

@@ -172,7 +172,7 @@ class Daemon(NodeCase):
     def test_check_config(self):
         result = self.run_daemon("--config", self.node.etc, "--check-config")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("1 issuers and 1 services, nothing wrong", result.stdout)
+        self.assertIn("configuration is valid (1 issuer, 1 service)", result.stdout)
 
     def test_a_bad_configuration_is_78_with_file_and_line(self):
         self.node.write("services.d/bad.conf", "[Service]\nProvider=pulumi\nIssuer=eks\nAudiense=x\n")

@@ -78,7 +78,7 @@ class Tour(unittest.TestCase):
             result = subprocess.run(["bash", "-c", script], cwd=directory, capture_output=True,
                                     text=True, timeout=60, check=False)
         out = result.stdout
-        self.assertIn("1 issuers and 1 services, nothing wrong", out)
+        self.assertIn("configuration is valid (1 issuer, 1 service)", out)
         self.assertIn("pod             job-1 (", out)
         self.assertIn("a token from exchange, valid for 7200 s", result.stderr)
         self.assertIn('"source":"cache"', out)

@@ -65,7 +65,7 @@ class Reload(NodeCase):
         self.node.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.node.log().count(sentence) > before, what=sentence)
 
-    DONE = "the configuration was read again"
+    DONE = "configuration reloaded"
 
     def test_a_new_service_is_there_and_a_removed_one_gone(self):
         self.node.service("old")
@@ -108,7 +108,7 @@ class Reload(NodeCase):
         self.assert_served(self.mint(), "gone")
         (self.node.etc / "services.d/gone.conf").unlink()
         self.node.write("services.d/zzz.conf", "[Service]\nProvider=nobody\n")
-        self.reload("going on with the configuration as it was")
+        self.reload("keeping the current configuration")
         self.assertIn("zzz.conf:2: ", self.node.log())
         self.assertEqual(self.assert_served(self.mint(), "gone")["source"], "cache")
 
@@ -173,7 +173,7 @@ class Reload(NodeCase):
         path = self.node.etc / "podlogind.conf"
         path.write_text(path.read_text().replace("podlogin.sock", "other.sock"))
         self.reload(self.DONE)
-        self.assertIn("other.sock is taken when podlogind is started the next time",
+        self.assertIn("other.sock takes effect at the next restart",
                       self.node.log())
         self.assert_served(self.mint())
 

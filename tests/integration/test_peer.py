@@ -293,7 +293,7 @@ class Reload(PodCase):
             self.assertEqual(answer_name(connection), "OK")
             self.node.configure("enforce")
             self.node.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: "the configuration was read again" in self.node.log())
+            wait_for(lambda: "configuration reloaded" in self.node.log())
             self.assertEqual(connection.recv(1), b"")  # it has to come again, and be looked at
         self.served(mine.enter, self.mint_for(mine))
         self.refused("PEER_MISMATCH", other.enter, self.mint_for(mine))

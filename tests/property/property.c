@@ -107,7 +107,7 @@ struct issued {
 static struct {
     char directory[SCRATCH_MAX];
     enum fault fault;
-    struct config *config;
+    const struct config *config;
     struct identities identities;
     struct broker broker;
     struct sim_disk disk;
@@ -302,7 +302,7 @@ static void change_upstream_alone(void)
 static void pod_login(struct pod *pod, const char *jwt)
 {
     struct identity *identity = calloc(1, sizeof(*identity));
-    const char *reason;
+    struct refusal refusal;
 
     assert_non_null(identity);
     identity_unref(pod->identity);
@@ -312,7 +312,7 @@ static void pod_login(struct pod *pod, const char *jwt)
     identity->jwt = secret_new(jwt, strlen(jwt));
     assert_int_equal(digest_of(jwt, strlen(jwt), &identity->node.key), 0);
     identity->payload = json_loads(jwt, 0, NULL);
-    assert_int_equal(claims_read(identity->payload, &identity->claims, &reason), PODLOGIN_OK);
+    assert_int_equal(claims_read(identity->payload, &identity->claims, &refusal), PODLOGIN_OK);
     identity->key = jwk_ref(&now.key);
     identity->expires_boot_usec = UINT64_MAX;
 }
@@ -480,7 +480,7 @@ static void config_make(bool is_first)
     }
 }
 
-static void config_read(struct config **ret_config)
+static void config_read(const struct config **ret_config)
 {
     char error[INI_ERROR_MAX];
 
@@ -511,7 +511,8 @@ static void directory_make(void)
 static void identities_begin(void)
 {
     now.key = (struct jwk){.n_refs = 1};
-    now.identities = (struct identities){.loop = &sim_loop, .generation = 1};
+    now.identities =
+        (struct identities){.loop = &sim_loop, .generation = 1, .config = config_ref(now.config)};
     list_init(&now.identities.by_age);
     now.identities.n_issuers = now.config->n_issuers;
     now.identities.issuers = calloc(now.config->n_issuers, sizeof(struct issuer *));
@@ -520,7 +521,7 @@ static void identities_begin(void)
         struct issuer *issuer = calloc(1, sizeof(*issuer));
 
         assert_non_null(issuer);
-        issuer->config = &now.config->issuers[i];
+        issuer->config = issuer_config_ref(&now.config->issuers[i]);
         issuer->loop = &sim_loop;
         list_init(&issuer->waiters);
         now.identities.issuers[i] = issuer;
@@ -547,7 +548,7 @@ static void violate(enum violation violation, const struct request *request, con
 static void request_end(struct request *request)
 {
     timer_unset(&request->deadline);
-    broker_leave(&request->waiter);
+    waiter_leave(&request->waiter.waiter);
     identity_unref(request->identity);
     request->identity = NULL;
 }
@@ -581,11 +582,20 @@ static bool is_to_be_served(const struct request *request)
            (!refused_usec || sim_now_usec - refused_usec > REFUSAL_USEC);
 }
 
-static bool judge(struct request *request)
+/* By the function that serves: of a pod that is not seen by the kernel, as with "off". */
+static bool judge(struct request *request, bool for_exchange)
 {
-    const struct service *service = service_of(request->service);
+    const struct admission admission = {
+        .identities = &now.identities,
+        .identity = request->identity,
+        .service = service_of(request->service),
+        .now = clock_now(),
+        .may_wait = true,
+        .for_exchange = for_exchange,
+    };
+    struct refusal refusal;
 
-    if (service && admission_holds(&now.identities, request->identity, service, clock_now()))
+    if (admission.service && admission_judge(&admission, &refusal) == ADMISSION_GRANTED)
         return true;
     if (is_valid(request))
         n.by_rules++;
@@ -655,17 +665,18 @@ static void fail_request(const struct request *request, enum podlogin_status sta
         violate(VIOLATION_UNSERVED, request, detail);
 }
 
-static void on_answer(struct broker_waiter *waiter, const struct broker_answer *answer)
+static void on_wake(struct waiter *waiter, const void *news)
 {
-    struct request *request = container_of(waiter, struct request, waiter);
+    struct request *request = container_of(waiter, struct request, waiter.waiter);
+    const struct broker_answer *answer = news;
 
-    if (answer->status != PODLOGIN_OK) {
-        fail_request(request, answer->status);
-    } else if (judge(request)) {
-        if (answer->source == TOKEN_SOURCE_JOINED)
-            n.joined++;
-        else
+    if (!answer->token) {
+        fail_request(request, answer->refusal.status);
+    } else if (judge(request, false)) {
+        if (request->waiter.is_leader)
             n.exchanged++;
+        else
+            n.joined++;
         check_token(request, answer->token);
     }
     request_end(request);
@@ -703,7 +714,7 @@ static void ask(void)
     struct pod *pod = pod_for(service);
     uint32_t min_ttl_s = random_below(10) ? 0 : (uint32_t)random_below(7200);
     const struct token *token;
-    struct broker_answer failure;
+    struct refusal refusal;
 
     if (request->identity || !now.specs[service].is_there)
         return;
@@ -714,10 +725,10 @@ static void ask(void)
                                 .jti = pod->jti,
                                 .service = service,
                                 .asked_usec = sim_now_usec};
-    request->waiter = (struct broker_waiter){
-        .identity = request->identity, .service = service_of(service), .on_answer = on_answer};
-    list_init(&request->waiter.node);
-    if (!judge(request)) {
+    request->waiter =
+        (struct broker_waiter){.identity = request->identity, .service = service_of(service)};
+    waiter_init(&request->waiter.waiter, on_wake);
+    if (!judge(request, false)) {
         request_end(request);
         return;
     }
@@ -727,10 +738,12 @@ static void ask(void)
         n.cached++;
         check_token(request, token);
         request_end(request);
-    } else if (broker_join(&now.broker, &request->waiter, &failure)) {
+    } else if (!judge(request, true)) {
+        request_end(request);
+    } else if (broker_join(&now.broker, &request->waiter, &refusal)) {
         loop_timer(&sim_loop, &request->deadline, DEADLINE_USEC, on_deadline);
     } else {
-        fail_request(request, failure.status);
+        fail_request(request, refusal.status);
         request_end(request);
     }
 }
@@ -750,7 +763,7 @@ static void leave(void)
 /* In the order of daemon/main.c. */
 static void reload(void)
 {
-    struct config *fresh, *before = now.config;
+    const struct config *fresh, *before = now.config;
     struct issuer **same;
 
     for (uint64_t i = random_below(20); i > 0; i--)
@@ -766,14 +779,14 @@ static void reload(void)
         if (!request->identity)
             continue;
         then = config_service(fresh, service->name, strlen(service->name));
-        if (then && memcmp(&then->digest, &service->digest, sizeof(then->digest)) == 0)
+        if (then && service_is_same(then, service))
             request->waiter.service = then;
         else
             request_end(request);
     }
     broker_reload(&now.broker, fresh);
     identities_reload(&now.identities, fresh, same);
-    config_free(before);
+    config_unref(before);
     n.reloads++;
 }
 
@@ -894,7 +907,7 @@ static void end(void)
         identity_unref(now.pods[i].identity);
     identities_done(&now.identities);
     assert_int_equal(now.key.n_refs, 1);
-    config_free(now.config);
+    config_unref(now.config);
     sim_disk_done(&now.disk);
     scratch_remove(now.directory);
     for (size_t i = 0; i < ORGANIZATIONS; i++) {

@@ -121,7 +121,7 @@ struct store {
 struct row {
     struct list node;
     struct digest key;
-    struct token token;
+    struct record record;
 };
 
 void sim_disk_init(struct sim_disk *disk)
@@ -134,7 +134,7 @@ static void row_free(struct sim_disk *disk, struct row *row)
 {
     list_remove(&row->node);
     disk->n_rows--;
-    token_done(&row->token);
+    secret_free(row->record.bytes);
     free(row);
 }
 
@@ -166,10 +166,10 @@ int store_open(const struct store_settings *settings, struct loop *loop, struct 
     for (struct list *node = store->disk->rows.next; node != &store->disk->rows;
          node = node->next) {
         struct row *row = container_of(node, struct row, node);
-        struct token token = row->token;
+        struct record record = row->record;
 
-        token.frame = secret_new(token.frame->bytes, token.frame->len);
-        settings->events.on_row(settings->events.data, &row->key, &token, false);
+        record.bytes = secret_new(record.bytes->bytes, record.bytes->len);
+        settings->events.on_row(settings->events.data, &row->key, &record, false);
     }
     return 0;
 }
@@ -181,7 +181,7 @@ struct store *store_close(struct store *store)
 }
 
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
-              const struct token *token)
+              const struct record *record)
 {
     struct row *row;
 
@@ -198,8 +198,8 @@ int store_put(struct store *store, struct store_write *write, const struct diges
     if (!row)
         return -ENOMEM;
     row->key = *key;
-    row->token = *token;
-    row->token.frame = secret_new(token->frame->bytes, token->frame->len);
+    row->record = *record;
+    row->record.bytes = secret_new(record->bytes->bytes, record->bytes->len);
     list_append(&store->disk->rows, &row->node);
     store->disk->n_rows++;
     return 0;
@@ -266,13 +266,14 @@ void sim_run_for(uint64_t usec)
     sim_run_until(sim_now_usec + usec);
 }
 
-static void service_fill(struct service *service, size_t i)
+static void service_fill(const struct config *config, struct service *service, size_t i)
 {
     const char *parts[] = {"simulated", NULL};
 
     if (asprintf(&service->name, "service-%zu", i) < 0)
         abort();
     parts[1] = service->name;
+    service->config = config;
     service->provider = &provider_pulumi;
     service->provider_settings[0] = strdup("acme");
     service->id = i + 1;
@@ -286,16 +287,17 @@ struct config *sim_config(size_t n_services)
 
     if (!config)
         abort();
+    config->n_refs = 1;
     config->services = calloc(n_services, sizeof(*config->services));
     config->n_services = n_services;
     config->cache_rows = CACHE_ROWS_DEFAULT;
     for (size_t i = 0; i < n_services; i++)
-        service_fill(&config->services[i], i);
+        service_fill(config, &config->services[i], i);
     return config;
 }
 
-void sim_broker_init(struct broker *broker, struct identities *identities, struct config *config,
-                     struct sim_disk *disk)
+void sim_broker_init(struct broker *broker, struct identities *identities,
+                     const struct config *config, struct sim_disk *disk)
 {
     char error[STORE_ERROR_MAX];
 

@@ -57,8 +57,8 @@ void sim_disk_init(struct sim_disk *disk);
 void sim_disk_done(struct sim_disk *disk);
 
 /* A broker on @disk. */
-void sim_broker_init(struct broker *broker, struct identities *identities, struct config *config,
-                     struct sim_disk *disk);
+void sim_broker_init(struct broker *broker, struct identities *identities,
+                     const struct config *config, struct sim_disk *disk);
 
 /* A pod's JWT of the account @name, verified, which lives for @lifetime_s from now on. */
 struct identity *sim_identity(const char *name, uint32_t lifetime_s);

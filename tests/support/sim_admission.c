@@ -1,11 +1,13 @@
+/* In the place of admission/admission.c: who is admitted, the test says. */
 #include "admission/admission.h"
 
 #include "support/sim.h"
 
-bool admission_holds(struct identities *identities, struct identity *identity,
-                     const struct service *service, struct now now)
+enum admission_verdict admission_judge(const struct admission *admission,
+                                       struct refusal *ret_refusal)
 {
-    (void)identities;
-    (void)service;
-    return sim_admits && !identity_has_expired(identity, now);
+    if (sim_admits && !identity_has_expired(admission->identity, admission->now))
+        return ADMISSION_GRANTED;
+    refusal_set_status(ret_refusal, PODLOGIN_POLICY_DENIED);
+    return ADMISSION_REFUSED;
 }

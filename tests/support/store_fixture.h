@@ -58,7 +58,7 @@ struct loaded {
     char text[16][64];
 };
 
-static inline void on_row(void *data, const struct digest *key, struct token *token,
+static inline void on_row(void *data, const struct digest *key, struct record *record,
                           bool is_outdated)
 {
     struct loaded *loaded = data;
@@ -67,15 +67,15 @@ static inline void on_row(void *data, const struct digest *key, struct token *to
 
     n_outdated += is_outdated;
     assert_in_range(key->bytes[0], 0, 15);
-    wire_header_read(token->frame->bytes, &header);
-    assert_int_equal(wire_decode(&message_token, token->frame->bytes + WIRE_HEADER_SIZE,
+    wire_header_read(record->bytes->bytes, &header);
+    assert_int_equal(wire_decode(&message_token, record->bytes->bytes + WIRE_HEADER_SIZE,
                                  header.payload_len, &message),
                      0);
-    assert_int_equal(token->created_s, now_s);
+    assert_int_equal(record->created_s, now_s);
     snprintf(loaded->text[key->bytes[0]], sizeof(loaded->text[0]), "%.*s@%d",
              (int)message.token.len, (const char *)message.token.at,
-             (int)(token->expires_s - now_s));
-    secret_free(token->frame);
+             (int)(record->expires_s - now_s));
+    secret_free(record->bytes);
 }
 
 static inline struct store_settings settings_of(struct loaded *loaded)
@@ -148,17 +148,17 @@ static inline void on_done(struct store_write *write, int result)
 static inline int put_frame(struct store *store, uint8_t n, struct secret *frame,
                             int64_t lifetime_s)
 {
-    struct token token = {.frame = frame,
-                          .created_s = now_s,
-                          .expires_s = now_s + lifetime_s,
-                          .expires_boot_usec =
-                              (uint64_t)((int64_t)clock_boot_usec() + lifetime_s * 1000000)};
+    struct record record = {.bytes = frame,
+                            .created_s = now_s,
+                            .expires_s = now_s + lifetime_s,
+                            .expires_boot_usec =
+                                (uint64_t)((int64_t)clock_boot_usec() + lifetime_s * 1000000)};
     struct store_write *write = calloc(1, sizeof(*write));
     struct digest key = {{n, 0xaa}};
 
     write->on_done = on_done;
-    last_result = store_put(store, write, &key, &token);
-    secret_free(token.frame);
+    last_result = store_put(store, write, &key, &record);
+    secret_free(record.bytes);
     if (last_result < 0) {
         free(write);
         return last_result;

@@ -57,7 +57,7 @@ static int end(void **state)
     sim_run_for(60 * SECOND_USEC); /* what was cancelled comes back to nobody */
     assert_null(sim_loop.timers.first);
     sim_disk_done(&disk);
-    config_free(config);
+    config_unref(config);
     return 0;
 }
 
@@ -74,51 +74,56 @@ struct pod {
     char detail[64];
 };
 
-static void take(struct pod *pod, const struct broker_answer *answer)
+static void take(struct pod *pod, const struct refusal *refusal)
 {
-    pod->status = (int)answer->status;
-    pod->retry_after_ms = answer->retry_after_ms;
-    pod->source = answer->source;
+    pod->status = (int)refusal->status;
+    pod->retry_after_ms = refusal->retry_after_ms;
     pod->answered_usec = sim_now_usec;
-    snprintf(pod->detail, sizeof(pod->detail), "%s", answer->detail ? answer->detail : "");
-    if (answer->token)
-        pod->expires_s = answer->token->expires_s;
+    snprintf(pod->detail, sizeof(pod->detail), "%.63s", refusal->detail);
 }
 
-static void on_answer(struct broker_waiter *waiter, const struct broker_answer *answer)
+static void on_wake(struct waiter *waiter, const void *news)
 {
-    take(container_of(waiter, struct pod, waiter), answer);
+    struct pod *pod = container_of(waiter, struct pod, waiter.waiter);
+    const struct broker_answer *answer = news;
+
+    take(pod, &answer->refusal);
+    pod->source = pod->waiter.is_leader ? TOKEN_SOURCE_EXCHANGE : TOKEN_SOURCE_JOINED;
+    if (answer->token)
+        pod->expires_s = answer->token->expires_s;
 }
 
 static void pod_init(struct pod *pod, const char *name, uint32_t lifetime_s)
 {
     *pod =
         (struct pod){.identity = sim_identity(name, lifetime_s), .service = &config->services[0]};
-    list_init(&pod->waiter.node);
+    waiter_init(&pod->waiter.waiter, on_wake);
 }
 
 static void pod_done(struct pod *pod)
 {
-    broker_leave(&pod->waiter);
+    waiter_leave(&pod->waiter.waiter);
     identity_unref(pod->identity);
 }
 
 /* As a session does it. True: answered at once, from memory. */
 static bool ask_for(struct pod *pod, uint32_t min_ttl_s)
 {
-    struct broker_answer answer = {.status = PODLOGIN_OK, .source = TOKEN_SOURCE_CACHE};
+    const struct token *token;
+    struct refusal refusal = {0};
 
     pod->status = NO_ANSWER;
-    pod->waiter = (struct broker_waiter){
-        .identity = pod->identity, .service = pod->service, .on_answer = on_answer};
-    list_init(&pod->waiter.node);
-    answer.token = broker_find(&broker, pod->identity, pod->service, min_ttl_s, clock_now());
-    if (answer.token) {
-        take(pod, &answer);
+    pod->waiter = (struct broker_waiter){.identity = pod->identity, .service = pod->service};
+    waiter_init(&pod->waiter.waiter, on_wake);
+    token = broker_find(&broker, pod->identity, pod->service, min_ttl_s, clock_now());
+    if (token) {
+        take(pod, &refusal);
+        pod->source = TOKEN_SOURCE_CACHE;
+        pod->expires_s = token->expires_s;
         return true;
     }
-    if (!broker_join(&broker, &pod->waiter, &answer))
-        take(pod, &answer);
+    if (!broker_join(&broker, &pod->waiter, &refusal))
+        take(pod, &refusal);
     return false;
 }
 
@@ -506,7 +511,7 @@ static size_t attempts_in_outage(enum outcome outcome, uint64_t usec)
     }
     while (sim_now_usec < end_usec) {
         for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
-            broker_leave(&pods[i].waiter);
+            waiter_leave(&pods[i].waiter.waiter);
             ask(&pods[i]);
         }
         if (n_asked > 30 && sim_n_in_flight > most)
@@ -641,7 +646,7 @@ static void who_leaves_cancels_nothing(void **state)
     pod_init(&pod, "a", 4 * HOUR_S);
     pod_init(&other, "a", 4 * HOUR_S);
     ask(&pod);
-    broker_leave(&pod.waiter);
+    waiter_leave(&pod.waiter.waiter);
     sim_run_for(SECOND_USEC);
     assert_int_equal(pod.status, NO_ANSWER);
     assert_true(ask(&other));
@@ -716,7 +721,7 @@ static void a_clock_that_is_set_prolongs_nothing(void **state)
 
         pod_init(&pod, "a", 4 * HOUR_S);
         assert_int_equal(get(&pod), PODLOGIN_OK);
-        broker_leave(&pod.waiter);
+        waiter_leave(&pod.waiter.waiter);
         sim_run_for(600 * SECOND_USEC);
         set_wall_clock(steps_s[i]);
         n = sim_n_exchanges;
@@ -729,7 +734,7 @@ static void a_clock_that_is_set_prolongs_nothing(void **state)
                 assert_true(really_s > 0);
                 assert_in_range(pod.expires_s - clock_now().wall_s, 0, (uint64_t)really_s + 1);
             } else {
-                broker_leave(&pod.waiter);
+                waiter_leave(&pod.waiter.waiter);
                 /* refused only if the clock says that it has expired */
                 assert_true(second >= LIFETIME_S - 6 || steps_s[i] > 0);
             }
@@ -831,7 +836,7 @@ static void a_service_that_changes_misses_and_one_that_does_not_hits(void **stat
     fresh->services[0].id = 11;
     fresh->services[1].id = 12;
     broker_reload(&broker, fresh);
-    config_free(config);
+    config_unref(config);
     config = fresh;
     pod.service = &config->services[0];
     other.service = &config->services[1];
@@ -854,9 +859,9 @@ static void an_exchange_for_a_service_that_is_gone_is_given_up(void **state)
     pod_init(&pod, "a", 4 * HOUR_S);
     pod.service = &config->services[1];
     ask(&pod);
-    broker_leave(&pod.waiter); /* as the session does */
+    waiter_leave(&pod.waiter.waiter); /* as the session does */
     broker_reload(&broker, fresh);
-    config_free(config);
+    config_unref(config);
     config = fresh;
     sim_run_for(SECOND_USEC);
     assert_int_equal(broker.logins.n, 0);
@@ -882,10 +887,10 @@ static void exchanges_that_are_given_up_make_room_for_those_that_wait(void **sta
     ask(&gone); /* the probe */
     reply.latency_usec = 50 * MSEC;
     ask(&stays);
-    broker_leave(&gone.waiter);
+    waiter_leave(&gone.waiter.waiter);
     stays.waiter.service = &fresh->services[0]; /* as the session does */
     broker_reload(&broker, fresh);
-    config_free(config);
+    config_unref(config);
     config = fresh;
     sim_run_for(SECOND_USEC);
     assert_int_equal(stays.status, PODLOGIN_OK);
@@ -911,7 +916,7 @@ static void a_retry_goes_on_after_a_reload_in_its_pause(void **state)
     reply.outcome = OUTCOME_OK;
     pod.service = pod.waiter.service = &fresh->services[0]; /* as the session does */
     broker_reload(&broker, fresh);
-    config_free(config);
+    config_unref(config);
     config = fresh;
     sim_run_for(SECOND_USEC);
     assert_int_equal(pod.status, PODLOGIN_OK);

@@ -18,10 +18,10 @@ static void the_claims_of_kubernetes_are_read(void **state)
     CLEANUP(json_decrefp)
     json_t *payload = json_read_object(good, strlen(good));
     struct claims claims;
-    const char *reason;
+    struct refusal refusal;
 
     (void)state;
-    assert_int_equal(claims_read(payload, &claims, &reason), PODLOGIN_OK);
+    assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_OK);
     assert_string_equal(claims.issuer, "https://oidc.eks.us-west-2.amazonaws.com/id/"
                                        "EXAMPLED539D4633E53DE1B71EXAMPLE");
     assert_string_equal(claims.subject, "system:serviceaccount:ci:pulumi-runner");
@@ -198,12 +198,12 @@ static void each_change_of_the_claims_is_judged(void **state)
         CLEANUP(json_decrefp)
         json_t *payload = payload_changed(changes[i].path, changes[i].value);
         struct claims claims;
-        const char *reason = NULL;
+        struct refusal refusal = {0};
 
-        if (claims_read(payload, &claims, &reason) != changes[i].expected)
+        if (claims_read(payload, &claims, &refusal) != changes[i].expected)
             fail_msg("%s: not %d", changes[i].why, changes[i].expected);
         if (changes[i].expected != PODLOGIN_OK)
-            assert_non_null(reason);
+            assert_true(refusal.detail[0]);
     }
 }
 
@@ -213,10 +213,10 @@ static void a_control_character_in_an_array_of_audiences_is_refused(void **state
     CLEANUP(json_decrefp)
     json_t *payload = payload_changed("aud", "[\"a\\nb\"]");
     struct claims claims;
-    const char *reason;
+    struct refusal refusal;
 
     (void)state;
-    assert_int_equal(claims_read(payload, &claims, &reason), PODLOGIN_TOKEN_MALFORMED);
+    assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_TOKEN_MALFORMED);
 }
 
 static void the_longest_names_agree_with_their_subject(void **state)
@@ -226,7 +226,7 @@ static void the_longest_names_agree_with_their_subject(void **state)
     json_t *kubernetes = json_object_get(payload, "kubernetes.io");
     char name[PODLOGIN_NAME_MAX + 1], subject[2 * PODLOGIN_NAME_MAX + 64];
     struct claims claims;
-    const char *reason;
+    struct refusal refusal;
 
     (void)state;
     memset(name, 'n', 240);
@@ -235,12 +235,12 @@ static void the_longest_names_agree_with_their_subject(void **state)
     json_object_set_new(payload, "sub", json_string(subject));
     json_object_set_new(kubernetes, "namespace", json_string(name));
     json_object_set_new(json_object_get(kubernetes, "serviceaccount"), "name", json_string(name));
-    assert_int_equal(claims_read(payload, &claims, &reason), PODLOGIN_OK);
+    assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_OK);
     memset(name, 'n', PODLOGIN_NAME_MAX); /* no subject of 512 bytes can name these */
     name[PODLOGIN_NAME_MAX] = '\0';
     json_object_set_new(kubernetes, "namespace", json_string(name));
     json_object_set_new(json_object_get(kubernetes, "serviceaccount"), "name", json_string(name));
-    assert_int_equal(claims_read(payload, &claims, &reason), PODLOGIN_TOKEN_MALFORMED);
+    assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_TOKEN_MALFORMED);
 }
 
 static void an_audience_is_one_of_them_exactly(void **state)
@@ -249,10 +249,10 @@ static void an_audience_is_one_of_them_exactly(void **state)
     CLEANUP(json_decrefp)
     json_t *payload = payload_changed("aud", "[\"abc\",\"def\"]");
     struct claims claims;
-    const char *reason;
+    struct refusal refusal;
 
     (void)state;
-    assert_int_equal(claims_read(payload, &claims, &reason), PODLOGIN_OK);
+    assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_OK);
     assert_true(claims_have_audience(&claims, "abc"));
     assert_true(claims_have_audience(&claims, "def"));
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -302,9 +302,11 @@ static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
                                       .issued_at_s = cases[i].issued,
                                       .not_before_s = cases[i].not_before};
 
-        if (claims_judge_time(&claims, cases[i].now, cases[i].now) != cases[i].expected)
+        struct refusal refusal;
+
+        if (claims_judge_time(&claims, cases[i].now, cases[i].now, &refusal) != cases[i].expected)
             fail_msg("%s: %d", cases[i].why,
-                     claims_judge_time(&claims, cases[i].now, cases[i].now));
+                     claims_judge_time(&claims, cases[i].now, cases[i].now, &refusal));
     }
 }
 
@@ -312,11 +314,13 @@ static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
 static void a_token_is_not_from_the_future_because_the_clock_went_back(void **state)
 {
     const struct claims claims = {.expires_at_s = NOW + 7200, .issued_at_s = NOW + 3600};
+    struct refusal refusal;
 
     (void)state;
-    assert_int_equal(claims_judge_time(&claims, NOW, NOW), PODLOGIN_TOKEN_NOT_YET_VALID);
-    assert_int_equal(claims_judge_time(&claims, NOW, NOW + 3600), PODLOGIN_OK);
-    assert_int_equal(claims_judge_time(&claims, NOW + 7200, NOW + 7200), PODLOGIN_TOKEN_EXPIRED);
+    assert_int_equal(claims_judge_time(&claims, NOW, NOW, &refusal), PODLOGIN_TOKEN_NOT_YET_VALID);
+    assert_int_equal(claims_judge_time(&claims, NOW, NOW + 3600, &refusal), PODLOGIN_OK);
+    assert_int_equal(claims_judge_time(&claims, NOW + 7200, NOW + 7200, &refusal),
+                     PODLOGIN_TOKEN_EXPIRED);
 }
 
 int main(void)

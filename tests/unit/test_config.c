@@ -3,6 +3,7 @@
 #include <syslog.h>
 
 #include "config/config.h"
+#include "jose/algorithm.h"
 #include "protocol/messages.h"
 #include "support/scratch.h"
 
@@ -50,10 +51,10 @@ static int clean(void **state)
     return 0;
 }
 
-static struct config *load(void)
+static const struct config *load(void)
 {
     char error[INI_ERROR_MAX];
-    struct config *config = NULL;
+    const struct config *config = NULL;
 
     if (config_load(directory, &config, error) != 0)
         fail_msg("%s", error);
@@ -63,12 +64,12 @@ static struct config *load(void)
 /* The error without the directory in front, which has to be there. */
 static const char *load_error(char error[INI_ERROR_MAX], int *ret_result)
 {
-    struct config *config = NULL;
+    const struct config *config = NULL;
 
     error[0] = '\0';
     *ret_result = config_load(directory, &config, error);
     if (*ret_result == 0) {
-        config_free(config);
+        config_unref(config);
         return "accepted";
     }
     assert_null(config);
@@ -78,7 +79,7 @@ static const char *load_error(char error[INI_ERROR_MAX], int *ret_result)
 
 static void defaults_are_those_of_the_manual(void **state)
 {
-    struct config *config;
+    const struct config *config;
 
     (void)state;
     put("podlogind.conf", "");
@@ -105,13 +106,13 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(config->limits.misses, 4);
     assert_int_equal(config->issuers[0].review.mode, REVIEW_OFF);
     assert_int_equal(config->services[0].share, SHARE_SERVICEACCOUNT);
-    config_free(config);
-    assert_null(config_free(NULL));
+    config_unref(config);
+    assert_null(config_unref(NULL));
 }
 
 static void every_key_is_taken(void **state)
 {
-    struct config *config;
+    const struct config *config;
     struct provider_values values;
 
     (void)state;
@@ -163,7 +164,7 @@ static void every_key_is_taken(void **state)
     assert_string_equal(config->issuers[0].ca_file, "/ca");
     assert_string_equal(config->issuers[1].keys_file, "/keys.json");
     assert_string_equal(config->services[0].issuer_name, "other");
-    assert_int_equal(config->services[0].issuer, 1);
+    assert_ptr_equal(config->services[0].issuer, &config->issuers[1]);
     assert_string_equal(config->services[0].audience, "aud");
     assert_int_equal(config->services[0].share, SHARE_POD);
     assert_ptr_equal(config->services[0].provider, &provider_pulumi);
@@ -189,7 +190,7 @@ static void every_key_is_taken(void **state)
     assert_int_equal(config->services[0].policy.sections[0].n_rules, 2);
     assert_true(config->services[0].policy.sections[1].is_deny);
     assert_false(config->services[0].policy.sections[2].is_deny);
-    config_free(config);
+    config_unref(config);
 }
 
 /* One file replaced by a bad one. */
@@ -413,7 +414,7 @@ static void only_conf_files_that_are_not_hidden_are_read(void **state)
 {
     static const char *const others[] = {".hidden.conf", ".conf", "x.conf~", "x.conf.bak",
                                          "README",       "conf",  "x.CONF"};
-    struct config *config;
+    const struct config *config;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
@@ -424,13 +425,13 @@ static void only_conf_files_that_are_not_hidden_are_read(void **state)
     }
     config = load();
     assert_int_equal(config->n_services, 1);
-    config_free(config);
+    config_unref(config);
 }
 
 static void services_are_found_by_their_whole_name(void **state)
 {
     static const char *const others[] = {"", "p", "pulum", "pulumi2", "Pulumi", "pulumi.conf", "a"};
-    struct config *config;
+    const struct config *config;
 
     (void)state;
     put("services.d/A-b_c.9.conf", SERVICE ALLOW);
@@ -442,7 +443,7 @@ static void services_are_found_by_their_whole_name(void **state)
     assert_null(config_service(config, "pulumi\0", 7));
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         assert_null(config_service(config, others[i], strlen(others[i])));
-    config_free(config);
+    config_unref(config);
 }
 
 #define DIGEST_SERVICE(audience, share, pulumi, rules)                                             \
@@ -451,14 +452,14 @@ static void services_are_found_by_their_whole_name(void **state)
 
 static struct digest digest_with(const char *service, const char *issuer)
 {
-    struct config *config;
+    const struct config *config;
     struct digest digest;
 
     put("services.d/pulumi.conf", service);
     put("issuers.d/eks.conf", issuer);
     config = load();
     digest = config->services[0].digest;
-    config_free(config);
+    config_unref(config);
     return digest;
 }
 
@@ -497,25 +498,27 @@ static void a_service_that_gives_other_tokens_has_another_digest(void **state)
 
 static void a_cache_or_socket_may_be_named_empty_to_mean_the_default(void **state)
 {
-    struct config *config;
+    const struct config *config;
 
     (void)state;
     put("podlogind.conf", "[Daemon]\nSocket=\nCache= # default\n");
     config = load();
     assert_string_equal(config->socket, "/run/podlogin/podlogin.sock");
     assert_string_equal(config->cache, "/var/lib/podlogin/cache.db");
-    config_free(config);
+    config_unref(config);
 }
 
 static void only_asymmetric_algorithms_have_a_name(void **state)
 {
+    static const char *const names[ALGORITHMS] = {"RS256", "RS384", "RS512", "PS256", "PS384",
+                                                  "PS512", "ES256", "ES384", "ES512"};
     static const char *const others[] = {"",      "none",   "None", "HS256", "HS384",  "HS512",
                                          "rs256", "RS2567", "RS25", "EdDSA", "ES256K", " RS256"};
     enum algorithm algorithm;
 
     (void)state;
     for (unsigned i = 0; i < ALGORITHMS; i++) {
-        assert_int_equal(algorithm_find(algorithm_names[i], &algorithm), 0);
+        assert_int_equal(algorithm_find(names[i], &algorithm), 0);
         assert_int_equal(algorithm, i);
     }
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)

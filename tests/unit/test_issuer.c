@@ -1,5 +1,6 @@
 /* An issuer's keys over time: when they are fetched, how long they are used, and who may cause it.
  */
+#include "config/config.h"
 #include "identity/issuer.h"
 
 #include "support/check.h"
@@ -66,9 +67,19 @@ void job_cancel(struct job *job)
 
 static struct loop loop;
 static struct issuer *issuer;
-static struct key_listener listener;
-static const struct issuer_config config = {.name = (char *)"eks", .url = (char *)"https://a"};
+static struct issuer_listener listener;
+static struct config all = {.n_refs = 1};
+static const struct issuer_config config = {
+    .config = &all, .name = (char *)"eks", .url = (char *)"https://a"};
 static char *one_key, *both_keys;
+
+static void on_new_keys(void *data, const struct issuer *of, const void *text, size_t len)
+{
+    (void)data;
+    (void)of;
+    (void)text;
+    (void)len;
+}
 
 static void answer(const char *keys, uint32_t max_age_s)
 {
@@ -129,7 +140,7 @@ static int begin(void **state)
     (void)state;
     now_usec = HOUR_USEC;
     loop = (struct loop){0};
-    listener = (struct key_listener){0};
+    listener = (struct issuer_listener){.on_keys = on_new_keys};
     n_fetches = 0;
     return issuer_new(&config, &loop, NULL, &listener, &issuer);
 }
@@ -141,22 +152,22 @@ static int end(void **state)
     return 0;
 }
 
-static void nobody(struct key_waiter *waiter)
+static void nobody(struct waiter *waiter, const void *news)
 {
     (void)waiter;
+    (void)news;
 }
 
 static enum key_fetch ask(uint64_t *caused_usec)
 {
-    static struct key_waiter waiter;
+    static struct waiter waiter;
     enum key_fetch fetch;
 
-    list_init(&waiter.node);
-    waiter.on_keys = nobody;
+    waiter_init(&waiter, nobody);
     fetch = issuer_wait_for_keys(issuer, &waiter, caused_usec);
     if (fetch == KEYS_UNDER_WAY)
         answer(one_key, 3600);
-    key_waiter_leave(&waiter);
+    waiter_leave(&waiter);
     return fetch;
 }
 

@@ -29,32 +29,32 @@ static void make_row(struct rows *rows, struct database_row *ret_row)
                                     .token_type = wire_string("token"),
                                     .expires_at_s = (uint64_t)(NOW_S + 2 * HOUR_S),
                                     .source = TOKEN_SOURCE_CACHE};
-    struct token token = {.created_s = NOW_S,
-                          .expires_s = NOW_S + 2 * HOUR_S,
-                          .expires_boot_usec = BOOT + 2 * HOUR_S * SECOND_USEC};
+    struct record record = {.created_s = NOW_S,
+                            .expires_s = NOW_S + 2 * HOUR_S,
+                            .expires_boot_usec = BOOT + 2 * HOUR_S * SECOND_USEC};
     uint8_t frame[256];
     size_t len;
 
     assert_int_equal(wire_encode(&message_token, 0, &message, frame, sizeof(frame), &len), 0);
-    token.frame = secret_new(frame, len);
-    assert_int_equal(row_seal(rows, &key, &token, ret_row), 0);
-    token_done(&token);
+    record.bytes = secret_new(frame, len);
+    assert_int_equal(row_seal(rows, &key, &record, ret_row), 0);
+    secret_free(record.bytes);
 }
 
 static enum row_state open_row(struct rows *rows, const struct database_row *row, struct now now,
                                int64_t *ret_left_s)
 {
     struct digest opened;
-    struct token token = {0};
+    struct record record = {0};
     enum row_state state;
 
-    assert_int_equal(row_open(rows, row, now, &state, &opened, &token), 0);
+    assert_int_equal(row_open(rows, row, now, &state, &opened, &record), 0);
     if (state == ROW_GOOD || state == ROW_OLD) {
         assert_memory_equal(&opened, &key, sizeof(key));
-        *ret_left_s = (int64_t)(token.expires_boot_usec - now.boot_usec) / (int64_t)SECOND_USEC;
-        token_done(&token);
+        *ret_left_s = (int64_t)(record.expires_boot_usec - now.boot_usec) / (int64_t)SECOND_USEC;
+        secret_free(record.bytes);
     } else {
-        assert_null(token.frame);
+        assert_null(record.bytes);
     }
     return state;
 }

@@ -60,16 +60,16 @@ static void closing_writes_what_is_under_way_without_calling_back(void **state)
     (void)state;
     last_result = 1;
     for (uint8_t i = 0; i < N; i++) {
-        struct token token = {.frame = frame_of("pul-x", now_s + 100),
-                              .created_s = now_s,
-                              .expires_s = now_s + 100,
-                              .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
+        struct record record = {.bytes = frame_of("pul-x", now_s + 100),
+                                .created_s = now_s,
+                                .expires_s = now_s + 100,
+                                .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
         struct digest key = {{i}};
 
         writes[i] = calloc(1, sizeof(*writes[i]));
         writes[i]->on_done = on_done;
-        assert_int_equal(store_put(store, writes[i], &key, &token), 0);
-        secret_free(token.frame);
+        assert_int_equal(store_put(store, writes[i], &key, &record), 0);
+        secret_free(record.bytes);
     }
     store_close(store);
     assert_int_equal(last_result, 1);
@@ -280,35 +280,6 @@ static void what_has_expired_is_not_loaded_and_goes_with_the_purge(void **state)
     store_close(store);
 }
 
-/* Sealed by ourselves, yet nothing that could be sent or that says the same as its row. */
-static void frames_that_are_not_sound_are_not_served(void **state)
-{
-    struct loaded loaded;
-    struct store *store = open_good(&loaded);
-    struct secret *frame;
-
-    (void)state;
-    assert_int_equal(put_frame(store, 1, frame_of("pul-other-end", now_s + 999), 1000), 0);
-    frame = frame_of("pul-cut", now_s + 1000);
-    frame->len -= 1;
-    assert_int_equal(put_frame(store, 2, frame, 1000), 0);
-    frame = frame_of("pul-type", now_s + 1000);
-    frame->bytes[5] = MESSAGE_ERROR;
-    assert_int_equal(put_frame(store, 3, frame, 1000), 0);
-    frame = frame_of("pul-length", now_s + 1000);
-    frame->bytes[3] += 1;
-    assert_int_equal(put_frame(store, 4, frame, 1000), 0);
-    assert_int_equal(put_frame(store, 5, secret_new("x", 1), 1000), 0);
-    assert_int_equal(put_frame(store, 6, secret_new("", 0), 1000), 0);
-    assert_int_equal(put(store, 7, "pul-sound", 1000), 0);
-    store_close(store);
-    store = open_good(&loaded);
-    for (int i = 1; i <= 6; i++)
-        assert_string_equal(loaded.text[i], "");
-    assert_string_equal(loaded.text[7], "pul-sound@1000");
-    store_close(store);
-}
-
 static bool is_there(const char *suffix)
 {
     char name[SCRATCH_MAX + 48];
@@ -369,10 +340,10 @@ static void what_was_put_for_a_database_that_is_gone_is_not_kept(void **state)
 {
     struct loaded loaded = {0};
     const struct store_settings settings = settings_of(&loaded);
-    struct token token = {.frame = frame_of("pul-three", now_s + 100),
-                          .created_s = now_s,
-                          .expires_s = now_s + 100,
-                          .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
+    struct record record = {.bytes = frame_of("pul-three", now_s + 100),
+                            .created_s = now_s,
+                            .expires_s = now_s + 100,
+                            .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
     struct store_write *write = calloc(1, sizeof(*write));
     const struct digest key = {{3}};
     char error[STORE_ERROR_MAX];
@@ -384,8 +355,8 @@ static void what_was_put_for_a_database_that_is_gone_is_not_kept(void **state)
     n_emptied = 0;
     assert_int_equal(store_open(&settings, &loop, &store, error), 0);
     write->on_done = on_done;
-    assert_int_equal(store_put(store, write, &key, &token), 0);
-    token_done(&token);
+    assert_int_equal(store_put(store, write, &key, &record), 0);
+    secret_free(record.bytes);
     assert_false(store_open_rows(store, 10));
     assert_int_equal(n_emptied, 1);
     loop.is_done = false;
@@ -697,10 +668,10 @@ static void it_may_end_before_all_rows_are_open(void **state)
 {
     struct loaded loaded = {0};
     const struct store_settings settings = settings_of(&loaded);
-    struct token token = {.frame = frame_of("pul-three", now_s + 100),
-                          .created_s = now_s,
-                          .expires_s = now_s + 100,
-                          .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
+    struct record record = {.bytes = frame_of("pul-three", now_s + 100),
+                            .created_s = now_s,
+                            .expires_s = now_s + 100,
+                            .expires_boot_usec = clock_boot_usec() + 100 * SECOND_USEC};
     struct store_write write = {.on_done = on_done};
     const struct digest key = {{3}};
     char error[STORE_ERROR_MAX];
@@ -710,8 +681,8 @@ static void it_may_end_before_all_rows_are_open(void **state)
     fill();
     assert_int_equal(store_open(&settings, &loop, &store, error), 0);
     assert_true(store_open_rows(store, 1));
-    assert_int_equal(store_put(store, &write, &key, &token), 0);
-    token_done(&token);
+    assert_int_equal(store_put(store, &write, &key, &record), 0);
+    secret_free(record.bytes);
     store_close(store);
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
@@ -733,7 +704,6 @@ int main(void)
         TEST(rows_of_another_key_are_not_served),
         TEST(rows_of_another_database_are_not_served),
         TEST(what_has_expired_is_not_loaded_and_goes_with_the_purge),
-        TEST(frames_that_are_not_sound_are_not_served),
         TEST(what_is_damaged_is_set_aside),
         TEST(what_was_put_for_a_database_that_is_gone_is_not_kept),
         TEST(of_what_is_set_aside_two_are_kept),

@@ -3,7 +3,11 @@
  * time together, and which of several faults is told. The forms that each part refuses are in
  * test_jws.c and test_claims.c.
  */
-#include "identity/identity.h"
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "admission/admission.h"
 
 #include "support/check.h"
 #include "support/mint.h"
@@ -26,12 +30,12 @@ static const char good[] =
 static EVP_PKEY *key, *stranger;
 static char directory[SCRATCH_MAX], keys_file[SCRATCH_MAX + 16];
 static struct issuer_config issuers[2];
-static struct service service = {.name = (char *)"pulumi", .audience = (char *)OURS};
+static struct service services[1];
 static struct config config;
 static struct loop loop = {.epoll_fd = -1};
 static struct identities identities;
 
-static const struct peer own_pod = {.state = PEER_IN_POD, .pidfd = -1, .pod_uid = POD};
+static struct peer own_pod = {.state = PEER_IN_POD, .pidfd = -1, .pod_uid = POD};
 static const struct peer other_pod = {
     .state = PEER_IN_POD, .pidfd = -1, .pod_uid = "11111111-2222-4333-8444-555555555555"};
 static const struct peer no_pod = {.state = PEER_IN_NO_POD, .pidfd = -1};
@@ -360,18 +364,21 @@ static char *row_token(const struct row *row)
 }
 
 static enum podlogin_status judge_token(const char *token, const struct peer *peer, struct now now,
-                                        const char **ret_reason)
+                                        struct refusal *ret_refusal)
 {
-    const struct presentation presentation = {.service = &service, .peer = peer, .now = now};
+    struct admission admission = {
+        .identities = &identities, .service = services, .peer = peer, .now = now};
     CLEANUP(identity_unrefp)
     struct identity *identity = NULL;
-    enum podlogin_status status =
-        identities_find(&identities, token, strlen(token), &identity, ret_reason);
 
-    if (status == PODLOGIN_OK)
-        assert_int_equal(identity_judge(&identities, identity, &presentation, &status, ret_reason),
-                         0);
-    return status;
+    *ret_refusal = (struct refusal){0};
+    if (identities_find(&identities, token, strlen(token), &identity, ret_refusal) != PODLOGIN_OK)
+        return ret_refusal->status;
+    admission.identity = identity;
+    if (admission_judge(&admission, ret_refusal) == ADMISSION_GRANTED)
+        return PODLOGIN_OK;
+    assert_int_not_equal(ret_refusal->status, PODLOGIN_OK);
+    return ret_refusal->status;
 }
 
 static const struct now now = {.wall_s = NOW_S, .boot_usec = 1000 * SECOND_USEC};
@@ -385,15 +392,15 @@ static void each_token_is_judged_for_what_it_is(void **state)
         char *token = row_token(&rows[i]);
 
         for (int time = 1; time <= 2; time++) {
-            const char *reason = NULL;
+            struct refusal refusal;
             enum podlogin_status status =
-                judge_token(token, rows[i].peer ? rows[i].peer : &own_pod, now, &reason);
+                judge_token(token, rows[i].peer ? rows[i].peer : &own_pod, now, &refusal);
 
             if (status != rows[i].expected)
                 fail_msg("%s: %d instead of %d (%s)", rows[i].why, status, rows[i].expected,
-                         reason ? reason : "");
-            if (rows[i].reason && (!reason || !strstr(reason, rows[i].reason)))
-                fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].why, reason ? reason : "",
+                         refusal.detail);
+            if (rows[i].reason && !strstr(refusal.detail, rows[i].reason))
+                fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].why, refusal.detail,
                          rows[i].reason);
         }
     }
@@ -405,20 +412,20 @@ static void what_is_remembered_is_judged_again(void **state)
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
     struct now later = now;
-    const char *reason;
+    struct refusal refusal;
     size_t n_remembered;
 
     (void)state;
-    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_OK);
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_OK);
     n_remembered = identities.verified.n;
-    assert_int_equal(judge_token(token, &other_pod, now, &reason), PODLOGIN_PEER_MISMATCH);
-    assert_int_equal(judge_token(token, &ended, now, &reason), PODLOGIN_PEER_GONE);
+    assert_int_equal(judge_token(token, &other_pod, now, &refusal), PODLOGIN_PEER_MISMATCH);
+    assert_int_equal(judge_token(token, &ended, now, &refusal), PODLOGIN_PEER_GONE);
     later.wall_s = 1782050000;
     later.boot_usec += (uint64_t)(later.wall_s - now.wall_s) * SECOND_USEC;
-    assert_int_equal(judge_token(token, &own_pod, later, &reason), PODLOGIN_TOKEN_EXPIRED);
+    assert_int_equal(judge_token(token, &own_pod, later, &refusal), PODLOGIN_TOKEN_EXPIRED);
     later.wall_s = now.wall_s; /* the wall clock is set back, the boot clock is not */
-    assert_int_equal(judge_token(token, &own_pod, later, &reason), PODLOGIN_TOKEN_EXPIRED);
-    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_OK);
+    assert_int_equal(judge_token(token, &own_pod, later, &refusal), PODLOGIN_TOKEN_EXPIRED);
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_OK);
     assert_int_equal(identities.verified.n, n_remembered);
 }
 
@@ -427,35 +434,145 @@ static void a_key_that_is_withdrawn_ends_what_it_signed(void **state)
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
     struct jwks none = {0};
-    const char *reason;
+    struct refusal refusal;
 
     (void)state;
-    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_OK);
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_OK);
     jwks_replace(&identities.issuers[0]->jwks, &none);
-    assert_int_equal(judge_token(token, &own_pod, now, &reason), PODLOGIN_ISSUER_UNAVAILABLE);
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_ISSUER_UNAVAILABLE);
+}
+
+static void rules_are_judged_last_and_name_their_section(void **state)
+{
+    static const struct row denied = {.changes = {{K "namespace", "\"lab\""},
+                                                  {"sub", "\"system:serviceaccount:lab:pulumi-"
+                                                          "runner\""}}};
+    static const struct row denied_and_expired = {
+        .changes = {{K "namespace", "\"lab\""},
+                    {"sub", "\"system:serviceaccount:lab:pulumi-runner\""},
+                    EXPIRED}};
+    CLEANUP(freep)
+    char *token = row_token(&denied), *expired = row_token(&denied_and_expired);
+    struct refusal refusal;
+
+    (void)state;
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_POLICY_DENIED);
+    assert_string_equal(refusal.detail, "[Deny \"labs\"] of service pulumi");
+    assert_int_equal(judge_token(expired, &own_pod, now, &refusal), PODLOGIN_TOKEN_EXPIRED);
+    services[0].policy.n_sections = 0;
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_POLICY_DENIED);
+    assert_string_equal(refusal.detail, "no [Allow] section of service pulumi matches");
+    services[0].policy.n_sections = 2;
+}
+
+/* Its connection may have been inherited. */
+static void a_caller_that_has_ended_gets_nothing(void **state)
+{
+    CLEANUP(freep)
+    char *token = row_token(&rows[0]);
+    struct peer peer = own_pod;
+    pid_t child = fork();
+    struct refusal refusal;
+
+    (void)state;
+    if (child == 0)
+        _exit(0);
+    peer.pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+    assert_true(peer.pidfd >= 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(judge_token(token, &peer, now, &refusal), PODLOGIN_PEER_GONE);
+    config.attestation = ATTESTATION_AUDIT;
+    assert_int_equal(judge_token(token, &peer, now, &refusal), PODLOGIN_OK);
+    config.attestation = ATTESTATION_ENFORCE;
+    close(peer.pidfd);
+}
+
+static enum admission_verdict judge_review(struct identity *identity, bool for_exchange)
+{
+    const struct admission admission = {.identities = &identities,
+                                        .identity = identity,
+                                        .service = services,
+                                        .peer = &own_pod,
+                                        .now = now,
+                                        .for_exchange = for_exchange};
+    struct refusal refusal;
+
+    return admission_judge(&admission, &refusal);
+}
+
+static void the_api_server_is_asked_when_the_issuer_says_so(void **state)
+{
+    CLEANUP(freep)
+    char *token = row_token(&rows[0]);
+    CLEANUP(identity_unrefp)
+    struct identity *identity = NULL;
+    struct refusal refusal;
+
+    (void)state;
+    assert_int_equal(identities_find(&identities, token, strlen(token), &identity, &refusal),
+                     PODLOGIN_OK);
+    assert_int_equal(judge_review(identity, true), ADMISSION_GRANTED);
+    issuers[0].review.mode = REVIEW_MISS;
+    assert_int_equal(judge_review(identity, false), ADMISSION_GRANTED);
+    assert_int_equal(judge_review(identity, true), ADMISSION_NEEDS_REVIEW);
+    issuers[0].review = (struct review_config){.mode = REVIEW_INTERVAL, .interval_s = 60};
+    assert_int_equal(judge_review(identity, false), ADMISSION_NEEDS_REVIEW);
+    identity->review.good_usec = now.boot_usec - 59 * SECOND_USEC;
+    assert_int_equal(judge_review(identity, false), ADMISSION_GRANTED);
+    identity->review.good_usec = now.boot_usec - 60 * SECOND_USEC;
+    assert_int_equal(judge_review(identity, false), ADMISSION_NEEDS_REVIEW);
+}
+
+/* Judging does not read the daemon's own token: that is learnt elsewhere. */
+static void a_node_that_is_not_known_yet_serves_nobody(void **state)
+{
+    CLEANUP(freep)
+    char *token = row_token(&rows[0]);
+    struct refusal refusal;
+
+    (void)state;
+    identities.node.uid[0] = '\0';
+    assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_INTERNAL);
+    assert_non_null(strstr(refusal.detail, "what node this is"));
 }
 
 static void attestation_is_the_administrators_choice(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
-    const char *reason;
+    struct refusal refusal;
 
     (void)state;
-    identities.attestation = ATTESTATION_AUDIT;
-    assert_int_equal(judge_token(token, &other_pod, now, &reason), PODLOGIN_OK);
-    identities.attestation = ATTESTATION_OFF;
-    assert_int_equal(judge_token(token, &unseen, now, &reason), PODLOGIN_OK);
-    identities.attestation = ATTESTATION_ENFORCE;
-    assert_int_equal(judge_token(token, &other_pod, now, &reason), PODLOGIN_PEER_MISMATCH);
+    config.attestation = ATTESTATION_AUDIT;
+    assert_int_equal(judge_token(token, &other_pod, now, &refusal), PODLOGIN_OK);
+    config.attestation = ATTESTATION_OFF;
+    assert_int_equal(judge_token(token, &unseen, now, &refusal), PODLOGIN_OK);
+    config.attestation = ATTESTATION_ENFORCE;
+    assert_int_equal(judge_token(token, &other_pod, now, &refusal), PODLOGIN_PEER_MISMATCH);
+}
+
+/* Everybody but the pods of the namespace "lab". */
+static void rules_init(struct policy *policy)
+{
+    const char *error;
+
+    *policy = (struct policy){0};
+    assert_int_equal(rule_section_add(policy_add_section(policy, "all", false), "sub", "*", &error),
+                     0);
+    assert_int_equal(rule_section_add(policy_add_section(policy, "labs", true),
+                                      "\"kubernetes.io\".namespace", "lab", &error),
+                     0);
 }
 
 static int begin(void **state)
 {
-    static struct service services[1];
+    struct policy policy;
 
     (void)state;
-    issuers[0] = (struct issuer_config){.name = (char *)"one",
+    own_pod.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    assert_true(own_pod.pidfd >= 0);
+    issuers[0] = (struct issuer_config){.config = &config,
+                                        .name = (char *)"one",
                                         .url = (char *)"https://issuer.example/one",
                                         .keys_file = keys_file,
                                         .algorithms = 1u << ALGORITHM_ES256};
@@ -463,8 +580,14 @@ static int begin(void **state)
     issuers[1].name = (char *)"two";
     issuers[1].url = (char *)"https://issuer.example/two";
     issuers[1].digest.bytes[0] = 1;
-    services[0] = service;
-    config = (struct config){.issuers = issuers,
+    rules_init(&policy);
+    services[0] = (struct service){.config = &config,
+                                   .name = (char *)"pulumi",
+                                   .issuer = &issuers[0],
+                                   .audience = (char *)OURS,
+                                   .policy = policy};
+    config = (struct config){.n_refs = 1,
+                             .issuers = issuers,
                              .n_issuers = 2,
                              .services = services,
                              .n_services = 1,
@@ -476,6 +599,9 @@ static int end(void **state)
 {
     (void)state;
     identities_done(&identities);
+    assert_int_equal(config.n_refs, 1); /* nobody keeps a part of it */
+    policy_done(&services[0].policy);
+    close(own_pod.pidfd);
     return 0;
 }
 
@@ -511,6 +637,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_remembered_is_judged_again, begin, end),
         cmocka_unit_test_setup_teardown(a_key_that_is_withdrawn_ends_what_it_signed, begin, end),
         cmocka_unit_test_setup_teardown(attestation_is_the_administrators_choice, begin, end),
+        cmocka_unit_test_setup_teardown(rules_are_judged_last_and_name_their_section, begin, end),
+        cmocka_unit_test_setup_teardown(a_caller_that_has_ended_gets_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(the_api_server_is_asked_when_the_issuer_says_so, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_node_that_is_not_known_yet_serves_nobody, begin, end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

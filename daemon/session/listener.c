@@ -1,0 +1,204 @@
+#include "session/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+#include "base/list.h"
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+#define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
+#define RESUME_USEC       (SECOND_USEC / 10)
+
+void listener_pause(struct listener *listener)
+{
+    if (listener->is_paused)
+        return;
+    listener->is_paused = true;
+    loop_change(listener->loop, &listener->source, 0);
+}
+
+void listener_resume(struct listener *listener)
+{
+    if (!listener->is_paused)
+        return;
+    listener->is_paused = false;
+    timer_unset(&listener->resume);
+    loop_change(listener->loop, &listener->source, EPOLLIN);
+}
+
+static void on_resume(struct timer *timer)
+{
+    listener_resume(container_of(timer, struct listener, resume));
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * The process, or the system, is out of descriptors: the next in the queue is told so, with the one
+ * that was kept for it, and those who are connected go on.
+ */
+static void turn_one_away(struct listener *listener)
+{
+    int fd = -1;
+
+    if (listener->reserve_fd >= 0) {
+        close(listener->reserve_fd);
+        fd = accept4(listener->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            listener->events->on_shortage(listener, fd);
+    }
+    listener->reserve_fd = open_reserve();
+    if (fd >= 0)
+        return;
+    listener_pause(listener);
+    loop_timer(listener->loop, &listener->resume, RESUME_USEC, on_resume);
+}
+
+static void on_listener(struct loop_source *source, uint32_t events)
+{
+    struct listener *listener = container_of(source, struct listener, source);
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_ROUND && !listener->is_paused; i++) {
+        uint64_t before_usec = clock_boot_usec();
+        int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd < 0) {
+            if (errno == EAGAIN)
+                backlog_empty(&listener->backlog, before_usec);
+            else if (errno != ECONNABORTED && errno != EINTR)
+                turn_one_away(listener);
+            return;
+        }
+        backlog_accepted(&listener->backlog, before_usec);
+        if (!listener->events->on_accept(listener, fd))
+            return;
+    }
+}
+
+/* A socket that nobody listens on is left over from a daemon that was killed. */
+static int remove_stale(const struct sockaddr_un *address, char *ret_error)
+{
+    CLEANUP(fd_closep)
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
+        snprintf(ret_error, LISTENER_ERROR_MAX, "a daemon is listening at %.160s already",
+                 address->sun_path);
+        return -EADDRINUSE;
+    }
+    if (errno != ECONNREFUSED)
+        return 0;
+    if (lstat(address->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        snprintf(ret_error, LISTENER_ERROR_MAX, "%.160s is not a socket", address->sun_path);
+        return -EEXIST;
+    }
+    return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+/* Whoever can traverse the directory may connect; who it is, the token says. */
+static int listen_at(const struct sockaddr_un *address, int *ret_fd)
+{
+    CLEANUP(fd_closep)
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+        chmod(address->sun_path, 0666) < 0 || listen(fd, BACKLOG_MAX) < 0)
+        return -errno;
+    /* descriptors that clients send are nobody's here: before Linux 6.16 they are closed unread */
+    setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static int make_directory(const char *path)
+{
+    CLEANUP(freep)
+    char *copy = strdup(path);
+    mode_t before;
+    int r;
+
+    if (!copy)
+        return -ENOMEM;
+    before = umask(022);
+    r = mkdir(dirname(copy), 0755);
+    umask(before);
+    return r < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_socket(const char *path, int *ret_fd, char *ret_error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int r;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        snprintf(ret_error, LISTENER_ERROR_MAX, "Socket= is longer than %zu bytes",
+                 sizeof(address.sun_path) - 1);
+        return -ENAMETOOLONG;
+    }
+    strcpy(address.sun_path, path);
+    ret_error[0] = '\0';
+    r = make_directory(path);
+    if (r == 0)
+        r = remove_stale(&address, ret_error);
+    if (r == 0)
+        r = listen_at(&address, ret_fd);
+    if (r < 0 && !ret_error[0])
+        snprintf(ret_error, LISTENER_ERROR_MAX, "cannot listen at %.160s: %s", path, strerror(-r));
+    return r;
+}
+
+int listener_open(struct listener *listener, struct loop *loop, const char *path,
+                  const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX])
+{
+    int fd = -1, r;
+
+    *listener = (struct listener){
+        .loop = loop,
+        .events = events,
+        .source = {.fd = -1, .on_ready = on_listener},
+        .path = strdup(path),
+        .reserve_fd = open_reserve(),
+    };
+    snprintf(ret_error, LISTENER_ERROR_MAX, "out of memory");
+    if (!listener->path)
+        return -ENOMEM;
+    r = open_socket(path, &fd, ret_error);
+    if (r < 0)
+        return r;
+    listener->source.fd = fd;
+    return loop_add(loop, &listener->source, EPOLLIN);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (!listener->loop)
+        return; /* it was never opened */
+    if (listener->source.fd >= 0) {
+        unlink(listener->path);
+        loop_remove(listener->loop, &listener->source);
+        close(listener->source.fd);
+    }
+    timer_unset(&listener->resume);
+    if (listener->reserve_fd >= 0)
+        close(listener->reserve_fd);
+    free(listener->path);
+    *listener = (struct listener){.source.fd = -1, .reserve_fd = -1};
+}

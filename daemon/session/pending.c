@@ -1,0 +1,227 @@
+#include "session/pending.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_RETRY_MS     30000
+#define DEADLINE_RETRY_MS 1000
+#define RELOAD_RETRY_MS   100
+
+static const unsigned may_follow[PENDING_STATES] = {
+    /* a bit for each state that may come next; it may end in each of them */
+    [PENDING_NEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
+    [PENDING_KEYS] = 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
+    [PENDING_REVIEW] = 1u << PENDING_KEYS | 1u << PENDING_EXCHANGE,
+    [PENDING_EXCHANGE] = 1u << PENDING_REVIEW, /* the latest one has become too old */
+};
+
+static void pending_move(struct pending *pending, enum pending_state next)
+{
+    assert(may_follow[pending->state] & 1u << next);
+    pending->state = next;
+}
+
+void pending_free(struct pending *pending)
+{
+    timer_unset(&pending->deadline);
+    waiter_leave(&pending->waiter.waiter);
+    list_remove(&pending->node);
+    pending->connection->n_pending--;
+    pending->connection->quota->n_misses -= pending->is_miss;
+    identity_unref(pending->request.identity);
+    service_unref(pending->request.service);
+    free(pending);
+}
+
+/* The request is answered; the connection may have broken over it. */
+static void pending_end(struct pending *pending)
+{
+    struct connection *connection = pending->connection;
+
+    pending_free(pending);
+    if (connection->is_broken)
+        connection_free(connection);
+}
+
+static void refuse(struct pending *pending, const struct refusal *refusal)
+{
+    request_refuse(pending->connection, &pending->request, refusal);
+}
+
+/* Returns whether it waits; else it is answered. */
+static bool wait_for_exchange(struct pending *pending)
+{
+    struct connection *connection = pending->connection;
+    struct quota *quota = connection->quota;
+    uint32_t most = connection->sessions->config->limits.misses;
+    struct refusal refusal;
+
+    pending->waiter.may_only_join = most && quota->n_misses >= most;
+    if (!broker_join(connection->sessions->broker, &pending->waiter, &refusal)) {
+        refuse(pending, &refusal);
+        return false;
+    }
+    pending_move(pending, PENDING_EXCHANGE);
+    pending->is_miss = pending->waiter.is_leader;
+    quota->n_misses += pending->is_miss;
+    return true;
+}
+
+static bool wait_for_review(struct pending *pending)
+{
+    struct refusal refusal;
+
+    if (!review_wait(pending->request.identity, &pending->waiter.waiter, &refusal)) {
+        refuse(pending, &refusal);
+        return false;
+    }
+    pending_move(pending, PENDING_REVIEW);
+    return true;
+}
+
+/* The token's key may be a new one, so it is not refused for good: anybody can forge a "kid". */
+static void refuse_for_now(struct pending *pending)
+{
+    struct refusal refusal;
+
+    refusal_set(&refusal, PODLOGIN_ISSUER_UNAVAILABLE,
+                "the token's key is not known, and newer ones were asked for less than 30 s ago");
+    refusal.retry_after_ms = KEYS_RETRY_MS;
+    refuse(pending, &refusal);
+}
+
+static bool pending_wait(struct pending *pending, enum need need);
+
+static bool wait_for_keys(struct pending *pending)
+{
+    struct issuer *issuer = pending->request.identity->issuer;
+
+    switch (issuer_wait_for_keys(issuer, &pending->waiter.waiter,
+                                 &pending->connection->quota->unknown_kid_usec)) {
+    case KEYS_UNDER_WAY:
+        pending_move(pending, PENDING_KEYS);
+        return true;
+    case KEYS_TOO_SOON:
+        if (issuer->jwks.n) {
+            refuse_for_now(pending);
+            return false;
+        }
+        break;
+    case KEYS_READ:
+        break;
+    }
+    pending->request.may_wait_for_keys = false;
+    return pending_wait(pending, request_answer(pending->connection, &pending->request));
+}
+
+static bool pending_wait(struct pending *pending, enum need need)
+{
+    switch (need) {
+    case NEED_KEYS:
+        return wait_for_keys(pending);
+    case NEED_REVIEW:
+        return wait_for_review(pending);
+    case NEED_EXCHANGE:
+        return wait_for_exchange(pending);
+    case NEED_NOTHING:
+        break;
+    }
+    return false;
+}
+
+static enum need on_answer(struct pending *pending, const struct broker_answer *answer)
+{
+    pending->connection->quota->n_misses -= pending->is_miss;
+    pending->is_miss = false;
+    if (!answer->token) {
+        refuse(pending, &answer->refusal);
+        return NEED_NOTHING;
+    }
+    pending->request.may_wait_for_keys = false;
+    return request_answer_exchanged(pending->connection, &pending->request, answer->token,
+                                    pending->waiter.is_leader ? TOKEN_SOURCE_EXCHANGE
+                                                              : TOKEN_SOURCE_JOINED);
+}
+
+/* A review that has failed is not begun again at once: review_wait() then says why it failed. */
+static void on_wake(struct waiter *waiter, const void *news)
+{
+    struct pending *pending = container_of(waiter, struct pending, waiter.waiter);
+    enum need need;
+
+    if (pending->state == PENDING_EXCHANGE) {
+        need = on_answer(pending, news);
+    } else {
+        if (pending->state == PENDING_KEYS)
+            pending->request.may_wait_for_keys = false;
+        need = request_answer(pending->connection, &pending->request);
+    }
+    if (!pending_wait(pending, need))
+        pending_end(pending);
+}
+
+static void on_deadline(struct timer *timer)
+{
+    struct pending *pending = container_of(timer, struct pending, deadline);
+    struct refusal refusal;
+
+    refusal_set(&refusal,
+                pending->state == PENDING_EXCHANGE ? PODLOGIN_UPSTREAM_UNAVAILABLE
+                                                   : PODLOGIN_ISSUER_UNAVAILABLE,
+                "no answer within %u ms", pending->request.timeout_ms);
+    refusal.retry_after_ms = DEADLINE_RETRY_MS;
+    refuse(pending, &refusal);
+    pending_end(pending);
+}
+
+static struct pending *pending_new(struct connection *connection, const struct request *request)
+{
+    struct pending *pending = calloc(1, sizeof(*pending));
+
+    if (!pending)
+        return NULL;
+    pending->connection = connection;
+    pending->request = *request;
+    identity_ref(request->identity);
+    service_ref(request->service);
+    waiter_init(&pending->waiter.waiter, on_wake);
+    pending->waiter.identity = request->identity;
+    pending->waiter.service = request->service;
+    list_append(&connection->pending, &pending->node);
+    connection->n_pending++;
+    loop_timer(connection->sessions->loop, &pending->deadline, request->timeout_ms * UINT64_C(1000),
+               on_deadline);
+    return pending;
+}
+
+int pending_begin(struct connection *connection, const struct request *request, enum need need)
+{
+    struct pending *pending = pending_new(connection, request);
+
+    if (!pending)
+        return -ENOMEM;
+    if (!pending_wait(pending, need))
+        pending_free(pending); /* the caller looks after the connection */
+    return 0;
+}
+
+void pending_reload(struct pending *pending, const struct config *config)
+{
+    const struct service *before = pending->request.service, *now;
+    struct refusal refusal;
+
+    if (!before)
+        return;
+    now = config_service(config, before->name, strlen(before->name));
+    if (now && service_is_same(now, before)) {
+        pending->request.service = pending->waiter.service = service_ref(now);
+        service_unref(before);
+        return;
+    }
+    refusal_set(&refusal, PODLOGIN_BUSY, "the service's configuration has changed; ask again");
+    refusal.retry_after_ms = RELOAD_RETRY_MS;
+    refuse(pending, &refusal);
+    pending_free(pending);
+}
