@@ -13,7 +13,7 @@
 
 #define CHUNK_SIZE ((size_t)1 << 20)
 #define STEP       64   /* sizes are rounded up to this */
-#define CLASSES    1024 /* so the largest secret is just under 64 KiB */
+#define CLASSES    2048 /* so the largest secret is just under 128 KiB */
 
 /* Freed blocks of each size are kept for the next secret of that size. */
 struct block {

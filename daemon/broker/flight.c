@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "broker/memo.h"
+#include "broker/result.h"
 #include "broker/write_behind.h"
 #include "protocol/messages.h"
 #include "protocol/status.h"
@@ -121,10 +122,10 @@ static void on_exchanged(struct job *job, const struct job_result *result);
 static int settings_list(const struct service *service, struct wire_list *list,
                          char *texts[PROVIDER_SETTINGS_MAX])
 {
-    for (size_t i = 0; service->provider->settings[i]; i++) {
+    for (size_t i = 0; service->provider->settings[i].name; i++) {
         if (!service->provider_settings[i])
             continue;
-        if (asprintf(&texts[list->n], "%s=%s", service->provider->settings[i],
+        if (asprintf(&texts[list->n], "%s=%s", service->provider->settings[i].name,
                      service->provider_settings[i]) < 0)
             return -ENOMEM;
         list->item[list->n] = wire_string(texts[list->n]);
@@ -141,7 +142,7 @@ static int flight_send(struct flight *flight)
     struct job_exchange job = {
         .provider = wire_string(service->provider->name),
         .subject_token = wire_bytes(jwt->bytes, jwt->len),
-        .ca_file = wire_string(service_setting(service, "CAFile")),
+        .ca_file = wire_string(service->ca_file),
     };
     int r = settings_list(service, &job.settings, texts);
 
@@ -370,18 +371,29 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
     login_fail(login, &refusal);
 }
 
+static bool take_token(struct flight *flight, const struct job_result *result, char *ret_detail,
+                       size_t size)
+{
+    int r = token_from_result(result, flight->asked_usec, &flight->fresh);
+
+    if (r < 0)
+        snprintf(ret_detail, size, "the token cannot be passed on: %s", strerror(-r));
+    return r == 0;
+}
+
 static void on_exchanged(struct job *job, const struct job_result *result)
 {
     struct flight *flight = container_of(job, struct flight, job);
     struct upstream *upstream = flight->upstream;
     enum outcome outcome = result->outcome;
-    char detail[REFUSAL_DETAIL_MAX + 1] = "the token cannot be passed on";
+    char detail[REFUSAL_DETAIL_MAX + 1] = "";
 
-    if (outcome == OUTCOME_OK && token_from_result(result, flight->asked_usec, &flight->fresh) < 0)
-        outcome = OUTCOME_MALFORMED;
-    else
+    if (outcome != OUTCOME_OK)
         snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
                  (const char *)result->detail.at);
+    else if (!result_check(result, flight->service->provider, detail, sizeof(detail)) ||
+             !take_token(flight, result, detail, sizeof(detail)))
+        outcome = OUTCOME_MALFORMED;
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
     if (outcome == OUTCOME_OK)

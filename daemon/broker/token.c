@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/digest.h"
+#include "broker/result.h"
 #include "message/frame.h"
 #include "protocol/messages.h"
 
@@ -58,10 +59,11 @@ int token_from_result(const struct job_result *result, uint64_t asked_usec, stru
 {
     int64_t elapsed_usec = (int64_t)(clock_boot_usec() - asked_usec);
     int64_t created_s = (clock_wall_usec() - elapsed_usec) / (int64_t)SECOND_USEC;
+    uint32_t lifetime_s = result_lifetime_s(result, created_s);
     const struct message_token message = {
         .token = result->token,
         .token_type = result->token_type,
-        .expires_at_s = (uint64_t)created_s + result->expires_in_s,
+        .expires_at_s = (uint64_t)created_s + lifetime_s,
         .source = TOKEN_SOURCE_CACHE,
         .variable = result->variable,
         .attributes = result->attributes,
@@ -69,7 +71,7 @@ int token_from_result(const struct job_result *result, uint64_t asked_usec, stru
     struct token token = {
         .created_s = created_s,
         .expires_s = (int64_t)message.expires_at_s,
-        .expires_boot_usec = asked_usec + result->expires_in_s * SECOND_USEC,
+        .expires_boot_usec = asked_usec + lifetime_s * SECOND_USEC,
     };
     int r = set_fingerprint(&token, result->token);
 

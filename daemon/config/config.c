@@ -96,13 +96,14 @@ static int find_issuer(const struct config *config, struct service *service, con
 /* Rules and the name do not count: they decide who is served, not what the upstream gives. */
 static int service_digest(struct service *service)
 {
-    const char *parts[4 + PROVIDER_SETTINGS_MAX];
+    const char *parts[5 + PROVIDER_SETTINGS_MAX];
     size_t n = 0;
 
     parts[n++] = service->provider->name;
     parts[n++] = service->issuer->url;
     parts[n++] = service->audience;
     parts[n++] = service->share == SHARE_POD ? "pod" : "serviceaccount";
+    parts[n++] = service->ca_file;
     for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
         parts[n++] = service->provider_settings[i];
     return digest_of_strings(parts, n, &service->digest);
@@ -111,8 +112,7 @@ static int service_digest(struct service *service)
 static int upstream_digest(struct service *service)
 {
     const struct provider_values values = service_values(service);
-    const char *parts[] = {service->provider->endpoint(&values),
-                           service_setting(service, "CAFile")};
+    const char *parts[] = {service->provider->endpoint(&values), service->ca_file};
 
     return digest_of_strings(parts, 2, &service->upstream);
 }
@@ -253,6 +253,7 @@ static void service_done(struct service *service)
     free(service->name);
     free(service->issuer_name);
     free(service->audience);
+    free(service->ca_file);
 }
 
 static void config_free(struct config *config)
@@ -340,14 +341,6 @@ const struct service *config_same_service(const struct config *config,
     for (size_t i = 0; i < config->n_services; i++)
         if (service_is_same(&config->services[i], service))
             return &config->services[i];
-    return NULL;
-}
-
-const char *service_setting(const struct service *service, const char *name)
-{
-    for (size_t i = 0; service->provider->settings[i]; i++)
-        if (strcmp(service->provider->settings[i], name) == 0)
-            return service->provider_settings[i];
     return NULL;
 }
 

@@ -58,9 +58,11 @@ struct service {
     char *name;                  /* of the file */
     const struct provider *provider;
     char *provider_settings[PROVIDER_SETTINGS_MAX]; /* as provider->settings; NULL: not set */
+    int provider_lines[PROVIDER_SETTINGS_MAX];      /* of the file, that they are on */
     char *issuer_name;
     const struct issuer_config *issuer; /* of the same configuration */
     char *audience;
+    char *ca_file; /* that the upstream is verified with; NULL: the system's */
     enum share share;
     struct policy policy;
     struct digest digest;   /* of all that decides which token the upstream gives */
@@ -134,9 +136,6 @@ bool service_is_same(const struct service *a, const struct service *b);
 /* The one that is the same as @service of another configuration; NULL: there is none. */
 const struct service *config_same_service(const struct config *config,
                                           const struct service *service);
-
-/* A setting of the provider's section; NULL: it is not set, or the provider has none such. */
-const char *service_setting(const struct service *service, const char *name);
 
 struct provider_values service_values(const struct service *service);
 

@@ -1,13 +1,12 @@
 #include "config/file.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "base/duration.h"
-#include "base/url.h"
+#include "base/setting.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
 
@@ -20,17 +19,6 @@ struct setting {
     size_t offset;
 };
 
-__attribute__((format(printf, 3, 4))) static int wrong(char *ret_error, size_t size,
-                                                       const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(ret_error, size, format, args);
-    va_end(args);
-    return -EINVAL;
-}
-
 static const char *parse_text(const char *value, void *ret_member)
 {
     char **text = ret_member;
@@ -42,16 +30,16 @@ static const char *parse_text(const char *value, void *ret_member)
 
 static const char *parse_path(const char *value, void *ret_member)
 {
-    if (*value && *value != '/')
-        return "a path begins with /";
-    return parse_text(value, ret_member);
+    const char *expected = setting_expects_path(value);
+
+    return expected ? expected : parse_text(value, ret_member);
 }
 
 static const char *parse_url(const char *value, void *ret_member)
 {
-    if (*value && !url_is_https(value))
-        return "an https:// URL without query or fragment";
-    return parse_text(value, ret_member);
+    const char *expected = setting_expects_url(value);
+
+    return expected ? expected : parse_text(value, ret_member);
 }
 
 static const char *parse_cache_key(const char *value, void *ret_member)
@@ -193,11 +181,12 @@ static int set(const struct setting *settings, void *target, const struct ini_li
             continue;
         expected = settings->parse(line->value, (char *)target + settings->offset);
         if (expected)
-            return wrong(ret_error, size, "%s=%.64s is not understood; it takes %s", line->key,
-                         line->value, expected);
+            return setting_wrong(ret_error, size, "%s=%.64s is not understood; it takes %s",
+                                 line->key, line->value, expected);
         return 0;
     }
-    return wrong(ret_error, size, "[%.64s] has no setting %.64s=", line->section, line->key);
+    return setting_wrong(ret_error, size, "[%.64s] has no setting %.64s=", line->section,
+                         line->key);
 }
 
 static const struct setting daemon_settings[] = {
@@ -243,6 +232,7 @@ static const struct setting service_settings[] = {
     {"Provider", parse_provider, offsetof(struct service, provider)},
     {"Issuer", parse_text, offsetof(struct service, issuer_name)},
     {"Audience", parse_text, offsetof(struct service, audience)},
+    {"CAFile", parse_path, offsetof(struct service, ca_file)},
     {"Share", parse_share, offsetof(struct service, share)},
     {0},
 };
@@ -250,7 +240,8 @@ static const struct setting service_settings[] = {
 static int no_section(const struct ini_line *line, const char *expected, char *ret_error,
                       size_t size)
 {
-    return wrong(ret_error, size, "no section [%.64s] here; there is %s", line->section, expected);
+    return setting_wrong(ret_error, size, "no section [%.64s] here; there is %s", line->section,
+                         expected);
 }
 
 static int on_daemon_line(void *data, const struct ini_line *line, char *ret_error, size_t size)
@@ -292,19 +283,34 @@ static int on_rule_line(struct service *service, const struct ini_line *line, ch
                    : -ENOMEM;
     r = rule_section_add(&policy->sections[policy->n_sections - 1], line->key, line->value,
                          &reason);
-    return r == -EINVAL ? wrong(ret_error, size, "%s", reason) : r;
+    return r == -EINVAL ? setting_wrong(ret_error, size, "%s", reason) : r;
+}
+
+static bool has_setting(const struct setting *settings, const char *key)
+{
+    while (settings->key && strcmp(settings->key, key) != 0)
+        settings++;
+    return settings->key;
 }
 
 static int on_provider_line(struct service *service, const struct ini_line *line, char *ret_error,
                             size_t size)
 {
-    const char *const *settings = service->provider->settings;
+    const struct provider_setting *settings = service->provider->settings;
+    const char *expected;
     size_t i = 0;
 
-    while (settings[i] && strcmp(settings[i], line->key) != 0)
+    while (settings[i].name && strcmp(settings[i].name, line->key) != 0)
         i++;
-    if (!settings[i])
-        return wrong(ret_error, size, "[%.64s] has no setting %.64s=", line->section, line->key);
+    if (!settings[i].name)
+        return setting_wrong(
+            ret_error, size, "[%.64s] has no setting %.64s=%s", line->section, line->key,
+            has_setting(service_settings, line->key) ? "; it belongs in [Service]" : "");
+    expected = settings[i].expects(line->value);
+    if (expected)
+        return setting_wrong(ret_error, size, "%s=%.64s is not understood; it takes %s", line->key,
+                             line->value, expected);
+    service->provider_lines[i] = line->number;
     return parse_text(line->value, &service->provider_settings[i]) ? -ENOMEM : 0;
 }
 
@@ -317,18 +323,39 @@ static int on_service_line(void *data, const struct ini_line *line, char *ret_er
     if (strcmp(line->section, "Service") == 0 && !line->name)
         return line->key ? set(service_settings, service, line, ret_error, size) : 0;
     if (!service->provider)
-        return wrong(ret_error, size, "[Service] with Provider= comes before [%.64s]",
-                     line->section);
+        return setting_wrong(ret_error, size, "[Service] with Provider= comes before [%.64s]",
+                             line->section);
     if (strcmp(line->section, service->provider->section) == 0 && !line->name)
         return line->key ? on_provider_line(service, line, ret_error, size) : 0;
     return no_section(line, "[Service], the provider's own, [Allow \"...\"] and [Deny \"...\"]",
                       ret_error, size);
 }
 
+static int line_fault(char ret_error[INI_ERROR_MAX], const char *path, int line, const char *reason)
+{
+    return setting_wrong(ret_error, INI_ERROR_MAX, "%s:%d: %s", path, line, reason);
+}
+
 static int file_fault(char ret_error[INI_ERROR_MAX], const char *path, const char *reason)
 {
-    snprintf(ret_error, INI_ERROR_MAX, "%s:1: %s", path, reason);
-    return -EINVAL;
+    return line_fault(ret_error, path, 1, reason);
+}
+
+/* What the provider makes of its settings together. */
+static int check_provider(const char *path, const struct service *service,
+                          char ret_error[INI_ERROR_MAX])
+{
+    const struct provider_values values = service_values(service);
+    char reason[INI_ERROR_MAX / 2];
+    size_t blamed;
+
+    if (service->provider->check(&values, &blamed, reason, sizeof(reason)) == 0)
+        return 0;
+    return line_fault(ret_error, path,
+                      blamed < PROVIDER_SETTINGS_MAX && service->provider_lines[blamed]
+                          ? service->provider_lines[blamed]
+                          : 1,
+                      reason);
 }
 
 int daemon_file_read(const char *path, struct config *config, char ret_error[INI_ERROR_MAX])
@@ -359,8 +386,6 @@ int service_file_read(const char *path, struct service *service, char ret_error[
 {
     const struct ini_handler handler = {
         .on_line = on_service_line, .is_verbatim = is_rule_section, .data = service};
-    char reason[INI_ERROR_MAX / 2];
-    struct provider_values values;
     int r = ini_read_file(path, &handler, ret_error);
 
     if (r < 0)
@@ -377,8 +402,5 @@ int service_file_read(const char *path, struct service *service, char ret_error[
             return file_fault(ret_error, path,
                               "an [Allow] or [Deny] section without a rule; to mean everybody, "
                               "write sub=*");
-    values = service_values(service);
-    if (service->provider->check(&values, reason, sizeof(reason)) < 0)
-        return file_fault(ret_error, path, reason);
-    return 0;
+    return check_provider(path, service, ret_error);
 }

@@ -14,6 +14,7 @@
 #include "admission/admission.h"
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
+#include "provider/exchange.h"
 
 #define NAME           "explain"
 #define KEYS_WAIT_USEC (12 * SECOND_USEC)
@@ -263,14 +264,15 @@ static void explain_upstream(struct report *report, const struct service *servic
     const struct provider_values values = service_values(service);
     CLEANUP(secret_freep)
     struct secret *jwt = secret_new(placeholder, strlen(placeholder));
+    const struct provider_exchange *exchange = provider_exchange_find(service->provider->name);
     struct provider_request request = {0};
     CLEANUP(freep)
     char *body = NULL;
     char *rest = NULL;
 
-    if (!jwt || service->provider->request(&values, jwt, &request) < 0)
+    if (!jwt || !exchange || exchange->request(&values, jwt, &request) < 0)
         return;
-    add(report, "upstream", "-", "POST %s", request.url);
+    add(report, "upstream", "-", "%s %s", request.method, request.url);
     body = strndup((char *)request.body->bytes, request.body->len);
     for (char *field = body ? strtok_r(body, "&", &rest) : NULL; field;
          field = strtok_r(NULL, "&", &rest))

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "message/frame.h"
 
 #define JOB_DEADLINE_USEC  (15 * SECOND_USEC) /* a whole transfer, and time in the queue */
 #define HANG_USEC          (10 * SECOND_USEC) /* more than TRANSFER_TIMEOUT_MS */
@@ -31,8 +32,7 @@ struct exchanger_client {
     struct list sent;
     unsigned n_sent;
     uint16_t last_id;
-    uint8_t request[JOB_FRAME_MAX]; /* both are wiped after each use */
-    uint8_t answer[JOB_FRAME_MAX];
+    struct secret *answer; /* JOB_FRAME_MAX bytes for one result; wiped after it */
 };
 
 static void job_reset(struct job *job)
@@ -154,11 +154,11 @@ static void on_socket(struct loop_source *source, uint32_t events)
     ssize_t n;
 
     if (events & EPOLLIN) {
-        n = recv(source->fd, exchanger->answer, sizeof(exchanger->answer), MSG_DONTWAIT);
+        n = recv(source->fd, exchanger->answer->bytes, exchanger->answer->len, MSG_DONTWAIT);
         if (n > 0) {
             exchanger->heard_usec = clock_boot_usec();
-            on_result(exchanger, exchanger->answer, (size_t)n);
-            explicit_bzero(exchanger->answer, (size_t)n);
+            on_result(exchanger, exchanger->answer->bytes, (size_t)n);
+            explicit_bzero(exchanger->answer->bytes, (size_t)n);
         } else if (n == 0 || errno != EAGAIN) {
             exchanger_client_lost(exchanger, "ended");
             return;
@@ -286,7 +286,8 @@ int exchanger_client_new(struct loop *loop, const char *path,
     list_init(&exchanger->queued);
     list_init(&exchanger->sent);
     exchanger->path = strdup(path);
-    r = exchanger->path ? exchanger_client_start(exchanger) : -ENOMEM;
+    exchanger->answer = secret_alloc(JOB_FRAME_MAX);
+    r = exchanger->path && exchanger->answer ? exchanger_client_start(exchanger) : -ENOMEM;
     if (r < 0) {
         exchanger_client_free(exchanger);
         return r;
@@ -306,6 +307,7 @@ struct exchanger_client *exchanger_client_free(struct exchanger_client *exchange
     timer_unset(&exchanger->restart);
     exchanger_client_stop(exchanger);
     free(exchanger->path);
+    secret_free(exchanger->answer);
     free(exchanger);
     return NULL;
 }
@@ -314,16 +316,10 @@ int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
                             const struct wire_message *message, const void *values,
                             job_done on_done)
 {
-    size_t len;
-    int r;
+    int r = frame_new(message, 0, values, &job->frame);
 
-    r = wire_encode(message, 0, values, exchanger->request, sizeof(exchanger->request), &len);
     if (r < 0)
         return r;
-    job->frame = secret_new(exchanger->request, len);
-    explicit_bzero(exchanger->request, len);
-    if (!job->frame)
-        return -ENOMEM;
     loop_timer(exchanger->loop, &job->deadline, JOB_DEADLINE_USEC, on_deadline);
     job->exchanger = exchanger;
     job->on_done = on_done;

@@ -31,11 +31,12 @@ static const struct wire_field result_fields[] = {
     {3, WIRE_U32, false, UINT32_MAX, offsetof(struct job_result, retry_after_ms)},
     {4, WIRE_BYTES, false, PODLOGIN_TOKEN_MAX, offsetof(struct job_result, token)},
     {5, WIRE_STRING, false, 64, offsetof(struct job_result, token_type)},
-    {6, WIRE_U32, false, TOKEN_LIFETIME_MAX_S, offsetof(struct job_result, expires_in_s)},
+    {6, WIRE_U32, false, UINT32_MAX, offsetof(struct job_result, expires_in_s)},
     {7, WIRE_STRING, false, 64, offsetof(struct job_result, variable)},
     {8, WIRE_LIST, false, PODLOGIN_ATTRIBUTE_MAX, offsetof(struct job_result, attributes)},
     {9, WIRE_BYTES, false, UPSTREAM_BODY_MAX, offsetof(struct job_result, keys)},
     {10, WIRE_U32, false, UINT32_MAX, offsetof(struct job_result, max_age_s)},
+    {11, WIRE_U64, false, INT64_MAX, offsetof(struct job_result, expires_at_s)},
 };
 
 #define JOB_MESSAGE(id, noun, table)                                                               \

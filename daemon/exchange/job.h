@@ -5,11 +5,12 @@
 #ifndef JOB_H
 #define JOB_H
 
+#include "base/outcome.h"
 #include "protocol/wire.h"
-#include "provider/provider.h"
 
-#define JOB_FRAME_MAX       (128 * 1024)
-#define JOB_SOCKET_FD       3 /* in the exchanger */
+#define JOB_FRAME_MAX       (96 * 1024) /* a key set of UPSTREAM_BODY_MAX fits, as does an answer */
+#define JOB_SOCKET_FD       3           /* in the exchanger */
+#define UPSTREAM_BODY_MAX   65536
 #define JOBS_IN_FLIGHT_MAX  64
 #define CONNECT_TIMEOUT_MS  2000
 #define TRANSFER_TIMEOUT_MS 8000
@@ -54,11 +55,12 @@ struct job_result {
     uint32_t retry_after_ms;
     struct wire_bytes token;
     struct wire_bytes token_type;
-    uint32_t expires_in_s;
+    uint32_t expires_in_s; /* 0: not told */
     struct wire_bytes variable;
     struct wire_list attributes;
     struct wire_bytes keys; /* the key set's body */
     uint32_t max_age_s;     /* of Cache-Control; 0: none */
+    uint64_t expires_at_s;  /* of the token, Unix time; 0: not told */
 };
 
 extern const struct wire_message job_exchange;

@@ -104,6 +104,8 @@ static void set_options(struct http_transfer *transfer, const struct http_reques
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *)transfer->request_body->bytes);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)transfer->request_body->len);
     }
+    if (strcmp(request->method, transfer->request_body ? "POST" : "GET") != 0)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
 static int add_header(struct http_transfer *transfer, const char *line)
@@ -116,31 +118,50 @@ static int add_header(struct http_transfer *transfer, const char *line)
     return 0;
 }
 
-/* A token that could end the line would be one that adds headers. */
+/* A value that could end the line would be one that adds headers. */
+static bool is_header_value(const void *bytes, size_t len, uint8_t least)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((const uint8_t *)bytes)[i] < least || ((const uint8_t *)bytes)[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+/* "NAME: PREFIX VALUE" */
+static int add_header_value(struct http_transfer *transfer, const char *name, const char *prefix,
+                            const void *value, size_t len)
+{
+    CLEANUP(secret_freep)
+    struct secret *line = secret_alloc(strlen(name) + strlen(prefix) + len + 4);
+    int n;
+
+    if (!line)
+        return -ENOMEM;
+    n = snprintf((char *)line->bytes, line->len, "%s: %s%.*s", name, prefix, (int)len,
+                 (const char *)value);
+    return n < (int)line->len ? add_header(transfer, (char *)line->bytes) : -EINVAL;
+}
+
 static int add_own_headers(struct http_transfer *transfer, const struct http_request *request)
 {
     const struct secret *token = request->authorization;
-    CLEANUP(secret_freep)
-    struct secret *line = NULL;
-    char type[128];
-    int len;
+    int r = 0;
 
-    if (request->content_type) {
-        snprintf(type, sizeof(type), "Content-Type: %s", request->content_type);
-        if (add_header(transfer, type) < 0)
-            return -ENOMEM;
-    }
-    if (!token)
-        return 0;
-    for (size_t i = 0; i < token->len; i++)
-        if (token->bytes[i] <= 0x20 || token->bytes[i] >= 0x7f)
+    if (request->content_type && transfer->request_body)
+        r = add_header_value(transfer, "Content-Type", "", request->content_type,
+                             strlen(request->content_type));
+    for (size_t i = 0; i < request->n_headers && r == 0; i++) {
+        const struct provider_header *header = &request->headers[i];
+
+        if (!is_header_value(header->value, strlen(header->value), 0x20))
             return -EINVAL;
-    line = secret_alloc(token->len + 32);
-    if (!line)
-        return -ENOMEM;
-    len = snprintf((char *)line->bytes, line->len, "Authorization: Bearer %.*s", (int)token->len,
-                   (const char *)token->bytes);
-    return len < (int)line->len ? add_header(transfer, (char *)line->bytes) : -EINVAL;
+        r = add_header_value(transfer, header->name, "", header->value, strlen(header->value));
+    }
+    if (!token || r < 0)
+        return r;
+    if (!is_header_value(token->bytes, token->len, 0x21))
+        return -EINVAL;
+    return add_header_value(transfer, "Authorization", "Bearer ", token->bytes, token->len);
 }
 
 static void transfer_freep(struct http_transfer **transfer)

@@ -10,6 +10,7 @@
 
 #include "base/outcome.h"
 #include "base/secret.h"
+#include "provider/exchange.h"
 
 struct http_transfer;
 
@@ -37,11 +38,14 @@ struct http_transfer {
 };
 
 struct http_request {
+    const char *method; /* "GET", "POST", ... */
     const char *url;
     const char *accept;
-    const char *ca_file;                /* NULL: the system's */
-    struct secret *body;                /* NULL: a GET; taken over in any case */
-    const char *content_type;           /* of the body; NULL: a form */
+    const char *ca_file;      /* NULL: the system's */
+    struct secret *body;      /* NULL: none; taken over in any case */
+    const char *content_type; /* of the body */
+    const struct provider_header *headers;
+    size_t n_headers;
     const struct secret *authorization; /* a bearer token; NULL: none */
 };
 

@@ -19,7 +19,7 @@
 struct exchanger {
     CURLM *multi;
     struct worker worker;
-    uint8_t buffer[JOB_FRAME_MAX];
+    struct secret *buffer; /* JOB_FRAME_MAX bytes for one job; wiped after it */
     bool is_over;
 };
 
@@ -28,10 +28,10 @@ static void take_jobs(struct exchanger *exchanger)
 {
     ssize_t n;
 
-    while ((n = recv(JOB_SOCKET_FD, exchanger->buffer, sizeof(exchanger->buffer), MSG_DONTWAIT)) >
-           0) {
-        worker_take(&exchanger->worker, exchanger->buffer, (size_t)n);
-        explicit_bzero(exchanger->buffer, (size_t)n);
+    while ((n = recv(JOB_SOCKET_FD, exchanger->buffer->bytes, exchanger->buffer->len,
+                     MSG_DONTWAIT)) > 0) {
+        worker_take(&exchanger->worker, exchanger->buffer->bytes, (size_t)n);
+        explicit_bzero(exchanger->buffer->bytes, (size_t)n);
     }
     if (n == 0 || errno != EAGAIN)
         exchanger->is_over = true;
@@ -76,7 +76,8 @@ int main(void)
         log_error("the process cannot be hardened");
         return EXIT_FAILURE;
     }
-    r = http_init(&exchanger.multi);
+    exchanger.buffer = secret_alloc(JOB_FRAME_MAX);
+    r = exchanger.buffer ? http_init(&exchanger.multi) : -ENOMEM;
     if (r < 0) {
         log_error("libcurl cannot be used: %s", strerror(-r));
         return EXIT_FAILURE;

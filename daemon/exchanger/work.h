@@ -1,7 +1,8 @@
-/* What the exchanger does with a job: build the request, read the answer, send the result. */
+/* What the exchanger does with jobs: each kind has a file, which begins it and sends its result. */
 #ifndef WORK_H
 #define WORK_H
 
+#include "exchange/job.h"
 #include "exchanger/http.h"
 
 struct worker {
@@ -12,24 +13,13 @@ struct worker {
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len);
 
 /*
- * Reads a discovery document (OpenID Connect Discovery 1.0, section 4.2): its issuer must be
- * @issuer byte by byte, its jwks_uri an https URL. The URL is the caller's; NULL with a sentence
- * otherwise.
+ * Begin a job. Return 0: its result is sent later; or -errno, and nothing is sent.
  */
-char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error);
+int exchange_job_begin(struct worker *worker, uint16_t id, const struct job_exchange *job);
+int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *job);
+int review_job_begin(struct worker *worker, uint16_t id, const struct job_review *job);
 
-/* What a TokenReview has to find in the token. */
-struct review_expected {
-    const char *audience;
-    const char *username;
-    const char *uid;
-};
-
-/*
- * Reads the API server's answer: OUTCOME_OK, OUTCOME_REFUSED (the token does not count any more),
- * or why it is no answer; with a sentence in @ret_detail, but for the first.
- */
-enum outcome review_read(long http_status, const void *body, size_t len,
-                         const struct review_expected *expected, char *ret_detail, size_t size);
+/* A C string of its own; NULL: it is absent, or out of memory. */
+char *copy_bytes(struct wire_bytes bytes);
 
 #endif

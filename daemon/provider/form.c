@@ -53,7 +53,8 @@ static size_t fields_encode(const struct form_field *fields, size_t n, uint8_t *
 
 struct secret *form_encode(const struct form_field *fields, size_t n)
 {
-    struct secret *body = secret_alloc(fields_encode(fields, n, NULL));
+    size_t len = fields_encode(fields, n, NULL);
+    struct secret *body = len <= FORM_MAX ? secret_alloc(len) : NULL;
 
     if (body)
         fields_encode(fields, n, body->bytes);

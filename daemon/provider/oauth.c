@@ -1,54 +1,10 @@
 #include "provider/oauth.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "protocol/messages.h"
-
-#define UNBROKEN_MAX 40 /* longer than any word, shorter than any token */
-#define REDACTED     "[...]"
-
-static bool is_token_char(char c)
-{
-    return isalnum((unsigned char)c) || (c && strchr("-._~+/=", c));
-}
-
-void answer_add_detail(struct provider_answer *answer, const char *text)
-{
-    size_t n = strlen(answer->detail);
-
-    while (*text && n + sizeof(REDACTED) < sizeof(answer->detail)) {
-        size_t run = 0;
-
-        while (is_token_char(text[run]))
-            run++;
-        if (run > UNBROKEN_MAX) {
-            memcpy(answer->detail + n, REDACTED, sizeof(REDACTED) - 1);
-            n += sizeof(REDACTED) - 1;
-            text += run;
-            continue;
-        }
-        answer->detail[n++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
-        text++;
-        /* the rest of a short run as it stands, so that a cut one is not judged anew */
-        for (; run > 1 && n + sizeof(REDACTED) < sizeof(answer->detail); run--)
-            answer->detail[n++] = *text++;
-        if (run > 1)
-            break;
-    }
-    answer->detail[n] = '\0';
-}
-
-static void add_number(struct provider_answer *answer, const char *before, long number)
-{
-    char text[64];
-
-    snprintf(text, sizeof(text), "%s%ld", before, number);
-    answer_add_detail(answer, text);
-}
 
 /* A value that a header, an environment variable or a terminal can take. */
 static bool is_visible(const char *text, size_t max)
@@ -94,21 +50,8 @@ static enum outcome outcome_of_error(long http_status, const char *error)
     return OUTCOME_MISCONFIGURED;
 }
 
-/* Proxies and gateways answer without an OAuth body. */
-static enum outcome outcome_of_status(long http_status)
-{
-    if (http_status == 429)
-        return OUTCOME_THROTTLED;
-    if (http_status >= 500)
-        return OUTCOME_UNAVAILABLE;
-    if (http_status == 401 || http_status == 403)
-        return OUTCOME_REFUSED;
-    if (http_status == 404 || http_status == 405)
-        return OUTCOME_MISCONFIGURED;
-    return OUTCOME_MALFORMED;
-}
-
-static int answer_set_token(struct provider_answer *answer, const json_t *body)
+static int answer_set_token(struct provider_answer *answer, const char *variable,
+                            const json_t *body)
 {
     const char *token = json_member_string(body, "access_token");
     const char *token_type = json_member_string(body, "token_type");
@@ -117,19 +60,18 @@ static int answer_set_token(struct provider_answer *answer, const json_t *body)
 
     answer->outcome = OUTCOME_MALFORMED;
     if (!is_visible(token, PODLOGIN_TOKEN_MAX)) {
-        answer_add_detail(answer, "the answer has no usable access_token");
+        detail_add(answer->detail, "the answer has no usable access_token");
         return 0;
     }
     if (!is_visible(token_type, sizeof(answer->token_type) - 1)) {
-        answer_add_detail(answer, "the answer has no usable token_type");
+        detail_add(answer->detail, "the answer has no usable token_type");
         return 0;
     }
     if (!json_is_integer(expires_in) || lifetime_s <= 0) {
-        answer_add_detail(answer, "the answer has no usable expires_in");
+        detail_add(answer->detail, "the answer has no usable expires_in");
         return 0;
     }
-    answer->token = secret_new(token, strlen(token));
-    if (!answer->token)
+    if (answer_add_variable(answer, variable, token, strlen(token)) < 0)
         return -ENOMEM;
     strcpy(answer->token_type, token_type);
     answer->expires_in_s =
@@ -138,7 +80,7 @@ static int answer_set_token(struct provider_answer *answer, const json_t *body)
     return 0;
 }
 
-int oauth_answer(long http_status, const void *body, size_t body_len,
+int oauth_answer(long http_status, const void *body, size_t body_len, const char *variable,
                  struct provider_answer *answer)
 {
     CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
@@ -150,21 +92,22 @@ int oauth_answer(long http_status, const void *body, size_t body_len,
     if (error_member && !json_is_null(error_member))
         error = json_is_string(error_member) ? json_string_value(error_member) : "error";
     if (!error && http_status == 200 && json)
-        return answer_set_token(answer, json);
+        return answer_set_token(answer, variable, json);
     /* an answer with an error is a failure even at 200 */
-    answer->outcome = error ? outcome_of_error(http_status, error) : outcome_of_status(http_status);
+    answer->outcome =
+        error ? outcome_of_error(http_status, error) : outcome_of_http_status(http_status);
     if (answer->outcome == OUTCOME_UNAVAILABLE && http_status == 503 && answer->retry_after_ms)
         answer->outcome = OUTCOME_THROTTLED;
-    add_number(answer, "HTTP ", http_status);
+    detail_add_number(answer->detail, "HTTP ", http_status);
     if (error) {
-        answer_add_detail(answer, ": ");
-        answer_add_detail(answer, error);
+        detail_add(answer->detail, ": ");
+        detail_add(answer->detail, error);
     }
     if (error && description) {
-        answer_add_detail(answer, ": ");
-        answer_add_detail(answer, description);
+        detail_add(answer->detail, ": ");
+        detail_add(answer->detail, description);
     }
     if (!error && !json)
-        answer_add_detail(answer, ", and the body is not a JSON object");
+        detail_add(answer->detail, ", and the body is not a JSON object");
     return 0;
 }

@@ -2,17 +2,13 @@
 #ifndef OAUTH_H
 #define OAUTH_H
 
-#include "provider/provider.h"
-
-/* Sets outcome, detail, token, token_type and expires_in_s of @answer. 0 or -ENOMEM. */
-int oauth_answer(long http_status, const void *body, size_t body_len,
-                 struct provider_answer *answer);
+#include "provider/exchange.h"
 
 /*
- * Appends @text of a server to answer->detail, fit for a log: control characters and what is not
- * ASCII become '?', and any long unbroken run is left out, since a server may quote the JWT that it
- * was sent.
+ * Sets outcome and detail of @answer, and with OUTCOME_OK its token as the value of @variable, its
+ * type and expires_in_s. Returns 0 or -ENOMEM.
  */
-void answer_add_detail(struct provider_answer *answer, const char *text);
+int oauth_answer(long http_status, const void *body, size_t body_len, const char *variable,
+                 struct provider_answer *answer);
 
 #endif

@@ -19,17 +19,10 @@ const char *provider_names(void)
     return "pulumi";
 }
 
-void provider_request_done(struct provider_request *request)
+bool provider_may_set(const struct provider *provider, const void *variable, size_t len)
 {
-    free(request->url);
-    secret_free(request->body);
-    *request = (struct provider_request){0};
-}
-
-void provider_answer_done(struct provider_answer *answer)
-{
-    secret_free(answer->token);
-    for (size_t i = 0; i < answer->n_attributes; i++)
-        wiping_free(answer->attributes[i]);
-    *answer = (struct provider_answer){0};
+    for (const char *const *name = provider->variables; *name; name++)
+        if (strlen(*name) == len && memcmp(*name, variable, len) == 0)
+            return true;
+    return false;
 }

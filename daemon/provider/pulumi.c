@@ -1,201 +1,110 @@
 /*
- * Pulumi Cloud: POST /api/oauth/token, an RFC 8693 token exchange with the extension `expiration`
- * (Pulumi Cloud REST API, "OAuth Token Exchange").
+ * Pulumi Cloud: settings. docs/man/podlogind.conf.5 describes them.
  */
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include "provider/pulumi.h"
+
+#include <stdint.h>
 #include <string.h>
 
 #include "base/duration.h"
-#include "base/url.h"
-#include "provider/form.h"
-#include "provider/oauth.h"
-#include "provider/provider.h"
+#include "base/setting.h"
 
-#define DEFAULT_API_URL      "https://api.pulumi.com"
-#define DEFAULT_EXPIRATION_S 7200
+#define DEFAULT_API_URL "https://api.pulumi.com"
 
-enum setting {
-    ORGANIZATION,
-    TOKEN_TYPE,
-    USER,
-    TEAM,
-    RUNNER,
-    SCOPE,
-    EXPIRATION,
-    API_URL,
-    CA_FILE,
+static const struct pulumi_token_type token_types[] = {
+    {"organization", "urn:pulumi:token-type:access_token:organization", "", PULUMI_ORGANIZATION,
+     false},
+    {"team", "urn:pulumi:token-type:access_token:team", "team:", PULUMI_TEAM, true},
+    {"personal", "urn:pulumi:token-type:access_token:personal", "user:", PULUMI_USER, true},
+    {"runner", "urn:pulumi:token-type:access_token:runner", "runner:", PULUMI_RUNNER, true},
 };
 
-static const char *const settings[] = {
-    [ORGANIZATION] = "Organization",
-    [TOKEN_TYPE] = "TokenType",
-    [USER] = "User",
-    [TEAM] = "Team",
-    [RUNNER] = "Runner",
-    [SCOPE] = "Scope",
-    [EXPIRATION] = "Expiration",
-    [API_URL] = "APIURL",
-    [CA_FILE] = "CAFile",
-    NULL,
-};
-
-/* Each token type has one setting that names whom the token is for, and its prefix in the scope. */
-static const struct token_type {
-    const char *name;
-    const char *urn;
-    const char *scope_prefix;
-    enum setting target;
-    bool has_target;
-} token_types[] = {
-    {"organization", "urn:pulumi:token-type:access_token:organization", "", ORGANIZATION, false},
-    {"team", "urn:pulumi:token-type:access_token:team", "team:", TEAM, true},
-    {"personal", "urn:pulumi:token-type:access_token:personal", "user:", USER, true},
-    {"runner", "urn:pulumi:token-type:access_token:runner", "runner:", RUNNER, true},
-};
-
-static const struct token_type *token_type_of(const struct provider_values *values)
+static const struct pulumi_token_type *find_token_type(const char *name)
 {
-    const char *name = values->value[TOKEN_TYPE] ? values->value[TOKEN_TYPE] : "organization";
-
     for (size_t i = 0; i < sizeof(token_types) / sizeof(token_types[0]); i++)
         if (strcmp(token_types[i].name, name) == 0)
             return &token_types[i];
     return NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static int wrong(char *ret_error, size_t size,
-                                                       const char *format, ...)
+const struct pulumi_token_type *pulumi_token_type(const struct provider_values *values)
 {
-    va_list args;
+    const char *name = values->value[PULUMI_TOKEN_TYPE];
 
-    va_start(args, format);
-    vsnprintf(ret_error, size, format, args);
-    va_end(args);
-    return -EINVAL;
+    return find_token_type(name ? name : "organization");
 }
 
-/* User= for a team token is a misunderstanding that would otherwise stay unnoticed. */
-static int check_target(const struct provider_values *values, const struct token_type *type,
-                        char *ret_error, size_t size)
+static const char *expects_token_type(const char *value)
 {
-    for (enum setting target = USER; target <= RUNNER; target++) {
-        bool fits = type->has_target && type->target == target;
+    return !*value || find_token_type(value) ? NULL : "organization, team, personal or runner";
+}
 
-        if (values->value[target] && !fits)
-            return wrong(ret_error, size, "%s= does not go with TokenType=%s", settings[target],
-                         type->name);
-        if (values->value[target] && values->value[SCOPE])
-            return wrong(ret_error, size, "%s= and Scope= say the same thing; one of them",
-                         settings[target]);
+static const char *expects_expiration(const char *value)
+{
+    uint64_t seconds = 1;
+
+    return !*value || (duration_parse(value, &seconds) == 0 && seconds > 0 &&
+                       seconds <= TOKEN_LIFETIME_MAX_S)
+               ? NULL
+               : "a time span of at most 7d, such as 2h";
+}
+
+static const struct provider_setting settings[] = {
+    [PULUMI_ORGANIZATION] = {"Organization", setting_expects_text},
+    [PULUMI_TOKEN_TYPE] = {"TokenType", expects_token_type},
+    [PULUMI_USER] = {"User", setting_expects_text},
+    [PULUMI_TEAM] = {"Team", setting_expects_text},
+    [PULUMI_RUNNER] = {"Runner", setting_expects_text},
+    [PULUMI_SCOPE] = {"Scope", setting_expects_text},
+    [PULUMI_EXPIRATION] = {"Expiration", expects_expiration},
+    [PULUMI_API_URL] = {"APIURL", setting_expects_url},
+    {0},
+};
+
+static const char *const variables[] = {"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", NULL};
+
+/* User= for a team token is a misunderstanding that would otherwise stay unnoticed. */
+static int check_target(const struct provider_values *values, const struct pulumi_token_type *type,
+                        size_t *ret_blamed, char *ret_error, size_t size)
+{
+    for (enum pulumi_setting target = PULUMI_USER; target <= PULUMI_RUNNER; target++) {
+        bool fits = type->has_target && type->target == target;
+        const char *value = values->value[target];
+
+        *ret_blamed = target;
+        if (value && !fits)
+            return setting_wrong(ret_error, size, "%s=%.64s does not go with TokenType=%s",
+                                 settings[target].name, value, type->name);
+        if (value && values->value[PULUMI_SCOPE])
+            return setting_wrong(ret_error, size, "%s= and Scope= say the same thing; set one",
+                                 settings[target].name);
     }
-    if (type->has_target && !values->value[type->target] && !values->value[SCOPE])
-        return wrong(ret_error, size, "TokenType=%s needs %s=", type->name, settings[type->target]);
+    *ret_blamed = PULUMI_TOKEN_TYPE;
+    if (type->has_target && !values->value[type->target] && !values->value[PULUMI_SCOPE])
+        return setting_wrong(ret_error, size, "TokenType=%s needs %s=", type->name,
+                             settings[type->target].name);
     return 0;
 }
 
-static int pulumi_check(const struct provider_values *values, char *ret_error, size_t size)
+static int pulumi_check(const struct provider_values *values, size_t *ret_blamed, char *ret_error,
+                        size_t size)
 {
-    const struct token_type *type = token_type_of(values);
-    const char *expiration = values->value[EXPIRATION];
-    uint64_t seconds;
-
-    if (!values->value[ORGANIZATION])
-        return wrong(ret_error, size, "Organization= is missing");
-    if (!type)
-        return wrong(ret_error, size, "TokenType= is one of organization, team, personal, runner");
-    if (expiration && (duration_parse(expiration, &seconds) < 0 || seconds == 0 ||
-                       seconds > TOKEN_LIFETIME_MAX_S))
-        return wrong(ret_error, size, "Expiration= is a time span of at most 7d, such as 2h");
-    if (values->value[API_URL] && !url_is_https(values->value[API_URL]))
-        return wrong(ret_error, size, "APIURL= is an https:// URL without query or fragment");
-    return check_target(values, type, ret_error, size);
+    *ret_blamed = PROVIDER_SETTINGS_MAX;
+    if (!values->value[PULUMI_ORGANIZATION])
+        return setting_wrong(ret_error, size, "Organization= is missing");
+    return check_target(values, pulumi_token_type(values), ret_blamed, ret_error, size);
 }
 
 static const char *pulumi_endpoint(const struct provider_values *values)
 {
-    return values->value[API_URL] ? values->value[API_URL] : DEFAULT_API_URL;
-}
-
-static int scope_of(const struct provider_values *values, const struct token_type *type,
-                    char **ret_scope)
-{
-    if (values->value[SCOPE])
-        *ret_scope = strdup(values->value[SCOPE]);
-    else if (!type->has_target)
-        *ret_scope = strdup("");
-    else if (asprintf(ret_scope, "%s%s", type->scope_prefix, values->value[type->target]) < 0)
-        *ret_scope = NULL;
-    return *ret_scope ? 0 : -ENOMEM;
-}
-
-static struct form_field field(const char *name, const char *value)
-{
-    return (struct form_field){name, value, strlen(value)};
-}
-
-static int pulumi_request(const struct provider_values *values, const struct secret *jwt,
-                          struct provider_request *ret_request)
-{
-    const struct token_type *type = token_type_of(values);
-    const char *api_url = pulumi_endpoint(values);
-    CLEANUP(freep)
-    char *audience = NULL, *scope = NULL, *url = NULL;
-    uint64_t seconds = DEFAULT_EXPIRATION_S;
-    char expiration[24];
-
-    if (!type || !values->value[ORGANIZATION])
-        return -EINVAL;
-    if (values->value[EXPIRATION] && duration_parse(values->value[EXPIRATION], &seconds) < 0)
-        return -EINVAL;
-    snprintf(expiration, sizeof(expiration), "%llu", (unsigned long long)seconds);
-    if (asprintf(&audience, "urn:pulumi:org:%s", values->value[ORGANIZATION]) < 0 ||
-        asprintf(&url, "%.*s/api/oauth/token", url_length(api_url), api_url) < 0 ||
-        scope_of(values, type, &scope) < 0)
-        return -ENOMEM;
-
-    const struct form_field fields[] = {
-        field("audience", audience),
-        field("expiration", expiration),
-        field("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-        field("requested_token_type", type->urn),
-        field("scope", scope),
-        {"subject_token", jwt->bytes, jwt->len},
-        field("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
-    };
-
-    ret_request->body = form_encode(fields, sizeof(fields) / sizeof(fields[0]));
-    if (!ret_request->body)
-        return -ENOMEM;
-    ret_request->url = TAKE_PTR(url);
-    ret_request->accept = "application/vnd.pulumi+8";
-    return 0;
-}
-
-static int pulumi_answer(const struct provider_values *values, long http_status, const void *body,
-                         size_t body_len, struct provider_answer *answer)
-{
-    int r = oauth_answer(http_status, body, body_len, answer);
-
-    if (r < 0 || answer->outcome != OUTCOME_OK)
-        return r;
-    answer->variable = "PULUMI_ACCESS_TOKEN";
-    /* a self-hosted service has to be named to the CLI as well */
-    if (values->value[API_URL]) {
-        if (asprintf(&answer->attributes[0], "PULUMI_BACKEND_URL=%s", values->value[API_URL]) < 0)
-            return -ENOMEM;
-        answer->n_attributes = 1;
-    }
-    return 0;
+    return values->value[PULUMI_API_URL] ? values->value[PULUMI_API_URL] : DEFAULT_API_URL;
 }
 
 const struct provider provider_pulumi = {
     .name = "pulumi",
     .section = "Pulumi",
     .settings = settings,
+    .variables = variables,
     .check = pulumi_check,
     .endpoint = pulumi_endpoint,
-    .request = pulumi_request,
-    .answer = pulumi_answer,
 };

@@ -1,7 +1,7 @@
 /* Any answer of a token endpoint or of an issuer: of one class, and fit to be passed on. */
-#include "exchanger/work.h"
+#include "exchanger/keys_job.h"
 #include "fuzz/fuzz.h"
-#include "provider/provider.h"
+#include "provider/exchange.h"
 
 static int is_printable(const char *text)
 {
@@ -13,14 +13,18 @@ static int is_printable(const char *text)
 
 static void judge(const struct provider_answer *answer)
 {
+    const struct secret *token;
+
     PROMISE(answer->outcome < OUTCOMES && is_printable(answer->detail));
     if (answer->outcome != OUTCOME_OK) {
-        PROMISE(!answer->token);
+        PROMISE(!answer->n_variables);
         return;
     }
-    PROMISE(answer->token && answer->token->len > 0 && answer->token->len <= 16384);
-    for (size_t i = 0; i < answer->token->len; i++)
-        PROMISE(answer->token->bytes[i] > 0x20 && answer->token->bytes[i] < 0x7f);
+    PROMISE(answer->n_variables > 0);
+    token = answer->variables[0].value;
+    PROMISE(token->len > 0 && token->len <= 16384);
+    for (size_t i = 0; i < token->len; i++)
+        PROMISE(token->bytes[i] > 0x20 && token->bytes[i] < 0x7f);
     PROMISE(answer->token_type[0] && is_printable(answer->token_type));
     PROMISE(answer->expires_in_s > 0 && answer->expires_in_s <= TOKEN_LIFETIME_MAX_S);
 }
@@ -36,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     answer.retry_after_ms = data[0] & 0x80 ? 1000 : 0;
-    PROMISE(provider_pulumi.answer(&values, statuses[data[0] % 10], data + 1, size - 1, &answer) ==
-            0);
+    PROMISE(provider_pulumi_exchange.answer(&values, statuses[data[0] % 10], data + 1, size - 1,
+                                            &answer) == 0);
     judge(&answer);
     provider_answer_done(&answer);
     url = discovery_read(data + 1, size - 1, "https://issuer.example/id/X", &error);

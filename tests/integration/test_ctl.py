@@ -165,7 +165,7 @@ class Explain(CtlCase):
         self.assertIn(AUDIENCE, checks["audience"][0][1])
         self.assertEqual(checks["signature"][0][0], "TOKEN_BAD_SIGNATURE")
         self.assertEqual(checks["time"][0][0], "TOKEN_EXPIRED")
-        self.assertEqual(checks["rules"][0], ("POLICY_DENIED", "a [Deny] matches; debug pods"))
+        self.assertEqual(checks["rules"][0], ("POLICY_DENIED", '[Deny "debug pods"] of service pulumi'))
 
     def test_a_service_or_an_issuer_that_is_not_there(self):
         self.assertEqual(self.explained(self.mint(), service="nonesuch")[0], "UNKNOWN_SERVICE")

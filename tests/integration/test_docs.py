@@ -30,7 +30,7 @@ class Examples(NodeCase):
             result = subprocess.run([PODLOGIND, "--config", directory, "--check-config"],
                                     capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("1 issuers and 1 services", result.stdout)
+        self.assertIn("1 issuer, 1 service", result.stdout)
 
     @unittest.skipIf("sanitized" in str(BUILD), "the program would need the sanitizer's runtime")
     def test_the_program_of_the_readme(self):

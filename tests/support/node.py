@@ -34,6 +34,7 @@ Provider=pulumi
 Issuer={issuer}
 Audience={audience}
 Share={share}
+CAFile={ca}
 
 [Pulumi]
 Organization=acme
@@ -41,7 +42,6 @@ TokenType=personal
 User=ci-bot
 Expiration=2h
 APIURL={api_url}
-CAFile={ca}
 {provider}
 
 {rules}

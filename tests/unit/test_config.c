@@ -128,9 +128,9 @@ static void every_key_is_taken(void **state)
                               "APIServer=https://k\nAPIServerCAFile=/kc\nAPIServerTokenFile=/kt\n");
     put("issuers.d/other.conf", "[Issuer]\nURL=https://b\nKeysFile=/keys.json\nKeysURL=\n");
     put("services.d/pulumi.conf",
-        "[Service]\nProvider=pulumi\nIssuer=other\nAudience=aud\nShare=pod\n"
+        "[Service]\nProvider=pulumi\nIssuer=other\nAudience=aud\nShare=pod\nCAFile=/x\n"
         "[Pulumi]\nOrganization=acme\nTokenType=team\nTeam=ops\nExpiration=90min\n"
-        "APIURL=https://api\nCAFile=/x\nUser=\nRunner=\nScope=\n"
+        "APIURL=https://api\nUser=\nRunner=\nScope=\n"
         "[Allow \"a\"]\nsub=x#y\n\"kubernetes.io\".namespace=ci\n[Deny "
         "\"d\"]\nsub=z\n[Allow]\nsub=w\n");
     config = load();
@@ -167,16 +167,16 @@ static void every_key_is_taken(void **state)
     assert_ptr_equal(config->services[0].issuer, &config->issuers[1]);
     assert_string_equal(config->services[0].audience, "aud");
     assert_int_equal(config->services[0].share, SHARE_POD);
+    assert_string_equal(config->services[0].ca_file, "/x");
     assert_ptr_equal(config->services[0].provider, &provider_pulumi);
     values = service_values(&config->services[0]);
-    for (size_t i = 0; provider_pulumi.settings[i]; i++) {
-        const char *name = provider_pulumi.settings[i];
+    for (size_t i = 0; provider_pulumi.settings[i].name; i++) {
+        const char *name = provider_pulumi.settings[i].name;
         const char *expected = strcmp(name, "Organization") == 0 ? "acme"
                                : strcmp(name, "TokenType") == 0  ? "team"
                                : strcmp(name, "Team") == 0       ? "ops"
                                : strcmp(name, "Expiration") == 0 ? "90min"
                                : strcmp(name, "APIURL") == 0     ? "https://api"
-                               : strcmp(name, "CAFile") == 0     ? "/x"
                                                                  : NULL;
 
         if (expected)
@@ -212,7 +212,7 @@ static const struct {
     {"podlogind.conf", "[Daemon]\nSocket\n", "podlogind.conf:2: neither"},
     {"podlogind.conf", "[Daemon]\nSocket=x\n",
      "podlogind.conf:2: Socket=x is not understood; it takes "
-     "a path begins with /"},
+     "a path that begins with /"},
     {"podlogind.conf", "[Daemon]\nCache=cache.db\n", "podlogind.conf:2: Cache=cache.db"},
     {"podlogind.conf", "[Daemon]\nCacheKey=\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\nCacheKey=Runtime\n",
@@ -319,6 +319,16 @@ static const struct {
     {"services.d/pulumi.conf", SERVICE "Colour=red\n",
      "services.d/pulumi.conf:7: [Pulumi] has no "
      "setting Colour="},
+    {"services.d/pulumi.conf", SERVICE "CAFile=/ca.pem\n",
+     "services.d/pulumi.conf:7: [Pulumi] has no setting CAFile=; it belongs in [Service]"},
+    {"services.d/pulumi.conf", "[Service]\nCAFile=ca.pem\n",
+     "services.d/pulumi.conf:2: CAFile=ca.pem is not understood; it takes a path that begins"},
+    {"services.d/pulumi.conf", SERVICE "User=x\n\n\nTokenType=shared\n",
+     "services.d/pulumi.conf:10: TokenType=shared is not understood; it takes organization,"},
+    {"services.d/pulumi.conf", SERVICE "Expiration=8d\n",
+     "services.d/pulumi.conf:7: Expiration=8d is not understood; it takes a time span of"},
+    {"services.d/pulumi.conf", SERVICE "APIURL=http://host\n",
+     "services.d/pulumi.conf:7: APIURL=http://host is not understood; it takes an https:// URL"},
     {"services.d/pulumi.conf", SERVICE "[AWS]\n",
      "services.d/pulumi.conf:7: no section [AWS] here; "
      "there is [Service], the provider's own"},
@@ -342,7 +352,7 @@ static const struct {
      "services.d/pulumi.conf:8: the pattern is "
      "not UTF-8"},
     {"services.d/pulumi.conf", SERVICE "Team=x\n",
-     "services.d/pulumi.conf:1: Team= does not go with"},
+     "services.d/pulumi.conf:7: Team=x does not go with TokenType="},
     {"services.d/pulumi.conf", SERVICE "Expiration=soon\n",
      "services.d/pulumi.conf:1: Expiration="},
     {"services.d/pulumi.conf", SERVICE "APIURL=http://x\n", "services.d/pulumi.conf:1: APIURL="},

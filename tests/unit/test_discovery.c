@@ -1,5 +1,5 @@
 /* Discovery documents: only the issuer's own, and only an https key set. */
-#include "exchanger/work.h"
+#include "exchanger/keys_job.h"
 #include "support/check.h"
 
 #define ISSUER "https://oidc.example.com/id/1"

@@ -16,15 +16,16 @@ static void answer_read(long status, const char *body, size_t len, struct provid
     CLEANUP(freep)
     char *exact = copy_of(body, len);
 
-    assert_int_equal(oauth_answer(status, exact, len, answer), 0);
+    assert_int_equal(oauth_answer(status, exact, len, "TOKEN", answer), 0);
     assert_true(strlen(answer->detail) < sizeof(answer->detail));
     for (const char *c = answer->detail; *c; c++)
         assert_in_range(*c, 0x20, 0x7e);
     if (answer->outcome == OUTCOME_OK) {
-        assert_non_null(answer->token);
+        assert_int_equal(answer->n_variables, 1);
+        assert_string_equal(answer->variables[0].name, "TOKEN");
         assert_string_equal(answer->detail, "");
     } else {
-        assert_null(answer->token);
+        assert_int_equal(answer->n_variables, 0);
         assert_int_equal(answer->expires_in_s, 0);
         assert_string_not_equal(answer->detail, "");
     }
@@ -42,8 +43,8 @@ static void a_token_is_taken_from_a_whole_answer(void **state)
     (void)state;
     answer_read(200, body, strlen(body), &answer);
     assert_int_equal(answer.outcome, OUTCOME_OK);
-    assert_int_equal(answer.token->len, 20);
-    assert_memory_equal(answer.token->bytes, "pul-0123456789abcdef", 20);
+    assert_int_equal(answer.variables[0].value->len, 20);
+    assert_memory_equal(answer.variables[0].value->bytes, "pul-0123456789abcdef", 20);
     assert_string_equal(answer.token_type, "token");
     assert_int_equal(answer.expires_in_s, 7200);
 }
@@ -319,7 +320,7 @@ static void long_unbroken_runs_are_left_out(void **state)
         char text[256];
 
         snprintf(text, sizeof(text), "%s%s%s", cases[i].before, cases[i].run, cases[i].after);
-        answer_add_detail(&answer, text);
+        detail_add(answer.detail, text);
         assert_string_equal(answer.detail, cases[i].expected);
     }
 }
@@ -341,10 +342,10 @@ static void no_cut_shows_a_piece_of_a_secret(void **state)
         strcat(text, " ");
         strcat(text, secret);
         strcat(text, " end");
-        answer_add_detail(&answer, text);
+        detail_add(answer.detail, text);
         assert_null(strchr(answer.detail, 'S'));
-        answer_add_detail(&answer, secret);
-        answer_add_detail(&answer, secret + 60);
+        detail_add(answer.detail, secret);
+        detail_add(answer.detail, secret + 60);
         assert_null(strchr(answer.detail, 'S'));
         assert_true(strlen(answer.detail) < sizeof(answer.detail));
     }

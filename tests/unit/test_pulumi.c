@@ -1,23 +1,47 @@
 /* Pulumi Cloud: settings, the request to the byte, and what the answer adds. */
 #include "base/log.h"
-#include "provider/provider.h"
+#include "provider/exchange.h"
 #include "support/check.h"
 
-/* "Name=value" lines as the provider takes them. */
+static size_t index_of(const char *line)
+{
+    const struct provider_setting *settings = provider_pulumi.settings;
+    size_t len = strcspn(line, "="), i = 0;
+
+    while (strlen(settings[i].name) != len || memcmp(settings[i].name, line, len) != 0)
+        assert_non_null(settings[++i].name);
+    return i;
+}
+
+/* "Name=value" lines as the configuration takes them: an empty value is none. */
 static struct provider_values values_of(const char *const *lines)
 {
     struct provider_values values = {0};
 
     for (; *lines; lines++) {
-        const char *equals = strchr(*lines, '=');
-        size_t i = 0;
+        const char *value = strchr(*lines, '=') + 1;
 
-        while (strncmp(provider_pulumi.settings[i], *lines, (size_t)(equals - *lines)) != 0 ||
-               provider_pulumi.settings[i][equals - *lines])
-            assert_non_null(provider_pulumi.settings[++i]);
-        values.value[i] = equals + 1;
+        values.value[index_of(*lines)] = *value ? value : NULL;
     }
     return values;
+}
+
+/* Each line alone, as it is read, then all together. */
+static int settings_check(const char *const *lines, char *ret_error, size_t size)
+{
+    struct provider_values values = values_of(lines);
+    size_t blamed;
+
+    for (; *lines; lines++) {
+        const struct provider_setting *setting = &provider_pulumi.settings[index_of(*lines)];
+        const char *expected = setting->expects(strchr(*lines, '=') + 1);
+
+        if (expected) {
+            snprintf(ret_error, size, "%s= takes %s", setting->name, expected);
+            return -EINVAL;
+        }
+    }
+    return provider_pulumi.check(&values, &blamed, ret_error, size);
 }
 
 static void the_provider_is_found_by_its_name_alone(void **state)
@@ -29,7 +53,7 @@ static void the_provider_is_found_by_its_name_alone(void **state)
     assert_ptr_equal(provider_find("pulumi"), &provider_pulumi);
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         assert_null(provider_find(others[i]));
-    while (provider_pulumi.settings[n])
+    while (provider_pulumi.settings[n].name)
         n++;
     assert_in_range(n, 1, PROVIDER_SETTINGS_MAX);
 }
@@ -48,15 +72,14 @@ static void settings_that_fit_are_accepted(void **state)
         {"Organization=acme", "Expiration=1"},
         {"Organization=acme", "Expiration=7d"},
         {"Organization=acme", "APIURL=https://pulumi.example.com/"},
-        {"Organization=acme", "CAFile=/etc/ssl/ca.pem"},
+        {"Organization=acme", "TokenType="},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct provider_values values = values_of(cases[i]);
         char error[256] = "";
 
-        if (provider_pulumi.check(&values, error, sizeof(error)) != 0)
+        if (settings_check(cases[i], error, sizeof(error)) != 0)
             fail_msg("row %zu: %s", i, error);
     }
 }
@@ -69,19 +92,20 @@ static void settings_that_do_not_are_refused_with_a_reason(void **state)
     } cases[] = {
         {{NULL}, "Organization= is missing"},
         {{"TokenType=organization"}, "Organization= is missing"},
-        {{"Organization=a", "TokenType=Team", "Team=x"}, "TokenType= is one of"},
-        {{"Organization=a", "TokenType="}, "TokenType= is one of"},
-        {{"Organization=a", "TokenType=user", "User=x"}, "TokenType= is one of"},
+        {{"Organization=a", "TokenType=Team", "Team=x"},
+         "TokenType= takes organization, team, personal or runner"},
+        {{"Organization=a", "TokenType=user", "User=x"},
+         "TokenType= takes organization, team, personal or runner"},
         {{"Organization=a", "TokenType=team"}, "Team="},
         {{"Organization=a", "TokenType=personal"}, "User="},
         {{"Organization=a", "TokenType=runner"}, "Runner="},
-        {{"Organization=a", "User=x"}, "User= does not go with TokenType=organization"},
-        {{"Organization=a", "Team=x"}, "Team= does not go with TokenType=organization"},
-        {{"Organization=a", "Runner=x"}, "Runner= does not go with TokenType=organization"},
+        {{"Organization=a", "User=x"}, "User=x does not go with TokenType=organization"},
+        {{"Organization=a", "Team=x"}, "Team=x does not go with TokenType=organization"},
+        {{"Organization=a", "Runner=x"}, "Runner=x does not go with TokenType=organization"},
         {{"Organization=a", "TokenType=team", "Team=x", "User=y"},
-         "User= does not go with TokenType=team"},
+         "User=y does not go with TokenType=team"},
         {{"Organization=a", "TokenType=personal", "Team=x", "User=y"},
-         "Team= does not go with TokenType=personal"},
+         "Team=x does not go with TokenType=personal"},
         {{"Organization=a", "TokenType=team", "Team=x", "Scope=team:y"}, "Team= and Scope="},
         {{"Organization=a", "Expiration=0"}, "Expiration="},
         {{"Organization=a", "Expiration=0s"}, "Expiration="},
@@ -98,10 +122,9 @@ static void settings_that_do_not_are_refused_with_a_reason(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct provider_values values = values_of(cases[i].lines);
         char error[256] = "";
 
-        if (provider_pulumi.check(&values, error, sizeof(error)) != -EINVAL ||
+        if (settings_check(cases[i].lines, error, sizeof(error)) != -EINVAL ||
             !strstr(error, cases[i].reason))
             fail_msg("row %zu: \"%s\", not \"%s\"", i, error, cases[i].reason);
     }
@@ -173,9 +196,12 @@ static void requests_are_as_pulumi_cloud_wants_them(void **state)
         struct secret *jwt = secret_new(cases[i].jwt, strlen(cases[i].jwt));
         struct provider_request request = {0};
 
-        assert_int_equal(provider_pulumi.request(&values, jwt, &request), 0);
+        assert_int_equal(provider_pulumi_exchange.request(&values, jwt, &request), 0);
         assert_string_equal(request.url, cases[i].url);
+        assert_string_equal(request.method, "POST");
         assert_string_equal(request.accept, "application/vnd.pulumi+8");
+        assert_string_equal(request.content_type, "application/x-www-form-urlencoded");
+        assert_int_equal(request.n_headers, 0);
         if (request.body->len != strlen(cases[i].body) ||
             memcmp(request.body->bytes, cases[i].body, request.body->len) != 0)
             fail_msg("row %zu: %.*s", i, (int)request.body->len, (char *)request.body->bytes);
@@ -198,7 +224,7 @@ static void a_request_without_checked_settings_is_refused(void **state)
         struct provider_values values = values_of(cases[i]);
         struct provider_request request = {0};
 
-        assert_int_equal(provider_pulumi.request(&values, jwt, &request), -EINVAL);
+        assert_int_equal(provider_pulumi_exchange.request(&values, jwt, &request), -EINVAL);
         assert_null(request.url);
         assert_null(request.body);
     }
@@ -210,10 +236,10 @@ static void the_answer_names_the_variables(void **state)
         "{\"access_token\":\"pul-x\",\"token_type\":\"token\",\"expires_in\":7200}";
     static const struct {
         const char *lines[4];
-        const char *attribute;
+        const char *backend;
     } cases[] = {
         {{"Organization=acme"}, NULL},
-        {{"Organization=acme", "APIURL=https://host/x"}, "PULUMI_BACKEND_URL=https://host/x"},
+        {{"Organization=acme", "APIURL=https://host/x"}, "https://host/x"},
     };
 
     (void)state;
@@ -221,17 +247,24 @@ static void the_answer_names_the_variables(void **state)
         struct provider_values values = values_of(cases[i].lines);
         struct provider_answer answer = {0};
 
-        assert_int_equal(provider_pulumi.answer(&values, 200, body, strlen(body), &answer), 0);
+        assert_int_equal(provider_pulumi_exchange.answer(&values, 200, body, strlen(body), &answer),
+                         0);
         assert_int_equal(answer.outcome, OUTCOME_OK);
-        assert_string_equal(answer.variable, "PULUMI_ACCESS_TOKEN");
-        assert_int_equal(answer.n_attributes, cases[i].attribute ? 1 : 0);
-        if (cases[i].attribute)
-            assert_string_equal(answer.attributes[0], cases[i].attribute);
+        assert_int_equal(answer.n_variables, cases[i].backend ? 2 : 1);
+        assert_string_equal(answer.variables[0].name, "PULUMI_ACCESS_TOKEN");
+        if (cases[i].backend) {
+            assert_string_equal(answer.variables[1].name, "PULUMI_BACKEND_URL");
+            assert_int_equal(answer.variables[1].value->len, strlen(cases[i].backend));
+            assert_memory_equal(answer.variables[1].value->bytes, cases[i].backend,
+                                strlen(cases[i].backend));
+        }
+        for (size_t j = 0; j < answer.n_variables; j++)
+            assert_true(provider_may_set(&provider_pulumi, answer.variables[j].name,
+                                         strlen(answer.variables[j].name)));
         provider_answer_done(&answer);
-        assert_int_equal(provider_pulumi.answer(&values, 403, body, 0, &answer), 0);
+        assert_int_equal(provider_pulumi_exchange.answer(&values, 403, body, 0, &answer), 0);
         assert_int_equal(answer.outcome, OUTCOME_REFUSED);
-        assert_null(answer.variable);
-        assert_int_equal(answer.n_attributes, 0);
+        assert_int_equal(answer.n_variables, 0);
         provider_answer_done(&answer);
     }
 }

@@ -1,0 +1,65 @@
+#include "broker/result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "protocol/messages.h"
+
+/* A value that an environment variable, a header or a terminal can take. */
+static bool is_printable(struct wire_bytes value, uint8_t least)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.at[i] < least || value.at[i] >= 0x7f)
+            return false;
+    return true;
+}
+
+static bool is_token(struct wire_bytes value)
+{
+    return value.len > 0 && value.len <= PODLOGIN_TOKEN_MAX && is_printable(value, 0x21);
+}
+
+/* "NAME=VALUE", of a name that the provider may set */
+static bool is_attribute(struct wire_bytes text, const struct provider *provider)
+{
+    const uint8_t *equals = text.len ? memchr(text.at, '=', text.len) : NULL;
+
+    return equals && text.len <= PODLOGIN_ATTRIBUTE_MAX && is_printable(text, 0x20) &&
+           provider_may_set(provider, text.at, (size_t)(equals - text.at));
+}
+
+static bool wrong(char *ret_detail, size_t size, const char *what)
+{
+    snprintf(ret_detail, size, "the exchanger's answer cannot be used: %s", what);
+    return false;
+}
+
+bool result_check(const struct job_result *result, const struct provider *provider,
+                  char *ret_detail, size_t size)
+{
+    if (!is_token(result->token))
+        return wrong(ret_detail, size, "no token, or one that is not printable");
+    if (!result->token_type.len || !is_printable(result->token_type, 0x21))
+        return wrong(ret_detail, size, "no token type, or one that is not printable");
+    if (!provider_may_set(provider, result->variable.at, result->variable.len))
+        return wrong(ret_detail, size, "a variable that the provider does not set");
+    for (size_t i = 0; i < result->attributes.n; i++)
+        if (!is_attribute(result->attributes.item[i], provider))
+            return wrong(ret_detail, size,
+                         "a further variable that the provider does not set, or its value");
+    if (!result_lifetime_s(result, clock_now().wall_s))
+        return wrong(ret_detail, size, "a token that has expired, or no lifetime");
+    return true;
+}
+
+uint32_t result_lifetime_s(const struct job_result *result, int64_t now_s)
+{
+    int64_t lifetime_s = result->expires_in_s ? result->expires_in_s : INT64_MAX;
+
+    if (result->expires_at_s && (int64_t)result->expires_at_s - now_s < lifetime_s)
+        lifetime_s = (int64_t)result->expires_at_s - now_s;
+    if (lifetime_s <= 0 || lifetime_s == INT64_MAX)
+        return 0;
+    return (uint32_t)(lifetime_s < TOKEN_LIFETIME_MAX_S ? lifetime_s : TOKEN_LIFETIME_MAX_S);
+}

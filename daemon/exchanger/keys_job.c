@@ -1,0 +1,140 @@
+/* Fetches an issuer's key set: from its URL, or from where the discovery document says. */
+#include "exchanger/keys_job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/url.h"
+#include "exchanger/result.h"
+#include "exchanger/work.h"
+
+#define ACCEPT_KEYS "application/jwk-set+json, application/json"
+
+struct keys_task {
+    struct worker *worker;
+    uint16_t id;
+    char *ca_file; /* NULL: the system's */
+    char *issuer;  /* NULL: the URL of the keys is configured */
+};
+
+static void task_free(struct keys_task *task)
+{
+    free(task->ca_file);
+    free(task->issuer);
+    free(task);
+}
+
+DEFINE_CLEANUP(struct keys_task *, task_free)
+
+static void fail_with_status(const struct keys_task *task, const char *what, long http_status)
+{
+    char detail[64];
+
+    snprintf(detail, sizeof(detail), "%s: HTTP %ld", what, http_status);
+    result_send_failure(task->id, OUTCOME_UNAVAILABLE, detail);
+}
+
+static void on_keys(struct http_transfer *transfer)
+{
+    CLEANUP(task_freep)
+    struct keys_task *task = transfer->data;
+
+    if (!transfer->status)
+        result_send_failure(task->id, transfer->outcome, transfer->detail);
+    else if (transfer->status != 200 || !transfer->body_len)
+        fail_with_status(task, "the key set", transfer->status);
+    else
+        result_send(task->id, &(struct job_result){
+                                  .outcome = OUTCOME_OK,
+                                  .keys = wire_bytes(transfer->body, transfer->body_len),
+                                  .max_age_s = transfer->max_age_s,
+                              });
+}
+
+static int fetch(struct keys_task *task, const char *url, const char *accept, http_done on_done)
+{
+    struct http_request request = {
+        .method = "GET", .url = url, .accept = accept, .ca_file = task->ca_file};
+
+    return http_start(task->worker->multi, &request, on_done, task);
+}
+
+char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error)
+{
+    CLEANUP(json_decrefp)
+    json_t *json = json_read_object(body, len);
+    const char *named = json_member_string(json, "issuer");
+    const char *url = json_member_string(json, "jwks_uri");
+
+    *ret_error = "the discovery document is not a JSON object";
+    if (!json)
+        return NULL;
+    *ret_error = "the discovery document is of another issuer";
+    if (!named || strcmp(named, issuer) != 0)
+        return NULL;
+    *ret_error = "the discovery document has no https jwks_uri";
+    if (!url || !url_is_https(url))
+        return NULL;
+    *ret_error = "out of memory";
+    return strdup(url);
+}
+
+static void on_discovered(struct http_transfer *transfer)
+{
+    CLEANUP(task_freep)
+    struct keys_task *task = transfer->data;
+    CLEANUP(freep)
+    char *url = NULL;
+    const char *error = NULL;
+
+    if (!transfer->status) {
+        result_send_failure(task->id, transfer->outcome, transfer->detail);
+        return;
+    }
+    if (transfer->status != 200) {
+        fail_with_status(task, "the discovery document", transfer->status);
+        return;
+    }
+    url = discovery_read(transfer->body, transfer->body_len, task->issuer, &error);
+    if (!url)
+        result_send_failure(task->id, OUTCOME_MALFORMED, error);
+    else if (fetch(task, url, ACCEPT_KEYS, on_keys) < 0)
+        result_send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
+    else
+        (void)TAKE_PTR(task); /* the next transfer's */
+}
+
+static int discover(struct keys_task *task, struct wire_bytes issuer)
+{
+    CLEANUP(freep)
+    char *url = NULL;
+
+    task->issuer = copy_bytes(issuer);
+    if (!task->issuer || asprintf(&url, "%.*s/.well-known/openid-configuration",
+                                  url_length(task->issuer), task->issuer) < 0)
+        return -ENOMEM;
+    return fetch(task, url, "application/json", on_discovered);
+}
+
+int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *job)
+{
+    CLEANUP(task_freep)
+    struct keys_task *task = calloc(1, sizeof(*task));
+    CLEANUP(freep)
+    char *url = copy_bytes(job->keys_url);
+    int r;
+
+    if (!task)
+        return -ENOMEM;
+    task->worker = worker;
+    task->id = id;
+    task->ca_file = copy_bytes(job->ca_file);
+    if ((job->ca_file.len && !task->ca_file) || (job->keys_url.len && !url))
+        return -ENOMEM;
+    r = url ? fetch(task, url, ACCEPT_KEYS, on_keys) : discover(task, job->issuer);
+    if (r == 0)
+        (void)TAKE_PTR(task); /* the transfer's */
+    return r;
+}

@@ -1,0 +1,48 @@
+#include "provider/detail.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define UNBROKEN_MAX 40 /* longer than any word, shorter than any token */
+#define REDACTED     "[...]"
+
+static bool is_token_char(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("-._~+/=", c));
+}
+
+void detail_add(char detail[DETAIL_SIZE], const char *text)
+{
+    size_t n = strlen(detail);
+
+    while (*text && n + sizeof(REDACTED) < DETAIL_SIZE) {
+        size_t run = 0;
+
+        while (is_token_char(text[run]))
+            run++;
+        if (run > UNBROKEN_MAX) {
+            memcpy(detail + n, REDACTED, sizeof(REDACTED) - 1);
+            n += sizeof(REDACTED) - 1;
+            text += run;
+            continue;
+        }
+        detail[n++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
+        text++;
+        /* the rest of a short run as it stands, so that a cut one is not judged anew */
+        for (; run > 1 && n + sizeof(REDACTED) < DETAIL_SIZE; run--)
+            detail[n++] = *text++;
+        if (run > 1)
+            break;
+    }
+    detail[n] = '\0';
+}
+
+void detail_add_number(char detail[DETAIL_SIZE], const char *before, long number)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%s%ld", before, number);
+    detail_add(detail, text);
+}

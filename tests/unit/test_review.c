@@ -1,0 +1,113 @@
+/* The API server's word on a token: it counts only if the server speaks of this very token. */
+#include "exchanger/review_job.h"
+
+#include "support/check.h"
+
+#define AUDIENCE        "urn:pulumi:org:acme"
+#define USERNAME        "system:serviceaccount:ci:pulumi-runner"
+#define USER            "\"user\":{\"username\":\"" USERNAME "\",\"uid\":\"bece172b\"}"
+#define GOOD            "\"authenticated\":true,\"audiences\":[\"" AUDIENCE "\"]," USER
+#define STATUS(members) "{\"kind\":\"TokenReview\",\"status\":{" members "}}"
+
+static const struct review_expected expected = {AUDIENCE, USERNAME, "bece172b"};
+
+static const struct {
+    const char *why;
+    long http_status;
+    const char *body;
+    enum outcome outcome;
+    const char *detail; /* a part of it */
+} cases[] = {
+    {"all is well", 201, STATUS(GOOD), OUTCOME_OK, ""},
+    {"some servers answer so", 200, STATUS(GOOD), OUTCOME_OK, ""},
+    {"several audiences", 201,
+     STATUS("\"authenticated\":true,\"audiences\":[\"a\",\"" AUDIENCE "\"]," USER), OUTCOME_OK, ""},
+    /* refusals */
+    {"not authenticated", 201, STATUS("\"authenticated\":false"), OUTCOME_REFUSED,
+     "not authenticated"},
+    {"the server says why", 201, STATUS("\"authenticated\":false,\"error\":\"pod is gone\""),
+     OUTCOME_REFUSED, "pod is gone"},
+    {"neither yes nor no", 201, STATUS(USER), OUTCOME_REFUSED, "not authenticated"},
+    {"yes as a text", 201,
+     STATUS("\"authenticated\":\"true\",\"audiences\":[\"" AUDIENCE "\"]," USER), OUTCOME_REFUSED,
+     "not authenticated"},
+    {"yes as a number", 201, STATUS("\"authenticated\":1,\"audiences\":[\"" AUDIENCE "\"]," USER),
+     OUTCOME_REFUSED, "not authenticated"},
+    {"no audiences", 201, STATUS("\"authenticated\":true," USER), OUTCOME_REFUSED, "audience"},
+    {"another audience", 201, STATUS("\"authenticated\":true,\"audiences\":[\"a\"]," USER),
+     OUTCOME_REFUSED, "audience"},
+    {"the audience as a text", 201,
+     STATUS("\"authenticated\":true,\"audiences\":\"" AUDIENCE "\"," USER), OUTCOME_REFUSED,
+     "audience"},
+    {"no user", 201, STATUS("\"authenticated\":true,\"audiences\":[\"" AUDIENCE "\"]"),
+     OUTCOME_REFUSED, "account"},
+    {"another user", 201,
+     STATUS("\"authenticated\":true,\"audiences\":[\"" AUDIENCE "\"],\"user\":{\"username\":"
+            "\"system:serviceaccount:ci:other\",\"uid\":\"bece172b\"}"),
+     OUTCOME_REFUSED, "account"},
+    {"an account of that name that was created again", 201,
+     STATUS("\"authenticated\":true,\"audiences\":[\"" AUDIENCE "\"],\"user\":{\"username\":"
+            "\"" USERNAME "\",\"uid\":\"other\"}"),
+     OUTCOME_REFUSED, "account"},
+    {"no uid", 201,
+     STATUS("\"authenticated\":true,\"audiences\":[\"" AUDIENCE "\"],\"user\":{\"username\":"
+            "\"" USERNAME "\"}"),
+     OUTCOME_REFUSED, "account"},
+    /* no answers */
+    {"our own token is not accepted", 401, STATUS(GOOD), OUTCOME_MISCONFIGURED, "HTTP 401"},
+    {"our own token may not ask", 403, STATUS(GOOD), OUTCOME_MISCONFIGURED, "HTTP 403"},
+    {"the server fails", 500, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 500"},
+    {"another success", 202, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 202"},
+    {"a redirect", 302, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 302"},
+    {"nothing", 201, "", OUTCOME_MALFORMED, "not a TokenReview"},
+    {"a page", 201, "<html>", OUTCOME_MALFORMED, "not a TokenReview"},
+    {"no status", 201, "{\"kind\":\"TokenReview\"}", OUTCOME_MALFORMED, "not a TokenReview"},
+    {"a status that is none", 201, "{\"status\":true}", OUTCOME_MALFORMED, "not a TokenReview"},
+    {"two answers", 201, STATUS(GOOD) STATUS(GOOD), OUTCOME_MALFORMED, "not a TokenReview"},
+    {"said twice", 201, STATUS("\"authenticated\":false," GOOD), OUTCOME_MALFORMED,
+     "not a TokenReview"},
+};
+
+static enum outcome read_exact(long http_status, const char *body, size_t len, char *ret_detail)
+{
+    CLEANUP(freep)
+    char *exact = copy_of(body, len);
+
+    return review_read(http_status, exact, len, &expected, ret_detail);
+}
+
+static void each_answer_means_one_thing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char detail[DETAIL_SIZE];
+        enum outcome outcome =
+            read_exact(cases[i].http_status, cases[i].body, strlen(cases[i].body), detail);
+
+        if (outcome != cases[i].outcome || !strstr(detail, cases[i].detail))
+            fail_msg("%s: %d, \"%s\"", cases[i].why, outcome, detail);
+        assert_int_equal(outcome == OUTCOME_OK, !detail[0]);
+    }
+}
+
+static void every_truncation_is_no_answer(void **state)
+{
+    static const char body[] = STATUS(GOOD);
+
+    (void)state;
+    for (size_t cut = 0; cut < sizeof(body) - 1; cut++) {
+        char detail[DETAIL_SIZE];
+
+        assert_int_equal(read_exact(201, body, cut, detail), OUTCOME_MALFORMED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_answer_means_one_thing),
+        cmocka_unit_test(every_truncation_is_no_answer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
