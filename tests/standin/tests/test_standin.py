@@ -1,6 +1,6 @@
-"""Tests of podlogin-standin itself. The program is taken from PODLOGIN_STANDIN.
+"""Runs all tests of podlogin-standin: those below, and those of the files *_tests.py.
 
-Runs all of them, also those that are in the files *_tests.py.
+PODLOGIN_STANDIN names the program under test.
 """
 
 import json
@@ -14,11 +14,11 @@ import time
 import unittest
 import urllib.parse
 
-from case import BINARY, Case
-from exchange_tests import ExchangeTest, IssuerTest, SubjectTokenTest
+from case import BINARY, Case, Standin
+from exchange_tests import ExchangeTest
 from fault_tests import FaultTest, LoadTest
+from issuer_tests import IssuerTest, SubjectTokenTest
 from policy_tests import PolicyTest
-from standin import Standin
 
 __all__ = [
     "ExchangeTest",

@@ -2,8 +2,7 @@
 
 import time
 
-from case import Case
-from standin import StandinError
+from case import Case, StandinError
 
 
 ADMIN = ["admin"]

@@ -1,15 +1,19 @@
-"""What the tests of podlogin-standin share. The program is taken from PODLOGIN_STANDIN."""
+"""What the tests of podlogin-standin share. PODLOGIN_STANDIN names the program under test."""
 
 import base64
 import http.client
 import json
 import os
+import pathlib
 import ssl
+import sys
 import tempfile
 import unittest
 import urllib.parse
 
-from standin import Standin
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from standin import Standin, StandinError, subject_of  # noqa: E402,F401
 
 
 BINARY = os.environ.get("PODLOGIN_STANDIN", "podlogin-standin")

@@ -8,8 +8,7 @@ import ssl
 import time
 import urllib.parse
 
-from case import Case, exchange_form
-from standin import StandinError, subject_of
+from case import Case, StandinError, exchange_form, subject_of
 
 
 class FaultTest(Case):
