@@ -1,7 +1,4 @@
-#include "ca.h"
-
-#include "encoding.h"
-#include "memory.h"
+#include "standin/ca.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -10,15 +7,16 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum {
-    DAY_S = 24 * 60 * 60,
-    VALID_BEFORE_S = 30 * DAY_S, /* tests turn clocks back, too */
-    VALID_AFTER_S = 3650L * DAY_S,
-};
+#include "standin/encoding.h"
+#include "standin/memory.h"
 
-DEFINE_CLEANUP(bio_freep, BIO, BIO_free_all);
-DEFINE_CLEANUP(pair_freep, EVP_PKEY, EVP_PKEY_free);
-DEFINE_CLEANUP(x509_freep, X509, X509_free);
+#define DAY_S          (24 * 60 * 60)
+#define VALID_BEFORE_S (30 * DAY_S) /* tests turn clocks back, too */
+#define VALID_AFTER_S  (3650L * DAY_S)
+
+DEFINE_CLEANUP(BIO *, BIO_free_all)
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+DEFINE_CLEANUP(X509 *, X509_free)
 
 struct certificate_order {
     const char *common_name;
@@ -67,15 +65,14 @@ static int add_extensions(X509 *certificate, const struct certificate_order *ord
 
 static int certificate_make(const struct certificate_order *order, X509 **ret_certificate)
 {
-    CLEANUP(x509_freep)
-    X509 *certificate = must(X509_new());
+    CLEANUP(X509_freep) X509 *certificate = must(X509_new());
     X509_NAME *name = X509_get_subject_name(certificate);
     uint8_t serial[16];
     BIGNUM *number;
 
-    random_bytes(serial, sizeof serial);
+    random_bytes(serial, sizeof(serial));
     serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and always of the same length */
-    number = must(BN_bin2bn(serial, sizeof serial, NULL));
+    number = must(BN_bin2bn(serial, sizeof(serial), NULL));
     must(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)));
     BN_free(number);
     if (X509_set_version(certificate, X509_VERSION_3) != 1 ||
@@ -104,8 +101,7 @@ static char *bio_text(BIO *bio)
 
 static char *certificate_pem(X509 *certificate)
 {
-    CLEANUP(bio_freep)
-    BIO *bio = must(BIO_new(BIO_s_mem()));
+    CLEANUP(BIO_free_allp) BIO *bio = must(BIO_new(BIO_s_mem()));
 
     if (PEM_write_bio_X509(bio, certificate) != 1)
         must(NULL);
@@ -114,8 +110,7 @@ static char *certificate_pem(X509 *certificate)
 
 static char *key_pem(EVP_PKEY *pair)
 {
-    CLEANUP(bio_freep)
-    BIO *bio = must(BIO_new(BIO_s_mem()));
+    CLEANUP(BIO_free_allp) BIO *bio = must(BIO_new(BIO_s_mem()));
 
     if (PEM_write_bio_PKCS8PrivateKey(bio, pair, NULL, NULL, 0, NULL, NULL) != 1)
         must(NULL);
@@ -125,10 +120,8 @@ static char *key_pem(EVP_PKEY *pair)
 /* A certificate for this host, by @issuer, or by itself when that is NULL. */
 static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *ret_leaf)
 {
-    CLEANUP(pair_freep)
-    EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
-    CLEANUP(x509_freep)
-    X509 *certificate = NULL;
+    CLEANUP(EVP_PKEY_freep) EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
+    CLEANUP(X509_freep) X509 *certificate = NULL;
     struct certificate_order order = {
         .common_name = "localhost",
         .alternative_names = "DNS:localhost,IP:127.0.0.1",
@@ -146,10 +139,8 @@ static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *re
 
 int ca_init(struct ca *ca)
 {
-    CLEANUP(pair_freep)
-    EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
-    CLEANUP(x509_freep)
-    X509 *certificate = NULL;
+    CLEANUP(EVP_PKEY_freep) EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
+    CLEANUP(X509_freep) X509 *certificate = NULL;
     struct certificate_order order = {
         .common_name = "podlogin-standin CA",
         .pair = pair,

@@ -1,5 +1,6 @@
 /* The certificates the listeners show: a CA made at start, its leaf, and one that nobody signed. */
-#pragma once
+#ifndef STANDIN_CA_H
+#define STANDIN_CA_H
 
 struct certificate {
     char *certificate_pem;
@@ -15,3 +16,5 @@ struct ca {
 /* Returns 0, or -EIO when OpenSSL refuses. */
 int ca_init(struct ca *ca);
 void ca_done(struct ca *ca);
+
+#endif

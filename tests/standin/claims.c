@@ -1,14 +1,12 @@
-#include "claims.h"
-
-#include "encoding.h"
-#include "memory.h"
+#include "standin/claims.h"
 
 #include <string.h>
 #include <time.h>
 
-enum {
-    LIFETIME_S = 3600
-};
+#include "standin/encoding.h"
+#include "standin/memory.h"
+
+#define LIFETIME_S 3600
 
 static char *check(const struct claims_order *order)
 {
@@ -117,8 +115,7 @@ static json_t *kubernetes_claim(const struct claims_order *order, const char *se
         must_json(json_object_set_new(claim, "node",
                                       object_reference("node", "", node, order->node_uid)));
     if (pod_name) {
-        CLEANUP(freep)
-        char *pod = numbered(pod_name, index);
+        CLEANUP(freep) char *pod = numbered(pod_name, index);
 
         must_json(json_object_set_new(
             claim, "pod", object_reference("pod", order->namespace, pod, order->pod_uid)));
@@ -131,8 +128,7 @@ static json_t *kubernetes_claim(const struct claims_order *order, const char *se
 
 json_t *claims_make(const struct claims_order *order, const char *issuer, size_t index)
 {
-    CLEANUP(freep)
-    char *serviceaccount = numbered(order->serviceaccount, index);
+    CLEANUP(freep) char *serviceaccount = numbered(order->serviceaccount, index);
     CLEANUP(freep)
     char *subject = must_print("system:serviceaccount:%s:%s", order->namespace, serviceaccount);
     char id[UUID_BYTES];

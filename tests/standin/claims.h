@@ -1,5 +1,6 @@
 /* What a service-account token says (kubernetes: pkg/serviceaccount/claims.go). */
-#pragma once
+#ifndef STANDIN_CLAIMS_H
+#define STANDIN_CLAIMS_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -34,3 +35,5 @@ json_t *claims_make(const struct claims_order *order, const char *issuer, size_t
 
 /* Sets in @object what @changes says, and removes what it says is null. @changes may be NULL. */
 void claims_change(json_t *object, json_t *changes);
+
+#endif

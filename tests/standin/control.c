@@ -1,17 +1,15 @@
-#include "control.h"
-
-#include "memory.h"
-#include "mint.h"
-#include "policy.h"
-#include "standin.h"
+#include "standin/control.h"
 
 #include <string.h>
 #include <time.h>
 
+#include "standin/memory.h"
+#include "standin/mint.h"
+#include "standin/policy.h"
+#include "standin/standin.h"
+
 /* Room for hostile key sets that are far larger than any real one. */
-enum {
-    BODY_MAX_BYTES = 16 * 1024 * 1024
-};
+#define BODY_MAX_BYTES (16 * 1024 * 1024)
 
 /* One call: its input, and where its answer goes. */
 struct call {
@@ -37,8 +35,7 @@ static char *answer(struct call *call, json_t *json)
 
 static char *on_mint(struct call *call)
 {
-    CLEANUP(json_decrefp)
-    json_t *tokens = NULL;
+    CLEANUP(json_decrefp) json_t *tokens = NULL;
     const char *raw = request_parameter(call->request, "raw");
     bool is_single = !json_object_get(call->in, "count");
     char *wrong = mint(call->standin, call->in, &tokens);
@@ -140,8 +137,7 @@ static char *on_policies_get(struct call *call)
 
 static char *on_policies_put(struct call *call)
 {
-    CLEANUP(json_decrefp)
-    json_t *policies = NULL;
+    CLEANUP(json_decrefp) json_t *policies = NULL;
     const char *preset = NULL;
     json_t *given = NULL;
     json_error_t error;
@@ -260,8 +256,7 @@ static char *on_counts_reset(struct call *call)
 
 static char *on_tokens(struct call *call)
 {
-    CLEANUP(json_decrefp)
-    json_t *list = NULL;
+    CLEANUP(json_decrefp) json_t *list = NULL;
 
     pthread_mutex_lock(&call->standin->lock);
     list = tokens_list(&call->standin->pulumi.tokens); /* its records never change */
@@ -339,7 +334,7 @@ static const struct route routes[] = {
 
 static const struct route *route_find(const struct request *request)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strcmp(routes[i].method, request->method) == 0 &&
             strcmp(routes[i].path, request->path) == 0)
             return &routes[i];
@@ -368,8 +363,7 @@ static void on_answer(struct standin *standin, struct request *request, struct r
 {
     const struct route *route = route_find(request);
     struct call call = {.standin = standin, .request = request, .reply = reply};
-    CLEANUP(freep)
-    char *wrong = NULL;
+    CLEANUP(freep) char *wrong = NULL;
 
     if (!route) {
         wrong = must_print("no such call: %s %s", request->method, request->path);

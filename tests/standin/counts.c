@@ -1,7 +1,7 @@
-#include "counts.h"
+#include "standin/counts.h"
 
-#include "memory.h"
-#include "standin.h"
+#include "standin/memory.h"
+#include "standin/standin.h"
 
 void counts_init(struct counts *counts)
 {
@@ -70,7 +70,7 @@ json_t *counts_report(struct standin *standin)
     };
     json_t *report = must(json_object());
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         must_json(
             json_object_set_new(report, rows[i].name, json_integer((json_int_t)rows[i].value)));
     must_json(json_object_set_new(report, "by_subject", json_deep_copy(counts->by_subject)));

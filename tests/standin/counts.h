@@ -1,5 +1,6 @@
 /* What was asked of the stand-in, and how often. */
-#pragma once
+#ifndef STANDIN_COUNTS_H
+#define STANDIN_COUNTS_H
 
 #include <jansson.h>
 #include <stdint.h>
@@ -32,3 +33,5 @@ void counts_reset(struct standin *standin);
 
 /* The caller owns the object. */
 json_t *counts_report(struct standin *standin);
+
+#endif

@@ -1,12 +1,12 @@
-#include "encoding.h"
-
-#include "memory.h"
+#include "standin/encoding.h"
 
 #include <errno.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "standin/memory.h"
 
 static const char base64url_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -32,8 +32,7 @@ char *base64url_encode(const void *bytes, size_t len)
 
 int base64url_decode(const char *text, size_t len, uint8_t **ret_bytes, size_t *ret_len)
 {
-    CLEANUP(freep)
-    uint8_t *bytes = must_alloc(len / 4 * 3 + 4);
+    CLEANUP(freep) uint8_t *bytes = must_alloc(len / 4 * 3 + 4);
     size_t decoded = 0;
     uint32_t bits = 0;
     unsigned held = 0;
@@ -90,7 +89,7 @@ void uuid_random(char ret_uuid[UUID_BYTES])
 {
     uint8_t bytes[16];
 
-    random_bytes(bytes, sizeof bytes);
+    random_bytes(bytes, sizeof(bytes));
     uuid_print(bytes, 4, ret_uuid);
 }
 

@@ -1,5 +1,6 @@
 /* Bytes as text: base64url without padding (RFC 4648, section 5), hexadecimal, and UUIDs. */
-#pragma once
+#ifndef STANDIN_ENCODING_H
+#define STANDIN_ENCODING_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,3 +28,5 @@ void uuid_random(char ret_uuid[UUID_BYTES]);
 /* The same @name gives the same UUID in every run, so that tests can predict the uid of an object.
  */
 void uuid_of_name(const char *name, char ret_uuid[UUID_BYTES]);
+
+#endif

@@ -1,23 +1,21 @@
-#include "exchange.h"
-
-#include "form.h"
-#include "memory.h"
-#include "policy.h"
-#include "standin.h"
-#include "subject.h"
+#include "standin/exchange.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+
+#include "standin/form.h"
+#include "standin/memory.h"
+#include "standin/policy.h"
+#include "standin/standin.h"
+#include "standin/subject.h"
 
 #define GRANT_TYPE        "urn:ietf:params:oauth:grant-type:token-exchange"
 #define SUBJECT_TYPE      "urn:ietf:params:oauth:token-type:id_token"
 #define TOKEN_TYPE_PREFIX "urn:pulumi:token-type:access_token:"
 #define AUDIENCE_PREFIX   "urn:pulumi:org:"
 
-enum {
-    EXPIRATION_DEFAULT_S = 7200
-};
+#define EXPIRATION_DEFAULT_S 7200
 
 static const struct {
     const char *token_type;
@@ -232,8 +230,7 @@ static json_t *grant(struct standin *standin, const struct exchange *exchange)
 
 void exchange_answer(struct standin *standin, const json_t *fields, struct reply *reply)
 {
-    CLEANUP(json_decrefp)
-    json_t *claims = NULL;
+    CLEANUP(json_decrefp) json_t *claims = NULL;
     struct exchange exchange = {0};
     struct refusal refusal = read_request(standin, fields, &exchange);
     json_t *granted = NULL;

@@ -1,10 +1,11 @@
 /* The token exchange of RFC 8693, with Pulumi Cloud's token types, scopes and policies. */
-#pragma once
-
-#include "reply.h"
+#ifndef STANDIN_EXCHANGE_H
+#define STANDIN_EXCHANGE_H
 
 #include <jansson.h>
 #include <stddef.h>
+
+#include "standin/reply.h"
 
 struct standin;
 
@@ -18,3 +19,5 @@ json_t *exchange_fields(const char *content_type, const char *body, size_t len);
 
 /* Answers a request with these @fields, which are NULL when they could not be parsed. */
 void exchange_answer(struct standin *standin, const json_t *fields, struct reply *reply);
+
+#endif

@@ -1,15 +1,13 @@
-#include "fault.h"
-
-#include "encoding.h"
-#include "memory.h"
+#include "standin/fault.h"
 
 #include <string.h>
 
-enum {
-    GARBAGE_BYTES = 512,
-    SLOW_BYTES = 64 * 1024,
-    LATENCY_MAX_MS = 3600 * 1000,
-};
+#include "standin/encoding.h"
+#include "standin/memory.h"
+
+#define GARBAGE_BYTES  512
+#define SLOW_BYTES     (64 * 1024)
+#define LATENCY_MAX_MS (3600 * 1000)
 
 static const char *const kind_names[FAULT_KINDS] = {
     [FAULT_NONE] = "none",   [FAULT_STATUS] = "status",       [FAULT_RESET] = "reset",
@@ -71,7 +69,7 @@ void fault_take(struct fault *fault, struct fault_plan *ret_plan)
 {
     uint32_t dice;
 
-    random_bytes(&dice, sizeof dice);
+    random_bytes(&dice, sizeof(dice));
     *ret_plan = (struct fault_plan){
         .kind = fault->kind,
         .delay_ms = fault->latency_ms + dice % (fault->latency_jitter_ms + 1),

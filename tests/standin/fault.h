@@ -3,13 +3,14 @@
  *
  * A struct fault is shared and guarded by the lock; a plan is one request's own copy of it.
  */
-#pragma once
-
-#include "reply.h"
+#ifndef STANDIN_FAULT_H
+#define STANDIN_FAULT_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "standin/reply.h"
 
 enum fault_kind {
     FAULT_NONE,
@@ -59,3 +60,5 @@ void fault_reply(const struct fault_plan *plan, struct reply *reply);
 
 void fault_done(struct fault *fault);
 void fault_plan_done(struct fault_plan *plan);
+
+#endif

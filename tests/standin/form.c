@@ -1,10 +1,10 @@
-#include "form.h"
-
-#include "memory.h"
+#include "standin/form.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+
+#include "standin/memory.h"
 
 static int hex_value(char digit)
 {
@@ -17,8 +17,7 @@ static int hex_value(char digit)
  */
 static int unescape(const char *text, size_t len, char **ret_plain)
 {
-    CLEANUP(freep)
-    char *plain = must_alloc(len + 1);
+    CLEANUP(freep) char *plain = must_alloc(len + 1);
     size_t used = 0;
 
     for (size_t i = 0; i < len; i++) {
@@ -48,10 +47,8 @@ static int add_pair(json_t *form, const char *pair, size_t len)
     const char *equals = memchr(pair, '=', len);
     size_t name_len = equals ? (size_t)(equals - pair) : len;
     size_t value_len = equals ? len - name_len - 1 : 0;
-    CLEANUP(freep)
-    char *name = NULL;
-    CLEANUP(freep)
-    char *value = NULL;
+    CLEANUP(freep) char *name = NULL;
+    CLEANUP(freep) char *value = NULL;
 
     if (unescape(pair, name_len, &name) < 0 ||
         unescape(pair + len - value_len, value_len, &value) < 0)

@@ -1,5 +1,6 @@
 /* Bodies of type application/x-www-form-urlencoded. */
-#pragma once
+#ifndef STANDIN_FORM_H
+#define STANDIN_FORM_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -9,3 +10,5 @@
  * UTF-8, or a name that comes twice (RFC 6749, section 3.2: parameters must not be repeated).
  */
 json_t *form_parse(const char *body, size_t len);
+
+#endif

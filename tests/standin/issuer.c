@@ -1,15 +1,13 @@
-#include "issuer.h"
-
-#include "memory.h"
-#include "standin.h"
-#include "subject.h"
+#include "standin/issuer.h"
 
 #include <string.h>
 
-enum {
-    MAX_AGE_S = 300,
-    BODY_MAX_BYTES = 64 * 1024,
-};
+#include "standin/memory.h"
+#include "standin/standin.h"
+#include "standin/subject.h"
+
+#define MAX_AGE_S      300
+#define BODY_MAX_BYTES (64 * 1024)
 
 #define DISCOVERY_PATH ISSUER_PATH "/.well-known/openid-configuration"
 #define REVIEW_PATH    "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -18,10 +16,8 @@ enum {
 /* OpenID Connect Discovery 1.0, section 3, with the members that Kubernetes sends. */
 static char *discovery_document(struct standin *standin)
 {
-    CLEANUP(json_decrefp)
-    json_t *document = NULL;
-    CLEANUP(freep)
-    char *keys_url = must_print("%s/keys", standin->issuer_url);
+    CLEANUP(json_decrefp) json_t *document = NULL;
+    CLEANUP(freep) char *keys_url = must_print("%s/keys", standin->issuer_url);
 
     document = must(json_pack(
         "{s:s, s:s, s:[s], s:[s], s:o}", "issuer", standin->issuer_url, "jwks_uri", keys_url,
@@ -77,12 +73,9 @@ static json_t *review_success(const json_t *claims)
 static void answer_review(struct standin *standin, struct request *request, struct reply *reply)
 {
     const char *authorization = request_header(request, "Authorization");
-    CLEANUP(json_decrefp)
-    json_t *review = json_loads(request->body ? request->body : "", 0, NULL);
-    CLEANUP(json_decrefp)
-    json_t *claims = NULL;
-    CLEANUP(json_decrefp)
-    json_t *own = NULL;
+    CLEANUP(json_decrefp) json_t *review = json_loads(request->body ? request->body : "", 0, NULL);
+    CLEANUP(json_decrefp) json_t *claims = NULL;
+    CLEANUP(json_decrefp) json_t *own = NULL;
     const json_t *spec = json_object_get(review, "spec");
     const char *token = json_string_value(json_object_get(spec, "token")), *error;
 

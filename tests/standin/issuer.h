@@ -1,5 +1,6 @@
 /* The cluster's OIDC issuer: discovery document and key set, as the API server serves them. */
-#pragma once
+#ifndef STANDIN_ISSUER_H
+#define STANDIN_ISSUER_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -25,3 +26,5 @@ struct issuer {
 void issuer_init(struct issuer *issuer);
 void issuer_done(struct issuer *issuer);
 void issuer_service(struct standin *standin, struct service *ret_service);
+
+#endif

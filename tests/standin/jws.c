@@ -1,6 +1,4 @@
-#include "jws.h"
-
-#include "memory.h"
+#include "standin/jws.h"
 
 #include <errno.h>
 #include <openssl/ecdsa.h>
@@ -8,8 +6,10 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-DEFINE_CLEANUP(digest_context_freep, EVP_MD_CTX, EVP_MD_CTX_free);
-DEFINE_CLEANUP(ecdsa_freep, ECDSA_SIG, ECDSA_SIG_free);
+#include "standin/memory.h"
+
+DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
+DEFINE_CLEANUP(ECDSA_SIG *, ECDSA_SIG_free)
 
 const struct jws_algorithm jws_algorithms[JWS_ALGORITHMS] = {
     {"RS256", JWS_RSA_PKCS1, "SHA256", NULL, 0}, {"RS384", JWS_RSA_PKCS1, "SHA384", NULL, 0},
@@ -41,10 +41,8 @@ static int set_padding(const struct jws_algorithm *algorithm, EVP_PKEY_CTX *cont
 static int raw_of_der(const struct jws_algorithm *algorithm, const uint8_t *der, size_t der_len,
                       uint8_t **ret_raw, size_t *ret_len)
 {
-    CLEANUP(ecdsa_freep)
-    ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)der_len);
-    CLEANUP(freep)
-    uint8_t *raw = must_alloc(algorithm->coordinate_bytes * 2);
+    CLEANUP(ECDSA_SIG_freep) ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)der_len);
+    CLEANUP(freep) uint8_t *raw = must_alloc(algorithm->coordinate_bytes * 2);
     int width = (int)algorithm->coordinate_bytes;
 
     if (!pair || BN_bn2binpad(ECDSA_SIG_get0_r(pair), raw, width) != width ||
@@ -58,8 +56,7 @@ static int raw_of_der(const struct jws_algorithm *algorithm, const uint8_t *der,
 static int der_of_raw(const struct jws_algorithm *algorithm, const uint8_t *raw, size_t raw_len,
                       uint8_t **ret_der, size_t *ret_len)
 {
-    CLEANUP(ecdsa_freep)
-    ECDSA_SIG *pair = must(ECDSA_SIG_new());
+    CLEANUP(ECDSA_SIG_freep) ECDSA_SIG *pair = must(ECDSA_SIG_new());
     int width = (int)algorithm->coordinate_bytes;
     uint8_t *der = NULL;
     int der_len;
@@ -81,10 +78,8 @@ static int der_of_raw(const struct jws_algorithm *algorithm, const uint8_t *raw,
 int jws_sign(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *input,
              uint8_t **ret_signature, size_t *ret_len)
 {
-    CLEANUP(digest_context_freep)
-    EVP_MD_CTX *context = must(EVP_MD_CTX_new());
-    CLEANUP(freep)
-    uint8_t *signature = NULL;
+    CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *context = must(EVP_MD_CTX_new());
+    CLEANUP(freep) uint8_t *signature = NULL;
     EVP_PKEY_CTX *key_context = NULL; /* belongs to context */
     size_t len = 0;
 
@@ -107,10 +102,8 @@ int jws_sign(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *i
 int jws_verify(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *input,
                size_t input_len, const uint8_t *signature, size_t signature_len)
 {
-    CLEANUP(digest_context_freep)
-    EVP_MD_CTX *context = must(EVP_MD_CTX_new());
-    CLEANUP(freep)
-    uint8_t *der = NULL;
+    CLEANUP(EVP_MD_CTX_freep) EVP_MD_CTX *context = must(EVP_MD_CTX_new());
+    CLEANUP(freep) uint8_t *der = NULL;
     EVP_PKEY_CTX *key_context = NULL; /* belongs to context */
     int valid;
 

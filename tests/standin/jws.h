@@ -4,7 +4,8 @@
  * The stand-in checks signatures by code of its own, so that an error in the program under test
  * does not agree with itself.
  */
-#pragma once
+#ifndef STANDIN_JWS_H
+#define STANDIN_JWS_H
 
 #include <openssl/evp.h>
 #include <stddef.h>
@@ -24,9 +25,7 @@ struct jws_algorithm {
     size_t coordinate_bytes; /* ECDSA only: the width of r, s, x and y */
 };
 
-enum {
-    JWS_ALGORITHMS = 9
-};
+#define JWS_ALGORITHMS 9
 extern const struct jws_algorithm jws_algorithms[JWS_ALGORITHMS];
 
 /* Returns NULL for anything but the nine names. */
@@ -45,3 +44,5 @@ int jws_sign(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *i
  */
 int jws_verify(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *input,
                size_t input_len, const uint8_t *signature, size_t signature_len);
+
+#endif

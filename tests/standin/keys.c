@@ -1,7 +1,4 @@
-#include "keys.h"
-
-#include "encoding.h"
-#include "memory.h"
+#include "standin/keys.h"
 
 #include <errno.h>
 #include <openssl/bn.h>
@@ -12,8 +9,10 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-DEFINE_CLEANUP(key_unrefp, struct key, key_unref);
-DEFINE_CLEANUP(bio_freep, BIO, BIO_free_all);
+#include "standin/encoding.h"
+#include "standin/memory.h"
+
+DEFINE_CLEANUP(BIO *, BIO_free_all)
 
 struct key *key_ref(struct key *key)
 {
@@ -33,8 +32,7 @@ void key_unref(struct key *key)
 
 char *key_public_pem(const struct key *key)
 {
-    CLEANUP(bio_freep)
-    BIO *bio = must(BIO_new(BIO_s_mem()));
+    CLEANUP(BIO_free_allp) BIO *bio = must(BIO_new(BIO_s_mem()));
     char *text = NULL;
     long len;
 
@@ -47,8 +45,7 @@ char *key_public_pem(const struct key *key)
 /* A number of the key as base64url; @width is 0 for RSA, whose numbers have no leading zeros. */
 static char *number_of(EVP_PKEY *pair, const char *name, size_t width)
 {
-    CLEANUP(freep)
-    uint8_t *bytes = NULL;
+    CLEANUP(freep) uint8_t *bytes = NULL;
     BIGNUM *number = NULL;
 
     if (EVP_PKEY_get_bn_param(pair, name, &number) != 1)
@@ -74,8 +71,7 @@ static void key_describe(struct key *key)
     CLEANUP(freep)
     char *second =
         number_of(key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_E : OSSL_PKEY_PARAM_EC_PUB_Y, width);
-    CLEANUP(freep)
-    char *canonical = NULL; /* RFC 7638, section 3.2: members in this order */
+    CLEANUP(freep) char *canonical = NULL; /* RFC 7638, section 3.2: members in this order */
     uint8_t digest[SHA256_DIGEST_LENGTH];
 
     if (is_rsa)
@@ -84,7 +80,7 @@ static void key_describe(struct key *key)
         canonical = must_print("{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}",
                                algorithm->curve, first, second);
     SHA256((const uint8_t *)canonical, strlen(canonical), digest);
-    key->kid = base64url_encode(digest, sizeof digest);
+    key->kid = base64url_encode(digest, sizeof(digest));
     if (is_rsa)
         key->jwk =
             must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "use", "sig", "kty", "RSA", "kid",
@@ -97,8 +93,7 @@ static void key_describe(struct key *key)
 
 static struct key *key_new(const struct jws_algorithm *algorithm, int rsa_bits)
 {
-    CLEANUP(key_unrefp)
-    struct key *key = must_alloc(sizeof *key);
+    CLEANUP(key_unrefp) struct key *key = must_alloc(sizeof(*key));
 
     atomic_init(&key->references, 1);
     key->algorithm = algorithm;
@@ -115,7 +110,7 @@ static struct key *key_new(const struct jws_algorithm *algorithm, int rsa_bits)
 /* The caller holds the lock. */
 static void publish(struct keyring *keyring, struct key *key)
 {
-    size_t bytes = (keyring->n_published + 1) * sizeof *keyring->published;
+    size_t bytes = (keyring->n_published + 1) * sizeof(*keyring->published);
 
     keyring->published = must_resize(keyring->published, bytes);
     keyring->published[keyring->n_published++] = key_ref(key);
@@ -137,8 +132,7 @@ static void withdraw_all(struct keyring *keyring, const struct jws_algorithm *al
 
 int keyring_init(struct keyring *keyring, pthread_mutex_t *lock, int rsa_bits)
 {
-    CLEANUP(key_unrefp)
-    struct key *first = NULL;
+    CLEANUP(key_unrefp) struct key *first = NULL;
 
     keyring->lock = lock;
     keyring->rsa_bits = rsa_bits;
@@ -215,8 +209,7 @@ struct key *keyring_rotate(struct keyring *keyring, const struct jws_algorithm *
 
 char *keyring_document(struct keyring *keyring)
 {
-    CLEANUP(json_decrefp)
-    json_t *document = NULL;
+    CLEANUP(json_decrefp) json_t *document = NULL;
     json_t *keys = must(json_array());
 
     pthread_mutex_lock(keyring->lock);

@@ -1,13 +1,15 @@
 /* The issuer's signing keys: which sign now, which are published, and which must never be trusted.
  */
-#pragma once
-
-#include "jws.h"
+#ifndef STANDIN_KEYS_H
+#define STANDIN_KEYS_H
 
 #include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+
+#include "standin/jws.h"
+#include "standin/memory.h"
 
 struct key {
     atomic_uint references;
@@ -19,6 +21,7 @@ struct key {
 
 struct key *key_ref(struct key *key);
 void key_unref(struct key *key);
+DEFINE_CLEANUP(struct key *, key_unref)
 
 /* The public half as PEM, for the attack that uses it as an HMAC secret. The caller frees it. */
 char *key_public_pem(const struct key *key);
@@ -58,3 +61,5 @@ struct key *keyring_rotate(struct keyring *keyring, const struct jws_algorithm *
 /* {"keys":[...]} as text, and the algorithms in it as a JSON array; the caller owns both. */
 char *keyring_document(struct keyring *keyring);
 json_t *keyring_algorithms(struct keyring *keyring);
+
+#endif

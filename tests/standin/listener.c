@@ -1,20 +1,18 @@
-#include "listener.h"
-
-#include "memory.h"
-#include "standin.h"
-#include "stream.h"
+#include "standin/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum {
-    CONNECTIONS_MAX = 16 * 1024,
-    CONNECTION_MEMORY_BYTES = 64 * 1024, /* room for headers with a padded token */
-    BACKLOG = 4096,
-    DRAIN_MAX_BYTES = 32 * 1024 * 1024, /* what is read of a body that gets a 413 */
-};
+#include "standin/memory.h"
+#include "standin/standin.h"
+#include "standin/stream.h"
+
+#define CONNECTIONS_MAX         (16 * 1024)
+#define CONNECTION_MEMORY_BYTES (64 * 1024) /* room for headers with a padded token */
+#define BACKLOG                 4096
+#define DRAIN_MAX_BYTES         (32 * 1024 * 1024) /* what is read of a body that gets a 413 */
 
 const char *request_header(const struct request *request, const char *name)
 {
@@ -29,7 +27,7 @@ const char *request_parameter(const struct request *request, const char *name)
 static struct request *request_new(struct listener *listener, struct MHD_Connection *connection,
                                    const char *method, const char *path)
 {
-    struct request *request = must_alloc(sizeof *request);
+    struct request *request = must_alloc(sizeof(*request));
 
     request->listener = listener;
     request->connection = connection;
@@ -82,8 +80,8 @@ static enum MHD_Result request_reset(struct request *request)
 
     request->state = REQUEST_ANSWERED;
     if (info) {
-        setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-        connect(info->connect_fd, &nobody, sizeof nobody);
+        setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+        connect(info->connect_fd, &nobody, sizeof(nobody));
     }
     return MHD_NO;
 }

@@ -1,16 +1,17 @@
 /* One HTTP or HTTPS listener on loopback, and the life of a request from first byte to last. */
-#pragma once
-
-#include "ca.h"
-#include "fault.h"
-#include "reply.h"
-#include "waiting.h"
+#ifndef STANDIN_LISTENER_H
+#define STANDIN_LISTENER_H
 
 #include <jansson.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "standin/ca.h"
+#include "standin/fault.h"
+#include "standin/reply.h"
+#include "standin/waiting.h"
 
 struct standin;
 struct request;
@@ -79,3 +80,5 @@ int listener_start(struct listener *listener, uint16_t port, const struct certif
 
 /* waiting_stop() has to come first. */
 void listener_stop(struct listener *listener);
+
+#endif

@@ -4,11 +4,6 @@
  * Tests and demonstrations talk to it instead of to the real ones, and tell it by its control
  * interface what to answer, how late, and what to get wrong. README.md describes that interface.
  */
-#include "ca.h"
-#include "control.h"
-#include "memory.h"
-#include "standin.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,6 +14,11 @@
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#include "standin/ca.h"
+#include "standin/control.h"
+#include "standin/memory.h"
+#include "standin/standin.h"
 
 struct options {
     const char *directory;
@@ -102,10 +102,8 @@ static int options_read(int argc, char **argv, struct options *ret_options)
 /* Writes DIR/name so that a reader sees all of it or nothing. */
 static int file_write(const char *directory, const char *name, const char *text)
 {
-    CLEANUP(freep)
-    char *path = must_print("%s/%s", directory, name);
-    CLEANUP(freep)
-    char *temporary = must_print("%s/.%s.%d", directory, name, (int)getpid());
+    CLEANUP(freep) char *path = must_print("%s/%s", directory, name);
+    CLEANUP(freep) char *temporary = must_print("%s/.%s.%d", directory, name, (int)getpid());
     FILE *file = fopen(temporary, "we");
     bool is_written;
 
@@ -177,7 +175,7 @@ static int listeners_start(struct standin *standin, const struct options *option
     pulumi_service(standin, &standin->upstream_listener.service);
     pulumi_service(standin, &standin->untrusted_listener.service);
     control_service(&standin->control_listener.service);
-    for (size_t i = 0; i < sizeof plan / sizeof plan[0]; i++) {
+    for (size_t i = 0; i < sizeof(plan) / sizeof(plan[0]); i++) {
         int r;
 
         plan[i].listener->standin = standin;
@@ -204,22 +202,17 @@ static void listeners_stop(struct standin *standin)
 /* Writes ca.pem and standin.json, and prints the latter. */
 static int announce(const struct standin *standin, const char *directory, const struct ca *ca)
 {
-    CLEANUP(freep)
-    char *resolved = realpath(directory, NULL);
-    CLEANUP(freep)
-    char *ca_path = NULL;
+    CLEANUP(freep) char *resolved = realpath(directory, NULL);
+    CLEANUP(freep) char *ca_path = NULL;
     CLEANUP(freep)
     char *upstream = must_print("https://localhost:%u", standin->upstream_listener.port);
     CLEANUP(freep)
     char *untrusted = must_print("https://localhost:%u", standin->untrusted_listener.port);
     CLEANUP(freep)
     char *control = must_print("http://127.0.0.1:%u", standin->control_listener.port);
-    CLEANUP(json_decrefp)
-    json_t *json = NULL;
-    CLEANUP(freep)
-    char *text = NULL;
-    CLEANUP(freep)
-    char *line = NULL;
+    CLEANUP(json_decrefp) json_t *json = NULL;
+    CLEANUP(freep) char *text = NULL;
+    CLEANUP(freep) char *line = NULL;
     int r;
 
     if (!resolved)

@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "standin/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -2,7 +2,8 @@
  * Memory in the stand-in: owners release what they hold at the end of their scope, and running out
  * of memory ends the program. Nothing is tested by a stand-in that limps on without memory.
  */
-#pragma once
+#ifndef STANDIN_MEMORY_H
+#define STANDIN_MEMORY_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -17,14 +18,13 @@
         taken_;                                                                                    \
     })
 
-/* Defines @name for CLEANUP(): releases a @type pointer by @function unless it is NULL. */
-#define DEFINE_CLEANUP(name, type, function)                                                       \
-    static inline void name(type **pointer)                                                        \
+/* Defines NAMEp() for CLEANUP from a function that releases a pointer. */
+#define DEFINE_CLEANUP(type, free_function)                                                        \
+    static inline void free_function##p(type *pointer)                                             \
     {                                                                                              \
         if (*pointer)                                                                              \
-            function(*pointer);                                                                    \
-    }                                                                                              \
-    struct cleanup_semicolon_
+            free_function(*pointer);                                                               \
+    }
 
 static inline void freep(void *pointer)
 {
@@ -41,3 +41,5 @@ void *must_alloc(size_t bytes);
 void *must_resize(void *old, size_t bytes);
 char *must_copy(const char *text);
 char *must_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

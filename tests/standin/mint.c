@@ -1,21 +1,17 @@
-#include "mint.h"
-
-#include "claims.h"
-#include "encoding.h"
-#include "memory.h"
-#include "standin.h"
+#include "standin/mint.h"
 
 #include <openssl/hmac.h>
 #include <string.h>
 #include <unistd.h>
 
-DEFINE_CLEANUP(key_unrefp, struct key, key_unref);
+#include "standin/claims.h"
+#include "standin/encoding.h"
+#include "standin/memory.h"
+#include "standin/standin.h"
 
-enum {
-    COUNT_MAX = 100 * 1000,
-    WORKERS_MAX = 16,
-    WORTH_A_WORKER = 16, /* tokens; fewer are signed sooner than a thread starts */
-};
+#define COUNT_MAX      (100 * 1000)
+#define WORKERS_MAX    16
+#define WORTH_A_WORKER 16 /* tokens; fewer are signed sooner than a thread starts */
 
 enum mint_signature {
     SIGN_CURRENT,
@@ -48,18 +44,15 @@ struct batch {
 /* Encodes @json as one part of a compact JWS. */
 static char *part_of(const json_t *json)
 {
-    CLEANUP(freep)
-    char *text = must(json_dumps(json, JSON_COMPACT));
+    CLEANUP(freep) char *text = must(json_dumps(json, JSON_COMPACT));
 
     return base64url_encode(text, strlen(text));
 }
 
 static char *sign(const struct batch *batch, const char *input)
 {
-    CLEANUP(freep)
-    uint8_t *signature = NULL;
-    CLEANUP(freep)
-    char *encoded = NULL;
+    CLEANUP(freep) uint8_t *signature = NULL;
+    CLEANUP(freep) char *encoded = NULL;
     unsigned mac_len = 0;
     size_t len = 0;
 
@@ -127,16 +120,13 @@ static void batch_fill(struct batch *batch, const struct claims_order *order, js
     CLEANUP(json_decrefp)
     json_t *header =
         must(json_pack("{s:s, s:s}", "alg", header_algorithm(batch), "kid", named->kid));
-    CLEANUP(freep)
-    char *header_part = NULL;
+    CLEANUP(freep) char *header_part = NULL;
 
     claims_change(header, changes);
     header_part = part_of(header);
     for (size_t i = 0; i < batch->n; i++) {
-        CLEANUP(json_decrefp)
-        json_t *claims = claims_make(order, batch->standin->issuer_url, i);
-        CLEANUP(freep)
-        char *payload = part_of(claims);
+        CLEANUP(json_decrefp) json_t *claims = claims_make(order, batch->standin->issuer_url, i);
+        CLEANUP(freep) char *payload = part_of(claims);
 
         batch->inputs[i] = must_print("%s.%s", header_part, payload);
     }
@@ -145,8 +135,7 @@ static void batch_fill(struct batch *batch, const struct claims_order *order, js
 /* Returns false when a token could not be signed. */
 static bool batch_collect(struct batch *batch, json_t **ret_tokens)
 {
-    CLEANUP(json_decrefp)
-    json_t *tokens = must(json_array());
+    CLEANUP(json_decrefp) json_t *tokens = must(json_array());
 
     for (size_t i = 0; i < batch->n; i++) {
         if (!batch->tokens[i])
@@ -226,12 +215,9 @@ char *mint(struct standin *standin, json_t *order, json_t **ret_tokens)
 {
     struct claims_order claims = {0};
     struct signing_order signing = {0};
-    CLEANUP(key_unrefp)
-    struct key *current = NULL;
-    CLEANUP(key_unrefp)
-    struct key *signer = NULL;
-    CLEANUP(freep)
-    char *secret = NULL;
+    CLEANUP(key_unrefp) struct key *current = NULL;
+    CLEANUP(key_unrefp) struct key *signer = NULL;
+    CLEANUP(freep) char *secret = NULL;
     struct batch batch = {.standin = standin};
     char *wrong;
     bool is_signed;
@@ -251,8 +237,8 @@ char *mint(struct standin *standin, json_t *order, json_t **ret_tokens)
     batch.key = signer;
     batch.secret = secret;
     batch.n = (size_t)signing.count;
-    batch.inputs = must_alloc(batch.n * sizeof *batch.inputs);
-    batch.tokens = must_alloc(batch.n * sizeof *batch.tokens);
+    batch.inputs = must_alloc(batch.n * sizeof(*batch.inputs));
+    batch.tokens = must_alloc(batch.n * sizeof(*batch.tokens));
     batch_fill(&batch, &claims, signing.header, signing.signature == SIGN_ROGUE ? current : signer);
     batch_run(&batch);
     is_signed = batch_collect(&batch, ret_tokens);

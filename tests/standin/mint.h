@@ -1,5 +1,6 @@
 /* Service-account tokens, as a cluster's API server issues them for projected volumes. */
-#pragma once
+#ifndef STANDIN_MINT_H
+#define STANDIN_MINT_H
 
 #include <jansson.h>
 
@@ -14,3 +15,5 @@ struct standin;
  * Returns NULL, or what is wrong with @order, which the caller frees.
  */
 char *mint(struct standin *standin, json_t *order, json_t **ret_tokens);
+
+#endif

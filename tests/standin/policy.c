@@ -1,10 +1,10 @@
-#include "policy.h"
-
-#include "memory.h"
-#include "wildcard.h"
+#include "standin/policy.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "standin/memory.h"
+#include "standin/wildcard.h"
 
 static const struct {
     const char *token_type;
@@ -16,9 +16,7 @@ static const struct {
     {"runner", "runnerID"},
 };
 
-enum {
-    TOKEN_TYPES = sizeof token_types / sizeof token_types[0]
-};
+#define TOKEN_TYPES (sizeof(token_types) / sizeof(token_types[0]))
 
 static size_t token_type_index(const char *name)
 {
@@ -76,8 +74,7 @@ static const json_t *claim_find(const json_t *claims, const char *path)
 /* Numbers and booleans are compared as JSON writes them; objects and null match no rule. */
 static bool value_matches(const char *pattern, const json_t *value)
 {
-    CLEANUP(freep)
-    char *text = NULL;
+    CLEANUP(freep) char *text = NULL;
 
     if (json_is_string(value))
         return wildcard_matches(pattern, json_string_value(value));

@@ -2,7 +2,8 @@
  * The oracle: what Pulumi Cloud's authorization policies say about an ID token. It opens nothing,
  * reads no clock and knows no other part of the stand-in.
  */
-#pragma once
+#ifndef STANDIN_POLICY_H
+#define STANDIN_POLICY_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -32,3 +33,5 @@ enum policy_verdict policies_decide(const json_t *policies, const struct policy_
 /* What a new stand-in has, and what the preset "allow-all" means. The caller owns the array. */
 json_t *policies_default(void);
 json_t *policies_allow_all(void);
+
+#endif

@@ -1,18 +1,16 @@
-#include "pulumi.h"
-
-#include "exchange.h"
-#include "memory.h"
-#include "policy.h"
-#include "standin.h"
-#include "subject.h"
+#include "standin/pulumi.h"
 
 #include <string.h>
 #include <time.h>
 
-enum {
-    BODY_MAX_BYTES = 64 * 1024,
-    EXPIRES_IN_MAX_S = 7200,
-};
+#include "standin/exchange.h"
+#include "standin/memory.h"
+#include "standin/policy.h"
+#include "standin/standin.h"
+#include "standin/subject.h"
+
+#define BODY_MAX_BYTES   (64 * 1024)
+#define EXPIRES_IN_MAX_S 7200
 
 #define EXCHANGE_PATH "/api/oauth/token"
 #define USER_PATH     "/api/user"
@@ -34,8 +32,7 @@ static json_t *header_or_null(const struct request *request, const char *name)
  */
 static void note_exchange(struct standin *standin, struct request *request)
 {
-    CLEANUP(freep)
-    char *subject = NULL;
+    CLEANUP(freep) char *subject = NULL;
     json_t *fields;
     json_t *seen;
 
@@ -84,9 +81,9 @@ static json_t *token_shown(struct standin *standin, const struct request *reques
     static const char scheme[] = "token ";
     const char *authorization = request_header(request, "Authorization");
 
-    if (!authorization || strncmp(authorization, scheme, sizeof scheme - 1) != 0)
+    if (!authorization || strncmp(authorization, scheme, sizeof(scheme) - 1) != 0)
         return NULL;
-    return tokens_find_valid(&standin->pulumi.tokens, authorization + sizeof scheme - 1,
+    return tokens_find_valid(&standin->pulumi.tokens, authorization + sizeof(scheme) - 1,
                              time(NULL));
 }
 

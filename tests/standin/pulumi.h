@@ -1,9 +1,10 @@
 /* Pulumi Cloud, as far as a login needs it: the token endpoint and the user endpoint. */
-#pragma once
-
-#include "tokens.h"
+#ifndef STANDIN_PULUMI_H
+#define STANDIN_PULUMI_H
 
 #include <jansson.h>
+
+#include "standin/tokens.h"
 
 struct standin;
 struct service;
@@ -21,3 +22,5 @@ struct pulumi {
 void pulumi_init(struct pulumi *pulumi);
 void pulumi_done(struct pulumi *pulumi);
 void pulumi_service(struct standin *standin, struct service *ret_service);
+
+#endif

@@ -1,8 +1,8 @@
-#include "reply.h"
-
-#include "memory.h"
+#include "standin/reply.h"
 
 #include <string.h>
+
+#include "standin/memory.h"
 
 void reply_text(struct reply *reply, unsigned status, const char *content_type, char *text)
 {

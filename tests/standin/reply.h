@@ -1,5 +1,6 @@
 /* What a listener is to answer. */
-#pragma once
+#ifndef STANDIN_REPLY_H
+#define STANDIN_REPLY_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -36,3 +37,5 @@ void reply_oauth_error(struct reply *reply, unsigned status, const char *error,
 void reply_pulumi_error(struct reply *reply, unsigned status, const char *message);
 
 void reply_done(struct reply *reply);
+
+#endif

@@ -1,17 +1,18 @@
 /* All of the stand-in's shared state, guarded by one lock unless a comment says otherwise. */
-#pragma once
-
-#include "counts.h"
-#include "fault.h"
-#include "issuer.h"
-#include "keys.h"
-#include "listener.h"
-#include "pulumi.h"
-#include "waiting.h"
+#ifndef STANDIN_STANDIN_H
+#define STANDIN_STANDIN_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+
+#include "standin/counts.h"
+#include "standin/fault.h"
+#include "standin/issuer.h"
+#include "standin/keys.h"
+#include "standin/listener.h"
+#include "standin/pulumi.h"
+#include "standin/waiting.h"
 
 struct standin {
     pthread_mutex_t lock;
@@ -29,3 +30,5 @@ struct standin {
     struct listener untrusted_listener;
     struct listener control_listener;
 };
+
+#endif

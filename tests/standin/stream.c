@@ -1,14 +1,12 @@
-#include "stream.h"
-
-#include "memory.h"
+#include "standin/stream.h"
 
 #include <string.h>
 
-enum {
-    SLOW_BYTE_MS = 100,
-    HUGE_BYTES = 64 * 1024 * 1024,
-    BLOCK_BYTES = 16 * 1024,
-};
+#include "standin/memory.h"
+
+#define SLOW_BYTE_MS 100
+#define HUGE_BYTES   (64 * 1024 * 1024)
+#define BLOCK_BYTES  (16 * 1024)
 
 struct stream {
     struct waiting *waiting;
@@ -49,7 +47,7 @@ static ssize_t read_huge(void *userdata, uint64_t position, char *buffer, size_t
     if (max > HUGE_BYTES - position)
         max = HUGE_BYTES - position;
     memset(buffer, 'A', max);
-    for (size_t i = 0; position + i < sizeof start - 1 && i < max; i++)
+    for (size_t i = 0; position + i < sizeof(start) - 1 && i < max; i++)
         buffer[i] = start[position + i];
     return (ssize_t)max;
 }
@@ -65,7 +63,7 @@ static void stream_free(void *userdata)
 struct MHD_Response *stream_new(struct waiting *waiting, struct MHD_Connection *connection,
                                 struct reply *reply)
 {
-    struct stream *stream = must_alloc(sizeof *stream);
+    struct stream *stream = must_alloc(sizeof(*stream));
 
     stream->waiting = waiting;
     stream->wait.connection = connection;

@@ -1,13 +1,11 @@
-#include "subject.h"
-
-#include "encoding.h"
-#include "memory.h"
-#include "standin.h"
+#include "standin/subject.h"
 
 #include <string.h>
 #include <time.h>
 
-DEFINE_CLEANUP(key_unrefp, struct key, key_unref);
+#include "standin/encoding.h"
+#include "standin/memory.h"
+#include "standin/standin.h"
 
 /* A compact JWS, still encoded (RFC 7515, section 7.1). */
 struct parts {
@@ -39,8 +37,7 @@ static bool parts_split(const char *token, struct parts *ret_parts)
 
 static json_t *decode_object(const char *text, size_t len)
 {
-    CLEANUP(freep)
-    uint8_t *bytes = NULL;
+    CLEANUP(freep) uint8_t *bytes = NULL;
     json_t *object;
     size_t n_bytes;
 
@@ -59,8 +56,7 @@ static const char *find_key(struct standin *standin, const json_t *header, struc
 {
     const char *kid = json_string_value(json_object_get(header, "kid"));
     const char *algorithm = json_string_value(json_object_get(header, "alg"));
-    CLEANUP(key_unrefp)
-    struct key *key = NULL;
+    CLEANUP(key_unrefp) struct key *key = NULL;
 
     if (json_object_get(header, "crit")) /* RFC 7515, section 4.1.11 */
         return "the subject token has critical headers that are not understood";
@@ -77,12 +73,9 @@ static const char *find_key(struct standin *standin, const json_t *header, struc
 
 static const char *check_signature(struct standin *standin, const struct parts *parts)
 {
-    CLEANUP(json_decrefp)
-    json_t *header = decode_object(parts->header, parts->header_len);
-    CLEANUP(key_unrefp)
-    struct key *key = NULL;
-    CLEANUP(freep)
-    uint8_t *signature = NULL;
+    CLEANUP(json_decrefp) json_t *header = decode_object(parts->header, parts->header_len);
+    CLEANUP(key_unrefp) struct key *key = NULL;
+    CLEANUP(freep) uint8_t *signature = NULL;
     size_t signature_len;
     const char *why;
 
@@ -119,8 +112,7 @@ static const char *check_claims(struct standin *standin, const json_t *claims)
 
 const char *subject_verify(struct standin *standin, const char *token, json_t **ret_claims)
 {
-    CLEANUP(json_decrefp)
-    json_t *claims = NULL;
+    CLEANUP(json_decrefp) json_t *claims = NULL;
     struct parts parts;
     const char *why;
 
@@ -141,8 +133,7 @@ const char *subject_verify(struct standin *standin, const char *token, json_t **
 
 char *subject_claimed(const char *token)
 {
-    CLEANUP(json_decrefp)
-    json_t *claims = NULL;
+    CLEANUP(json_decrefp) json_t *claims = NULL;
     const char *subject;
     struct parts parts;
 

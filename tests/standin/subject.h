@@ -1,5 +1,6 @@
 /* Subject tokens: the service-account JWTs that are to be exchanged. */
-#pragma once
+#ifndef STANDIN_SUBJECT_H
+#define STANDIN_SUBJECT_H
 
 #include <jansson.h>
 
@@ -21,3 +22,5 @@ const char *subject_verify(struct standin *standin, const char *token, json_t **
  * read. The caller frees it.
  */
 char *subject_claimed(const char *token);
+
+#endif

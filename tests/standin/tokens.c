@@ -1,10 +1,10 @@
-#include "tokens.h"
-
-#include "encoding.h"
-#include "memory.h"
+#include "standin/tokens.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "standin/encoding.h"
+#include "standin/memory.h"
 
 void tokens_init(struct tokens *tokens)
 {
@@ -18,16 +18,14 @@ void tokens_done(struct tokens *tokens)
 
 static char *value_new(const char *subject, size_t bytes_min)
 {
-    CLEANUP(freep)
-    char *owner = hex_encode(subject, strlen(subject));
-    CLEANUP(freep)
-    char *chance = NULL;
+    CLEANUP(freep) char *owner = hex_encode(subject, strlen(subject));
+    CLEANUP(freep) char *chance = NULL;
     uint8_t bytes[18]; /* 24 characters */
     char *value;
     size_t len;
 
-    random_bytes(bytes, sizeof bytes);
-    chance = base64url_encode(bytes, sizeof bytes);
+    random_bytes(bytes, sizeof(bytes));
+    chance = base64url_encode(bytes, sizeof(bytes));
     value = must_print("pul-%s.%s", owner, chance);
     len = strlen(value);
     if (len < bytes_min) {
@@ -40,8 +38,7 @@ static char *value_new(const char *subject, size_t bytes_min)
 
 const char *tokens_issue(struct tokens *tokens, const struct token_order *order)
 {
-    CLEANUP(freep)
-    char *value = value_new(order->subject, order->bytes_min);
+    CLEANUP(freep) char *value = value_new(order->subject, order->bytes_min);
     json_t *record =
         must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "value", value, "subject", order->subject,
                        "type", order->type, "scope", order->scope, "organization",

@@ -1,5 +1,6 @@
 /* The Pulumi access tokens that were issued. The caller of all functions holds the lock. */
-#pragma once
+#ifndef STANDIN_TOKENS_H
+#define STANDIN_TOKENS_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -35,3 +36,5 @@ json_t *tokens_find_valid(struct tokens *tokens, const char *value, time_t now);
 
 /* An array of all records. The caller owns it. */
 json_t *tokens_list(struct tokens *tokens);
+
+#endif

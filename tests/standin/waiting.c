@@ -1,4 +1,4 @@
-#include "waiting.h"
+#include "standin/waiting.h"
 
 #include <errno.h>
 #include <time.h>

@@ -3,7 +3,8 @@
  * nothing at all (a hang). They are suspended, so a thousand of them cost one thread, not a
  * thousand.
  */
-#pragma once
+#ifndef STANDIN_WAITING_H
+#define STANDIN_WAITING_H
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -46,3 +47,5 @@ bool waiting_suspend(struct waiting *waiting, struct wait *wait, uint32_t delay_
 
 /* Lets go on whatever was hung by @hung_by. The caller holds the lock. */
 void waiting_release(struct waiting *waiting, const void *hung_by);
+
+#endif

@@ -1,8 +1,8 @@
-#include "wildcard.h"
-
-#include "memory.h"
+#include "standin/wildcard.h"
 
 #include <string.h>
+
+#include "standin/memory.h"
 
 /* Bytes of the UTF-8 character at @text; jansson lets only valid UTF-8 through. */
 static size_t character_bytes(const char *text)
@@ -43,10 +43,8 @@ static void set_step(const bool *now, bool *next, const char *pattern, const cha
 bool wildcard_matches(const char *pattern, const char *text)
 {
     size_t end = strlen(pattern);
-    CLEANUP(freep)
-    bool *now = must_alloc(end + 1);
-    CLEANUP(freep)
-    bool *next = must_alloc(end + 1);
+    CLEANUP(freep) bool *now = must_alloc(end + 1);
+    CLEANUP(freep) bool *next = must_alloc(end + 1);
 
     set_add(now, pattern, 0);
     for (; *text; text += character_bytes(text)) {

@@ -1,5 +1,6 @@
 /* The wildcards of Pulumi Cloud's authorization policies. */
-#pragma once
+#ifndef STANDIN_WILDCARD_H
+#define STANDIN_WILDCARD_H
 
 #include <stdbool.h>
 
@@ -9,3 +10,5 @@
  * product of the lengths, whatever the pattern.
  */
 bool wildcard_matches(const char *pattern, const char *text);
+
+#endif
