@@ -5,7 +5,7 @@
 
 #include "standin/memory.h"
 #include "standin/mint.h"
-#include "standin/policy.h"
+#include "standin/pulumi/policy.h"
 #include "standin/standin.h"
 
 /* Room for hostile key sets that are far larger than any real one. */
@@ -292,7 +292,7 @@ static char *on_last_exchange(struct call *call)
     json_t *last;
 
     pthread_mutex_lock(&call->standin->lock);
-    last = json_deep_copy(call->standin->pulumi.last_exchange);
+    last = json_deep_copy(call->standin->last_exchange);
     pthread_mutex_unlock(&call->standin->lock);
     return answer(call, last);
 }

@@ -140,6 +140,7 @@ static int standin_init(struct standin *standin, const struct options *options)
     issuer_init(&standin->issuer);
     pulumi_init(&standin->pulumi);
     counts_init(&standin->counts);
+    standin->last_exchange = json_null();
     r = keyring_init(&standin->keyring, &standin->lock, options->rsa_bits);
     return r < 0 ? r : waiting_start(&standin->waiting, &standin->lock);
 }
@@ -150,6 +151,7 @@ static void standin_done(struct standin *standin)
     issuer_done(&standin->issuer);
     pulumi_done(&standin->pulumi);
     counts_done(&standin->counts);
+    json_decref(standin->last_exchange);
     fault_done(&standin->issuer_fault);
     fault_done(&standin->upstream_fault);
     free(standin->issuer_url);

@@ -11,7 +11,7 @@
 #include "standin/issuer.h"
 #include "standin/keys.h"
 #include "standin/listener.h"
-#include "standin/pulumi.h"
+#include "standin/pulumi/pulumi.h"
 #include "standin/waiting.h"
 
 struct standin {
@@ -23,6 +23,7 @@ struct standin {
     struct issuer issuer;
     struct pulumi pulumi;
     struct counts counts;
+    json_t *last_exchange; /* the latest exchange on the wire, or null */
     struct fault issuer_fault;
     struct fault upstream_fault;
     struct listener issuer_listener;

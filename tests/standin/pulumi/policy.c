@@ -1,31 +1,11 @@
-#include "standin/policy.h"
+#include "standin/pulumi/policy.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "standin/memory.h"
-#include "standin/wildcard.h"
-
-static const struct {
-    const char *token_type;
-    const char *target_field; /* NULL: such a token has no target */
-} token_types[] = {
-    {"organization", NULL},
-    {"team", "teamName"},
-    {"personal", "userLogin"},
-    {"runner", "runnerID"},
-};
-
-#define TOKEN_TYPES (sizeof(token_types) / sizeof(token_types[0]))
-
-static size_t token_type_index(const char *name)
-{
-    size_t i = 0;
-
-    while (i < TOKEN_TYPES && strcmp(token_types[i].token_type, name) != 0)
-        i++;
-    return i;
-}
+#include "standin/pulumi/token_type.h"
+#include "standin/pulumi/wildcard.h"
 
 /*
  * Cuts the first key off a path such as `"kubernetes.io".pod.name`: keys are separated by dots, and
@@ -99,19 +79,18 @@ static bool claim_matches(const char *pattern, const json_t *claim)
     return false;
 }
 
-/* Whether the policy speaks about this kind of token for this target at all. */
-static bool policy_concerns(const json_t *policy, const struct policy_question *question)
+/* A policy applies to one type of token, and to the targets that match its own. */
+static bool policy_applies(const json_t *policy, const struct policy_request *request)
 {
     const char *type = json_string_value(json_object_get(policy, "tokenType"));
-    const char *field = token_types[token_type_index(type)].target_field;
     const char *target;
 
-    if (strcmp(type, question->token_type) != 0)
+    if (strcmp(type, request->type->name) != 0)
         return false;
-    if (!field)
+    if (!request->type->policy_field)
         return true;
-    target = json_string_value(json_object_get(policy, field));
-    return target && question->target && wildcard_matches(target, question->target);
+    target = json_string_value(json_object_get(policy, request->type->policy_field));
+    return target && request->target && wildcard_matches(target, request->target);
 }
 
 static bool rules_match(const json_t *rules, const json_t *claims)
@@ -142,7 +121,7 @@ static bool permits_admin(const json_t *policy)
     return false;
 }
 
-enum policy_verdict policies_decide(const json_t *policies, const struct policy_question *question)
+enum policy_verdict policies_evaluate(const json_t *policies, const struct policy_request *request)
 {
     bool is_allowed = false;
     json_t *policy;
@@ -152,12 +131,12 @@ enum policy_verdict policies_decide(const json_t *policies, const struct policy_
     {
         const char *decision = json_string_value(json_object_get(policy, "decision"));
 
-        if (!policy_concerns(policy, question) ||
-            !rules_match(json_object_get(policy, "rules"), question->claims))
+        if (!policy_applies(policy, request) ||
+            !rules_match(json_object_get(policy, "rules"), request->claims))
             continue;
         if (strcmp(decision, "deny") == 0)
             return POLICY_DENIED;
-        if (!question->wants_admin || permits_admin(policy))
+        if (!request->wants_admin || permits_admin(policy))
             is_allowed = true;
     }
     return is_allowed ? POLICY_ALLOWED : POLICY_DENIED;
@@ -203,7 +182,7 @@ static char *policy_check(json_t *policy)
         return must_copy(error.text);
     if (strcmp(decision, "allow") != 0 && strcmp(decision, "deny") != 0)
         return must_copy("decision is neither allow nor deny");
-    if (token_type_index(type) == TOKEN_TYPES)
+    if (!token_type_find(type))
         return must_copy("unknown tokenType");
     if (permissions && !json_is_array(permissions))
         return must_copy("authorizedPermissions is not an array");
@@ -248,10 +227,10 @@ json_t *policies_allow_all(void)
     for (size_t i = 0; i < TOKEN_TYPES; i++) {
         json_t *policy =
             must(json_pack("{s:s, s:s, s:[s], s:{}}", "decision", "allow", "tokenType",
-                           token_types[i].token_type, "authorizedPermissions", "admin", "rules"));
+                           token_types[i].name, "authorizedPermissions", "admin", "rules"));
 
-        if (token_types[i].target_field)
-            must_json(json_object_set_new(policy, token_types[i].target_field, json_string("*")));
+        if (token_types[i].policy_field)
+            must_json(json_object_set_new(policy, token_types[i].policy_field, json_string("*")));
         must_json(json_array_append_new(policies, policy));
     }
     return policies;

@@ -1,4 +1,4 @@
-#include "standin/tokens.h"
+#include "standin/pulumi/tokens.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,13 +36,13 @@ static char *value_new(const char *subject, size_t bytes_min)
     return value;
 }
 
-const char *tokens_issue(struct tokens *tokens, const struct token_order *order)
+const char *tokens_issue(struct tokens *tokens, const struct token_spec *spec)
 {
-    CLEANUP(freep) char *value = value_new(order->subject, order->bytes_min);
+    CLEANUP(freep) char *value = value_new(spec->subject, spec->bytes_min);
     json_t *record =
-        must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "value", value, "subject", order->subject,
-                       "type", order->type, "scope", order->scope, "organization",
-                       order->organization, "expires_at", (json_int_t)order->expires_at));
+        must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "value", value, "subject", spec->subject,
+                       "type", spec->type, "scope", spec->scope, "organization", spec->organization,
+                       "expires_at", (json_int_t)spec->expires_at));
 
     must_json(json_object_set_new(tokens->by_value, value, record));
     return json_string_value(json_object_get(record, "value"));

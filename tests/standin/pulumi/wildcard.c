@@ -1,4 +1,4 @@
-#include "standin/wildcard.h"
+#include "standin/pulumi/wildcard.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The wildcards of Pulumi Cloud's authorization policies. */
-#ifndef STANDIN_WILDCARD_H
-#define STANDIN_WILDCARD_H
+#ifndef STANDIN_PULUMI_WILDCARD_H
+#define STANDIN_PULUMI_WILDCARD_H
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "standin/tokens.h"
+#include "standin/pulumi/tokens.h"
 
 struct standin;
 struct service;
@@ -14,9 +14,8 @@ struct pulumi {
     json_t *policies;
     json_t *organizations; /* an array of names */
     json_int_t expires_in_max_s;
-    size_t token_bytes;    /* issued tokens are at least as long */
-    struct tokens tokens;  /* all that were ever issued */
-    json_t *last_exchange; /* what the latest exchange looked like on the wire, or null */
+    size_t token_bytes;   /* issued tokens have at least this length */
+    struct tokens tokens; /* all tokens issued since the start */
 };
 
 void pulumi_init(struct pulumi *pulumi);

@@ -1,6 +1,6 @@
 /* The Pulumi access tokens that were issued. The caller of all functions holds the lock. */
-#ifndef STANDIN_TOKENS_H
-#define STANDIN_TOKENS_H
+#ifndef STANDIN_PULUMI_TOKENS_H
+#define STANDIN_PULUMI_TOKENS_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@ struct tokens {
     json_t *by_value;
 };
 
-struct token_order {
+struct token_spec {
     const char *subject;
     const char *type; /* the URN that was asked for */
     const char *scope;
@@ -28,7 +28,7 @@ void tokens_done(struct tokens *tokens);
  *
  * Returns its value, which @tokens owns.
  */
-const char *tokens_issue(struct tokens *tokens, const struct token_order *order);
+const char *tokens_issue(struct tokens *tokens, const struct token_spec *spec);
 
 /* Returns the token's record, which @tokens owns, or NULL when it is unknown (or expired). */
 json_t *tokens_find(struct tokens *tokens, const char *value);
