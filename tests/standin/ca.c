@@ -150,16 +150,16 @@ int ca_init(struct ca *ca)
     if (certificate_make(&order, &certificate) < 0)
         return -EIO;
     ca->ca_pem = certificate_pem(certificate);
-    if (leaf_make(certificate, pair, &ca->trusted) < 0)
+    if (leaf_make(certificate, pair, &ca->certificates[CERTIFICATE_TRUSTED]) < 0)
         return -EIO;
-    return leaf_make(NULL, NULL, &ca->untrusted);
+    return leaf_make(NULL, NULL, &ca->certificates[CERTIFICATE_UNTRUSTED]);
 }
 
 void ca_done(struct ca *ca)
 {
     free(ca->ca_pem);
-    free(ca->trusted.certificate_pem);
-    free(ca->trusted.key_pem);
-    free(ca->untrusted.certificate_pem);
-    free(ca->untrusted.key_pem);
+    for (size_t i = 0; i < CERTIFICATES; i++) {
+        free(ca->certificates[i].certificate_pem);
+        free(ca->certificates[i].key_pem);
+    }
 }

@@ -7,10 +7,16 @@ struct certificate {
     char *key_pem;
 };
 
+enum certificate_kind {
+    CERTIFICATE_NONE,      /* plain HTTP; its texts are NULL */
+    CERTIFICATE_TRUSTED,   /* for localhost and 127.0.0.1, signed by the CA */
+    CERTIFICATE_UNTRUSTED, /* for the same names, signed by itself */
+    CERTIFICATES,
+};
+
 struct ca {
     char *ca_pem;
-    struct certificate trusted;   /* for localhost and 127.0.0.1, signed by the CA */
-    struct certificate untrusted; /* for the same names, signed by itself */
+    struct certificate certificates[CERTIFICATES];
 };
 
 /* Returns 0, or -EIO when OpenSSL refuses. */

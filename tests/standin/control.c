@@ -228,12 +228,12 @@ static char *set_fault(struct call *call, struct fault *fault)
 
 static char *on_upstream_fault(struct call *call)
 {
-    return set_fault(call, &call->standin->upstream_fault);
+    return set_fault(call, &call->standin->faults[LISTENER_UPSTREAM]);
 }
 
 static char *on_issuer_fault(struct call *call)
 {
-    return set_fault(call, &call->standin->issuer_fault);
+    return set_fault(call, &call->standin->faults[LISTENER_ISSUER]);
 }
 
 static char *on_counts(struct call *call)
@@ -378,10 +378,7 @@ static void on_answer(struct standin *standin, struct request *request, struct r
         reply_json(reply, 400, must(json_pack("{s:s}", "error", wrong)));
 }
 
-void control_service(struct service *ret_service)
-{
-    *ret_service = (struct service){
-        .body_max_bytes = BODY_MAX_BYTES,
-        .on_answer = on_answer,
-    };
-}
+const struct service control_service = {
+    .body_max_bytes = BODY_MAX_BYTES,
+    .on_answer = on_answer,
+};

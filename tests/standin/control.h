@@ -2,8 +2,8 @@
 #ifndef STANDIN_CONTROL_H
 #define STANDIN_CONTROL_H
 
-struct service;
+#include "standin/request.h"
 
-void control_service(struct service *ret_service);
+extern const struct service control_service;
 
 #endif

@@ -42,9 +42,13 @@ void counts_reset(struct standin *standin)
     counts_init(counts);
     counts->exchanges_in_flight = in_flight;
     counts->exchanges_in_flight_max = in_flight;
-    atomic_store(&standin->upstream_listener.connections, 0);
-    atomic_store(&standin->untrusted_listener.connections, 0);
-    atomic_store(&standin->issuer_listener.connections, 0);
+    for (size_t i = 0; i < LISTENERS; i++)
+        atomic_store(&standin->listeners[i].connections, 0);
+}
+
+static uint64_t connections_of(struct standin *standin, enum listener_id id)
+{
+    return atomic_load(&standin->listeners[id].connections);
 }
 
 json_t *counts_report(struct standin *standin)
@@ -64,9 +68,9 @@ json_t *counts_report(struct standin *standin)
         {"discovery", counts->discovery},
         {"keys", counts->keys},
         {"reviews", counts->reviews},
-        {"upstream_connections", atomic_load(&standin->upstream_listener.connections)},
-        {"untrusted_connections", atomic_load(&standin->untrusted_listener.connections)},
-        {"issuer_connections", atomic_load(&standin->issuer_listener.connections)},
+        {"upstream_connections", connections_of(standin, LISTENER_UPSTREAM)},
+        {"untrusted_connections", connections_of(standin, LISTENER_UNTRUSTED)},
+        {"issuer_connections", connections_of(standin, LISTENER_ISSUER)},
     };
     json_t *report = must(json_object());
 

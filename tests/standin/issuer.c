@@ -17,10 +17,10 @@
 static char *discovery_document(struct standin *standin)
 {
     CLEANUP(json_decrefp) json_t *document = NULL;
-    CLEANUP(freep) char *keys_url = must_print("%s/keys", standin->issuer_url);
+    CLEANUP(freep) char *keys_url = must_print("%s/keys", issuer_url(standin));
 
     document = must(json_pack(
-        "{s:s, s:s, s:[s], s:[s], s:o}", "issuer", standin->issuer_url, "jwks_uri", keys_url,
+        "{s:s, s:s, s:[s], s:[s], s:o}", "issuer", issuer_url(standin), "jwks_uri", keys_url,
         "response_types_supported", "id_token", "subject_types_supported", "public",
         "id_token_signing_alg_values_supported", keyring_algorithms(&standin->keyring)));
     return must(json_dumps(document, JSON_COMPACT));
@@ -145,12 +145,8 @@ void issuer_done(struct issuer *issuer)
     free(issuer->discovery.body);
 }
 
-void issuer_service(struct standin *standin, struct service *ret_service)
-{
-    *ret_service = (struct service){
-        .body_max_bytes = BODY_MAX_BYTES,
-        .fault = &standin->issuer_fault,
-        .on_received = on_received,
-        .on_answer = on_answer,
-    };
-}
+const struct service issuer_service = {
+    .body_max_bytes = BODY_MAX_BYTES,
+    .on_received = on_received,
+    .on_answer = on_answer,
+};

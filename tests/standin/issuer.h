@@ -5,10 +5,9 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#define ISSUER_PATH "/id/STANDIN"
+#include "standin/request.h"
 
-struct standin;
-struct service;
+#define ISSUER_PATH "/id/STANDIN"
 
 /* A body to serve verbatim; NULL stands for the proper one. */
 struct issuer_document {
@@ -25,6 +24,7 @@ struct issuer {
 
 void issuer_init(struct issuer *issuer);
 void issuer_done(struct issuer *issuer);
-void issuer_service(struct standin *standin, struct service *ret_service);
+
+extern const struct service issuer_service;
 
 #endif

@@ -125,7 +125,7 @@ static void batch_fill(struct batch *batch, const struct claims_order *order, js
     claims_change(header, changes);
     header_part = part_of(header);
     for (size_t i = 0; i < batch->n; i++) {
-        CLEANUP(json_decrefp) json_t *claims = claims_make(order, batch->standin->issuer_url, i);
+        CLEANUP(json_decrefp) json_t *claims = claims_make(order, issuer_url(batch->standin), i);
         CLEANUP(freep) char *payload = part_of(claims);
 
         batch->inputs[i] = must_print("%s.%s", header_part, payload);

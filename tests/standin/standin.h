@@ -10,26 +10,27 @@
 #include "standin/fault.h"
 #include "standin/issuer.h"
 #include "standin/keys.h"
-#include "standin/listener.h"
+#include "standin/listeners.h"
 #include "standin/pulumi/pulumi.h"
 #include "standin/waiting.h"
 
 struct standin {
     pthread_mutex_t lock;
     atomic_bool is_stopping;
-    char *issuer_url; /* set before the first request, constant from then on */
     struct keyring keyring;
     struct waiting waiting;
     struct issuer issuer;
     struct pulumi pulumi;
     struct counts counts;
     json_t *last_exchange; /* the latest exchange on the wire, or null */
-    struct fault issuer_fault;
-    struct fault upstream_fault;
-    struct listener issuer_listener;
-    struct listener upstream_listener;
-    struct listener untrusted_listener;
-    struct listener control_listener;
+    struct fault faults[LISTENERS];
+    struct listener listeners[LISTENERS];
 };
+
+/* Set before the first request, constant from then on. */
+static inline const char *issuer_url(const struct standin *standin)
+{
+    return standin->listeners[LISTENER_ISSUER].url;
+}
 
 #endif

@@ -99,7 +99,7 @@ static const char *check_claims(struct standin *standin, const json_t *claims)
     const json_t *not_before = json_object_get(claims, "nbf");
     double now = (double)time(NULL);
 
-    if (!issuer || strcmp(issuer, standin->issuer_url) != 0)
+    if (!issuer || strcmp(issuer, issuer_url(standin)) != 0)
         return "the subject token is of an unknown issuer";
     if (!json_is_string(json_object_get(claims, "sub")))
         return "the subject token has no subject";

@@ -139,13 +139,9 @@ void pulumi_done(struct pulumi *pulumi)
     tokens_done(&pulumi->tokens);
 }
 
-void pulumi_service(struct standin *standin, struct service *ret_service)
-{
-    *ret_service = (struct service){
-        .body_max_bytes = BODY_MAX_BYTES,
-        .fault = &standin->upstream_fault,
-        .on_received = on_received,
-        .on_answer = on_answer,
-        .on_finished = on_finished,
-    };
-}
+const struct service pulumi_service = {
+    .body_max_bytes = BODY_MAX_BYTES,
+    .on_received = on_received,
+    .on_answer = on_answer,
+    .on_finished = on_finished,
+};

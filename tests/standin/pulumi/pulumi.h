@@ -5,10 +5,7 @@
 #include <jansson.h>
 
 #include "standin/pulumi/tokens.h"
-
-struct standin;
-struct service;
-struct request;
+#include "standin/request.h"
 
 struct pulumi {
     json_t *policies;
@@ -20,6 +17,7 @@ struct pulumi {
 
 void pulumi_init(struct pulumi *pulumi);
 void pulumi_done(struct pulumi *pulumi);
-void pulumi_service(struct standin *standin, struct service *ret_service);
+
+extern const struct service pulumi_service;
 
 #endif
