@@ -2,19 +2,18 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "standin/encoding.h"
 #include "standin/memory.h"
+#include "standin/pem.h"
 
 #define DAY_S          (24 * 60 * 60)
 #define VALID_BEFORE_S (30 * DAY_S) /* tests turn clocks back, too */
 #define VALID_AFTER_S  (3650L * DAY_S)
 
-DEFINE_CLEANUP(BIO *, BIO_free_all)
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 DEFINE_CLEANUP(X509 *, X509_free)
 
@@ -91,32 +90,6 @@ static int certificate_make(const struct certificate_order *order, X509 **ret_ce
     return 0;
 }
 
-static char *bio_text(BIO *bio)
-{
-    char *text = NULL;
-    long len = BIO_get_mem_data(bio, &text);
-
-    return must(strndup(text, (size_t)len));
-}
-
-static char *certificate_pem(X509 *certificate)
-{
-    CLEANUP(BIO_free_allp) BIO *bio = must(BIO_new(BIO_s_mem()));
-
-    if (PEM_write_bio_X509(bio, certificate) != 1)
-        must(NULL);
-    return bio_text(bio);
-}
-
-static char *key_pem(EVP_PKEY *pair)
-{
-    CLEANUP(BIO_free_allp) BIO *bio = must(BIO_new(BIO_s_mem()));
-
-    if (PEM_write_bio_PKCS8PrivateKey(bio, pair, NULL, NULL, 0, NULL, NULL) != 1)
-        must(NULL);
-    return bio_text(bio);
-}
-
 /* A certificate for this host, by @issuer, or by itself when that is NULL. */
 static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *ret_leaf)
 {
@@ -132,8 +105,8 @@ static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *re
 
     if (certificate_make(&order, &certificate) < 0)
         return -EIO;
-    ret_leaf->certificate_pem = certificate_pem(certificate);
-    ret_leaf->key_pem = key_pem(pair);
+    ret_leaf->certificate_pem = pem_of_certificate(certificate);
+    ret_leaf->key_pem = pem_of_private_key(pair);
     return 0;
 }
 
@@ -149,7 +122,7 @@ int ca_init(struct ca *ca)
 
     if (certificate_make(&order, &certificate) < 0)
         return -EIO;
-    ca->ca_pem = certificate_pem(certificate);
+    ca->ca_pem = pem_of_certificate(certificate);
     if (leaf_make(certificate, pair, &ca->certificates[CERTIFICATE_TRUSTED]) < 0)
         return -EIO;
     return leaf_make(NULL, NULL, &ca->certificates[CERTIFICATE_UNTRUSTED]);

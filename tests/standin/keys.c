@@ -4,15 +4,12 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <string.h>
 
 #include "standin/encoding.h"
 #include "standin/memory.h"
-
-DEFINE_CLEANUP(BIO *, BIO_free_all)
 
 struct key *key_ref(struct key *key)
 {
@@ -28,18 +25,6 @@ void key_unref(struct key *key)
     json_decref(key->jwk);
     free(key->kid);
     free(key);
-}
-
-char *key_public_pem(const struct key *key)
-{
-    CLEANUP(BIO_free_allp) BIO *bio = must(BIO_new(BIO_s_mem()));
-    char *text = NULL;
-    long len;
-
-    if (PEM_write_bio_PUBKEY(bio, key->pair) != 1)
-        must(NULL);
-    len = BIO_get_mem_data(bio, &text);
-    return must(strndup(text, (size_t)len));
 }
 
 /* A number of the key as base64url; @width is 0 for RSA, whose numbers have no leading zeros. */

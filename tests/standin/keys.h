@@ -23,9 +23,6 @@ struct key *key_ref(struct key *key);
 void key_unref(struct key *key);
 DEFINE_CLEANUP(struct key *, key_unref)
 
-/* The public half as PEM, for the attack that uses it as an HMAC secret. The caller frees it. */
-char *key_public_pem(const struct key *key);
-
 /*
  * Only the control interface's one thread changes a keyring, and takes the lock to do so. Keys are
  * made without the lock: an RSA key can take a second.

@@ -7,6 +7,7 @@
 #include "standin/claims.h"
 #include "standin/encoding.h"
 #include "standin/memory.h"
+#include "standin/pem.h"
 #include "standin/standin.h"
 
 #define COUNT_MAX      (100 * 1000)
@@ -231,7 +232,7 @@ char *mint(struct standin *standin, json_t *order, json_t **ret_tokens)
     signer = signer_of(&standin->keyring, signing.algorithm, signing.signature);
     if (!current || !signer)
         return must_print("there is no such key for %s", signing.algorithm->name);
-    secret = key_public_pem(current);
+    secret = pem_of_public_key(current->pair);
 
     batch.signature = signing.signature;
     batch.key = signer;
