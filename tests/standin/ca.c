@@ -11,17 +11,17 @@
 #include "standin/pem.h"
 
 #define DAY_S          (24 * 60 * 60)
-#define VALID_BEFORE_S (30 * DAY_S) /* tests turn clocks back, too */
+#define VALID_BEFORE_S (30 * DAY_S) /* some tests set the clock back */
 #define VALID_AFTER_S  (3650L * DAY_S)
 
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 DEFINE_CLEANUP(X509 *, X509_free)
 
-struct certificate_order {
+struct certificate_spec {
     const char *common_name;
     const char *alternative_names; /* NULL for a CA */
     EVP_PKEY *pair;
-    X509 *issuer; /* NULL when the certificate signs itself */
+    X509 *issuer; /* NULL for a self-signed certificate */
     EVP_PKEY *issuer_pair;
 };
 
@@ -40,11 +40,11 @@ static int add_extension(X509 *certificate, X509 *issuer, int nid, const char *v
     return added == 1 ? 0 : -EIO;
 }
 
-/* RFC 5280, section 4.2; the key identifiers matter to verifiers that are strict about it. */
-static int add_extensions(X509 *certificate, const struct certificate_order *order)
+/* RFC 5280, section 4.2. Strict verifiers require the key identifiers. */
+static int add_extensions(X509 *certificate, const struct certificate_spec *spec)
 {
-    bool is_ca = !order->alternative_names;
-    X509 *issuer = order->issuer ? order->issuer : certificate;
+    bool is_ca = !spec->alternative_names;
+    X509 *issuer = spec->issuer ? spec->issuer : certificate;
 
     if (add_extension(certificate, issuer, NID_basic_constraints,
                       is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE") < 0 ||
@@ -52,17 +52,17 @@ static int add_extensions(X509 *certificate, const struct certificate_order *ord
                       is_ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") < 0 ||
         add_extension(certificate, issuer, NID_subject_key_identifier, "hash") < 0)
         return -EIO;
-    if (order->issuer &&
+    if (spec->issuer &&
         add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always") < 0)
         return -EIO;
     if (is_ca)
         return 0;
     if (add_extension(certificate, issuer, NID_ext_key_usage, "serverAuth") < 0)
         return -EIO;
-    return add_extension(certificate, issuer, NID_subject_alt_name, order->alternative_names);
+    return add_extension(certificate, issuer, NID_subject_alt_name, spec->alternative_names);
 }
 
-static int certificate_make(const struct certificate_order *order, X509 **ret_certificate)
+static int certificate_make(const struct certificate_spec *spec, X509 **ret_certificate)
 {
     CLEANUP(X509_freep) X509 *certificate = must(X509_new());
     X509_NAME *name = X509_get_subject_name(certificate);
@@ -70,32 +70,32 @@ static int certificate_make(const struct certificate_order *order, X509 **ret_ce
     BIGNUM *number;
 
     random_bytes(serial, sizeof(serial));
-    serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and always of the same length */
+    serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and of constant length */
     number = must(BN_bin2bn(serial, sizeof(serial), NULL));
     must(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)));
     BN_free(number);
     if (X509_set_version(certificate, X509_VERSION_3) != 1 ||
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-                                   (const unsigned char *)order->common_name, -1, -1, 0) != 1 ||
+                                   (const unsigned char *)spec->common_name, -1, -1, 0) != 1 ||
         X509_set_issuer_name(certificate,
-                             order->issuer ? X509_get_subject_name(order->issuer) : name) != 1 ||
-        X509_set_pubkey(certificate, order->pair) != 1)
+                             spec->issuer ? X509_get_subject_name(spec->issuer) : name) != 1 ||
+        X509_set_pubkey(certificate, spec->pair) != 1)
         return -EIO;
     X509_gmtime_adj(X509_getm_notBefore(certificate), -VALID_BEFORE_S);
     X509_gmtime_adj(X509_getm_notAfter(certificate), VALID_AFTER_S);
-    if (add_extensions(certificate, order) < 0 ||
-        X509_sign(certificate, order->issuer_pair, EVP_sha256()) == 0)
+    if (add_extensions(certificate, spec) < 0 ||
+        X509_sign(certificate, spec->issuer_pair, EVP_sha256()) == 0)
         return -EIO;
     *ret_certificate = TAKE_PTR(certificate);
     return 0;
 }
 
-/* A certificate for this host, by @issuer, or by itself when that is NULL. */
+/* Makes a certificate for localhost, signed by @issuer, or self-signed when @issuer is NULL. */
 static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *ret_leaf)
 {
     CLEANUP(EVP_PKEY_freep) EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
     CLEANUP(X509_freep) X509 *certificate = NULL;
-    struct certificate_order order = {
+    struct certificate_spec spec = {
         .common_name = "localhost",
         .alternative_names = "DNS:localhost,IP:127.0.0.1",
         .pair = pair,
@@ -103,7 +103,7 @@ static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *re
         .issuer_pair = issuer ? issuer_pair : pair,
     };
 
-    if (certificate_make(&order, &certificate) < 0)
+    if (certificate_make(&spec, &certificate) < 0)
         return -EIO;
     ret_leaf->certificate_pem = pem_of_certificate(certificate);
     ret_leaf->key_pem = pem_of_private_key(pair);
@@ -114,13 +114,13 @@ int ca_init(struct ca *ca)
 {
     CLEANUP(EVP_PKEY_freep) EVP_PKEY *pair = must(EVP_EC_gen("P-256"));
     CLEANUP(X509_freep) X509 *certificate = NULL;
-    struct certificate_order order = {
+    struct certificate_spec spec = {
         .common_name = "podlogin-standin CA",
         .pair = pair,
         .issuer_pair = pair,
     };
 
-    if (certificate_make(&order, &certificate) < 0)
+    if (certificate_make(&spec, &certificate) < 0)
         return -EIO;
     ca->ca_pem = pem_of_certificate(certificate);
     if (leaf_make(certificate, pair, &ca->certificates[CERTIFICATE_TRUSTED]) < 0)

@@ -1,4 +1,7 @@
-/* The certificates the listeners show: a CA made at start, its leaf, and one that nobody signed. */
+/*
+ * The certificates of the listeners: a CA that is new at each start, a certificate that it signed,
+ * and a self-signed one.
+ */
 #ifndef STANDIN_CA_H
 #define STANDIN_CA_H
 
@@ -8,7 +11,7 @@ struct certificate {
 };
 
 enum certificate_kind {
-    CERTIFICATE_NONE,      /* plain HTTP; its texts are NULL */
+    CERTIFICATE_NONE,      /* plain HTTP; both texts are NULL */
     CERTIFICATE_TRUSTED,   /* for localhost and 127.0.0.1, signed by the CA */
     CERTIFICATE_UNTRUSTED, /* for the same names, signed by itself */
     CERTIFICATES,
@@ -19,7 +22,7 @@ struct ca {
     struct certificate certificates[CERTIFICATES];
 };
 
-/* Returns 0, or -EIO when OpenSSL refuses. */
+/* Returns 0, or -EIO when OpenSSL fails. */
 int ca_init(struct ca *ca);
 void ca_done(struct ca *ca);
 

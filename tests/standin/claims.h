@@ -1,4 +1,4 @@
-/* What a service-account token says (kubernetes: pkg/serviceaccount/claims.go). */
+/* The claims of a service-account token (Kubernetes: pkg/serviceaccount/claims.go). */
 #ifndef STANDIN_CLAIMS_H
 #define STANDIN_CLAIMS_H
 
@@ -6,12 +6,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The strings and objects belong to the JSON that was read. NULL means: what is usual. */
-struct claims_order {
+/*
+ * The claims that a test asks for. Strings and objects belong to the JSON that was read; NULL
+ * stands for the default.
+ */
+struct claims_spec {
     const char *namespace;
     const char *serviceaccount;
     const char *serviceaccount_uid;
-    json_t *pod; /* a string, or null for a token that is bound to no pod */
+    json_t *pod; /* a string, or null for a token without a pod */
     const char *pod_uid;
     json_t *node; /* a string, or null for a token without a node */
     const char *node_uid;
@@ -20,20 +23,20 @@ struct claims_order {
     json_int_t lifetime_s;
     json_int_t issued_at;
     json_int_t not_before;
-    json_t *changes; /* to the claims at the top level; or NULL */
+    json_t *changes; /* to members at the top level; or NULL */
 };
 
 /*
- * Reads the body of POST /mint; fields that are none of the claims' business are left alone.
+ * Reads the fields of POST /mint that describe the claims. Accepts its other fields unread.
  *
- * Returns NULL, or what is wrong with it, which the caller frees.
+ * Returns NULL, or an error message that the caller frees.
  */
-char *claims_order_read(json_t *json, struct claims_order *ret_order);
+char *claims_spec_read(json_t *json, struct claims_spec *ret_spec);
 
-/* The claims of the token number @index. The caller owns them. */
-json_t *claims_make(const struct claims_order *order, const char *issuer, size_t index);
+/* Makes the claims of token number @index. The caller owns them. */
+json_t *claims_make(const struct claims_spec *spec, const char *issuer, size_t index);
 
-/* Sets in @object what @changes says, and removes what it says is null. @changes may be NULL. */
+/* Sets the members of @changes in @object; a null removes one. @changes may be NULL. */
 void claims_change(json_t *object, json_t *changes);
 
 #endif

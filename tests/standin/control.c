@@ -5,7 +5,7 @@
 #include "standin/memory.h"
 #include "standin/standin.h"
 
-/* Room for hostile key sets that are far larger than any real one. */
+/* Tests serve hostile key sets that are far larger than real ones. */
 #define BODY_MAX_BYTES (16 * 1024 * 1024)
 
 char *call_answer(struct call *call, json_t *json)
@@ -14,27 +14,27 @@ char *call_answer(struct call *call, json_t *json)
     return NULL;
 }
 
-/* Connections that hang by the old fault are reset. */
-static char *set_fault(struct call *call, struct fault *fault)
+/* Resets the connections that the old fault left hanging. */
+static char *call_set_fault(struct call *call, struct fault *fault)
 {
-    char *wrong;
+    char *error;
 
     pthread_mutex_lock(&call->standin->lock);
-    wrong = fault_set(fault, call->in);
-    if (!wrong)
-        waiting_release(&call->standin->waiting, fault);
+    error = fault_set(fault, call->in);
+    if (!error)
+        wait_queue_release(&call->standin->wait_queue, fault);
     pthread_mutex_unlock(&call->standin->lock);
-    return wrong;
+    return error;
 }
 
 static char *on_upstream_fault(struct call *call)
 {
-    return set_fault(call, &call->standin->faults[LISTENER_UPSTREAM]);
+    return call_set_fault(call, &call->standin->faults[LISTENER_UPSTREAM]);
 }
 
 static char *on_issuer_fault(struct call *call)
 {
-    return set_fault(call, &call->standin->faults[LISTENER_ISSUER]);
+    return call_set_fault(call, &call->standin->faults[LISTENER_ISSUER]);
 }
 
 static char *on_counts(struct call *call)
@@ -87,43 +87,43 @@ static const struct route *route_find(const struct request *request)
 }
 
 /* An empty body counts as {}. */
-static char *read_input(const struct request *request, json_t **ret_in)
+static char *input_read(const struct request *request, json_t **ret_in)
 {
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
-    json_error_t error;
+    json_error_t json_error;
     json_t *in;
 
     if (request->body_bytes == 0) {
         *ret_in = must(json_object());
         return NULL;
     }
-    in = json_loadb(request->body, request->body_bytes, flags, &error);
+    in = json_loadb(request->body, request->body_bytes, flags, &json_error);
     if (!in)
-        return must_print("not JSON: %s", error.text);
+        return must_print("not JSON: %s", json_error.text);
     *ret_in = in;
     return NULL;
 }
 
-static void on_answer(struct standin *standin, struct request *request, struct reply *reply)
+static void control_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
     const struct route *route = route_find(request);
     struct call call = {.standin = standin, .request = request, .reply = reply};
-    CLEANUP(freep) char *wrong = NULL;
+    CLEANUP(freep) char *error = NULL;
 
     if (!route) {
-        wrong = must_print("no such call: %s %s", request->method, request->path);
+        error = must_print("no such call: %s %s", request->method, request->path);
     } else {
         reply_json(reply, 200, must(json_object()));
-        wrong = read_input(request, &call.in);
-        if (!wrong)
-            wrong = route->run(&call);
+        error = input_read(request, &call.in);
+        if (!error)
+            error = route->run(&call);
     }
     json_decref(call.in);
-    if (wrong)
-        reply_json(reply, 400, must(json_pack("{s:s}", "error", wrong)));
+    if (error)
+        reply_json(reply, 400, must(json_pack("{s:s}", "error", error)));
 }
 
 const struct service control_service = {
     .body_max_bytes = BODY_MAX_BYTES,
-    .on_answer = on_answer,
+    .on_answer = control_answer,
 };

@@ -1,4 +1,4 @@
-/* The control interface: tests order tokens and faults here, and read what happened. */
+/* The control interface: tests mint tokens, set faults and read counts here. */
 #ifndef STANDIN_CONTROL_H
 #define STANDIN_CONTROL_H
 

@@ -1,4 +1,4 @@
-/* What was asked of the stand-in, and how often. */
+/* Counts of the requests to the issuer and the upstream. */
 #ifndef STANDIN_COUNTS_H
 #define STANDIN_COUNTS_H
 
@@ -8,7 +8,7 @@
 struct standin;
 
 struct counts {
-    uint64_t exchanges; /* all of them, with those below */
+    uint64_t exchanges; /* includes the refused and the faulted */
     uint64_t exchanges_ok;
     uint64_t exchanges_refused;
     uint64_t exchanges_faulted;
@@ -17,18 +17,18 @@ struct counts {
     uint64_t user;
     uint64_t discovery;
     uint64_t keys;
-    uint64_t reviews;   /* with a good token of the asker's own */
-    json_t *by_subject; /* exchanges by the subject that they claim to be for */
+    uint64_t reviews;   /* only those whose caller is authenticated */
+    json_t *by_subject; /* exchanges by the claimed subject */
 };
 
 void counts_init(struct counts *counts);
 void counts_done(struct counts *counts);
 
-/* The caller of these holds the lock. @subject may be NULL when it cannot be read. */
+/* The caller holds the lock for these and all below. @subject is NULL when it is unreadable. */
 void counts_exchange_begin(struct counts *counts, const char *subject);
 void counts_exchange_end(struct counts *counts);
 
-/* Starts all counts anew; what is in flight stays so. */
+/* Sets all counts to zero, except that exchanges in flight stay counted as such. */
 void counts_reset(struct standin *standin);
 
 /* The caller owns the object. */

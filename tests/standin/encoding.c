@@ -52,7 +52,7 @@ int base64url_decode(const char *text, size_t len, uint8_t **ret_bytes, size_t *
             bits &= (1u << held) - 1;
         }
     }
-    if (bits != 0) /* otherwise two texts would mean the same bytes */
+    if (bits != 0) /* otherwise two texts would decode to the same bytes */
         return -EBADMSG;
     *ret_bytes = TAKE_PTR(bytes);
     *ret_len = decoded;

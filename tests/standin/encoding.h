@@ -16,7 +16,7 @@ char *hex_encode(const void *bytes, size_t len);
  *
  * @ret_bytes: followed by a NUL that @ret_len does not count; the caller frees it.
  *
- * Returns 0, or -EBADMSG for a foreign character, padding, or bits that no encoder writes.
+ * Returns 0, or -EBADMSG for any other character, padding, or non-zero trailing bits.
  */
 int base64url_decode(const char *text, size_t len, uint8_t **ret_bytes, size_t *ret_len);
 
@@ -25,8 +25,7 @@ void random_bytes(void *bytes, size_t len);
 /* A version 4 UUID. */
 void uuid_random(char ret_uuid[UUID_BYTES]);
 
-/* The same @name gives the same UUID in every run, so that tests can predict the uid of an object.
- */
+/* Gives the same UUID for the same @name in every run, so that tests can predict uids. */
 void uuid_of_name(const char *name, char ret_uuid[UUID_BYTES]);
 
 #endif

@@ -77,7 +77,7 @@ void exchange_receive(struct standin *standin, struct request *request)
     json_t *record;
 
     request->note = fields_parse(request);
-    subject = subject_claimed(json_string_value(json_object_get(request->note, "subject_token")));
+    subject = subject_peek(json_string_value(json_object_get(request->note, "subject_token")));
     record = record_new(request);
     pthread_mutex_lock(&standin->lock);
     counts_exchange_begin(&standin->counts, subject);

@@ -25,20 +25,20 @@ static bool is_text_or_null(const json_t *value)
     return !value || json_is_null(value) || json_is_string(value);
 }
 
-char *fault_set(struct fault *fault, json_t *order)
+char *fault_set(struct fault *fault, json_t *json)
 {
     int status = 0, latency_ms = 0, latency_jitter_ms = 0, times = 0;
     json_t *retry_after = NULL;
     json_t *body = NULL;
     const char *name = "none";
-    json_error_t error;
+    json_error_t json_error;
     int kind = 0;
 
-    if (json_unpack_ex(order, &error, JSON_STRICT, "{s?s, s?i, s?o, s?o, s?i, s?i, s?i}", "kind",
-                       &name, "status", &status, "retry_after", &retry_after, "body", &body,
+    if (json_unpack_ex(json, &json_error, JSON_STRICT, "{s?s, s?i, s?o, s?o, s?i, s?i, s?i}",
+                       "kind", &name, "status", &status, "retry_after", &retry_after, "body", &body,
                        "latency_ms", &latency_ms, "latency_jitter_ms", &latency_jitter_ms, "times",
                        &times) < 0)
-        return must_copy(error.text);
+        return must_copy(json_error.text);
     while (kind < FAULT_KINDS && strcmp(kind_names[kind], name) != 0)
         kind++;
     if (kind == FAULT_KINDS)
@@ -65,14 +65,14 @@ char *fault_set(struct fault *fault, json_t *order)
     return NULL;
 }
 
-void fault_take(struct fault *fault, struct fault_plan *ret_plan)
+void fault_draw(struct fault *fault, struct fault_plan *ret_plan)
 {
-    uint32_t dice;
+    uint32_t random;
 
-    random_bytes(&dice, sizeof(dice));
+    random_bytes(&random, sizeof(random));
     *ret_plan = (struct fault_plan){
         .kind = fault->kind,
-        .delay_ms = fault->latency_ms + dice % (fault->latency_jitter_ms + 1),
+        .delay_ms = fault->latency_ms + random % (fault->latency_jitter_ms + 1),
         .generation = fault->generation,
     };
     if (fault->kind == FAULT_NONE)
@@ -80,7 +80,7 @@ void fault_take(struct fault *fault, struct fault_plan *ret_plan)
     ret_plan->status = fault->status;
     ret_plan->retry_after = copy_or_null(fault->retry_after);
     ret_plan->body = copy_or_null(fault->body);
-    /* The generation stays: requests that hang already are to hang on. */
+    /* The generation stays, so that requests that hang continue to hang. */
     if (fault->times > 0 && --fault->times == 0)
         fault->kind = FAULT_NONE;
 }
@@ -121,7 +121,7 @@ static void reply_slow(const struct fault_plan *plan, unsigned status, struct re
         return;
     }
     blanks = must_alloc(SLOW_BYTES);
-    memset(blanks, ' ', SLOW_BYTES); /* JSON allows them, so no reader can give up by syntax */
+    memset(blanks, ' ', SLOW_BYTES); /* JSON may begin with them: no parser rejects these early */
     reply_bytes(reply, status, blanks, SLOW_BYTES);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Faults on order: what a listener does instead of answering properly, and how late it does it.
+ * Faults: what a listener does instead of answering correctly, and the latency of its answers.
  *
- * A struct fault is shared and guarded by the lock; a plan is one request's own copy of it.
+ * A struct fault is shared and guarded by the lock. A struct fault_plan is the copy of one request.
  */
 #ifndef STANDIN_FAULT_H
 #define STANDIN_FAULT_H
@@ -27,13 +27,13 @@ enum fault_kind {
 
 struct fault {
     enum fault_kind kind;
-    unsigned status;   /* 0: what suits the kind */
+    unsigned status;   /* 0: the default of the kind */
     char *retry_after; /* or NULL */
-    char *body;        /* or NULL: what suits the kind */
+    char *body;        /* or NULL: the default of the kind */
     uint32_t latency_ms;
     uint32_t latency_jitter_ms;
-    unsigned times;      /* requests still to be faulted; 0: all, until the fault is changed */
-    unsigned generation; /* changes whenever the fault does */
+    unsigned times;      /* remaining requests to fail; 0: all, until the fault changes */
+    unsigned generation; /* increases with each fault_set() */
 };
 
 struct fault_plan {
@@ -46,16 +46,16 @@ struct fault_plan {
 };
 
 /*
- * Replaces @fault by what @order says.
+ * Replaces @fault by the one that @json describes.
  *
- * Returns NULL, or what is wrong with @order, which the caller frees; @fault is then as before.
+ * Returns NULL, or an error message that the caller frees; @fault is unchanged then.
  */
-char *fault_set(struct fault *fault, json_t *order);
+char *fault_set(struct fault *fault, json_t *json);
 
-/* Draws the plan for the next request, and counts it when it is faulted. */
-void fault_take(struct fault *fault, struct fault_plan *ret_plan);
+/* Makes the plan of the next request, and decrements the remaining times. */
+void fault_draw(struct fault *fault, struct fault_plan *ret_plan);
 
-/* The answer of a plan whose kind is neither none nor hang. */
+/* Makes the answer of a plan whose kind is neither none nor hang. */
 void fault_reply(const struct fault_plan *plan, struct reply *reply);
 
 void fault_done(struct fault *fault);

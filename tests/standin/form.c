@@ -13,8 +13,7 @@ static int hex_value(char digit)
     return digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
 }
 
-/* Decodes @len bytes; an escaped NUL is malformed, since the rest of the stand-in reads C strings.
- */
+/* Decodes @len bytes. A NUL is malformed, because the stand-in handles parameters as C strings. */
 static int unescape(const char *text, size_t len, char **ret_plain)
 {
     CLEANUP(freep) char *plain = must_alloc(len + 1);

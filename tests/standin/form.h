@@ -7,7 +7,7 @@
 
 /*
  * Returns an object of strings that the caller owns, or NULL for a malformed escape, a NUL, invalid
- * UTF-8, or a name that comes twice (RFC 6749, section 3.2: parameters must not be repeated).
+ * UTF-8, or a repeated name (RFC 6749, section 3.2).
  */
 json_t *form_parse(const char *body, size_t len);
 

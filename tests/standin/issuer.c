@@ -26,7 +26,7 @@ static char *discovery_document(struct standin *standin)
     return must(json_dumps(document, JSON_COMPACT));
 }
 
-/* Answers with @document, or returns false when the proper one is to be made. */
+/* Sets the body to @document. Returns false when the document has to be generated. */
 static bool reply_verbatim(const struct issuer_document *document, struct reply *reply)
 {
     if (!document->body)
@@ -37,40 +37,39 @@ static bool reply_verbatim(const struct issuer_document *document, struct reply 
     return true;
 }
 
-static const char *claim(const json_t *claims, const char *object, const char *member)
+static const char *claim_member(const json_t *claims, const char *object, const char *member)
 {
     const json_t *kubernetes = json_object_get(claims, "kubernetes.io");
 
     return json_string_value(json_object_get(json_object_get(kubernetes, object), member));
 }
 
-/* Pods and accounts by uid. */
 static bool review_is_revoked(const struct issuer *issuer, const json_t *claims)
 {
-    const char *pod = claim(claims, "pod", "uid");
-    const char *account = claim(claims, "serviceaccount", "uid");
+    const char *pod = claim_member(claims, "pod", "uid");
+    const char *account = claim_member(claims, "serviceaccount", "uid");
 
     return (pod && json_object_get(issuer->revoked, pod)) ||
            (account && json_object_get(issuer->revoked, account));
 }
 
-static json_t *review_failure(const char *error)
+static json_t *review_failure_new(const char *error)
 {
     return must(json_pack("{s:s, s:s, s:{s:b, s:s}}", "apiVersion", "authentication.k8s.io/v1",
                           "kind", "TokenReview", "status", "authenticated", 0, "error", error));
 }
 
-static json_t *review_success(const json_t *claims)
+static json_t *review_success_new(const json_t *claims)
 {
     return must(json_pack("{s:s, s:s, s:{s:b, s:{s:O, s:s}, s:O}}", "apiVersion",
                           "authentication.k8s.io/v1", "kind", "TokenReview", "status",
                           "authenticated", 1, "user", "username", json_object_get(claims, "sub"),
-                          "uid", claim(claims, "serviceaccount", "uid"), "audiences",
+                          "uid", claim_member(claims, "serviceaccount", "uid"), "audiences",
                           json_object_get(claims, "aud")));
 }
 
-/* The issuer is a cluster: TokenReview of its API server. */
-static void answer_review(struct standin *standin, struct request *request, struct reply *reply)
+/* TokenReview of the Kubernetes API (authentication.k8s.io/v1). */
+static void review_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
     const char *authorization = request_header(request, "Authorization");
     CLEANUP(json_decrefp) json_t *review = json_loads(request->body ? request->body : "", 0, NULL);
@@ -81,7 +80,7 @@ static void answer_review(struct standin *standin, struct request *request, stru
 
     if (!authorization || strncmp(authorization, "Bearer ", 7) != 0 ||
         subject_verify(standin, authorization + 7, &own)) {
-        reply_pulumi_error(reply, 401, "Unauthorized");
+        reply_error(reply, 401, "Unauthorized");
         return;
     }
     error = token ? subject_verify(standin, token, &claims) : "no token";
@@ -90,10 +89,10 @@ static void answer_review(struct standin *standin, struct request *request, stru
     if (!error && review_is_revoked(&standin->issuer, claims))
         error = "[invalid bearer token, service account token has been invalidated]";
     pthread_mutex_unlock(&standin->lock);
-    reply_json(reply, 201, error ? review_failure(error) : review_success(claims));
+    reply_json(reply, 201, error ? review_failure_new(error) : review_success_new(claims));
 }
 
-static void on_received(struct standin *standin, struct request *request)
+static void issuer_receive(struct standin *standin, struct request *request)
 {
     pthread_mutex_lock(&standin->lock);
     if (strcmp(request->path, DISCOVERY_PATH) == 0)
@@ -103,21 +102,21 @@ static void on_received(struct standin *standin, struct request *request)
     pthread_mutex_unlock(&standin->lock);
 }
 
-static void on_answer(struct standin *standin, struct request *request, struct reply *reply)
+static void issuer_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
     bool is_keys = strcmp(request->path, KEYS_PATH) == 0;
     bool is_verbatim;
 
     if (strcmp(request->path, REVIEW_PATH) == 0 && strcmp(request->method, "POST") == 0) {
-        answer_review(standin, request, reply);
+        review_answer(standin, request, reply);
         return;
     }
     if (!is_keys && strcmp(request->path, DISCOVERY_PATH) != 0) {
-        reply_pulumi_error(reply, 404, "Not Found");
+        reply_error(reply, 404, "Not Found");
         return;
     }
     if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
-        reply_pulumi_error(reply, 405, "Method Not Allowed");
+        reply_error(reply, 405, "Method Not Allowed");
         return;
     }
     reply->status = 200;
@@ -147,6 +146,6 @@ void issuer_done(struct issuer *issuer)
 
 const struct service issuer_service = {
     .body_max_bytes = BODY_MAX_BYTES,
-    .on_received = on_received,
-    .on_answer = on_answer,
+    .on_received = issuer_receive,
+    .on_answer = issuer_answer,
 };

@@ -9,17 +9,17 @@
 
 #define ISSUER_PATH "/id/STANDIN"
 
-/* A body to serve verbatim; NULL stands for the proper one. */
+/* A body to serve verbatim; NULL: the generated document. */
 struct issuer_document {
     char *body;
     size_t body_bytes;
 };
 
 struct issuer {
-    int max_age_s; /* of Cache-Control; negative: no such header */
+    int max_age_s; /* of Cache-Control; negative: no header */
     struct issuer_document keys;
     struct issuer_document discovery;
-    json_t *revoked; /* uids of pods and accounts that are gone, each a member; under the lock */
+    json_t *revoked; /* its members are uids of deleted pods and service accounts */
 };
 
 void issuer_init(struct issuer *issuer);

@@ -11,10 +11,10 @@ static char *on_mint(struct call *call)
     CLEANUP(json_decrefp) json_t *tokens = NULL;
     const char *raw = request_parameter(call->request, "raw");
     bool is_single = !json_object_get(call->in, "count");
-    char *wrong = mint(call->standin, call->in, &tokens);
+    char *error = mint_tokens(call->standin, call->in, &tokens);
 
-    if (wrong)
-        return wrong;
+    if (error)
+        return error;
     if (raw && strcmp(raw, "1") == 0) {
         if (!is_single)
             return must_copy("raw is for a single token");
@@ -31,14 +31,14 @@ static char *on_rotate(struct call *call)
 {
     const struct jws_algorithm *algorithm;
     const char *name = "RS256";
-    json_error_t error;
+    json_error_t json_error;
     struct key *key;
     int keep_old = 1;
     json_t *out;
 
-    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s?b, s?s}", "keep_old", &keep_old, "alg",
-                       &name) < 0)
-        return must_copy(error.text);
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s?b, s?s}", "keep_old", &keep_old,
+                       "alg", &name) < 0)
+        return must_copy(json_error.text);
     algorithm = jws_algorithm_find(name);
     if (!algorithm)
         return must_print("unknown alg: %s", name);
@@ -50,13 +50,13 @@ static char *on_rotate(struct call *call)
     return call_answer(call, out);
 }
 
-static char *set_document(struct call *call, struct issuer_document *document)
+static char *call_set_document(struct call *call, struct issuer_document *document)
 {
-    json_error_t error;
+    json_error_t json_error;
     json_t *body = NULL;
 
-    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s?o}", "body", &body) < 0)
-        return must_copy(error.text);
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s?o}", "body", &body) < 0)
+        return must_copy(json_error.text);
     if (body && !json_is_string(body))
         return must_copy("body is not a string");
     pthread_mutex_lock(&call->standin->lock);
@@ -73,21 +73,21 @@ static char *set_document(struct call *call, struct issuer_document *document)
 
 static char *on_keys_document(struct call *call)
 {
-    return set_document(call, &call->standin->issuer.keys);
+    return call_set_document(call, &call->standin->issuer.keys);
 }
 
 static char *on_discovery_document(struct call *call)
 {
-    return set_document(call, &call->standin->issuer.discovery);
+    return call_set_document(call, &call->standin->issuer.discovery);
 }
 
 static char *on_issuer_cache(struct call *call)
 {
     json_t *max_age;
-    json_error_t error;
+    json_error_t json_error;
 
-    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s:o}", "max_age", &max_age) < 0)
-        return must_copy(error.text);
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s:o}", "max_age", &max_age) < 0)
+        return must_copy(json_error.text);
     if (!json_is_null(max_age) &&
         (json_integer_value(max_age) < 0 || json_integer_value(max_age) > INT32_MAX ||
          !json_is_integer(max_age)))
@@ -101,10 +101,10 @@ static char *on_issuer_cache(struct call *call)
 static char *on_revoke(struct call *call)
 {
     const char *uid = NULL;
-    json_error_t error;
+    json_error_t json_error;
 
-    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s?s}", "uid", &uid) < 0)
-        return must_copy(error.text);
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s?s}", "uid", &uid) < 0)
+        return must_copy(json_error.text);
     pthread_mutex_lock(&call->standin->lock);
     if (uid)
         must_json(json_object_set_new(call->standin->issuer.revoked, uid, json_true()));

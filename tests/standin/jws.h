@@ -1,8 +1,7 @@
 /*
  * JSON Web Signatures (RFC 7515) with the nine public-key algorithms of RFC 7518, section 3.1.
  *
- * The stand-in checks signatures by code of its own, so that an error in the program under test
- * does not agree with itself.
+ * The stand-in does not use the daemon's code for this, so that an error there cannot hide itself.
  */
 #ifndef STANDIN_JWS_H
 #define STANDIN_JWS_H
@@ -20,28 +19,27 @@ enum jws_family {
 struct jws_algorithm {
     const char *name; /* the "alg" of the header */
     enum jws_family family;
-    const char *digest;      /* as OpenSSL calls it */
-    const char *curve;       /* ECDSA only; also the "crv" of the key */
+    const char *digest;      /* OpenSSL's name */
+    const char *curve;       /* ECDSA only; also the "crv" of the JWK */
     size_t coordinate_bytes; /* ECDSA only: the width of r, s, x and y */
 };
 
 #define JWS_ALGORITHMS 9
 extern const struct jws_algorithm jws_algorithms[JWS_ALGORITHMS];
 
-/* Returns NULL for anything but the nine names. */
+/* Returns NULL for an unknown name. */
 const struct jws_algorithm *jws_algorithm_find(const char *name);
 
 /*
- * Signs @input. Thread-safe, also with the same @key in several threads.
+ * Signs @input. Several threads may use the same @key.
  *
- * @ret_signature: as it is in the third part of a compact JWS: for ECDSA r and s side by side
- *                 (RFC 7518, section 3.4); the caller frees it.
+ * @ret_signature: as in the third part of a compact JWS, so for ECDSA r followed by s (RFC 7518,
+ *                 section 3.4); the caller frees it.
  */
 int jws_sign(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *input,
              uint8_t **ret_signature, size_t *ret_len);
 
-/* Returns 0 when @signature is @key's over the @input_len bytes of @input, and -EBADMSG otherwise.
- */
+/* Returns 0 when @signature is valid for @key and @input, else -EBADMSG. */
 int jws_verify(const struct jws_algorithm *algorithm, EVP_PKEY *key, const char *input,
                size_t input_len, const uint8_t *signature, size_t signature_len);
 

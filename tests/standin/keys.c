@@ -27,8 +27,8 @@ void key_unref(struct key *key)
     free(key);
 }
 
-/* A number of the key as base64url; @width is 0 for RSA, whose numbers have no leading zeros. */
-static char *number_of(EVP_PKEY *pair, const char *name, size_t width)
+/* Encodes a number of the key as base64url. @width is 0 for RSA, where no zeros are added. */
+static char *parameter_encode(EVP_PKEY *pair, const char *name, size_t width)
 {
     CLEANUP(freep) uint8_t *bytes = NULL;
     BIGNUM *number = NULL;
@@ -51,12 +51,12 @@ static void key_describe(struct key *key)
     bool is_rsa = algorithm->family != JWS_ECDSA;
     size_t width = algorithm->coordinate_bytes;
     CLEANUP(freep)
-    char *first =
-        number_of(key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_N : OSSL_PKEY_PARAM_EC_PUB_X, width);
+    char *first = parameter_encode(
+        key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_N : OSSL_PKEY_PARAM_EC_PUB_X, width);
     CLEANUP(freep)
-    char *second =
-        number_of(key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_E : OSSL_PKEY_PARAM_EC_PUB_Y, width);
-    CLEANUP(freep) char *canonical = NULL; /* RFC 7638, section 3.2: members in this order */
+    char *second = parameter_encode(
+        key->pair, is_rsa ? OSSL_PKEY_PARAM_RSA_E : OSSL_PKEY_PARAM_EC_PUB_Y, width);
+    CLEANUP(freep) char *canonical = NULL; /* members in the order of RFC 7638, section 3.2 */
     uint8_t digest[SHA256_DIGEST_LENGTH];
 
     if (is_rsa)
@@ -93,7 +93,7 @@ static struct key *key_new(const struct jws_algorithm *algorithm, int rsa_bits)
 }
 
 /* The caller holds the lock. */
-static void publish(struct keyring *keyring, struct key *key)
+static void keyring_publish(struct keyring *keyring, struct key *key)
 {
     size_t bytes = (keyring->n_published + 1) * sizeof(*keyring->published);
 
@@ -101,8 +101,8 @@ static void publish(struct keyring *keyring, struct key *key)
     keyring->published[keyring->n_published++] = key_ref(key);
 }
 
-/* Takes all published keys of @algorithm out of the set. The caller holds the lock. */
-static void withdraw_all(struct keyring *keyring, const struct jws_algorithm *algorithm)
+/* Removes all published keys of @algorithm. The caller holds the lock. */
+static void keyring_withdraw(struct keyring *keyring, const struct jws_algorithm *algorithm)
 {
     size_t kept = 0;
 
@@ -131,7 +131,7 @@ void keyring_done(struct keyring *keyring)
         key_unref(keyring->current[i]);
         key_unref(keyring->previous[i]);
         key_unref(keyring->rogue[i]);
-        withdraw_all(keyring, &jws_algorithms[i]);
+        keyring_withdraw(keyring, &jws_algorithms[i]);
     }
     free(keyring->published);
 }
@@ -181,13 +181,13 @@ struct key *keyring_rotate(struct keyring *keyring, const struct jws_algorithm *
         return NULL;
     pthread_mutex_lock(keyring->lock);
     if (!keep_old)
-        withdraw_all(keyring, algorithm);
+        keyring_withdraw(keyring, algorithm);
     if (keyring->current[index]) {
         key_unref(keyring->previous[index]);
         keyring->previous[index] = keyring->current[index];
     }
     keyring->current[index] = key;
-    publish(keyring, key);
+    keyring_publish(keyring, key);
     pthread_mutex_unlock(keyring->lock);
     return key_ref(key);
 }

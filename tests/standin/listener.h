@@ -26,13 +26,13 @@ struct listener {
  *
  * @listener:    its standin, service and fault are set.
  * @port:        0 lets the kernel choose; listener->port tells the result.
- * @certificate: without texts for plain HTTP; has to outlive the listener.
+ * @certificate: its texts are NULL for plain HTTP; has to outlive the listener.
  *
- * Returns 0, or -EADDRINUSE for every error of libmicrohttpd.
+ * Returns 0, or -EADDRINUSE for any error of libmicrohttpd.
  */
 int listener_start(struct listener *listener, uint16_t port, const struct certificate *certificate);
 
-/* waiting_stop() has to come first. */
+/* wait_queue_stop() has to come first. */
 void listener_stop(struct listener *listener);
 
 #endif

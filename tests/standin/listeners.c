@@ -38,7 +38,7 @@ void listeners_stop(struct standin *standin)
 {
     for (size_t i = 0; i < LISTENERS; i++)
         listener_stop(&standin->listeners[i]);
-    /* Until here the other listeners' threads may have read the issuer's URL. */
+    /* Not earlier: the threads of all listeners read the URL of the issuer. */
     for (size_t i = 0; i < LISTENERS; i++)
         free(standin->listeners[i].url);
 }

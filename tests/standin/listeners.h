@@ -1,4 +1,4 @@
-/* The stand-in's listeners, as one table: what they are called, what they serve, and with what. */
+/* The table of the listeners: name, port option, certificate and service of each. */
 #ifndef STANDIN_LISTENERS_H
 #define STANDIN_LISTENERS_H
 
@@ -11,8 +11,8 @@
 enum listener_id {
     LISTENER_ISSUER,
     LISTENER_UPSTREAM,
-    LISTENER_UNTRUSTED, /* a man in the middle: the upstream without a certificate of the CA */
-    LISTENER_CONTROL,   /* last, so that a client that reaches it can rely on the others */
+    LISTENER_UNTRUSTED, /* serves the same as the upstream, with a self-signed certificate */
+    LISTENER_CONTROL,   /* last, so that the others are ready when it answers */
     LISTENERS,
 };
 
@@ -21,7 +21,7 @@ struct listener_kind {
     const char *port_option; /* on the command line; NULL: the kernel always chooses the port */
     enum certificate_kind certificate;
     const char *path;          /* of its URL */
-    enum listener_id fault_of; /* the listener whose faults apply to it */
+    enum listener_id fault_of; /* the listener whose fault applies */
     const struct service *service;
 };
 extern const struct listener_kind listener_kinds[LISTENERS];
@@ -32,7 +32,7 @@ extern const struct listener_kind listener_kinds[LISTENERS];
  * @ports: 0 lets the kernel choose.
  * @ca:    has to outlive the listeners.
  *
- * Returns 0 or -errno; listeners_stop() has to follow in both cases.
+ * Returns 0 or -errno; the caller then calls listeners_stop() in both cases.
  */
 int listeners_start(struct standin *standin, const uint16_t ports[LISTENERS], const struct ca *ca);
 void listeners_stop(struct standin *standin);

@@ -1,8 +1,8 @@
 /*
- * podlogin-standin: stands in, on loopback, for a cluster's OIDC issuer and for Pulumi Cloud.
+ * podlogin-standin: a test server that replaces a cluster's OIDC issuer and Pulumi Cloud.
  *
- * Tests and demonstrations talk to it instead of to the real ones, and tell it by its control
- * interface what to answer, how late, and what to get wrong. README.md describes that interface.
+ * Tests and demonstrations use it instead of the real services. Its control interface, which
+ * README.md describes, sets its answers, latencies and faults.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "standin/options.h"
 #include "standin/standin.h"
 
-/* As many connections as the system lets us have. */
+/* Load tests open thousands of connections. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -29,7 +29,7 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* Returns false when the parent is gone already, of which no signal would tell. */
+/* Returns false when the parent has already ended, in which case no signal would arrive. */
 static bool bind_to_parent(pid_t parent)
 {
     return prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent;
@@ -45,7 +45,7 @@ static int standin_init(struct standin *standin, const struct options *options)
     counts_init(&standin->counts);
     standin->last_exchange = json_null();
     r = keyring_init(&standin->keyring, &standin->lock, options->rsa_bits);
-    return r < 0 ? r : waiting_start(&standin->waiting, &standin->lock);
+    return r < 0 ? r : wait_queue_start(&standin->wait_queue, &standin->lock);
 }
 
 static void standin_done(struct standin *standin)
@@ -72,7 +72,7 @@ static int standin_serve(struct standin *standin, const struct options *options,
     if (r == 0)
         sigwait(ends, &signal_received);
     atomic_store(&standin->is_stopping, true);
-    waiting_stop(&standin->waiting);
+    wait_queue_stop(&standin->wait_queue);
     listeners_stop(standin);
     return r;
 }
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
         fputs(options_usage, r < 0 ? stderr : stdout);
         return r < 0 ? EX_USAGE : EXIT_SUCCESS;
     }
-    /* Blocked before the first thread starts, so that all inherit it and sigwait() gets them. */
+    /* Before the first thread starts: all threads inherit the mask, and sigwait() gets these. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     if (options.dies_with_parent && !bind_to_parent(parent))
         return EXIT_SUCCESS;
     raise_descriptor_limit();
-    json_object_seed(0); /* not in the first of two threads that make an object */
+    json_object_seed(0); /* before a second thread exists: seeding on first use is a race */
     r = run(&options, &ends);
     if (r < 0)
         fprintf(stderr, "podlogin-standin: %s\n", strerror(-r));

@@ -7,7 +7,7 @@
 void *must(void *pointer)
 {
     if (!pointer) {
-        fputs("podlogin-standin: out of memory, or a library call failed that cannot\n", stderr);
+        fputs("podlogin-standin: out of memory, or unexpected failure of a library\n", stderr);
         abort();
     }
     return pointer;

@@ -1,6 +1,9 @@
 /*
- * Memory in the stand-in: owners release what they hold at the end of their scope, and running out
- * of memory ends the program. Nothing is tested by a stand-in that limps on without memory.
+ * Memory: CLEANUP releases what a local variable owns at the end of its scope, and a failed
+ * allocation ends the program, because a stand-in without memory is of no use to a test.
+ *
+ * The macros are copies of those in daemon/base/cleanup.h; the stand-in shares no code with the
+ * daemon.
  */
 #ifndef STANDIN_MEMORY_H
 #define STANDIN_MEMORY_H
@@ -34,7 +37,7 @@ static inline void freep(void *pointer)
 /* Returns @pointer, or ends the program when it is NULL. */
 void *must(void *pointer);
 
-/* A jansson call that fails only for want of memory, as all do once their input was checked. */
+/* For calls of jansson with checked input, which fail only when memory runs out. */
 void must_json(int result);
 
 void *must_alloc(size_t bytes);

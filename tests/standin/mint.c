@@ -12,15 +12,15 @@
 
 #define COUNT_MAX      (100 * 1000)
 #define WORKERS_MAX    16
-#define WORTH_A_WORKER 16 /* tokens; fewer are signed sooner than a thread starts */
+#define WORTH_A_WORKER 16 /* tokens; starting a thread for fewer costs more than it saves */
 
 enum mint_signature {
     SIGN_CURRENT,
-    SIGN_ROGUE,        /* names the current key, but is signed by one that nobody published */
-    SIGN_PREVIOUS,     /* by the key that the latest rotation retired */
+    SIGN_ROGUE,        /* the header names the current key, but an unpublished key signs */
+    SIGN_PREVIOUS,     /* the key that the latest rotation retired */
     SIGN_NONE,         /* RFC 7518, section 3.6 */
     SIGN_HS256_PUBLIC, /* the public key as an HMAC secret */
-    SIGN_CORRUPT,      /* one bit is wrong */
+    SIGN_CORRUPT,      /* one bit of the signature is flipped */
     MINT_SIGNATURES,
 };
 
@@ -30,27 +30,27 @@ static const char *const signature_names[MINT_SIGNATURES] = {
     [SIGN_HS256_PUBLIC] = "hs256-public", [SIGN_CORRUPT] = "corrupt",
 };
 
-/* Tokens to be signed with the same key; several threads share the work. */
+/* Tokens that the same key signs. Several threads share the work. */
 struct batch {
     struct standin *standin;
     enum mint_signature signature;
     const struct key *key;
     const char *secret; /* SIGN_HS256_PUBLIC only */
-    char **inputs;      /* header and payload of each, ready to be signed */
-    char **tokens;      /* left NULL on failure */
+    char **inputs;      /* encoded header and payload of each */
+    char **tokens;      /* NULL on failure */
     size_t n;
     atomic_size_t next;
 };
 
 /* Encodes @json as one part of a compact JWS. */
-static char *part_of(const json_t *json)
+static char *part_encode(const json_t *json)
 {
     CLEANUP(freep) char *text = must(json_dumps(json, JSON_COMPACT));
 
     return base64url_encode(text, strlen(text));
 }
 
-static char *sign(const struct batch *batch, const char *input)
+static char *batch_sign(const struct batch *batch, const char *input)
 {
     CLEANUP(freep) uint8_t *signature = NULL;
     CLEANUP(freep) char *encoded = NULL;
@@ -73,7 +73,7 @@ static char *sign(const struct batch *batch, const char *input)
     return must_print("%s.%s", input, encoded);
 }
 
-static void *worker(void *userdata)
+static void *batch_work(void *userdata)
 {
     struct batch *batch = userdata;
 
@@ -82,13 +82,12 @@ static void *worker(void *userdata)
 
         if (i >= batch->n)
             break;
-        batch->tokens[i] = sign(batch, batch->inputs[i]);
+        batch->tokens[i] = batch_sign(batch, batch->inputs[i]);
     }
     return NULL;
 }
 
-/* An RSA signature costs half a millisecond, so the thousands of a load test go to all processors.
- */
+/* An RSA signature takes half a millisecond, and load tests need thousands: use all processors. */
 static void batch_run(struct batch *batch)
 {
     size_t wanted = batch->n / WORTH_A_WORKER;
@@ -100,9 +99,9 @@ static void batch_run(struct batch *batch)
         wanted = processors - 1;
     if (wanted > WORKERS_MAX)
         wanted = WORKERS_MAX;
-    while (started < wanted && pthread_create(&threads[started], NULL, worker, batch) == 0)
+    while (started < wanted && pthread_create(&threads[started], NULL, batch_work, batch) == 0)
         started++;
-    worker(batch);
+    batch_work(batch);
     while (started > 0)
         pthread_join(threads[--started], NULL);
 }
@@ -115,7 +114,7 @@ static const char *header_algorithm(const struct batch *batch)
 }
 
 /* Builds what is signed. @named is the key that the header names, which need not be the signer. */
-static void batch_fill(struct batch *batch, const struct claims_order *order, json_t *changes,
+static void batch_fill(struct batch *batch, const struct claims_spec *spec, json_t *changes,
                        const struct key *named)
 {
     CLEANUP(json_decrefp)
@@ -124,10 +123,10 @@ static void batch_fill(struct batch *batch, const struct claims_order *order, js
     CLEANUP(freep) char *header_part = NULL;
 
     claims_change(header, changes);
-    header_part = part_of(header);
+    header_part = part_encode(header);
     for (size_t i = 0; i < batch->n; i++) {
-        CLEANUP(json_decrefp) json_t *claims = claims_make(order, issuer_url(batch->standin), i);
-        CLEANUP(freep) char *payload = part_of(claims);
+        CLEANUP(json_decrefp) json_t *claims = claims_make(spec, issuer_url(batch->standin), i);
+        CLEANUP(freep) char *payload = part_encode(claims);
 
         batch->inputs[i] = must_print("%s.%s", header_part, payload);
     }
@@ -157,9 +156,9 @@ static void batch_done(struct batch *batch)
     free(batch->tokens);
 }
 
-/* Returns the key that signs, or NULL when there is none. */
-static struct key *signer_of(struct keyring *keyring, const struct jws_algorithm *algorithm,
-                             enum mint_signature signature)
+/* Returns a reference to the key that signs, or NULL when there is none. */
+static struct key *signer_find(struct keyring *keyring, const struct jws_algorithm *algorithm,
+                               enum mint_signature signature)
 {
     if (signature == SIGN_PREVIOUS)
         return keyring_previous(keyring, algorithm);
@@ -168,7 +167,7 @@ static struct key *signer_of(struct keyring *keyring, const struct jws_algorithm
     return keyring_current(keyring, algorithm);
 }
 
-static char *read_signature(const char *name, enum mint_signature *ret_signature)
+static char *signature_read(const char *name, enum mint_signature *ret_signature)
 {
     for (int i = 0; i < MINT_SIGNATURES; i++) {
         if (strcmp(signature_names[i], name) == 0) {
@@ -179,57 +178,57 @@ static char *read_signature(const char *name, enum mint_signature *ret_signature
     return must_print("unknown sign: %s", name);
 }
 
-/* How to sign: the fields of the order that do not say what is in the claims. */
-struct signing_order {
+/* How to sign: the fields of POST /mint that do not describe the claims. */
+struct signing_spec {
     const struct jws_algorithm *algorithm;
     enum mint_signature signature;
-    json_t *header; /* the changes to it, or NULL */
+    json_t *header; /* changes to it, or NULL */
     int count;
 };
 
-static char *read_signing(json_t *order, struct signing_order *ret_signing)
+static char *signing_spec_read(json_t *json, struct signing_spec *ret_signing)
 {
     const char *algorithm = "RS256";
     const char *signature = "current";
     json_t *header = NULL;
-    json_error_t error;
+    json_error_t json_error;
     int count = 1;
-    char *wrong;
+    char *error;
 
-    if (json_unpack_ex(order, &error, 0, "{s?s, s?s, s?o, s?i}", "alg", &algorithm, "sign",
+    if (json_unpack_ex(json, &json_error, 0, "{s?s, s?s, s?o, s?i}", "alg", &algorithm, "sign",
                        &signature, "header", &header, "count", &count) < 0)
-        return must_copy(error.text);
+        return must_copy(json_error.text);
     if (header && !json_is_object(header))
         return must_copy("header is not an object");
     if (count < 1 || count > COUNT_MAX)
         return must_copy("count is out of range");
-    wrong = read_signature(signature, &ret_signing->signature);
-    if (wrong)
-        return wrong;
+    error = signature_read(signature, &ret_signing->signature);
+    if (error)
+        return error;
     ret_signing->algorithm = jws_algorithm_find(algorithm);
     ret_signing->header = header;
     ret_signing->count = count;
     return ret_signing->algorithm ? NULL : must_print("unknown alg: %s", algorithm);
 }
 
-char *mint(struct standin *standin, json_t *order, json_t **ret_tokens)
+char *mint_tokens(struct standin *standin, json_t *json, json_t **ret_tokens)
 {
-    struct claims_order claims = {0};
-    struct signing_order signing = {0};
+    struct claims_spec claims = {0};
+    struct signing_spec signing = {0};
     CLEANUP(key_unrefp) struct key *current = NULL;
     CLEANUP(key_unrefp) struct key *signer = NULL;
     CLEANUP(freep) char *secret = NULL;
     struct batch batch = {.standin = standin};
-    char *wrong;
+    char *error;
     bool is_signed;
 
-    wrong = claims_order_read(order, &claims);
-    if (!wrong)
-        wrong = read_signing(order, &signing);
-    if (wrong)
-        return wrong;
+    error = claims_spec_read(json, &claims);
+    if (!error)
+        error = signing_spec_read(json, &signing);
+    if (error)
+        return error;
     current = keyring_current(&standin->keyring, signing.algorithm);
-    signer = signer_of(&standin->keyring, signing.algorithm, signing.signature);
+    signer = signer_find(&standin->keyring, signing.algorithm, signing.signature);
     if (!current || !signer)
         return must_print("there is no such key for %s", signing.algorithm->name);
     secret = pem_of_public_key(current->pair);

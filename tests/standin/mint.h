@@ -1,4 +1,4 @@
-/* Service-account tokens, as a cluster's API server issues them for projected volumes. */
+/* Service-account tokens, like those that an API server issues for projected volumes. */
 #ifndef STANDIN_MINT_H
 #define STANDIN_MINT_H
 
@@ -7,13 +7,13 @@
 struct standin;
 
 /*
- * Makes the tokens that @order, the body of POST /mint, asks for. Runs in the control interface's
- * thread only.
+ * Makes the tokens that @json, the body of POST /mint, describes. Only the thread of the control
+ * interface may call this.
  *
  * @ret_tokens: an array of strings, set on success only; the caller owns it.
  *
- * Returns NULL, or what is wrong with @order, which the caller frees.
+ * Returns NULL, or an error message that the caller frees.
  */
-char *mint(struct standin *standin, json_t *order, json_t **ret_tokens);
+char *mint_tokens(struct standin *standin, json_t *json, json_t **ret_tokens);
 
 #endif

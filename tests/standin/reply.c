@@ -27,7 +27,7 @@ void reply_oauth_error(struct reply *reply, unsigned status, const char *error,
                must(json_pack("{s:s, s:s}", "error", error, "error_description", description)));
 }
 
-void reply_pulumi_error(struct reply *reply, unsigned status, const char *message)
+void reply_error(struct reply *reply, unsigned status, const char *message)
 {
     reply_json(reply, status,
                must(json_pack("{s:i, s:s}", "code", (int)status, "message", message)));

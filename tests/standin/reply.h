@@ -1,4 +1,4 @@
-/* What a listener is to answer. */
+/* The answer to a request. */
 #ifndef STANDIN_REPLY_H
 #define STANDIN_REPLY_H
 
@@ -7,12 +7,12 @@
 
 enum reply_kind {
     REPLY_BODY,  /* status and body at once */
-    REPLY_RESET, /* no answer: the connection is reset */
-    REPLY_SLOW,  /* the body, one byte now and then */
-    REPLY_HUGE,  /* a body that is far larger than any answer may be */
+    REPLY_RESET, /* resets the connection instead of answering */
+    REPLY_SLOW,  /* sends the body byte by byte, with pauses */
+    REPLY_HUGE,  /* sends a body that is larger than any client should accept */
 };
 
-/* Owns its strings; all zero is a valid empty reply. */
+/* Owns its strings, except the content type. */
 struct reply {
     enum reply_kind kind;
     unsigned status;
@@ -33,8 +33,8 @@ void reply_text(struct reply *reply, unsigned status, const char *content_type, 
 void reply_oauth_error(struct reply *reply, unsigned status, const char *error,
                        const char *description);
 
-/* An error of the rest of Pulumi Cloud's interface. */
-void reply_pulumi_error(struct reply *reply, unsigned status, const char *message);
+/* An error of any other endpoint. */
+void reply_error(struct reply *reply, unsigned status, const char *message);
 
 void reply_done(struct reply *reply);
 

@@ -7,7 +7,7 @@
 #include "standin/standin.h"
 #include "standin/stream.h"
 
-#define DRAIN_MAX_BYTES (32 * 1024 * 1024) /* what is read of a body that gets a 413 */
+#define DRAIN_MAX_BYTES (32 * 1024 * 1024) /* read and dropped of a body that gets a 413 */
 
 const char *request_header(const struct request *request, const char *name)
 {
@@ -50,7 +50,7 @@ bool request_append(struct request *request, const char *bytes, size_t len)
     request->received_bytes += len;
     if (request->received_bytes > request->listener->service->body_max_bytes) {
         request->is_too_large = true;
-        request->body_bytes = 0; /* nobody is to read the part that is there */
+        request->body_bytes = 0; /* no one uses a part of a body */
         request->body[0] = '\0';
         return request->received_bytes <= DRAIN_MAX_BYTES;
     }
@@ -62,8 +62,8 @@ bool request_append(struct request *request, const char *bytes, size_t len)
 }
 
 /*
- * Aborts the connection with RST at once, without a TLS goodbye: disconnecting a TCP socket does
- * that. SO_LINGER alone would do it at close(), which is after libmicrohttpd's orderly shutdown.
+ * Sends RST at once, without a TLS close_notify, by disconnecting the TCP socket. SO_LINGER alone
+ * would send RST at close(), after libmicrohttpd has shut the connection down in order.
  */
 static enum MHD_Result request_reset(struct request *request)
 {
@@ -94,7 +94,7 @@ static enum MHD_Result request_send(struct request *request, struct reply *reply
         response =
             MHD_create_response_from_buffer(len, TAKE_PTR(reply->body), MHD_RESPMEM_MUST_FREE);
     } else {
-        response = stream_new(&request->listener->standin->waiting, request->connection, reply);
+        response = stream_new(&request->listener->standin->wait_queue, request->connection, reply);
     }
     must(response);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
@@ -114,7 +114,7 @@ static enum MHD_Result request_answer(struct request *request)
     enum MHD_Result result;
 
     if (request->is_too_large)
-        reply_pulumi_error(&reply, 413, "Request body too large");
+        reply_error(&reply, 413, "Request body too large");
     else if (request->plan.kind != FAULT_NONE)
         fault_reply(&request->plan, &reply);
     else
@@ -124,7 +124,7 @@ static enum MHD_Result request_answer(struct request *request)
     return result;
 }
 
-/* The request is complete. Draws its fault, and suspends it if the answer is not due at once. */
+/* Makes the fault plan, and suspends the request unless its answer is due now. */
 static enum MHD_Result request_received(struct request *request)
 {
     struct listener *listener = request->listener;
@@ -133,7 +133,7 @@ static enum MHD_Result request_received(struct request *request)
     bool is_suspended = false;
 
     pthread_mutex_lock(&standin->lock);
-    fault_take(fault, &request->plan);
+    fault_draw(fault, &request->plan);
     pthread_mutex_unlock(&standin->lock);
     request->state = REQUEST_WAITING;
     if (listener->service->on_received)
@@ -144,10 +144,10 @@ static enum MHD_Result request_received(struct request *request)
         bool is_hung = request->state == REQUEST_HANGING;
 
         pthread_mutex_lock(&standin->lock);
-        /* If the fault changed since it was drawn, nobody would come to release this request. */
+        /* When the fault has changed since, no later change would release this request. */
         if (!is_hung || request->plan.generation == fault->generation)
-            is_suspended = waiting_suspend(&standin->waiting, &request->wait,
-                                           request->plan.delay_ms, is_hung ? fault : NULL);
+            is_suspended = wait_queue_suspend(&standin->wait_queue, &request->wait,
+                                              request->plan.delay_ms, is_hung ? fault : NULL);
         pthread_mutex_unlock(&standin->lock);
     }
     if (is_suspended)

@@ -9,7 +9,7 @@
 
 #include "standin/fault.h"
 #include "standin/reply.h"
-#include "standin/waiting.h"
+#include "standin/wait_queue.h"
 
 struct listener;
 struct request;
@@ -17,23 +17,23 @@ struct standin;
 
 /* What a listener serves. The functions run in the listener's own thread. */
 struct service {
-    size_t body_max_bytes; /* beyond it the answer is 413 */
+    size_t body_max_bytes; /* a larger body gets a 413 */
 
-    /* The request is complete: count it, note it. Its answer may be long in coming. Or NULL. */
+    /* The request is complete; the service counts it. The answer may follow much later. Or NULL. */
     void (*on_received)(struct standin *standin, struct request *request);
 
-    /* It is time to answer, and no fault stands in the way. */
+    /* The latency has passed and there is no fault: the service answers. */
     void (*on_answer)(struct standin *standin, struct request *request, struct reply *reply);
 
-    /* The request ends, answered or not. Called once for each on_received. Or NULL. */
+    /* The request ends, with or without an answer. Once for each on_received. Or NULL. */
     void (*on_finished)(struct standin *standin, struct request *request);
 };
 
 enum request_state {
     REQUEST_READING,
-    REQUEST_WAITING,  /* for the end of its latency */
-    REQUEST_HANGING,  /* until the fault is changed */
-    REQUEST_ANSWERED, /* or given up */
+    REQUEST_WAITING,  /* until its latency has passed */
+    REQUEST_HANGING,  /* until the fault changes */
+    REQUEST_ANSWERED, /* or reset */
 };
 
 struct request {
@@ -42,13 +42,13 @@ struct request {
     enum request_state state;
     char *method;
     char *path;
-    char *body; /* has a NUL behind its end */
+    char *body; /* followed by a NUL that body_bytes does not count */
     size_t body_bytes;
-    size_t received_bytes; /* also those that were dropped */
-    bool is_too_large;     /* the body was dropped */
+    size_t received_bytes; /* including dropped ones */
+    bool is_too_large;     /* the body is dropped */
     struct fault_plan plan;
     struct wait wait;
-    json_t *note; /* the service's own, released with the request */
+    json_t *note; /* for the service, released with the request */
 };
 
 /* Returns the value of a header or a query parameter, or NULL. It lives as long as the request. */
@@ -59,12 +59,12 @@ struct request *request_new(struct listener *listener, struct MHD_Connection *co
                             const char *method, const char *path);
 void request_free(struct request *request);
 
-/* Adds bytes of the body. Returns false when the peer sends too much and has to be stopped. */
+/* Appends to the body. Returns false when the connection has to be closed, as the body is huge. */
 bool request_append(struct request *request, const char *bytes, size_t len);
 
 /*
- * Continues with a request whose body is complete: draws its fault, suspends it until its answer is
- * due, answers it. Called again after each suspension.
+ * Continues a request whose body is complete: makes its fault plan, suspends it until its answer is
+ * due, answers it. The listener calls this again after each suspension.
  */
 enum MHD_Result request_continue(struct request *request);
 

@@ -1,4 +1,4 @@
-/* All of the stand-in's shared state, guarded by one lock unless a comment says otherwise. */
+/* The shared state of all listeners. The lock guards it unless a comment says otherwise. */
 #ifndef STANDIN_STANDIN_H
 #define STANDIN_STANDIN_H
 
@@ -12,13 +12,13 @@
 #include "standin/keys.h"
 #include "standin/listeners.h"
 #include "standin/pulumi/pulumi.h"
-#include "standin/waiting.h"
+#include "standin/wait_queue.h"
 
 struct standin {
     pthread_mutex_t lock;
     atomic_bool is_stopping;
     struct keyring keyring;
-    struct waiting waiting;
+    struct wait_queue wait_queue;
     struct issuer issuer;
     struct pulumi pulumi;
     struct counts counts;
@@ -27,7 +27,7 @@ struct standin {
     struct listener listeners[LISTENERS];
 };
 
-/* Set before the first request, constant from then on. */
+/* Constant from the first request on, so readable without the lock. */
 static inline const char *issuer_url(const struct standin *standin)
 {
     return standin->listeners[LISTENER_ISSUER].url;

@@ -9,11 +9,11 @@
 #define BLOCK_BYTES  (16 * 1024)
 
 struct stream {
-    struct waiting *waiting;
+    struct wait_queue *wait_queue;
     struct wait wait;
     char *body;
     size_t body_bytes;
-    bool has_waited; /* for the byte that comes next */
+    bool has_waited; /* before the next byte */
 };
 
 static ssize_t read_slow(void *userdata, uint64_t position, char *buffer, size_t max)
@@ -30,13 +30,13 @@ static ssize_t read_slow(void *userdata, uint64_t position, char *buffer, size_t
         return 1;
     }
     stream->has_waited = true;
-    pthread_mutex_lock(stream->waiting->lock);
-    is_suspended = waiting_suspend(stream->waiting, &stream->wait, SLOW_BYTE_MS, NULL);
-    pthread_mutex_unlock(stream->waiting->lock);
+    pthread_mutex_lock(stream->wait_queue->lock);
+    is_suspended = wait_queue_suspend(stream->wait_queue, &stream->wait, SLOW_BYTE_MS, NULL);
+    pthread_mutex_unlock(stream->wait_queue->lock);
     return is_suspended ? 0 : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-/* Begins like a good answer, so that only a limit on its size can end it. */
+/* Begins like a correct answer, so that only a size limit makes a client reject it. */
 static ssize_t read_huge(void *userdata, uint64_t position, char *buffer, size_t max)
 {
     static const char start[] = "{\"access_token\":\"pul-";
@@ -60,12 +60,12 @@ static void stream_free(void *userdata)
     free(stream);
 }
 
-struct MHD_Response *stream_new(struct waiting *waiting, struct MHD_Connection *connection,
+struct MHD_Response *stream_new(struct wait_queue *queue, struct MHD_Connection *connection,
                                 struct reply *reply)
 {
     struct stream *stream = must_alloc(sizeof(*stream));
 
-    stream->waiting = waiting;
+    stream->wait_queue = queue;
     stream->wait.connection = connection;
     stream->body = TAKE_PTR(reply->body);
     stream->body_bytes = reply->body_bytes;

@@ -35,7 +35,7 @@ static bool parts_split(const char *token, struct parts *ret_parts)
     return true;
 }
 
-static json_t *decode_object(const char *text, size_t len)
+static json_t *part_decode(const char *text, size_t len)
 {
     CLEANUP(freep) uint8_t *bytes = NULL;
     json_t *object;
@@ -51,8 +51,9 @@ static json_t *decode_object(const char *text, size_t len)
     return object;
 }
 
-/* Which key the header asks for. That key has one algorithm, and the header has no say in it. */
-static const char *find_key(struct standin *standin, const json_t *header, struct key **ret_key)
+/* Finds the key by the header. The key determines the algorithm; the header must agree. */
+static const char *subject_key_find(struct standin *standin, const json_t *header,
+                                    struct key **ret_key)
 {
     const char *kid = json_string_value(json_object_get(header, "kid"));
     const char *algorithm = json_string_value(json_object_get(header, "alg"));
@@ -71,19 +72,19 @@ static const char *find_key(struct standin *standin, const json_t *header, struc
     return NULL;
 }
 
-static const char *check_signature(struct standin *standin, const struct parts *parts)
+static const char *signature_check(struct standin *standin, const struct parts *parts)
 {
-    CLEANUP(json_decrefp) json_t *header = decode_object(parts->header, parts->header_len);
+    CLEANUP(json_decrefp) json_t *header = part_decode(parts->header, parts->header_len);
     CLEANUP(key_unrefp) struct key *key = NULL;
     CLEANUP(freep) uint8_t *signature = NULL;
     size_t signature_len;
-    const char *why;
+    const char *error;
 
     if (!header)
         return "the subject token's header is malformed";
-    why = find_key(standin, header, &key);
-    if (why)
-        return why;
+    error = subject_key_find(standin, header, &key);
+    if (error)
+        return error;
     if (base64url_decode(parts->signature, parts->signature_len, &signature, &signature_len) < 0)
         return "the subject token's signature is malformed";
     if (jws_verify(key->algorithm, key->pair, parts->header,
@@ -92,7 +93,7 @@ static const char *check_signature(struct standin *standin, const struct parts *
     return NULL;
 }
 
-static const char *check_claims(struct standin *standin, const json_t *claims)
+static const char *claims_check(struct standin *standin, const json_t *claims)
 {
     const char *issuer = json_string_value(json_object_get(claims, "iss"));
     const json_t *expires_at = json_object_get(claims, "exp");
@@ -114,24 +115,24 @@ const char *subject_verify(struct standin *standin, const char *token, json_t **
 {
     CLEANUP(json_decrefp) json_t *claims = NULL;
     struct parts parts;
-    const char *why;
+    const char *error;
 
     if (!parts_split(token, &parts))
         return "the subject token is not a signed JWT";
-    why = check_signature(standin, &parts);
-    if (why)
-        return why;
-    claims = decode_object(parts.payload, parts.payload_len);
+    error = signature_check(standin, &parts);
+    if (error)
+        return error;
+    claims = part_decode(parts.payload, parts.payload_len);
     if (!claims)
         return "the subject token's claims are malformed";
-    why = check_claims(standin, claims);
-    if (why)
-        return why;
+    error = claims_check(standin, claims);
+    if (error)
+        return error;
     *ret_claims = TAKE_PTR(claims);
     return NULL;
 }
 
-char *subject_claimed(const char *token)
+char *subject_peek(const char *token)
 {
     CLEANUP(json_decrefp) json_t *claims = NULL;
     const char *subject;
@@ -139,7 +140,7 @@ char *subject_claimed(const char *token)
 
     if (!token || !parts_split(token, &parts))
         return NULL;
-    claims = decode_object(parts.payload, parts.payload_len);
+    claims = part_decode(parts.payload, parts.payload_len);
     subject = json_string_value(json_object_get(claims, "sub"));
     return subject ? must_copy(subject) : NULL;
 }

@@ -24,13 +24,13 @@ static char *on_policies_put(struct call *call)
     CLEANUP(json_decrefp) json_t *policies = NULL;
     const char *preset = NULL;
     json_t *given = NULL;
-    json_error_t error;
+    json_error_t json_error;
     json_t *old;
-    char *wrong;
+    char *error;
 
-    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s?o, s?s}", "policies", &given, "preset",
-                       &preset) < 0)
-        return must_copy(error.text);
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s?o, s?s}", "policies", &given,
+                       "preset", &preset) < 0)
+        return must_copy(json_error.text);
     if (!given == !preset)
         return must_copy("either policies or preset");
     if (preset && strcmp(preset, "allow-all") != 0 && strcmp(preset, "default") != 0)
@@ -39,9 +39,9 @@ static char *on_policies_put(struct call *call)
         policies = strcmp(preset, "default") == 0 ? policies_default() : policies_allow_all();
     else
         policies = json_incref(given);
-    wrong = policies_check(policies);
-    if (wrong)
-        return wrong;
+    error = policies_check(policies);
+    if (error)
+        return error;
     pthread_mutex_lock(&call->standin->lock);
     old = call->standin->pulumi.policies;
     call->standin->pulumi.policies = TAKE_PTR(policies);
@@ -50,7 +50,7 @@ static char *on_policies_put(struct call *call)
     return NULL;
 }
 
-static char *check_organizations(const json_t *organizations)
+static char *organizations_check(const json_t *organizations)
 {
     json_t *name;
     size_t i;
@@ -70,20 +70,21 @@ static char *on_upstream(struct call *call)
     struct pulumi *pulumi = &call->standin->pulumi;
     json_int_t expires_in = -1, token_bytes = -1;
     json_t *organizations = NULL;
-    json_error_t error;
-    char *wrong;
+    json_error_t json_error;
+    char *error;
 
-    if (json_unpack_ex(call->in, &error, JSON_STRICT, "{s?I, s?I, s?o}", "expires_in", &expires_in,
-                       "token_bytes", &token_bytes, "organizations", &organizations) < 0)
-        return must_copy(error.text);
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s?I, s?I, s?o}", "expires_in",
+                       &expires_in, "token_bytes", &token_bytes, "organizations",
+                       &organizations) < 0)
+        return must_copy(json_error.text);
     if (json_object_get(call->in, "expires_in") && (expires_in < 1 || expires_in > INT32_MAX))
         return must_copy("expires_in is out of range");
     if (json_object_get(call->in, "token_bytes") &&
         (token_bytes < 0 || token_bytes > TOKEN_BYTES_MAX))
         return must_copy("token_bytes is out of range");
-    wrong = organizations ? check_organizations(organizations) : NULL;
-    if (wrong)
-        return wrong;
+    error = organizations ? organizations_check(organizations) : NULL;
+    if (error)
+        return error;
     pthread_mutex_lock(&call->standin->lock);
     if (expires_in >= 0)
         pulumi->expires_in_max_s = expires_in;

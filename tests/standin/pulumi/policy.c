@@ -8,10 +8,10 @@
 #include "standin/pulumi/wildcard.h"
 
 /*
- * Cuts the first key off a path such as `"kubernetes.io".pod.name`: keys are separated by dots, and
- * those that have dots are in quotes.
+ * Reads the first key of a path such as `"kubernetes.io".pod.name`: dots separate keys, and a key
+ * that contains dots is quoted.
  *
- * Returns a pointer behind the key and its dot, or NULL when the path is malformed.
+ * Returns the rest of the path after the key and its dot, or NULL when the path is malformed.
  */
 static const char *path_next(const char *path, const char **ret_key, size_t *ret_len)
 {
@@ -36,7 +36,7 @@ static const char *path_next(const char *path, const char **ret_key, size_t *ret
     return *end == '.' ? end + 1 : end;
 }
 
-/* Follows @path through nested objects. Returns NULL when there is no such claim. */
+/* Returns the claim at @path in nested objects, or NULL. */
 static const json_t *claim_find(const json_t *claims, const char *path)
 {
     while (claims && *path) {
@@ -51,7 +51,7 @@ static const json_t *claim_find(const json_t *claims, const char *path)
     return claims;
 }
 
-/* Numbers and booleans are compared as JSON writes them; objects and null match no rule. */
+/* Numbers and booleans match as JSON text; objects and null match no rule. */
 static bool value_matches(const char *pattern, const json_t *value)
 {
     CLEANUP(freep) char *text = NULL;
@@ -172,14 +172,14 @@ static char *policy_check(json_t *policy)
     json_t *permissions = NULL;
     json_t *rules;
     json_t *permission;
-    json_error_t error;
+    json_error_t json_error;
     size_t i;
 
-    if (json_unpack_ex(policy, &error, JSON_STRICT, "{s:s, s:s, s?s, s?s, s?s, s?s, s?o, s:o}",
+    if (json_unpack_ex(policy, &json_error, JSON_STRICT, "{s:s, s:s, s?s, s?s, s?s, s?s, s?o, s:o}",
                        "decision", &decision, "tokenType", &type, "userLogin", &ignored, "teamName",
                        &ignored, "runnerID", &ignored, "roleID", &ignored, "authorizedPermissions",
                        &permissions, "rules", &rules) < 0)
-        return must_copy(error.text);
+        return must_copy(json_error.text);
     if (strcmp(decision, "allow") != 0 && strcmp(decision, "deny") != 0)
         return must_copy("decision is neither allow nor deny");
     if (!token_type_find(type))
@@ -205,10 +205,10 @@ char *policies_check(const json_t *policies)
         return must_copy("policies is not an array");
     json_array_foreach(policies, i, policy)
     {
-        char *wrong = policy_check(policy);
+        char *error = policy_check(policy);
 
-        if (wrong)
-            return wrong;
+        if (error)
+            return error;
     }
     return NULL;
 }

@@ -21,7 +21,7 @@ static bool is_exchange(const struct request *request)
     return strcmp(request->path, EXCHANGE_PATH) == 0 && strcmp(request->method, "POST") == 0;
 }
 
-static void on_received(struct standin *standin, struct request *request)
+static void pulumi_receive(struct standin *standin, struct request *request)
 {
     if (is_exchange(request)) {
         exchange_receive(standin, request);
@@ -33,14 +33,14 @@ static void on_received(struct standin *standin, struct request *request)
     pthread_mutex_unlock(&standin->lock);
 }
 
-static void on_finished(struct standin *standin, struct request *request)
+static void pulumi_finish(struct standin *standin, struct request *request)
 {
     if (is_exchange(request))
         exchange_finish(standin);
 }
 
-/* Returns the valid token that the request shows, or NULL. The caller holds the lock. */
-static json_t *token_shown(struct standin *standin, const struct request *request)
+/* Returns the record of the valid token in Authorization, or NULL. The caller holds the lock. */
+static json_t *request_token(struct standin *standin, const struct request *request)
 {
     static const char scheme[] = "token ";
     const char *authorization = request_header(request, "Authorization");
@@ -51,7 +51,7 @@ static json_t *token_shown(struct standin *standin, const struct request *reques
                              time(NULL));
 }
 
-static json_t *organizations_list(struct standin *standin)
+static json_t *organizations_new(struct standin *standin)
 {
     json_t *list = must(json_array());
     json_t *name;
@@ -65,8 +65,8 @@ static json_t *organizations_list(struct standin *standin)
     return list;
 }
 
-/* The CLI logs in as this user. For a token that is not personal it is the organization. */
-static json_t *user_of_token(struct standin *standin, const json_t *token)
+/* The user that the CLI logs in as. Unless the token is personal, this is the organization. */
+static json_t *user_new(struct standin *standin, const json_t *token)
 {
     const struct token_type *type =
         token_type_find_urn(json_string_value(json_object_get(token, "type")));
@@ -78,7 +78,7 @@ static json_t *user_of_token(struct standin *standin, const json_t *token)
     json_t *user =
         must(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:[], s:b}", "id", login, "githubLogin",
                        login, "name", login, "email", "", "avatarUrl", "", "organizations",
-                       organizations_list(standin), "identities", "siteAdmin", 0));
+                       organizations_new(standin), "identities", "siteAdmin", 0));
     json_t *info;
 
     if (is_personal)
@@ -90,36 +90,36 @@ static json_t *user_of_token(struct standin *standin, const json_t *token)
     return user;
 }
 
-static void answer_user(struct standin *standin, struct request *request, struct reply *reply)
+static void user_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
     json_t *user = NULL;
     json_t *token;
 
     if (strcmp(request->method, "GET") != 0) {
-        reply_pulumi_error(reply, 405, "Method Not Allowed");
+        reply_error(reply, 405, "Method Not Allowed");
         return;
     }
     pthread_mutex_lock(&standin->lock);
-    token = token_shown(standin, request);
+    token = request_token(standin, request);
     if (token)
-        user = user_of_token(standin, token);
+        user = user_new(standin, token);
     pthread_mutex_unlock(&standin->lock);
     if (user)
         reply_json(reply, 200, user);
     else
-        reply_pulumi_error(reply, 401, "Unauthorized: No credentials provided or are invalid.");
+        reply_error(reply, 401, "Unauthorized: No credentials provided or are invalid.");
 }
 
-static void on_answer(struct standin *standin, struct request *request, struct reply *reply)
+static void pulumi_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
     if (is_exchange(request))
         exchange_answer(standin, request, &pulumi_rules, reply);
     else if (strcmp(request->path, EXCHANGE_PATH) == 0)
         reply_oauth_error(reply, 405, "invalid_request", "the method is not POST");
     else if (strcmp(request->path, USER_PATH) == 0)
-        answer_user(standin, request, reply);
+        user_answer(standin, request, reply);
     else
-        reply_pulumi_error(reply, 404, "Not Found");
+        reply_error(reply, 404, "Not Found");
 }
 
 void pulumi_init(struct pulumi *pulumi)
@@ -141,7 +141,7 @@ void pulumi_done(struct pulumi *pulumi)
 
 const struct service pulumi_service = {
     .body_max_bytes = BODY_MAX_BYTES,
-    .on_received = on_received,
-    .on_answer = on_answer,
-    .on_finished = on_finished,
+    .on_received = pulumi_receive,
+    .on_answer = pulumi_answer,
+    .on_finished = pulumi_finish,
 };

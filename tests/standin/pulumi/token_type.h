@@ -6,8 +6,10 @@ struct token_type {
     const char *urn;  /* "requested_token_type" of an exchange */
     const char *name; /* "tokenType" of a policy */
 
-    /* The target of a token is the team, user or runner that it is for. Both are NULL for an
-     * organization's token, which has no target. */
+    /*
+     * The target of a token is a team, a user or a runner. An organization's token has none, so
+     * both are NULL.
+     */
     const char *scope_prefix; /* comes before the target in "scope" */
     const char *policy_field; /* the member of a policy that the target has to match */
 };

@@ -18,15 +18,15 @@ void tokens_done(struct tokens *tokens)
 
 static char *value_new(const char *subject, size_t bytes_min)
 {
-    CLEANUP(freep) char *owner = hex_encode(subject, strlen(subject));
-    CLEANUP(freep) char *chance = NULL;
+    CLEANUP(freep) char *prefix = hex_encode(subject, strlen(subject));
+    CLEANUP(freep) char *suffix = NULL;
     uint8_t bytes[18]; /* 24 characters */
     char *value;
     size_t len;
 
     random_bytes(bytes, sizeof(bytes));
-    chance = base64url_encode(bytes, sizeof(bytes));
-    value = must_print("pul-%s.%s", owner, chance);
+    suffix = base64url_encode(bytes, sizeof(bytes));
+    value = must_print("pul-%s.%s", prefix, suffix);
     len = strlen(value);
     if (len < bytes_min) {
         value = must_resize(value, bytes_min + 1);

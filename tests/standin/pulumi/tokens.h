@@ -1,4 +1,4 @@
-/* The Pulumi access tokens that were issued. The caller of all functions holds the lock. */
+/* The issued access tokens. The caller of all functions holds the lock. */
 #ifndef STANDIN_PULUMI_TOKENS_H
 #define STANDIN_PULUMI_TOKENS_H
 
@@ -12,7 +12,7 @@ struct tokens {
 
 struct token_spec {
     const char *subject;
-    const char *type; /* the URN that was asked for */
+    const char *type; /* a URN */
     const char *scope;
     const char *organization;
     time_t expires_at;
@@ -23,18 +23,18 @@ void tokens_init(struct tokens *tokens);
 void tokens_done(struct tokens *tokens);
 
 /*
- * Issues a token `pul-<hex of the subject>.<24 random characters>[padding]`. The subject is in it
- * so that a test can tell from the token alone whose it is.
+ * Issues a token `pul-<hex of the subject>.<24 random characters>[padding]`. It contains the
+ * subject, so that a test can check to whom the token was given.
  *
  * Returns its value, which @tokens owns.
  */
 const char *tokens_issue(struct tokens *tokens, const struct token_spec *spec);
 
-/* Returns the token's record, which @tokens owns, or NULL when it is unknown (or expired). */
+/* These return the token's record, which @tokens owns, or NULL when it is unknown (or expired). */
 json_t *tokens_find(struct tokens *tokens, const char *value);
 json_t *tokens_find_valid(struct tokens *tokens, const char *value, time_t now);
 
-/* An array of all records. The caller owns it. */
+/* Returns an array of all records. The caller owns it. */
 json_t *tokens_list(struct tokens *tokens);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "standin/memory.h"
 
-/* Bytes of the UTF-8 character at @text; jansson lets only valid UTF-8 through. */
+/* Returns the length of the UTF-8 character at @text; jansson has checked that it is valid. */
 static size_t character_bytes(const char *text)
 {
     unsigned char first = (unsigned char)*text;
@@ -14,8 +14,8 @@ static size_t character_bytes(const char *text)
 }
 
 /*
- * A set of positions in the pattern: those from which the rest of the pattern has to match the rest
- * of the text. Following all of them at once is what keeps `*?*?*?` from taking exponential time.
+ * A set of positions in the pattern: one of them has to match the rest of the text with the rest of
+ * the pattern. Following all positions at once avoids exponential time for `*?*?*?`.
  */
 static void set_add(bool *set, const char *pattern, size_t at)
 {
@@ -48,12 +48,12 @@ bool wildcard_matches(const char *pattern, const char *text)
 
     set_add(now, pattern, 0);
     for (; *text; text += character_bytes(text)) {
-        bool *done = now;
+        bool *previous = now;
 
         memset(next, 0, end + 1);
         set_step(now, next, pattern, text);
         now = next;
-        next = done;
+        next = previous;
     }
     return now[end];
 }

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 /*
- * Tells whether all of @text matches @pattern: `*` is zero or more characters, `?` zero or one, `.`
- * exactly one; anything else is itself. A character is one of UTF-8. Takes time proportional to the
- * product of the lengths, whatever the pattern.
+ * Returns whether all of @text matches @pattern: `*` is zero or more characters, `?` zero or one,
+ * `.` exactly one; any other character matches itself. Both are UTF-8. The time is proportional to
+ * the product of the lengths, for every pattern.
  */
 bool wildcard_matches(const char *pattern, const char *text);
 
