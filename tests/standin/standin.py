@@ -1,4 +1,4 @@
-"""Starts podlogin-standin and drives its control interface. README.md describes the calls.
+"""Starts podlogin-standin and calls its control interface. README.md describes the calls.
 
     with Standin(binary, directory) as standin:
         token = standin.mint(serviceaccount="pulumi-runner")
@@ -22,10 +22,10 @@ class StandinError(Exception):
 
 
 class Standin:
-    """A running stand-in. Its attributes issuer, upstream, untrusted, control and ca say where.
+    """A running stand-in. issuer, upstream, untrusted and control are its URLs, ca is a file.
 
-    Start it in a thread that lives as long as the stand-in is needed: --die-with-parent follows the
-    thread that started it, not the process.
+    The stand-in ends with the thread that makes this object (--die-with-parent), not with the
+    process.
     """
 
     def __init__(self, binary, directory, *options, wait_s=20.0):
@@ -63,7 +63,7 @@ class Standin:
         return line.decode()
 
     def stop(self):
-        """Ends the stand-in and returns its exit status; None only if it had to be killed."""
+        """Ends the stand-in and returns its exit status, or None if it had to be killed."""
         self.process.terminate()
         try:
             status = self.process.wait(10)
@@ -89,7 +89,7 @@ class Standin:
         self.stop()
 
     def _connection(self):
-        # One for each thread: keep-alive saves a connection per call, and none is ever shared.
+        # One for each thread: keep-alive saves connections, and threads cannot share one.
         connection = getattr(self._local, "connection", None)
         if not connection:
             address = urllib.parse.urlsplit(self.control)
@@ -98,7 +98,7 @@ class Standin:
         return connection
 
     def call_raw(self, method, path, body=None):
-        """Makes a call and returns (status, bytes). @body is anything JSON, bytes, or None."""
+        """Makes a call and returns (status, bytes). @body is a JSON value, bytes, or None."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         connection = self._connection()
@@ -111,7 +111,7 @@ class Standin:
             raise
 
     def call(self, method, path, body=None):
-        """Makes a call and returns its JSON, or raises StandinError with the stand-in's reason."""
+        """Makes a call and returns its JSON, or raises StandinError with the error message."""
         status, answer = self.call_raw(method, path, body)
         if status != 200:
             raise StandinError(f"{method} {path}: {json.loads(answer)['error']}")
@@ -122,7 +122,7 @@ class Standin:
         return self.call("POST", "/mint", order)["token"]
 
     def mint_many(self, count, **order):
-        """Returns @count tokens; %d in pod or serviceaccount is the number of the token."""
+        """Returns @count tokens; %d in pod or serviceaccount becomes the number of the token."""
         return self.call("POST", "/mint", {**order, "count": count})["tokens"]
 
     def rotate(self, keep_old=True, alg="RS256"):
@@ -130,19 +130,19 @@ class Standin:
         return self.call("POST", "/keys/rotate", {"keep_old": keep_old, "alg": alg})["kid"]
 
     def keys_document(self, body=None):
-        """Serves this text instead of the key set; None serves the key set again."""
+        """Serves this text instead of the key set; None restores the key set."""
         self.call("PUT", "/keys/document", {} if body is None else {"body": body})
 
     def discovery_document(self, body=None):
-        """Serves this text instead of the discovery document; None serves that again."""
+        """Serves this text instead of the discovery document; None restores the document."""
         self.call("PUT", "/discovery/document", {} if body is None else {"body": body})
 
     def issuer_cache(self, max_age):
-        """Sets the max-age of Cache-Control; None sends no such header."""
+        """Sets max-age in Cache-Control; None omits the header."""
         self.call("PUT", "/issuer/cache", {"max_age": max_age})
 
     def revoke(self, uid=None):
-        """The API server knows the pod or account of this uid no more; None: it knows all again."""
+        """Makes TokenReview refuse the pod or account with this uid; None ends all revocations."""
         self.call("POST", "/revoke", {"uid": uid} if uid else {})
 
     def policies(self, policies=None):
@@ -158,11 +158,11 @@ class Standin:
         self.call("PUT", "/upstream", settings)
 
     def fault_upstream(self, kind="none", **fault):
-        """Replaces the upstream's fault; without arguments there is none, and no latency."""
+        """Replaces the upstream's fault; without arguments removes fault and latency."""
         self.call("PUT", "/faults/upstream", {"kind": kind, **fault})
 
     def fault_issuer(self, kind="none", **fault):
-        """Replaces the issuer's fault; without arguments there is none, and no latency."""
+        """Replaces the issuer's fault; without arguments removes fault and latency."""
         self.call("PUT", "/faults/issuer", {"kind": kind, **fault})
 
     def counts(self):
@@ -172,20 +172,20 @@ class Standin:
         self.call("POST", "/counts/reset")
 
     def tokens(self):
-        """Returns the records of all access tokens that were issued."""
+        """Returns the records of all issued access tokens."""
         return self.call("GET", "/tokens")["tokens"]
 
     def issued(self, token):
-        """Returns the record of an access token with "valid", or None if it was never issued."""
+        """Returns the record of an access token with "valid", or None if it is unknown."""
         path = "/issued?" + urllib.parse.urlencode({"token": token})
         status, answer = self.call_raw("GET", path)
         return json.loads(answer) if status == 200 else None
 
     def last_exchange(self):
-        """Returns what the latest exchange looked like on the wire, or None before the first."""
+        """Returns the latest exchange as received, or None before the first."""
         return self.call("GET", "/last-exchange")
 
 
 def subject_of(access_token):
-    """Returns whose an issued access token is: its subject is in it, in hexadecimal."""
+    """Returns the subject of an access token, which contains it in hexadecimal."""
     return bytes.fromhex(access_token[len("pul-") :].split(".")[0]).decode()

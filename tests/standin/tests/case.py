@@ -1,4 +1,4 @@
-"""What the tests of podlogin-standin share. PODLOGIN_STANDIN names the program under test."""
+"""Shared code of the tests of podlogin-standin. PODLOGIN_STANDIN names the program under test."""
 
 import base64
 import http.client
@@ -39,7 +39,7 @@ def part(token, index):
 
 
 class Case(unittest.TestCase):
-    """One stand-in for all tests of a class, in its first state before each of them."""
+    """One stand-in for all tests of a class, in its initial state before each test."""
 
     @classmethod
     def setUpClass(cls):
@@ -67,7 +67,7 @@ class Case(unittest.TestCase):
         )
 
     def http(self, method, path, body=None, headers=None, url=None, timeout=5):
-        """Returns (status, headers, body) of one request over a connection of its own."""
+        """Makes one request over its own connection and returns (status, headers, body)."""
         connection = self.connect(url, timeout)
         try:
             connection.request(method, path, body, headers or {})

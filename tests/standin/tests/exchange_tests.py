@@ -1,4 +1,4 @@
-"""What the token endpoint and the user endpoint answer."""
+"""The answers of the token endpoint and the user endpoint."""
 
 import json
 import ssl

@@ -1,4 +1,4 @@
-"""Faults on order, latency, and many connections at once."""
+"""Faults, latency, and many connections at once."""
 
 import concurrent.futures
 import json
@@ -114,7 +114,7 @@ class FaultTest(Case):
 
 class LoadTest(Case):
     def open_many(self, count):
-        """Returns @count TLS connections; two threads, so that the stand-in is what is measured."""
+        """Returns @count TLS connections. Two threads suffice: the stand-in is the bottleneck."""
         port = urllib.parse.urlsplit(self.standin.upstream).port
 
         def open_one(_):
@@ -125,7 +125,7 @@ class LoadTest(Case):
             return list(pool.map(open_one, range(count)))
 
     def answers(self, peers, wait_s):
-        """Yields (index, JSON) as the answers come in."""
+        """Yields (index, JSON) for each answer, in the order of arrival."""
         deadline = time.monotonic() + wait_s
         index_of = {peer.fileno(): i for i, peer in enumerate(peers)}
         received = [b""] * len(peers)

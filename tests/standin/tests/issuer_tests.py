@@ -1,4 +1,4 @@
-"""What the issuer serves and signs, and which subject tokens an exchange refuses."""
+"""The documents and tokens of the issuer, and the subject tokens that an exchange refuses."""
 
 import base64
 import hashlib

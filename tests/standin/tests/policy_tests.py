@@ -1,4 +1,4 @@
-"""The policy oracle, by tables against the running stand-in."""
+"""Authorization policies, by tables against the running stand-in."""
 
 import time
 

@@ -81,7 +81,7 @@ class ProcessTest(unittest.TestCase):
                 self.assertIn(b"Usage", done.stdout + done.stderr)
 
     def test_it_ends_at_once_though_requests_are_open(self):
-        # It takes some milliseconds; the rest is for busy machines, and a leak check at the end.
+        # It takes milliseconds; the rest is for busy machines, and for the leak check at exit.
         limit_s = 5 if "ASAN_OPTIONS" in os.environ else 0.5
         for fault in ({"kind": "hang"}, {"latency_ms": 60000}, {"kind": "slow-body"}):
             with self.subTest(fault), tempfile.TemporaryDirectory() as directory:
@@ -97,7 +97,7 @@ class ProcessTest(unittest.TestCase):
                     peer.close()
 
     def leave_open(self, standin, count):
-        """Returns @count connections whose requests have arrived and are not answered."""
+        """Returns @count connections with a request that has arrived and has no answer."""
         tls = ssl.create_default_context(cafile=standin.ca)
         port = urllib.parse.urlsplit(standin.upstream).port
         peers = []
@@ -121,7 +121,7 @@ class ProcessTest(unittest.TestCase):
                 ready = json.loads(shell.stdout.readline())
                 os.kill(ready["pid"], 0)
                 shell.stdin.close()
-                # End of file comes when the stand-in, the last writer, has ended.
+                # The stand-in is the last writer of this pipe: end of file means that it has ended.
                 self.assertTrue(select.select([shell.stdout], [], [], 5)[0])
                 self.assertEqual(shell.stdout.read(), b"")
 
