@@ -1,4 +1,4 @@
-#include "messages.h"
+#include "protocol/messages.h"
 
 #define OPTIONAL_TAG(tag) (WIRE_TAG_OPTIONAL | (tag))
 #define U32_MAX           UINT32_MAX

@@ -8,7 +8,7 @@
 #ifndef MESSAGES_H
 #define MESSAGES_H
 
-#include "wire.h"
+#include "protocol/wire.h"
 
 #define PODLOGIN_REQUEST_MAX    16384 /* bytes of a request's payload */
 #define PODLOGIN_ANSWER_MAX     32768 /* bytes of an answer's payload */

@@ -1,4 +1,4 @@
-#include "status.h"
+#include "protocol/status.h"
 
 #define ROW(status, exit_code, is_retryable, sentence)                                             \
     {                                                                                              \

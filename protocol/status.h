@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "podlogin-status.h"
+#include "protocol/podlogin-status.h"
 
 /* Exit codes of sysexits.h that the command uses. */
 enum exit_code {

@@ -1,6 +1,6 @@
 /* Where the pod's own token is read from, and which files hold none. */
+#include "library/subject_token.h"
 #include "scratch.h"
-#include "subject_token.h"
 
 static char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
 

@@ -33,6 +33,9 @@
 extern "C" {
 #endif
 
+/* The library is compiled with hidden visibility; what is declared here is what it shows. */
+#pragma GCC visibility push(default)
+
 struct podlogin;       /* a login to one service */
 struct podlogin_token; /* an access token, wiped when it is freed */
 struct podlogin_identity;
@@ -143,6 +146,8 @@ int64_t podlogin_identity_expires_at(const struct podlogin_identity *identity);
 const char *podlogin_identity_service_at(const struct podlogin_identity *identity, unsigned index);
 
 void podlogin_identity_free(struct podlogin_identity *identity);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "messages.h"
+#include "protocol/messages.h"
 
 struct subject_token {
     uint8_t bytes[PODLOGIN_JWT_MAX + 2]; /* wiped by the caller */

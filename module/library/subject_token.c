@@ -1,4 +1,4 @@
-#include "subject_token.h"
+#include "library/subject_token.h"
 
 #include <errno.h>
 #include <fcntl.h>

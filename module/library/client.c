@@ -1,4 +1,4 @@
-#include "client.h"
+#include "library/client.h"
 
 #include <errno.h>
 #include <poll.h>

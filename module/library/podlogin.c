@@ -1,18 +1,19 @@
-/* The library: handles, settings, and results that the caller can keep. */
-#include "podlogin.h"
+/* The handle: its settings, and the questions that it asks of the daemon. */
+#include "library/podlogin.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "status.h"
-#include "subject_token.h"
+#include "library/client.h"
+#include "library/identity.h"
+#include "library/subject_token.h"
+#include "library/token.h"
+#include "protocol/status.h"
 #include "text.h"
 #include "time_span.h"
 
-#define EXPORT          __attribute__((visibility("default")))
 #define DEFAULT_SERVICE "pulumi"
 #define ERROR_MAX       1024
 
@@ -28,27 +29,6 @@ struct podlogin {
     bool is_authenticated;
     uint32_t retry_after_ms;
     char error[ERROR_MAX];
-};
-
-/* One allocation: the struct, then all its strings, so that one wipe gets everything. */
-struct podlogin_token {
-    size_t size;
-    int64_t expires_at_s;
-    const char *source;
-    const char *value;
-    const char *type;
-    const char *variable;
-    const char *attributes[WIRE_LIST_MAX];
-    unsigned n_attributes;
-    char text[];
-};
-
-struct podlogin_identity {
-    int64_t expires_at_s;
-    const char *issuer, *subject, *namespace, *serviceaccount, *serviceaccount_uid, *pod, *pod_uid;
-    const char *services[WIRE_LIST_MAX];
-    unsigned n_services;
-    char text[];
 };
 
 static bool is_service_name(const char *name)
@@ -79,17 +59,17 @@ static enum podlogin_status set_text(char **member, const char *value, size_t ma
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_set_socket(struct podlogin *login, const char *path)
+enum podlogin_status podlogin_set_socket(struct podlogin *login, const char *path)
 {
     return set_text(&login->socket, path, 107); /* sun_path */
 }
 
-EXPORT enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char *path)
+enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char *path)
 {
     return set_text(&login->token_file, path, 4096);
 }
 
-EXPORT enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_t min_ttl_s)
+enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_t min_ttl_s)
 {
     if (min_ttl_s > PODLOGIN_MIN_TTL_MAX_S)
         return PODLOGIN_BAD_ARGUMENT;
@@ -97,7 +77,7 @@ EXPORT enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeout_ms)
+enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeout_ms)
 {
     if (timeout_ms == 0 || timeout_ms > PODLOGIN_TIMEOUT_MAX_MS)
         return PODLOGIN_BAD_ARGUMENT;
@@ -105,7 +85,7 @@ EXPORT enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
+enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
 {
     if (uid == (uid_t)-1)
         return PODLOGIN_BAD_ARGUMENT;
@@ -161,7 +141,7 @@ static enum podlogin_status read_environment(struct podlogin *login)
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
+enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
 {
     struct podlogin *login = calloc(1, sizeof(*login));
     enum podlogin_status status;
@@ -186,7 +166,7 @@ EXPORT enum podlogin_status podlogin_start(const char *service, struct podlogin 
     return PODLOGIN_OK;
 }
 
-EXPORT void podlogin_end(struct podlogin *login)
+void podlogin_end(struct podlogin *login)
 {
     if (!login)
         return;
@@ -197,97 +177,6 @@ EXPORT void podlogin_end(struct podlogin *login)
     free(login->token_file);
     explicit_bzero(login, sizeof(*login));
     free(login);
-}
-
-/* The C string of @bytes, at *@at, which moves past it. */
-static const char *copy_text(char **at, struct wire_bytes bytes)
-{
-    char *text = *at;
-
-    if (bytes.len)
-        memcpy(text, bytes.at, bytes.len);
-    text[bytes.len] = '\0';
-    *at += bytes.len + 1;
-    return text;
-}
-
-static size_t list_size(const struct wire_list *list)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < list->n; i++)
-        size += list->item[i].len + 1;
-    return size;
-}
-
-static const char *source_name(uint32_t source)
-{
-    switch (source) {
-    case TOKEN_SOURCE_CACHE:
-        return "cache";
-    case TOKEN_SOURCE_EXCHANGE:
-        return "exchange";
-    case TOKEN_SOURCE_JOINED:
-        return "joined";
-    default:
-        return "unknown";
-    }
-}
-
-static struct podlogin_token *token_new(const struct message_token *message)
-{
-    size_t size = sizeof(struct podlogin_token) + message->token.len + message->token_type.len +
-                  message->variable.len + 3 + list_size(&message->attributes);
-    struct podlogin_token *token = calloc(1, size);
-    char *at = token ? token->text : NULL;
-
-    if (!token)
-        return NULL;
-    token->size = size;
-    token->expires_at_s = (int64_t)message->expires_at_s;
-    token->source = source_name(message->source);
-    token->value = copy_text(&at, message->token);
-    token->type = copy_text(&at, message->token_type);
-    token->variable = copy_text(&at, message->variable);
-    for (; token->n_attributes < message->attributes.n; token->n_attributes++)
-        token->attributes[token->n_attributes] =
-            copy_text(&at, message->attributes.item[token->n_attributes]);
-    return token;
-}
-
-static struct podlogin_identity *identity_new(const struct message_identity *message)
-{
-    const struct wire_bytes texts[] = {
-        message->issuer,
-        message->subject,
-        message->namespace,
-        message->serviceaccount,
-        message->serviceaccount_uid,
-        message->pod,
-        message->pod_uid,
-    };
-    size_t size = sizeof(struct podlogin_identity) + list_size(&message->services);
-    struct podlogin_identity *identity;
-    char *at;
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        size += texts[i].len + 1;
-    identity = calloc(1, size);
-    if (!identity)
-        return NULL;
-    at = identity->text;
-    identity->expires_at_s = (int64_t)message->expires_at_s;
-    identity->issuer = copy_text(&at, message->issuer);
-    identity->subject = copy_text(&at, message->subject);
-    identity->namespace = copy_text(&at, message->namespace);
-    identity->serviceaccount = copy_text(&at, message->serviceaccount);
-    identity->serviceaccount_uid = copy_text(&at, message->serviceaccount_uid);
-    identity->pod = copy_text(&at, message->pod);
-    identity->pod_uid = copy_text(&at, message->pod_uid);
-    for (; identity->n_services < message->services.n; identity->n_services++)
-        identity->services[identity->n_services] =
-            copy_text(&at, message->services.item[identity->n_services]);
-    return identity;
 }
 
 /* The refusal in the client's buffer becomes the handle's error. */
@@ -460,7 +349,7 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_authenticate(struct podlogin *login)
+enum podlogin_status podlogin_authenticate(struct podlogin *login)
 {
     struct podlogin_token *token = NULL;
     enum podlogin_status status;
@@ -474,8 +363,7 @@ EXPORT enum podlogin_status podlogin_authenticate(struct podlogin *login)
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_get_token(struct podlogin *login,
-                                               struct podlogin_token **ret_token)
+enum podlogin_status podlogin_get_token(struct podlogin *login, struct podlogin_token **ret_token)
 {
     if (!login->is_authenticated)
         return PODLOGIN_BAD_ARGUMENT;
@@ -486,8 +374,8 @@ EXPORT enum podlogin_status podlogin_get_token(struct podlogin *login,
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_whoami(struct podlogin *login,
-                                            struct podlogin_identity **ret_identity)
+enum podlogin_status podlogin_whoami(struct podlogin *login,
+                                     struct podlogin_identity **ret_identity)
 {
     const struct message_whoami whoami = {.timeout_ms = daemon_timeout(login)};
     struct message_identity message = {0};
@@ -503,7 +391,7 @@ EXPORT enum podlogin_status podlogin_whoami(struct podlogin *login,
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_ping(struct podlogin *login)
+enum podlogin_status podlogin_ping(struct podlogin *login)
 {
     const struct message_ping ping = {0};
     struct message_pong pong;
@@ -512,97 +400,19 @@ EXPORT enum podlogin_status podlogin_ping(struct podlogin *login)
     return ask(login, &question);
 }
 
-EXPORT const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status)
+const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status)
 {
     if (login && status != PODLOGIN_OK && login->error[0])
         return login->error;
     return status_info(status)->sentence;
 }
 
-EXPORT uint32_t podlogin_retry_after(const struct podlogin *login)
+uint32_t podlogin_retry_after(const struct podlogin *login)
 {
     return login->retry_after_ms;
 }
 
-EXPORT const char *podlogin_service(const struct podlogin *login)
+const char *podlogin_service(const struct podlogin *login)
 {
     return login->service;
-}
-
-EXPORT const char *podlogin_token_value(const struct podlogin_token *token)
-{
-    return token->value;
-}
-
-EXPORT const char *podlogin_token_type(const struct podlogin_token *token)
-{
-    return token->type;
-}
-
-EXPORT int64_t podlogin_token_expires_at(const struct podlogin_token *token)
-{
-    return token->expires_at_s;
-}
-
-EXPORT const char *podlogin_token_source(const struct podlogin_token *token)
-{
-    return token->source;
-}
-
-EXPORT const char *podlogin_token_variable(const struct podlogin_token *token)
-{
-    return token->variable;
-}
-
-EXPORT const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsigned index)
-{
-    return index < token->n_attributes ? token->attributes[index] : NULL;
-}
-
-EXPORT const char *podlogin_token_attribute(const struct podlogin_token *token, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (unsigned i = 0; i < token->n_attributes; i++)
-        if (strncmp(token->attributes[i], name, len) == 0 && token->attributes[i][len] == '=')
-            return token->attributes[i] + len + 1;
-    return NULL;
-}
-
-EXPORT void podlogin_token_free(struct podlogin_token *token)
-{
-    if (!token)
-        return;
-    explicit_bzero(token, token->size);
-    free(token);
-}
-
-EXPORT int64_t podlogin_identity_expires_at(const struct podlogin_identity *identity)
-{
-    return identity->expires_at_s;
-}
-
-#define IDENTITY_TEXT(member)                                                                      \
-    EXPORT const char *podlogin_identity_##member(const struct podlogin_identity *identity)        \
-    {                                                                                              \
-        return identity->member;                                                                   \
-    }
-
-IDENTITY_TEXT(issuer)
-IDENTITY_TEXT(subject)
-IDENTITY_TEXT(namespace)
-IDENTITY_TEXT(serviceaccount)
-IDENTITY_TEXT(serviceaccount_uid)
-IDENTITY_TEXT(pod)
-IDENTITY_TEXT(pod_uid)
-
-EXPORT const char *podlogin_identity_service_at(const struct podlogin_identity *identity,
-                                                unsigned index)
-{
-    return index < identity->n_services ? identity->services[index] : NULL;
-}
-
-EXPORT void podlogin_identity_free(struct podlogin_identity *identity)
-{
-    free(identity);
 }

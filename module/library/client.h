@@ -3,9 +3,9 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
-#include "messages.h"
-#include "podlogin-status.h"
-#include "server_trust.h"
+#include "library/server_trust.h"
+#include "protocol/messages.h"
+#include "protocol/podlogin-status.h"
 
 #define CLIENT_BUFFER_SIZE (WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
 

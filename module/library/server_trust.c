@@ -1,4 +1,4 @@
-#include "server_trust.h"
+#include "library/server_trust.h"
 
 #include <errno.h>
 #include <fcntl.h>

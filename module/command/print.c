@@ -1,0 +1,35 @@
+/* The lines that the command prints: its result, or one line about an error. */
+#include "command/print.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "protocol/status.h"
+
+/* A pipe that was closed, or a full disk, must not look like success. */
+int print(const char *text)
+{
+    int r = output(STDOUT_FILENO, text, NULL);
+
+    if (r == 0)
+        return EXIT_CODE_OK;
+    output(STDERR_FILENO, "podlogin: standard output: ", strerror(-r), "\n", NULL);
+    return EXIT_CODE_FAULT;
+}
+
+int usage(const char *problem, const char *what)
+{
+    output(STDERR_FILENO, "podlogin: ", what ? what : "", what ? ": " : "", problem,
+           "; see podlogin --help\n", NULL);
+    return EXIT_CODE_USAGE;
+}
+
+/* One line: what happened, why, what to do. */
+int report(const struct podlogin *login, const char *what, enum podlogin_status status)
+{
+    const struct status_info *info = status_info(status);
+
+    output(STDERR_FILENO, "podlogin: ", what, ": ", info->name, ": ",
+           podlogin_strerror(login, status), "\n", NULL);
+    return info->exit_code;
+}
