@@ -2,7 +2,7 @@
 #ifndef JSON_H
 #define JSON_H
 
-#include "text.h"
+#include "text/text.h"
 
 /* Appends @before (such as "{" or ","), and a member of an object: "@name":"@value". */
 void json_add(struct text *text, const char *before, const char *name, const char *value);

@@ -5,7 +5,7 @@
 
 #include "command/print.h"
 #include "protocol/messages.h"
-#include "time_span.h"
+#include "text/time_span.h"
 
 static const char help[] =
     "podlogin COMMAND [OPTIONS] [SERVICE]\n\n"

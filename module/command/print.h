@@ -4,7 +4,7 @@
 #define PRINT_H
 
 #include "library/podlogin.h"
-#include "text.h"
+#include "text/text.h"
 
 /* Writes @text to standard output. Returns EXIT_CODE_OK, or EXIT_CODE_FAULT (and says why). */
 int print(const char *text);

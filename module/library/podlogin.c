@@ -11,8 +11,8 @@
 #include "library/subject_token.h"
 #include "library/token.h"
 #include "protocol/status.h"
-#include "text.h"
-#include "time_span.h"
+#include "text/text.h"
+#include "text/time_span.h"
 
 #define DEFAULT_SERVICE "pulumi"
 #define ERROR_MAX       1024

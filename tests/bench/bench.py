@@ -387,7 +387,8 @@ def static_programs(directory):
         shutil.copy(given, static)
         commands.append(["strip", static])
     else:
-        sources = [*sorted((ROOT / "protocol").glob("*.c")), *sorted((ROOT / "module").rglob("*.c"))]
+        sources = [path for folder in ("text", "protocol", "module")
+                   for path in sorted((ROOT / folder).rglob("*.c"))]
         commands.append([*flags, "-DPODLOGIN_VERSION=\"bench\"", f"-I{ROOT}", f"-I{ROOT / 'protocol'}",
                          f"-I{ROOT / 'module'}", *sources, "-o", static])
     for command in commands:

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "check.h"
-#include "text.h"
+#include "text/text.h"
 
 static void strings_are_appended_and_cut_at_the_end(void **state)
 {
