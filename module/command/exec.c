@@ -20,6 +20,17 @@ static int put_variable(const char *name, const char *value)
     return EXIT_CODE_FAULT;
 }
 
+/* NAME=VALUE, whose name the library has checked. */
+static int put_attribute(const char *attribute)
+{
+    const char *equals = strchr(attribute, '=');
+    char *name = strndup(attribute, (size_t)(equals - attribute));
+    int code = put_variable(name ? name : "", equals + 1);
+
+    free(name);
+    return code;
+}
+
 static int put_variables(const struct options *options, const char *service)
 {
     struct podlogin_token *token = NULL;
@@ -32,13 +43,7 @@ static int put_variables(const struct options *options, const char *service)
     if (*podlogin_token_variable(token))
         code = put_variable(podlogin_token_variable(token), podlogin_token_value(token));
     for (unsigned i = 0; !code && (attribute = podlogin_token_attribute_at(token, i)); i++) {
-        char *copy = strdup(attribute), *equals = copy ? strchr(copy, '=') : NULL;
-
-        if (equals) {
-            *equals = '\0';
-            code = put_variable(copy, equals + 1);
-        }
-        free(copy);
+        code = put_attribute(attribute);
     }
     podlogin_token_free(token);
     podlogin_end(login);

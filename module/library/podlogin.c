@@ -10,6 +10,7 @@
 #include "library/identity.h"
 #include "library/subject_token.h"
 #include "library/token.h"
+#include "protocol/names.h"
 #include "protocol/status.h"
 #include "text/text.h"
 #include "text/time_span.h"
@@ -30,14 +31,6 @@ struct podlogin {
     uint32_t retry_after_ms;
     char error[ERROR_MAX];
 };
-
-static bool is_service_name(const char *name)
-{
-    size_t len = strlen(name);
-
-    return len > 0 && len <= PODLOGIN_SERVICE_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
-}
 
 /* To be added to with text_add(). */
 static struct text new_error(struct podlogin *login)
@@ -154,8 +147,9 @@ enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_l
         service = environment("PODLOGIN_SERVICE");
     if (!service)
         service = DEFAULT_SERVICE;
-    status = is_service_name(service) ? set_text(&login->service, service, PODLOGIN_SERVICE_MAX)
-                                      : PODLOGIN_BAD_ARGUMENT;
+    status = service_name_is_valid(service, strlen(service))
+                 ? set_text(&login->service, service, PODLOGIN_SERVICE_MAX)
+                 : PODLOGIN_BAD_ARGUMENT;
     if (status == PODLOGIN_OK)
         status = read_environment(login);
     if (status != PODLOGIN_OK) {
@@ -329,6 +323,20 @@ static uint32_t daemon_timeout(const struct podlogin *login)
     return timeout_ms ? timeout_ms : 1;
 }
 
+static enum podlogin_status judge_token(struct podlogin *login, const struct message_token *message)
+{
+    struct text error = new_error(login);
+
+    text_add(&error, status_info(PODLOGIN_BAD_ANSWER)->sentence, " (", NULL);
+    if (token_check(message, &error)) {
+        login->error[0] = '\0';
+        return PODLOGIN_OK;
+    }
+    text_add(&error, ")", NULL);
+    client_close(&login->client);
+    return PODLOGIN_BAD_ANSWER;
+}
+
 static enum podlogin_status get(struct podlogin *login, struct podlogin_token **ret_token)
 {
     const struct message_get get = {
@@ -340,6 +348,8 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
     const struct question question = {&message_get, &get, true, &message_token, &message};
     enum podlogin_status status = ask(login, &question);
 
+    if (status == PODLOGIN_OK)
+        status = judge_token(login, &message);
     if (status == PODLOGIN_OK) {
         *ret_token = token_new(&message);
         if (!*ret_token)

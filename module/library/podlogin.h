@@ -125,7 +125,9 @@ podlogin_token_variable(const struct podlogin_token *token); /* "PULUMI_ACCESS_T
 
 /*
  * Further variables that go with the token. By name: the value, or NULL. By index, from 0:
- * "NAME=VALUE", or NULL after the last.
+ * "NAME=VALUE", or NULL after the last. Names, also that of podlogin_token_variable(), are
+ * [A-Z][A-Z0-9_]*. A token that would set a variable which changes how programs run (LD_PRELOAD,
+ * PATH, ...) is refused with PODLOGIN_BAD_ANSWER.
  */
 const char *podlogin_token_attribute(const struct podlogin_token *token, const char *name);
 const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsigned index);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "library/packed.h"
+#include "protocol/names.h"
 
 /* One allocation: the struct, then all its strings, so that one wipe gets everything. */
 struct podlogin_token {
@@ -18,6 +19,53 @@ struct podlogin_token {
     unsigned n_attributes;
     char text[];
 };
+
+static bool is_visible(struct wire_bytes bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if (bytes.at[i] <= ' ' || bytes.at[i] > '~')
+            return false;
+    return true;
+}
+
+static bool variable_check(struct wire_bytes name, struct text *why)
+{
+    if (variable_name_is_safe((const char *)name.at, name.len))
+        return true;
+    /* what is not even a name may be anything, a secret too */
+    if (variable_name_is_valid((const char *)name.at, name.len)) {
+        text_add(why, "it sets the variable ", NULL);
+        text_add_bytes(why, name.at, name.len);
+        text_add(why, ", which a token must not set", NULL);
+    } else {
+        text_add(why, "it sets a variable whose name is not [A-Z][A-Z0-9_]*", NULL);
+    }
+    return false;
+}
+
+static bool attribute_check(struct wire_bytes attribute, struct text *why)
+{
+    const uint8_t *equals = attribute.len ? memchr(attribute.at, '=', attribute.len) : NULL;
+
+    if (equals)
+        return variable_check(wire_bytes(attribute.at, (size_t)(equals - attribute.at)), why);
+    text_add(why, "an attribute is not of the form NAME=VALUE", NULL);
+    return false;
+}
+
+bool token_check(const struct message_token *message, struct text *why)
+{
+    if (!is_visible(message->token)) {
+        text_add(why, "the token is not visible ASCII", NULL);
+        return false;
+    }
+    if (message->variable.len && !variable_check(message->variable, why))
+        return false;
+    for (size_t i = 0; i < message->attributes.n; i++)
+        if (!attribute_check(message->attributes.item[i], why))
+            return false;
+    return true;
+}
 
 static const char *source_name(uint32_t source)
 {
