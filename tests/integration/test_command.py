@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -126,6 +127,17 @@ class Command(NodeCase):
     def test_a_newline_at_the_end_of_the_token_file_does_no_harm(self):
         self.token_file.write_text(self.token_file.read_text() + "\n")
         self.run_ok("token")
+
+
+class Archive(unittest.TestCase):
+    def test_only_podlogin_symbols_are_visible(self):
+        out = subprocess.run(["nm", "-g", "--defined-only", BUILD / "module/libpodlogin.a"],
+                             capture_output=True, text=True, check=True).stdout
+        names = {line.split()[-1] for line in out.splitlines() if len(line.split()) == 3}
+        header = pathlib.Path(os.environ["PODLOGIN_SOURCE"], "module/library/podlogin.h")
+        declared = set(re.findall(r"\b(podlogin_\w+)\(", re.sub(r"/\*.*?\*/", "", header.read_text(),
+                                                                flags=re.S)))
+        self.assertEqual(names, declared)
 
 
 class HostileDaemon(unittest.TestCase):
