@@ -29,12 +29,14 @@ struct podlogin {
     struct podlogin_token *token; /* of podlogin_authenticate(), not handed out yet */
     bool is_authenticated;
     uint32_t retry_after_ms;
+    enum podlogin_status error_status; /* that @error explains */
     char error[ERROR_MAX];
 };
 
-/* To be added to with text_add(). */
-static struct text new_error(struct podlogin *login)
+/* The text that explains @status from now on; it is appended to with text_add(). */
+static struct text new_error(struct podlogin *login, enum podlogin_status status)
 {
+    login->error_status = status;
     return text_in(login->error, sizeof(login->error));
 }
 
@@ -176,9 +178,9 @@ void podlogin_end(struct podlogin *login)
 /* The refusal in the client's buffer becomes the handle's error. */
 static enum podlogin_status read_error(struct podlogin *login, const struct wire_header *header)
 {
-    struct text error = new_error(login);
     struct message_error message;
     const struct status_info *info;
+    struct text error;
 
     if (wire_decode(&message_error, login->client.buffer + WIRE_HEADER_SIZE, header->payload_len,
                     &message) < 0 ||
@@ -187,6 +189,7 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
     info = message.status < PODLOGIN_UNREACHABLE ? status_info(message.status)
                                                  : status_info(PODLOGIN_INTERNAL);
     login->retry_after_ms = message.retry_after_ms;
+    error = new_error(login, info->status);
     text_add(&error, info->sentence, NULL);
     if (message.detail.len) {
         text_add(&error, " (", NULL);
@@ -200,7 +203,7 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
 
 static void explain_local(struct podlogin *login, enum podlogin_status status)
 {
-    struct text error = new_error(login);
+    struct text error = new_error(login, status);
     char timeout[NUMBER_SIZE], number[NUMBER_SIZE], other[NUMBER_SIZE];
 
     if (status == PODLOGIN_UNREACHABLE)
@@ -221,10 +224,11 @@ static void explain_local(struct podlogin *login, enum podlogin_status status)
 static enum podlogin_status read_subject_token(struct podlogin *login, struct subject_token *token)
 {
     int r = subject_token_read(login->token_file, token);
-    struct text error = new_error(login);
+    struct text error;
 
     if (r == 0)
         return PODLOGIN_OK;
+    error = new_error(login, PODLOGIN_NO_SUBJECT_TOKEN);
     if (token->path)
         text_add(&error, token->path, ": ",
                  r == -EFBIG     ? "longer than a service-account token can be; check --token-file"
@@ -325,7 +329,7 @@ static uint32_t daemon_timeout(const struct podlogin *login)
 
 static enum podlogin_status judge_token(struct podlogin *login, const struct message_token *message)
 {
-    struct text error = new_error(login);
+    struct text error = new_error(login, PODLOGIN_BAD_ANSWER);
 
     text_add(&error, status_info(PODLOGIN_BAD_ANSWER)->sentence, " (", NULL);
     if (token_check(message, &error)) {
@@ -412,7 +416,7 @@ enum podlogin_status podlogin_ping(struct podlogin *login)
 
 const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status)
 {
-    if (login && status != PODLOGIN_OK && login->error[0])
+    if (login && login->error[0] && login->error_status == status)
         return login->error;
     return status_info(status)->sentence;
 }

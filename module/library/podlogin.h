@@ -104,8 +104,10 @@ enum podlogin_status podlogin_ping(struct podlogin *login);
 void podlogin_end(struct podlogin *login);
 
 /*
- * What happened, why, and what to do: one line without a newline and without secrets, valid until
- * the next call with @login. @login may be NULL: then what the status means in general.
+ * Explains @status in one line, without a newline and without secrets: what happened, why, and what
+ * to do. If @status is the result of the latest call with @login, the line says what is particular
+ * to it; otherwise, and if @login is NULL, what @status means in general. Valid until the next call
+ * with @login.
  */
 const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status);
 
