@@ -140,6 +140,44 @@ class Archive(unittest.TestCase):
         self.assertEqual(names, declared)
 
 
+class Environment(unittest.TestCase):
+    def test_the_library_reads_it_with_secure_getenv_only(self):
+        sources = list(pathlib.Path(os.environ["PODLOGIN_SOURCE"], "module/library").glob("*.[ch]"))
+        self.assertGreater(len(sources), 10)
+        for path in sources:
+            self.assertNotRegex(path.read_text(), r"\b(getenv|environ)\b", path.name)
+
+    @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime does not work with set-uid")
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to make a set-uid program")
+    def test_a_set_uid_program_ignores_it(self):
+        """Its caller would have it read files that only the program may read, or believe a server
+        of the caller's."""
+        directory = tempfile.mkdtemp(prefix="podlogin-test-")
+        self.addCleanup(shutil.rmtree, directory)
+        os.chmod(directory, 0o755)
+        if os.statvfs(directory).f_flag & os.ST_NOSUID:
+            self.skipTest("set-uid programs do not work here")
+        if os.path.exists("/var/run/secrets"):
+            self.skipTest("this is a pod, which has a token at a well-known place")
+        token, program = os.path.join(directory, "token"), os.path.join(directory, "podlogin")
+        pathlib.Path(token).write_text("a.b.c")
+        shutil.copy(PODLOGIN, program)
+        os.chown(program, 65533, 65533)
+        variables = {"PODLOGIN_TOKEN_FILE": token, "AWS_WEB_IDENTITY_TOKEN_FILE": token,
+                     "PODLOGIN_SERVICE": "not/a/name", "PODLOGIN_MIN_TTL": "x",
+                     "PODLOGIN_TIMEOUT": "x", "PODLOGIN_SERVER_UID": "x"}
+        for mode in (0o4755, 0o755):
+            os.chmod(program, mode)
+            for name, value in variables.items():
+                result = subprocess.run(
+                    [program, "token", "--timeout", "50ms", "--socket", "/nonexistent/socket"],
+                    env={name: value}, user=65534, group=65534,
+                    extra_groups=[], capture_output=True, text=True, check=False, timeout=20)
+                # no token; one, but no daemon; a bad value
+                outcome = 78 if mode == 0o4755 else 69 if value == token else 64
+                self.assertEqual(result.returncode, outcome, f"{mode:o} {name}: {result.stderr}")
+
+
 class HostileDaemon(unittest.TestCase):
     """A daemon in an attacker's hands: what its tokens may do to the environment of a command."""
 
