@@ -1,3 +1,4 @@
+/* The tables of fields of all messages. */
 #include "protocol/messages.h"
 
 #define OPTIONAL_TAG(tag) (WIRE_TAG_OPTIONAL | (tag))

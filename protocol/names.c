@@ -1,4 +1,4 @@
-/* Which names are accepted: the form of each, and the variables that a token must not set. */
+/* Checks names, and lists the variables that a token must not set. */
 #include "protocol/names.h"
 
 #include <string.h>
@@ -6,8 +6,9 @@
 #include "protocol/messages.h"
 
 /*
- * Sorted, a NUL after each, and an empty one at the end: pointers would be a third of the table. A
- * star at the end stands for all names that begin so.
+ * Sorted. Each name ends with a NUL, and an empty name ends the table; an array of pointers would
+ * need 8 more bytes for each. A name with a star at its end stands for all names that begin like
+ * it.
  */
 static const char refused[] = "ALL_PROXY\0"
                               "ANT_ARGS\0"

@@ -1,4 +1,4 @@
-/* Names that one side takes from the other: of services, and of environment variables. */
+/* Names that come from the peer: of services, and of environment variables. */
 #ifndef NAMES_H
 #define NAMES_H
 
@@ -7,8 +7,7 @@
 
 #define VARIABLE_NAME_MAX 64
 
-/* Returns whether @name is the name of a service: 1..PODLOGIN_SERVICE_MAX bytes of [A-Za-z0-9._-].
- */
+/* Returns whether @name can name a service: 1..PODLOGIN_SERVICE_MAX bytes of [A-Za-z0-9._-]. */
 bool service_name_is_valid(const char *name, size_t len);
 
 /* Returns whether @name has the form of a variable: 1..VARIABLE_NAME_MAX bytes, [A-Z][A-Z0-9_]*. */
@@ -23,7 +22,7 @@ bool variable_name_is_valid(const char *name, size_t len);
  * sudo (variables removed by default).
  *
  * The variables of a token are credentials and what belongs to them: PULUMI_ACCESS_TOKEN,
- * AWS_REGION, VAULT_ADDR. A list of what each provider sets belongs into the daemon. The client
+ * AWS_REGION, VAULT_ADDR. A list of what each provider sets belongs in the daemon. The client
  * cannot have one, because it would refuse the providers of later daemons, and the variables whose
  * names an administrator chooses. But it is the client that changes an environment. With this list,
  * an upstream, an exchanger or a daemon in an attacker's hands cannot run code in the pod with

@@ -1,7 +1,7 @@
 /*
- * Text without stdio: strings appended in a buffer of a fixed size, or written out whole. With
- * stdio, a third of the static command would be the formatting of floating-point numbers. What
- * holds a secret is the caller's buffer, so the caller can wipe it.
+ * Text without stdio: strings appended to a buffer of a fixed size, or written to a descriptor.
+ * With stdio, a third of the static command would be the formatting of floating-point numbers. The
+ * buffer is the caller's, who can wipe it if it holds a secret.
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Appends to a buffer that is a C string at any time; what does not fit is cut off. */
+/* A text in a buffer, which is a C string at any time. Text that does not fit is cut off. */
 struct text {
     char *at;
-    size_t left; /* the final NUL included */
+    size_t left; /* including the NUL at the end */
 };
 
-/* An empty text in @buffer of @size bytes, at least 1. The buffer must outlive the text. */
+/* Returns an empty text in @buffer of @size bytes, at least 1. The buffer must outlive it. */
 struct text text_in(char *buffer, size_t size);
 
 /* Appends strings; the last argument is NULL. */

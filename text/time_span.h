@@ -1,12 +1,12 @@
 /*
- * Time spans as systemd.time(7) writes them: "30s", "15min", "1h 30min", "90". Options, environment
- * and configuration files use this grammar, so that a span means the same in all of them.
+ * Time spans as in systemd.time(7): "30s", "15min", "1h 30min", "90". Options, environment
+ * variables and configuration files use this grammar, so a span means the same in all of them.
  *
- * A span is one or more parts, which are added up. A part is a decimal number and a unit: ms; s,
+ * A span is a sum of one or more parts. A part is a decimal number and a unit: ms; s,
  * sec, second, seconds; m, min, minute, minutes; h, hr, hour, hours; d, day, days; w, week, weeks.
- * A number without a unit is in seconds. Blanks and tabs may stand before, between and after
- * numbers and units. Of systemd's grammar, fractions, months, years, microseconds and "infinity"
- * are left out.
+ * A number without a unit is in seconds. Blanks and tabs are allowed before, between and after
+ * numbers and units. Unlike in systemd, fractions, months, years, microseconds and "infinity" are
+ * not supported.
  */
 #ifndef TIME_SPAN_H
 #define TIME_SPAN_H

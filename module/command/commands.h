@@ -1,4 +1,4 @@
-/* The commands. Each takes its arguments after the options, and returns the exit code. */
+/* The commands. Each gets the arguments that are not options, and returns the exit code. */
 #ifndef COMMANDS_H
 #define COMMANDS_H
 

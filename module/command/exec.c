@@ -1,4 +1,4 @@
-/* podlogin exec: sets the variables of the services and becomes a command. */
+/* podlogin exec: sets the variables of services and executes a command. */
 #include "command/commands.h"
 
 #include <errno.h>
@@ -16,11 +16,11 @@ static int put_variable(const char *name, const char *value)
 {
     if (*name && setenv(name, value, 1) == 0)
         return EXIT_CODE_OK;
-    output(STDERR_FILENO, "podlogin: ", name, ": the variable cannot be set\n", NULL);
+    output(STDERR_FILENO, "podlogin: ", name, ": cannot set this variable\n", NULL);
     return EXIT_CODE_FAULT;
 }
 
-/* NAME=VALUE, whose name the library has checked. */
+/* Sets a variable from NAME=VALUE; the library has checked the name. */
 static int put_attribute(const char *attribute)
 {
     const char *equals = strchr(attribute, '=');
@@ -50,7 +50,7 @@ static int put_variables(const struct options *options, const char *service)
     return code;
 }
 
-/* The child takes our place: signals, exit status and process id are its own. */
+/* The command replaces this process, and so gets its process id, its signals and its parent. */
 int command_exec(const struct options *options, int argc, char **argv)
 {
     int n = 0, code = EXIT_CODE_OK, error;
@@ -58,9 +58,9 @@ int command_exec(const struct options *options, int argc, char **argv)
     while (n < argc && strcmp(argv[n], "--") != 0)
         n++;
     if (n >= argc - 1)
-        return usage("exec takes -- and a command", NULL);
+        return usage("exec needs -- and a command", NULL);
     if (n > SERVICES_MAX)
-        return usage("16 services at most", NULL);
+        return usage("exec takes at most 16 services", NULL);
     if (n == 0)
         code = put_variables(options, options->service);
     for (int i = 0; i < n && !code; i++)

@@ -1,7 +1,7 @@
 /* JSON without a library: objects of strings. */
 #include "command/json.h"
 
-/* Strings of ours hold no control characters, so quote and backslash are all there is to escape. */
+/* The strings have no control characters, so only quotes and backslashes need to be escaped. */
 void json_add(struct text *text, const char *before, const char *name, const char *value)
 {
     text_add(text, before, "\"", name, "\":\"", NULL);

@@ -4,7 +4,7 @@
 
 #include "text/text.h"
 
-/* Appends @before (such as "{" or ","), and a member of an object: "@name":"@value". */
+/* Appends @before, such as "{" or ",", and a member of an object: @name, a colon and @value. */
 void json_add(struct text *text, const char *before, const char *name, const char *value);
 
 #endif

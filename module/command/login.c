@@ -1,4 +1,4 @@
-/* A handle of the library with the settings of the options, and a token from it. */
+/* Opens a handle with the settings of the options, and gets a token. */
 #include "command/login.h"
 
 #include <time.h>
@@ -13,9 +13,9 @@ int login_open(const struct options *options, const char *service, struct podlog
     enum podlogin_status status = podlogin_start(service, &login);
 
     if (status == PODLOGIN_BAD_ARGUMENT && service)
-        return usage("not the name of a service, or a bad PODLOGIN_ variable", service);
+        return usage("not a service name, or a PODLOGIN_ variable is not valid", service);
     if (status == PODLOGIN_BAD_ARGUMENT)
-        return usage("one of PODLOGIN_SERVICE, _SOCKET, _MIN_TTL and _TIMEOUT is not understood",
+        return usage("PODLOGIN_SERVICE, _SOCKET, _MIN_TTL, _TIMEOUT or _SERVER_UID is not valid",
                      NULL);
     if (status != PODLOGIN_OK)
         return report(NULL, "start", status);

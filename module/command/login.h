@@ -1,4 +1,4 @@
-/* What every command begins with: a handle with the settings of the options, perhaps a token. */
+/* The first step of every command: opens a handle with the settings of the options. */
 #ifndef LOGIN_H
 #define LOGIN_H
 
@@ -6,12 +6,12 @@
 #include "library/podlogin.h"
 
 /*
- * Opens a handle for @service (NULL: the library's default). Returns EXIT_CODE_OK, or another exit
- * code after the error has been printed. The caller ends the handle with podlogin_end().
+ * Opens a handle for @service; NULL means the default of the library. Returns EXIT_CODE_OK, or
+ * prints the error and returns another exit code. The caller closes the handle with podlogin_end().
  */
 int login_open(const struct options *options, const char *service, struct podlogin **ret_login);
 
-/* As login_open(), then asks for a token; the caller frees it with podlogin_token_free(). */
+/* Opens a handle as login_open() does, and gets a token; the caller frees both. */
 int login_fetch(const struct options *options, const char *service,
                 struct podlogin_token **ret_token, struct podlogin **ret_login);
 

@@ -1,4 +1,4 @@
-/* podlogin: the command in the container. */
+/* podlogin, the command in the container: finds the subcommand and runs it. */
 #include <string.h>
 
 #include "command/commands.h"

@@ -9,21 +9,21 @@
 
 static const char help[] =
     "podlogin COMMAND [OPTIONS] [SERVICE]\n\n"
-    "Logs this pod in: asks the node's podlogind for a short-lived access token.\n\n"
-    "  token [SERVICE]                 print the token, nothing else\n"
-    "  exec [SERVICE]... -- COMMAND... run COMMAND with the services' variables set\n"
-    "  whoami                          print who the daemon takes this pod for\n"
-    "  wait                            return as soon as the daemon answers\n\n"
-    "  --service NAME     the service ($PODLOGIN_SERVICE, else pulumi)\n"
-    "  --min-ttl SPAN     the lifetime that the token should still have, such as 90min\n"
-    "  --timeout SPAN     how long all of it may take (10s; 60s at most)\n"
-    "  --socket PATH      the daemon's socket (" PODLOGIN_SOCKET_PATH ")\n"
-    "  --token-file PATH  the service-account token\n"
-    "  --json             token, whoami: a JSON object\n"
-    "  --verbose          say on standard error what is done\n"
+    "Get a short-lived access token for this pod from podlogind on the node.\n\n"
+    "  token [SERVICE]                 print the token and nothing else\n"
+    "  exec [SERVICE]... -- COMMAND... run COMMAND with the variables of the services\n"
+    "  whoami                          print the identity of this pod\n"
+    "  wait                            wait until the daemon answers\n\n"
+    "  --service NAME     the service (default: $PODLOGIN_SERVICE, or pulumi)\n"
+    "  --min-ttl SPAN     the remaining lifetime that the token should have, such as 90min\n"
+    "  --timeout SPAN     the time limit for everything (default: 10s; at most 60s)\n"
+    "  --socket PATH      the daemon's socket (default: " PODLOGIN_SOCKET_PATH ")\n"
+    "  --token-file PATH  the file of the service-account token\n"
+    "  --json             token, whoami: print a JSON object\n"
+    "  --verbose          print to standard error where the token came from\n"
     "  --help, --version\n\n"
-    "Exit codes: 0; 64 usage; 69 no daemon; 70 a fault of podlogin; 75 try again; 77 refused;\n"
-    "78 configuration. exec ends as its child ends. See podlogin(1).\n";
+    "Exit codes: 0; 64 usage; 69 no daemon; 70 internal error; 75 try again; 77 refused;\n"
+    "78 configuration. exec exits with the exit status of COMMAND. See podlogin(1).\n";
 
 enum option_id {
     SERVICE,
@@ -50,7 +50,7 @@ static const struct option {
 
 #define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
 
-/* An exit code, or -1: go on. */
+/* Returns as options_parse(). */
 static int set_option(struct options *options, enum option_id id, const char *value)
 {
     uint64_t ms;
@@ -73,13 +73,13 @@ static int set_option(struct options *options, enum option_id id, const char *va
         break;
     case MIN_TTL:
         if (time_span_parse(value, PODLOGIN_MIN_TTL_MAX_S * UINT64_C(1000), &ms) < 0)
-            return usage("--min-ttl is a time span of at most 7d, such as 90min", value);
+            return usage("--min-ttl needs a time span of at most 7d, such as 90min", value);
         options->min_ttl_s = (uint32_t)(ms / 1000);
         options->has_min_ttl = true;
         break;
     case TIMEOUT:
         if (time_span_parse(value, PODLOGIN_TIMEOUT_MAX_MS, &ms) < 0 || ms == 0)
-            return usage("--timeout is a time span of at most 60s, such as 10s", value);
+            return usage("--timeout needs a time span of at most 60s, such as 10s", value);
         options->timeout_ms = (uint32_t)ms;
         break;
     case HELP:
@@ -90,7 +90,10 @@ static int set_option(struct options *options, enum option_id id, const char *va
     return -1;
 }
 
-/* --name, --name=VALUE or --name VALUE at argv[*i]; moves past a value. As set_option(). */
+/*
+ * Reads --name, --name=VALUE or --name VALUE at argv[*i], and moves *i to the last argument that it
+ * has read. Returns as options_parse().
+ */
 static int parse_option(int argc, char **argv, int *i, struct options *options)
 {
     const char *name = argv[*i][1] ? argv[*i] + 2 : "", *equals = strchr(name, '=');
@@ -129,7 +132,7 @@ int options_parse(int *argc, char **argv, struct options *options)
     }
     while (i < *argc)
         argv[n++] = argv[i++];
-    argv[n] = NULL; /* exec's command takes it as it stands */
+    argv[n] = NULL; /* execvp() needs it */
     *argc = n;
     return -1;
 }

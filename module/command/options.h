@@ -6,21 +6,23 @@
 #include <stdint.h>
 
 struct options {
-    const char *service; /* --service; NULL */
+    const char *service; /* NULL: not given; so are the strings below */
     const char *socket;
     const char *token_file;
     uint32_t min_ttl_s;
     bool has_min_ttl;
-    uint32_t timeout_ms; /* 0: the library's */
+    uint32_t timeout_ms; /* 0: the default of the library */
     bool is_json;
     bool is_verbose;
 };
 
 /*
- * Takes the options out of @argv. They stand anywhere before a "--", which begins exec's command.
- * @argc and @argv then hold the command, its services, and "--" and what follows it unchanged.
+ * Reads the options and removes them from @argv. They may be anywhere before "--", which begins the
+ * command of exec. @argc and @argv then hold the subcommand, its services, and "--" and all that
+ * follows it.
  *
- * Returns an exit code with which to end now (--help, or an error that has been printed), or -1.
+ * Returns -1 to go on, or an exit code to exit with now (after --help, --version or an error, which
+ * has been printed).
  */
 int options_parse(int *argc, char **argv, struct options *options);
 

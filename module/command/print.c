@@ -1,4 +1,4 @@
-/* The lines that the command prints: its result, or one line about an error. */
+/* Prints the result of a command, or one line about an error. */
 #include "command/print.h"
 
 #include <string.h>
@@ -6,7 +6,7 @@
 
 #include "protocol/status.h"
 
-/* A pipe that was closed, or a full disk, must not look like success. */
+/* A closed pipe, or a full disk, must not look like success. */
 int print(const char *text)
 {
     int r = output(STDOUT_FILENO, text, NULL);
@@ -24,7 +24,6 @@ int usage(const char *problem, const char *what)
     return EXIT_CODE_USAGE;
 }
 
-/* One line: what happened, why, what to do. */
 int report(const struct podlogin *login, const char *what, enum podlogin_status status)
 {
     const struct status_info *info = status_info(status);

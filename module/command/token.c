@@ -38,7 +38,7 @@ int command_token(const struct options *options, int argc, char **argv)
     int code;
 
     if (argc > 1)
-        return usage("one service at most", argv[1]);
+        return usage("token takes at most one service", argv[1]);
     code = login_fetch(options, argc ? argv[0] : options->service, &token, &login);
     if (code)
         return code;

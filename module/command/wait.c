@@ -1,4 +1,4 @@
-/* podlogin wait: returns when the daemon answers. */
+/* podlogin wait: waits until the daemon answers. */
 #include "command/commands.h"
 
 #include "command/login.h"

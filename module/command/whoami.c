@@ -1,4 +1,4 @@
-/* podlogin whoami: prints who the daemon takes this pod for. */
+/* podlogin whoami: prints the identity of this pod, as the daemon sees it. */
 #include "command/commands.h"
 
 #include "command/json.h"

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-/* The C string of @bytes, at *@at, which moves past it. */
 const char *packed_add(char **at, struct wire_bytes bytes)
 {
     char *text = *at;

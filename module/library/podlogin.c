@@ -1,4 +1,4 @@
-/* The handle: its settings, and the questions that it asks of the daemon. */
+/* The handle: its settings, and its requests to the daemon. */
 #include "library/podlogin.h"
 
 #include <errno.h>
@@ -21,15 +21,15 @@
 struct podlogin {
     char *service;
     char *socket;
-    char *token_file; /* NULL: searched for */
+    char *token_file; /* NULL: the library looks for it */
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
     uid_t server_uid;
     struct client client;
-    struct podlogin_token *token; /* of podlogin_authenticate(), not handed out yet */
+    struct podlogin_token *token; /* of podlogin_authenticate(), not yet returned to the caller */
     bool is_authenticated;
     uint32_t retry_after_ms;
-    enum podlogin_status error_status; /* that @error explains */
+    enum podlogin_status error_status; /* the status that @error explains */
     char error[ERROR_MAX];
 };
 
@@ -88,7 +88,10 @@ enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
     return PODLOGIN_OK;
 }
 
-/* Not where somebody else's environment came along with more privileges than he has. */
+/*
+ * Returns the value of a variable; NULL if it is empty or not set, and in a program that has more
+ * privileges than its caller, whose environment it is.
+ */
 static const char *environment(const char *name)
 {
     const char *value = secure_getenv(name);
@@ -175,7 +178,7 @@ void podlogin_end(struct podlogin *login)
     free(login);
 }
 
-/* The refusal in the client's buffer becomes the handle's error. */
+/* Makes the refusal in the client's buffer the error of the handle, and returns its status. */
 static enum podlogin_status read_error(struct podlogin *login, const struct wire_header *header)
 {
     struct message_error message;
@@ -209,13 +212,13 @@ static void explain_local(struct podlogin *login, enum podlogin_status status)
     if (status == PODLOGIN_UNREACHABLE)
         text_add(&error, login->socket, ": ", status_info(status)->sentence, NULL);
     if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_OF_ANOTHER_USER)
-        text_add(&error, login->socket, ": ", status_info(status)->sentence, ": it runs as uid ",
+        text_add(&error, login->socket, ": ", status_info(status)->sentence, " (it runs as uid ",
                  number_text(login->client.server_uid, number), ", not ",
                  number_text(login->server_uid, other),
-                 "; if that is right, say so in PODLOGIN_SERVER_UID", NULL);
+                 "; if that is expected, set PODLOGIN_SERVER_UID)", NULL);
     if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_IN_WRITABLE_DIRECTORY)
         text_add(&error, login->socket, ": ", status_info(status)->sentence,
-                 ": the caller can write to its directory; mount it read-only", NULL);
+                 " (the caller can write to the socket's directory; mount it read-only)", NULL);
     if (status == PODLOGIN_TIMEOUT)
         text_add(&error, status_info(status)->sentence, " (",
                  number_text(login->timeout_ms, timeout), " ms)", NULL);
@@ -231,8 +234,9 @@ static enum podlogin_status read_subject_token(struct podlogin *login, struct su
     error = new_error(login, PODLOGIN_NO_SUBJECT_TOKEN);
     if (token->path)
         text_add(&error, token->path, ": ",
-                 r == -EFBIG     ? "longer than a service-account token can be; check --token-file"
-                 : r == -ENODATA ? "empty; is it a service-account token?"
+                 r == -EFBIG
+                     ? "the file is longer than a service-account token can be; check --token-file"
+                 : r == -ENODATA ? "the file is empty; check --token-file"
                                  : strerror(-r),
                  NULL);
     return PODLOGIN_NO_SUBJECT_TOKEN;
@@ -278,12 +282,12 @@ static enum podlogin_status ask_target(struct podlogin *login, const struct clie
     for (;;) {
         status = ask_once(login, target, question);
         if (status == PODLOGIN_TOKEN_EXPIRED && !is_renewed) {
-            /* kubelet has a newer token by now, and it has been read */
+            /* the connection has an old token; kubelet has replaced it, and the new one was read */
             login->client.is_logged_in = false;
             is_renewed = true;
         } else if (status != PODLOGIN_TOO_MANY || !login->retry_after_ms ||
                    !client_nap(login->retry_after_ms, target->deadline_ms)) {
-            /* that was the daemon's own "not now"; what upstreams say the caller judges */
+            /* only the daemon's own limit is waited out; on all others the caller decides */
             return status;
         }
         login->retry_after_ms = 0;
@@ -313,13 +317,13 @@ static enum podlogin_status ask(struct podlogin *login, const struct question *q
     return status;
 }
 
-/* The buffer has held a JWT or a token. */
+/* Wipes the buffer, which held a JWT or a token. */
 static void wipe_buffer(struct podlogin *login)
 {
     explicit_bzero(login->client.buffer, sizeof(login->client.buffer));
 }
 
-/* A little less than our own, so that the daemon's reason arrives before we give up. */
+/* A little less than the library's own timeout, so that the daemon's error arrives before it. */
 static uint32_t daemon_timeout(const struct podlogin *login)
 {
     uint32_t timeout_ms = login->timeout_ms - login->timeout_ms / 10;
@@ -368,7 +372,7 @@ enum podlogin_status podlogin_authenticate(struct podlogin *login)
     struct podlogin_token *token = NULL;
     enum podlogin_status status;
 
-    login->client.is_logged_in = false; /* the file may hold another token by now */
+    login->client.is_logged_in = false; /* the file may hold a newer token */
     status = get(login, &token);
 
     login->is_authenticated = status == PODLOGIN_OK;

@@ -1,6 +1,6 @@
 /*
- * Whether the daemon may be believed: it runs as root, or as the user that the caller named, and
- * the caller could not have put a socket of his own in its place.
+ * Whether a server is trusted to be the daemon: it runs as root, or as the user that the caller
+ * named, and the caller's processes cannot replace its socket.
  */
 #ifndef SERVER_TRUST_H
 #define SERVER_TRUST_H
@@ -10,14 +10,18 @@
 enum server_trust {
     SERVER_TRUSTED,
     SERVER_OF_ANOTHER_USER,
-    SERVER_IN_WRITABLE_DIRECTORY,
+    SERVER_IN_WRITABLE_DIRECTORY, /* of the caller: other processes in the pod can write there, too
+                                   */
 };
 
 /*
- * Looks at the server behind the connected socket @fd at @path. Root, and the server's
- * user himself, can replace the daemon in any case, so for them the directory tells nothing.
+ * Judges the server to which the socket @fd is connected at @path. If the caller runs as root or as
+ * @expected, it can replace the daemon in any case, so the directory is not checked.
  *
- * @ret_uid: the server's, with SERVER_OF_ANOTHER_USER. 0 or -errno.
+ * @expected: the user that the server must run as.
+ * @ret_uid:  the user that it runs as.
+ *
+ * Returns 0, or -errno of getsockopt(); then neither result is set.
  */
 int server_judge(int fd, const char *path, uid_t expected, enum server_trust *ret_trust,
                  uid_t *ret_uid);

@@ -32,7 +32,7 @@ static bool variable_check(struct wire_bytes name, struct text *why)
 {
     if (variable_name_is_safe((const char *)name.at, name.len))
         return true;
-    /* what is not even a name may be anything, a secret too */
+    /* text that is not a name may be a secret, so it is not repeated */
     if (variable_name_is_valid((const char *)name.at, name.len)) {
         text_add(why, "it sets the variable ", NULL);
         text_add_bytes(why, name.at, name.len);

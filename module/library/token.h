@@ -7,16 +7,15 @@
 #include "text/text.h"
 
 /*
- * Whether @message may become a token: its value is visible ASCII, and each variable is one that a
- * token may set (protocol/names.h), with a value. The wire format does not say this, and callers
- * export the variables.
+ * Returns whether @message may become a token: the token is visible ASCII, and a token may set each
+ * of its variables (protocol/names.h). The wire format does not check this, and callers export the
+ * variables.
  *
- * @why: a problem is appended, without secrets and without the peer's text but for a valid name.
+ * @why: if not, the problem is appended. It holds no secret, and of @message only a valid name.
  */
 bool token_check(const struct message_token *message, struct text *why);
 
-/* Copies @message. Returns NULL if memory ran out; podlogin_token_free() wipes and frees the copy.
- */
+/* Copies @message. Returns NULL if memory ran out; podlogin_token_free() frees the copy. */
 struct podlogin_token *token_new(const struct message_token *message);
 
 #endif

@@ -150,8 +150,8 @@ class Environment(unittest.TestCase):
     @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime does not work with set-uid")
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to make a set-uid program")
     def test_a_set_uid_program_ignores_it(self):
-        """Its caller would have it read files that only the program may read, or believe a server
-        of the caller's."""
+        """Otherwise the caller could make it read files that only the program may read, or trust a
+        server of the caller."""
         directory = tempfile.mkdtemp(prefix="podlogin-test-")
         self.addCleanup(shutil.rmtree, directory)
         os.chmod(directory, 0o755)
@@ -179,7 +179,7 @@ class Environment(unittest.TestCase):
 
 
 class HostileDaemon(unittest.TestCase):
-    """A daemon in an attacker's hands: what its tokens may do to the environment of a command."""
+    """A daemon in an attacker's hands cannot change how the commands of its clients run."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="podlogin-test-")

@@ -1,7 +1,7 @@
 /*
- * A program whose own functions have the names of libpodlogin's: it links with libpodlogin.a, which
- * goes on to use its own. Of all of them the server check matters most: were it replaced, the
- * service-account token would go to any server.
+ * A program whose functions have the same names as internal functions of libpodlogin. It links with
+ * libpodlogin.a, and the library calls its own functions. The server check matters most: if the
+ * program's function replaced it, the library would send the service-account token to any server.
  */
 #include <sys/socket.h>
 #include <sys/un.h>

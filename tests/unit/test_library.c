@@ -1,4 +1,4 @@
-/* The library's handle: its settings, and what it says about a result. */
+/* The handle of the library: how it explains statuses. */
 #include "library/podlogin.h"
 #include "protocol/status.h"
 #include "scratch.h"

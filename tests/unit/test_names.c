@@ -220,7 +220,7 @@ static void what_is_no_plain_name_is_refused(void **state)
     assert_false(variable_is_safe(repeated('X', VARIABLE_NAME_MAX + 1)));
 }
 
-/* The table is meant for reading, too: in order, and nothing in it twice. */
+/* People read the table, too, so it is in order and has no duplicates. */
 static void the_table_is_sorted_and_no_row_says_what_another_says(void **state)
 {
     const char *root = getenv("PODLOGIN_SOURCE");

@@ -1,4 +1,4 @@
-/* Text without stdio: what does not fit is cut, and never written past. */
+/* Text without stdio: text that does not fit is cut off, and nothing is written past the buffer. */
 #include <sys/stat.h>
 
 #include "check.h"
