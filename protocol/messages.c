@@ -1,4 +1,5 @@
-#include "messages.h"
+/* The tables of fields of all messages. */
+#include "protocol/messages.h"
 
 #define OPTIONAL_TAG(tag) (WIRE_TAG_OPTIONAL | (tag))
 #define U32_MAX           UINT32_MAX

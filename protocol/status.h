@@ -1,14 +1,13 @@
-/* What each result means to a person, a script and a retry loop: one row per enum podlogin_status.
- */
+/* What each status means to a person, a script and a retry loop: a table of all of them. */
 #ifndef STATUS_H
 #define STATUS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "podlogin-status.h"
+#include "protocol/podlogin-status.h"
 
-/* Exit codes of sysexits.h that the command uses. */
+/* The exit codes of sysexits.h that the command uses. */
 enum exit_code {
     EXIT_CODE_OK = 0,
     EXIT_CODE_USAGE = 64,
@@ -24,13 +23,13 @@ struct status_info {
     const char *name; /* "TOKEN_EXPIRED" */
     enum exit_code exit_code;
     bool is_retryable;    /* the same request may succeed later */
-    const char *sentence; /* what happened, and what to do about it */
+    const char *sentence; /* what happened, and what to do */
 };
 
-/* Never NULL: a number that this build does not know is described as INTERNAL. */
+/* Returns the row of @status; for an unknown number that of INTERNAL. Never NULL. */
 const struct status_info *status_info(enum podlogin_status status);
 
-/* The whole table, for the documentation test and for tools. */
+/* Returns the whole table, for the documentation test and for tools. */
 const struct status_info *status_table(size_t *ret_n);
 
 #endif

@@ -1,4 +1,5 @@
-#include "wire.h"
+/* Encodes and decodes frames by the tables of messages. */
+#include "protocol/wire.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +10,7 @@ struct reader {
     bool broken;
 };
 
-/* Hands out the peer's next @len bytes. Once they run out, NULL from then on. */
+/* Returns the next @len bytes of the peer; NULL if there are fewer, and in all later calls. */
 static const uint8_t *reader_take(struct reader *reader, size_t len)
 {
     const uint8_t *bytes = reader->at;
@@ -47,7 +48,7 @@ static bool is_number(enum wire_type type)
     return type == WIRE_U32 || type == WIRE_U64;
 }
 
-/* A control character could forge a line of a log or of a terminal; NUL could cut a C string. */
+/* A control character could forge a line in a log or on a terminal; a NUL could cut a C string. */
 static bool is_text(struct wire_bytes bytes)
 {
     for (size_t i = 0; i < bytes.len; i++)
@@ -232,7 +233,8 @@ static int field_decode(const struct wire_field *field, struct wire_bytes bytes,
     return 0;
 }
 
-/* The field of @tag, from @i on; a required one that is passed over on the way is missing. */
+/* Moves *i to the field of @tag. Returns 1; 0 if there is none; -EBADMSG if a required one is
+ * missing. */
 static int field_find(const struct wire_message *message, size_t *i, uint8_t tag)
 {
     for (; *i < message->n_fields && message->fields[*i].tag < tag; (*i)++)
@@ -275,7 +277,7 @@ int wire_decode(const struct wire_message *message, const uint8_t *payload, size
             return r;
         if (tag < last_tag || (tag == last_tag && !last_repeats))
             return -EBADMSG;
-        /* the field before is done with once another tag comes; it was there, so not missing */
+        /* another tag ends the previous field, which was present and so is not missing */
         if (tag > last_tag && i < message->n_fields && message->fields[i].tag == last_tag)
             i++;
         r = field_find(message, &i, tag);

@@ -387,8 +387,9 @@ def static_programs(directory):
         shutil.copy(given, static)
         commands.append(["strip", static])
     else:
-        sources = [*sorted((ROOT / "protocol").glob("*.c")), *sorted((ROOT / "module").glob("*.c"))]
-        commands.append([*flags, "-DPODLOGIN_VERSION=\"bench\"", f"-I{ROOT / 'protocol'}",
+        sources = [path for folder in ("text", "protocol", "module")
+                   for path in sorted((ROOT / folder).rglob("*.c"))]
+        commands.append([*flags, "-DPODLOGIN_VERSION=\"bench\"", f"-I{ROOT}", f"-I{ROOT / 'protocol'}",
                          f"-I{ROOT / 'module'}", *sources, "-o", static])
     for command in commands:
         result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -3,10 +3,15 @@
 import json
 import os
 import pathlib
+import re
 import shutil
+import socket
 import subprocess
+import tempfile
+import threading
 import unittest
 
+import protocol_client as wire
 from node import BUILD, PODLOGIN, PODLOGIND, NodeCase
 
 STATIC = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", ".")) / "build-musl/module/podlogin"
@@ -94,7 +99,6 @@ class Command(NodeCase):
         self.assertIn("UNREACHABLE: /nonexistent/podlogin.sock: no daemon answers", result.stderr)
 
     def test_a_daemon_that_does_not_answer_is_75(self):
-        import socket
         path = str(self.node.directory / "deaf.sock")
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.bind(path)
@@ -123,6 +127,149 @@ class Command(NodeCase):
     def test_a_newline_at_the_end_of_the_token_file_does_no_harm(self):
         self.token_file.write_text(self.token_file.read_text() + "\n")
         self.run_ok("token")
+
+
+class Archive(unittest.TestCase):
+    def test_only_podlogin_symbols_are_visible(self):
+        out = subprocess.run(["nm", "-g", "--defined-only", BUILD / "module/libpodlogin.a"],
+                             capture_output=True, text=True, check=True).stdout
+        names = {line.split()[-1] for line in out.splitlines() if len(line.split()) == 3}
+        header = pathlib.Path(os.environ["PODLOGIN_SOURCE"], "module/library/podlogin.h")
+        declared = set(re.findall(r"\b(podlogin_\w+)\(", re.sub(r"/\*.*?\*/", "", header.read_text(),
+                                                                flags=re.S)))
+        self.assertEqual(names, declared)
+
+
+class Environment(unittest.TestCase):
+    def test_the_library_reads_it_with_secure_getenv_only(self):
+        sources = list(pathlib.Path(os.environ["PODLOGIN_SOURCE"], "module/library").glob("*.[ch]"))
+        self.assertGreater(len(sources), 10)
+        for path in sources:
+            self.assertNotRegex(path.read_text(), r"\b(getenv|environ)\b", path.name)
+
+    @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime does not work with set-uid")
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to make a set-uid program")
+    def test_a_set_uid_program_ignores_it(self):
+        """Otherwise the caller could make it read files that only the program may read, or trust a
+        server of the caller."""
+        directory = tempfile.mkdtemp(prefix="podlogin-test-")
+        self.addCleanup(shutil.rmtree, directory)
+        os.chmod(directory, 0o755)
+        if os.statvfs(directory).f_flag & os.ST_NOSUID:
+            self.skipTest("set-uid programs do not work here")
+        if os.path.exists("/var/run/secrets"):
+            self.skipTest("this is a pod, which has a token at a well-known place")
+        token, program = os.path.join(directory, "token"), os.path.join(directory, "podlogin")
+        pathlib.Path(token).write_text("a.b.c")
+        shutil.copy(PODLOGIN, program)
+        os.chown(program, 65533, 65533)
+        variables = {"PODLOGIN_TOKEN_FILE": token, "AWS_WEB_IDENTITY_TOKEN_FILE": token,
+                     "PODLOGIN_SERVICE": "not/a/name", "PODLOGIN_MIN_TTL": "x",
+                     "PODLOGIN_TIMEOUT": "x", "PODLOGIN_SERVER_UID": "x"}
+        for mode in (0o4755, 0o755):
+            os.chmod(program, mode)
+            for name, value in variables.items():
+                result = subprocess.run(
+                    [program, "token", "--timeout", "50ms", "--socket", "/nonexistent/socket"],
+                    env={name: value}, user=65534, group=65534,
+                    extra_groups=[], capture_output=True, text=True, check=False, timeout=20)
+                # no token; one, but no daemon; a bad value
+                outcome = 78 if mode == 0o4755 else 69 if value == token else 64
+                self.assertEqual(result.returncode, outcome, f"{mode:o} {name}: {result.stderr}")
+
+
+class HostileDaemon(unittest.TestCase):
+    """A daemon in an attacker's hands cannot change how the commands of its clients run."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="podlogin-test-")
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+        (self.directory / "token").write_text("a.b.c")
+        self.server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.server.close)
+        self.server.bind(str(self.directory / "podlogin.sock"))
+        self.server.listen()
+
+    def answer(self, payload):
+        """Answers one connection with a TOKEN of this payload."""
+        connection, _ = self.server.accept()
+        with connection:
+            request = connection.recv(65536)
+            length, _, _, _ = wire.HEADER.unpack_from(request)
+            _, _, _, id_ = wire.HEADER.unpack_from(request, wire.HEADER.size + length)
+            connection.sendall(wire.HEADER.pack(len(payload), 1, wire.Token.TYPE, id_) + payload)
+            connection.recv(1)
+
+    def run_with(self, payload, *arguments):
+        thread = threading.Thread(target=self.answer, args=[payload])
+        thread.start()
+        result = subprocess.run(
+            [PODLOGIN, *arguments], capture_output=True, text=True, check=False, timeout=20,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "PODLOGIN_SERVER_UID": str(os.getuid()),
+                 "PODLOGIN_SOCKET": str(self.directory / "podlogin.sock"),
+                 "PODLOGIN_TOKEN_FILE": str(self.directory / "token")})
+        thread.join(20)
+        self.assertFalse(thread.is_alive())
+        return result
+
+    @staticmethod
+    def payload(token=b"secret", variable="PULUMI_ACCESS_TOKEN", attributes=(), extra=b""):
+        return wire.encode_payload(wire.Token(
+            token=token, token_type="token", expires_at_s=2**32, source=1, variable=variable,
+            attributes=list(attributes))) + extra
+
+    def assert_refused(self, payload, problem):
+        marker = self.directory / "ran"
+        for arguments in (["token"], ["token", "--json"],
+                          ["exec", "--", "touch", str(marker)]):
+            result = self.run_with(payload, *arguments)
+            self.assertEqual((result.returncode, result.stdout), (70, ""), result.stderr)
+            self.assertRegex(result.stderr, "^podlogin: pulumi: BAD_ANSWER: .*\n$")
+            self.assertIn(problem, result.stderr)
+            self.assertNotIn("secret", result.stderr)
+            self.assertFalse(marker.exists())
+
+    def test_variables_of_credentials_are_set(self):
+        payload = self.payload(variable="VAULT_TOKEN",
+                               attributes=["VAULT_ADDR=https://vault", "AWS_REGION="])
+        result = self.run_with(payload, "exec", "--", "sh", "-c",
+                               'echo "$VAULT_TOKEN $VAULT_ADDR ${AWS_REGION-unset}"')
+        self.assertEqual((result.returncode, result.stdout), (0, "secret https://vault \n"),
+                         result.stderr)
+
+    def test_a_token_does_not_set_what_changes_how_programs_run(self):
+        for name in ("LD_PRELOAD", "PATH", "BASH_ENV", "GIT_SSH_COMMAND", "NODE_OPTIONS",
+                     "PYTHONPATH", "HTTPS_PROXY", "SSL_CERT_FILE", "PODLOGIN_SOCKET"):
+            with self.subTest(name):
+                problem = f"it sets the variable {name}, which a token must not set"
+                self.assert_refused(self.payload(variable=name), problem)
+                self.assert_refused(self.payload(attributes=["AWS_REGION=x", f"{name}=secret"]),
+                                    problem)
+
+    def test_a_token_does_not_set_what_is_no_variable(self):
+        for name in ("pulumi", "_", "1A", "A B", "A" * 65, "BASH_FUNC_ls%%", "secret"):
+            with self.subTest(name):
+                self.assert_refused(self.payload(variable=name), "not [A-Z][A-Z0-9_]*")
+                self.assert_refused(self.payload(attributes=[f"{name}=x"]), "not [A-Z][A-Z0-9_]*")
+        self.assert_refused(self.payload(attributes=["=secret"]), "not [A-Z][A-Z0-9_]*")
+
+    def test_an_attribute_without_a_value(self):
+        for attribute in ("secret", "AWS_SECRET_ACCESS_KEY", ""):
+            with self.subTest(attribute):
+                self.assert_refused(self.payload(attributes=[attribute]), "NAME=VALUE")
+
+    def test_a_nul_cuts_nothing(self):
+        for payload, problem in (
+                (self.payload(token=b"secret\0tail"), "visible ASCII"),
+                (self.payload(token=b"secret\n"), "visible ASCII"),
+                (self.payload(token=b"sec ret"), "visible ASCII"),
+                (self.payload(variable="", extra=wire.encode_field(133, b"A\0B")), ""),
+                (self.payload(extra=wire.encode_field(134, b"A\0B=x")), ""),
+                (self.payload(extra=wire.encode_field(134, b"A=x\0y")), "")):
+            with self.subTest(payload):
+                self.assert_refused(payload, problem)
 
 
 @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime is linked")

@@ -55,7 +55,7 @@ class Examples(NodeCase):
     def compile_and_run(self, code, jwt):
         source, program = self.node.directory / "program.c", self.node.directory / "program"
         source.write_text(code)
-        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/module",
+        subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/module/library",
                         f"-I{SOURCE}/protocol", "-o", program, source, f"-L{BUILD}/module",
                         "-lpodlogin", f"-Wl,-rpath,{BUILD}/module"], check=True)
         return subprocess.run([program], capture_output=True, text=True, check=False,

@@ -1,4 +1,4 @@
-"""The client's side of trust: who serves at the socket, and who could have put it there."""
+"""The client authenticates the server: by its user, and by who can write to the directory."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ class Trust(NodeCase):
         return result.returncode, result.stdout.strip(), result.stderr.strip()
 
     def impostor(self, uid):
-        """Whoever got hold of the socket's place. Its list of all the bytes that it was sent."""
+        """A server of another user at the socket. Returns the list of the bytes that it receives."""
         directory = self.node.socket.parent
         directory.mkdir(exist_ok=True)
         received = []
@@ -97,7 +97,7 @@ class Trust(NodeCase):
         self.assertEqual(self.ask(self.mint())[0], 0)
 
     def test_the_way_out_for_development(self):
-        """A daemon of one's own: whoever runs it may write where he likes."""
+        """The caller runs the daemon itself, so it may write to the directory."""
         os.chmod(self.node.directory, 0o777)
         received, thread = self.impostor(NOBODY)
         os.chmod(self.node.socket.parent, 0o777)

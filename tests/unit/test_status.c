@@ -1,6 +1,6 @@
 /*
- * One table of statuses, and a specification that agrees with it: docs/protocol.md and the public
- * header are read from the source tree.
+ * The table of statuses agrees with docs/protocol.md and with the public header, which are read
+ * from the source tree.
  */
 #include <ctype.h>
 
@@ -104,7 +104,7 @@ static void only_a_success_exits_with_zero_and_refusals_are_not_retried(void **s
     }
 }
 
-/* Cuts "| a | `b` | c |" into its cells, without blanks and back quotes; their number. */
+/* Cuts "| a | `b` | c |" into cells without blanks and back quotes. Returns their number. */
 static size_t cells_of(char *line, char *ret_cells[8])
 {
     size_t n = 0;
@@ -152,7 +152,7 @@ static void the_specification_lists_the_same_statuses(void **state)
     assert_int_equal(n_documented, n_table);
 }
 
-/* The wire's table has no names, so the struct's members say which field is meant. */
+/* The tables of fields have no names; the members of the structs identify the fields. */
 #define FIELD(noun, member)                                                                        \
     {                                                                                              \
 #member, offsetof(struct message_##noun, member)                                           \

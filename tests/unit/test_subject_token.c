@@ -1,5 +1,5 @@
-/* Where the pod's own token is read from, and which files hold none. */
-#include "subject_token.h"
+/* Which file the pod's own token is read from, and which files are refused. */
+#include "library/subject_token.h"
 #include "support/scratch.h"
 
 static char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16];
@@ -92,10 +92,10 @@ static void the_first_place_that_is_there_counts(void **state)
     setenv("PODLOGIN_TOKEN_FILE", path, 1);
     assert_int_equal(subject_token_read(NULL, token), 0);
     assert_int_equal(token->len, 5);
-    setenv("PODLOGIN_TOKEN_FILE", "", 1); /* as good as not set */
+    setenv("PODLOGIN_TOKEN_FILE", "", 1); /* counts as not set */
     assert_int_equal(subject_token_read(NULL, token), 0);
     assert_int_equal(token->len, 6);
-    setenv("PODLOGIN_TOKEN_FILE", missing, 1); /* named, so no other is taken in its place */
+    setenv("PODLOGIN_TOKEN_FILE", missing, 1); /* a named file has no substitute */
     assert_int_equal(subject_token_read(NULL, token), -ENOENT);
     assert_int_equal(subject_token_read(missing, token), -ENOENT);
     unsetenv("PODLOGIN_TOKEN_FILE");

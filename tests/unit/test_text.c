@@ -1,8 +1,8 @@
-/* Text without stdio: what does not fit is cut, and never written past. */
+/* Text without stdio: text that does not fit is cut off, and nothing is written past the buffer. */
 #include <sys/stat.h>
 
 #include "support/check.h"
-#include "text.h"
+#include "text/text.h"
 
 static void strings_are_appended_and_cut_at_the_end(void **state)
 {

@@ -1,4 +1,5 @@
-#include "client.h"
+/* Connects to the daemon, and exchanges one request and one answer at a time. */
+#include "library/client.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,7 +29,7 @@ void client_close(struct client *client)
     client->is_logged_in = false;
 }
 
-/* Each wait in the kernel gets what is left until the deadline. -ETIME: nothing is. */
+/* Limits the next wait in the kernel to the time that is left. Returns -ETIME if none is left. */
 static int set_timeout(int fd, int option, int64_t deadline_ms)
 {
     int64_t left_ms = deadline_ms - clock_ms();
@@ -39,7 +40,7 @@ static int set_timeout(int fd, int option, int64_t deadline_ms)
     return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }
 
-/* Blocks while the daemon's backlog is full, but not past the deadline. */
+/* Blocks while the daemon's backlog is full, at most until the deadline. */
 static int client_connect(struct client *client, const struct client_target *target)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -106,7 +107,7 @@ static int read_all(int fd, uint8_t *bytes, size_t len, int64_t deadline_ms)
     return 0;
 }
 
-/* LOGIN, where it is needed, and the request: one write, so one round trip. */
+/* Writes LOGIN, if it is needed, and the request: one write, so one round trip. */
 static int write_request(struct client *client, const struct client_target *target,
                          const struct wire_message *message, const void *values, uint16_t id)
 {
@@ -128,8 +129,7 @@ static int write_request(struct client *client, const struct client_target *targ
     return write_all(client->fd, client->buffer, client->buffer_len, target->deadline_ms);
 }
 
-/* One request is under way at a time, so the answer is its own, or an error about the connection.
- */
+/* There is one request at a time, so an answer belongs to it, or is an error of the connection. */
 static int read_answer(struct client *client, uint16_t id, int64_t deadline_ms,
                        struct wire_header *ret_header)
 {
@@ -158,10 +158,10 @@ static int try_once(struct client *client, const struct client_target *target,
     if (r < 0)
         return r;
     if (++client->last_id == 0)
-        client->last_id = 1; /* 0 is LOGIN's, and of errors that belong to no request */
+        client->last_id = 1; /* LOGIN and errors that belong to no request have the id 0 */
     id = client->last_id;
     r = write_request(client, target, message, values, id);
-    /* a daemon that refuses a frame closes; its last words may still be there to read */
+    /* a daemon that refuses a frame closes the connection; its error may still be in the buffer */
     if (r < 0 && r != -EPIPE && r != -ECONNRESET)
         return r;
     return read_answer(client, id, target->deadline_ms, ret_header);
@@ -181,7 +181,6 @@ static void nap(int *delay_ms, int64_t deadline_ms)
     *delay_ms = *delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *delay_ms * 2;
 }
 
-/* Half as much again by chance, so that those who wait for the same thing come one by one. */
 bool client_nap(uint32_t ms, int64_t deadline_ms)
 {
     struct timespec now;

@@ -1,67 +1,42 @@
-/* The library: handles, settings, and results that the caller can keep. */
-#include "podlogin.h"
+/* The handle: its settings, and its requests to the daemon. */
+#include "library/podlogin.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "status.h"
-#include "subject_token.h"
-#include "text.h"
-#include "time_span.h"
+#include "library/client.h"
+#include "library/identity.h"
+#include "library/subject_token.h"
+#include "library/token.h"
+#include "protocol/names.h"
+#include "protocol/status.h"
+#include "text/text.h"
+#include "text/time_span.h"
 
-#define EXPORT          __attribute__((visibility("default")))
 #define DEFAULT_SERVICE "pulumi"
 #define ERROR_MAX       1024
 
 struct podlogin {
     char *service;
     char *socket;
-    char *token_file; /* NULL: searched for */
+    char *token_file; /* NULL: the library looks for it */
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
     uid_t server_uid;
     struct client client;
-    struct podlogin_token *token; /* of podlogin_authenticate(), not handed out yet */
+    struct podlogin_token *token; /* of podlogin_authenticate(), not yet returned to the caller */
     bool is_authenticated;
     uint32_t retry_after_ms;
+    enum podlogin_status error_status; /* the status that @error explains */
     char error[ERROR_MAX];
 };
 
-/* One allocation: the struct, then all its strings, so that one wipe gets everything. */
-struct podlogin_token {
-    size_t size;
-    int64_t expires_at_s;
-    const char *source;
-    const char *value;
-    const char *type;
-    const char *variable;
-    const char *attributes[WIRE_LIST_MAX];
-    unsigned n_attributes;
-    char text[];
-};
-
-struct podlogin_identity {
-    int64_t expires_at_s;
-    const char *issuer, *subject, *namespace, *serviceaccount, *serviceaccount_uid, *pod, *pod_uid;
-    const char *services[WIRE_LIST_MAX];
-    unsigned n_services;
-    char text[];
-};
-
-static bool is_service_name(const char *name)
+/* The text that explains @status from now on; it is appended to with text_add(). */
+static struct text new_error(struct podlogin *login, enum podlogin_status status)
 {
-    size_t len = strlen(name);
-
-    return len > 0 && len <= PODLOGIN_SERVICE_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
-}
-
-/* To be added to with text_add(). */
-static struct text new_error(struct podlogin *login)
-{
+    login->error_status = status;
     return text_in(login->error, sizeof(login->error));
 }
 
@@ -79,17 +54,17 @@ static enum podlogin_status set_text(char **member, const char *value, size_t ma
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_set_socket(struct podlogin *login, const char *path)
+enum podlogin_status podlogin_set_socket(struct podlogin *login, const char *path)
 {
     return set_text(&login->socket, path, 107); /* sun_path */
 }
 
-EXPORT enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char *path)
+enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char *path)
 {
     return set_text(&login->token_file, path, 4096);
 }
 
-EXPORT enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_t min_ttl_s)
+enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_t min_ttl_s)
 {
     if (min_ttl_s > PODLOGIN_MIN_TTL_MAX_S)
         return PODLOGIN_BAD_ARGUMENT;
@@ -97,7 +72,7 @@ EXPORT enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeout_ms)
+enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeout_ms)
 {
     if (timeout_ms == 0 || timeout_ms > PODLOGIN_TIMEOUT_MAX_MS)
         return PODLOGIN_BAD_ARGUMENT;
@@ -105,7 +80,7 @@ EXPORT enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
+enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
 {
     if (uid == (uid_t)-1)
         return PODLOGIN_BAD_ARGUMENT;
@@ -113,7 +88,10 @@ EXPORT enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_
     return PODLOGIN_OK;
 }
 
-/* Not where somebody else's environment came along with more privileges than he has. */
+/*
+ * Returns the value of a variable; NULL if it is empty or not set, and in a program that has more
+ * privileges than its caller, whose environment it is.
+ */
 static const char *environment(const char *name)
 {
     const char *value = secure_getenv(name);
@@ -161,7 +139,7 @@ static enum podlogin_status read_environment(struct podlogin *login)
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
+enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
 {
     struct podlogin *login = calloc(1, sizeof(*login));
     enum podlogin_status status;
@@ -174,8 +152,9 @@ EXPORT enum podlogin_status podlogin_start(const char *service, struct podlogin 
         service = environment("PODLOGIN_SERVICE");
     if (!service)
         service = DEFAULT_SERVICE;
-    status = is_service_name(service) ? set_text(&login->service, service, PODLOGIN_SERVICE_MAX)
-                                      : PODLOGIN_BAD_ARGUMENT;
+    status = service_name_is_valid(service, strlen(service))
+                 ? set_text(&login->service, service, PODLOGIN_SERVICE_MAX)
+                 : PODLOGIN_BAD_ARGUMENT;
     if (status == PODLOGIN_OK)
         status = read_environment(login);
     if (status != PODLOGIN_OK) {
@@ -186,7 +165,7 @@ EXPORT enum podlogin_status podlogin_start(const char *service, struct podlogin 
     return PODLOGIN_OK;
 }
 
-EXPORT void podlogin_end(struct podlogin *login)
+void podlogin_end(struct podlogin *login)
 {
     if (!login)
         return;
@@ -199,103 +178,12 @@ EXPORT void podlogin_end(struct podlogin *login)
     free(login);
 }
 
-/* The C string of @bytes, at *@at, which moves past it. */
-static const char *copy_text(char **at, struct wire_bytes bytes)
-{
-    char *text = *at;
-
-    if (bytes.len)
-        memcpy(text, bytes.at, bytes.len);
-    text[bytes.len] = '\0';
-    *at += bytes.len + 1;
-    return text;
-}
-
-static size_t list_size(const struct wire_list *list)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < list->n; i++)
-        size += list->item[i].len + 1;
-    return size;
-}
-
-static const char *source_name(uint32_t source)
-{
-    switch (source) {
-    case TOKEN_SOURCE_CACHE:
-        return "cache";
-    case TOKEN_SOURCE_EXCHANGE:
-        return "exchange";
-    case TOKEN_SOURCE_JOINED:
-        return "joined";
-    default:
-        return "unknown";
-    }
-}
-
-static struct podlogin_token *token_new(const struct message_token *message)
-{
-    size_t size = sizeof(struct podlogin_token) + message->token.len + message->token_type.len +
-                  message->variable.len + 3 + list_size(&message->attributes);
-    struct podlogin_token *token = calloc(1, size);
-    char *at = token ? token->text : NULL;
-
-    if (!token)
-        return NULL;
-    token->size = size;
-    token->expires_at_s = (int64_t)message->expires_at_s;
-    token->source = source_name(message->source);
-    token->value = copy_text(&at, message->token);
-    token->type = copy_text(&at, message->token_type);
-    token->variable = copy_text(&at, message->variable);
-    for (; token->n_attributes < message->attributes.n; token->n_attributes++)
-        token->attributes[token->n_attributes] =
-            copy_text(&at, message->attributes.item[token->n_attributes]);
-    return token;
-}
-
-static struct podlogin_identity *identity_new(const struct message_identity *message)
-{
-    const struct wire_bytes texts[] = {
-        message->issuer,
-        message->subject,
-        message->namespace,
-        message->serviceaccount,
-        message->serviceaccount_uid,
-        message->pod,
-        message->pod_uid,
-    };
-    size_t size = sizeof(struct podlogin_identity) + list_size(&message->services);
-    struct podlogin_identity *identity;
-    char *at;
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        size += texts[i].len + 1;
-    identity = calloc(1, size);
-    if (!identity)
-        return NULL;
-    at = identity->text;
-    identity->expires_at_s = (int64_t)message->expires_at_s;
-    identity->issuer = copy_text(&at, message->issuer);
-    identity->subject = copy_text(&at, message->subject);
-    identity->namespace = copy_text(&at, message->namespace);
-    identity->serviceaccount = copy_text(&at, message->serviceaccount);
-    identity->serviceaccount_uid = copy_text(&at, message->serviceaccount_uid);
-    identity->pod = copy_text(&at, message->pod);
-    identity->pod_uid = copy_text(&at, message->pod_uid);
-    for (; identity->n_services < message->services.n; identity->n_services++)
-        identity->services[identity->n_services] =
-            copy_text(&at, message->services.item[identity->n_services]);
-    return identity;
-}
-
-/* The refusal in the client's buffer becomes the handle's error. */
+/* Makes the refusal in the client's buffer the error of the handle, and returns its status. */
 static enum podlogin_status read_error(struct podlogin *login, const struct wire_header *header)
 {
-    struct text error = new_error(login);
     struct message_error message;
     const struct status_info *info;
+    struct text error;
 
     if (wire_decode(&message_error, login->client.buffer + WIRE_HEADER_SIZE, header->payload_len,
                     &message) < 0 ||
@@ -304,6 +192,7 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
     info = message.status < PODLOGIN_UNREACHABLE ? status_info(message.status)
                                                  : status_info(PODLOGIN_INTERNAL);
     login->retry_after_ms = message.retry_after_ms;
+    error = new_error(login, info->status);
     text_add(&error, info->sentence, NULL);
     if (message.detail.len) {
         text_add(&error, " (", NULL);
@@ -317,19 +206,19 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
 
 static void explain_local(struct podlogin *login, enum podlogin_status status)
 {
-    struct text error = new_error(login);
+    struct text error = new_error(login, status);
     char timeout[NUMBER_SIZE], number[NUMBER_SIZE], other[NUMBER_SIZE];
 
     if (status == PODLOGIN_UNREACHABLE)
         text_add(&error, login->socket, ": ", status_info(status)->sentence, NULL);
     if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_OF_ANOTHER_USER)
-        text_add(&error, login->socket, ": ", status_info(status)->sentence, ": it runs as uid ",
+        text_add(&error, login->socket, ": ", status_info(status)->sentence, " (it runs as uid ",
                  number_text(login->client.server_uid, number), ", not ",
                  number_text(login->server_uid, other),
-                 "; if that is right, say so in PODLOGIN_SERVER_UID", NULL);
+                 "; if that is expected, set PODLOGIN_SERVER_UID)", NULL);
     if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_IN_WRITABLE_DIRECTORY)
         text_add(&error, login->socket, ": ", status_info(status)->sentence,
-                 ": the caller can write to its directory; mount it read-only", NULL);
+                 " (the caller can write to the socket's directory; mount it read-only)", NULL);
     if (status == PODLOGIN_TIMEOUT)
         text_add(&error, status_info(status)->sentence, " (",
                  number_text(login->timeout_ms, timeout), " ms)", NULL);
@@ -338,14 +227,16 @@ static void explain_local(struct podlogin *login, enum podlogin_status status)
 static enum podlogin_status read_subject_token(struct podlogin *login, struct subject_token *token)
 {
     int r = subject_token_read(login->token_file, token);
-    struct text error = new_error(login);
+    struct text error;
 
     if (r == 0)
         return PODLOGIN_OK;
+    error = new_error(login, PODLOGIN_NO_SUBJECT_TOKEN);
     if (token->path)
         text_add(&error, token->path, ": ",
-                 r == -EFBIG     ? "longer than a service-account token can be; check --token-file"
-                 : r == -ENODATA ? "empty; is it a service-account token?"
+                 r == -EFBIG
+                     ? "the file is longer than a service-account token can be; check --token-file"
+                 : r == -ENODATA ? "the file is empty; check --token-file"
                                  : strerror(-r),
                  NULL);
     return PODLOGIN_NO_SUBJECT_TOKEN;
@@ -391,12 +282,12 @@ static enum podlogin_status ask_target(struct podlogin *login, const struct clie
     for (;;) {
         status = ask_once(login, target, question);
         if (status == PODLOGIN_TOKEN_EXPIRED && !is_renewed) {
-            /* kubelet has a newer token by now, and it has been read */
+            /* the connection has an old token; kubelet has replaced it, and the new one was read */
             login->client.is_logged_in = false;
             is_renewed = true;
         } else if (status != PODLOGIN_TOO_MANY || !login->retry_after_ms ||
                    !client_nap(login->retry_after_ms, target->deadline_ms)) {
-            /* that was the daemon's own "not now"; what upstreams say the caller judges */
+            /* only the daemon's own limit is waited out; on all others the caller decides */
             return status;
         }
         login->retry_after_ms = 0;
@@ -426,18 +317,32 @@ static enum podlogin_status ask(struct podlogin *login, const struct question *q
     return status;
 }
 
-/* The buffer has held a JWT or a token. */
+/* Wipes the buffer, which held a JWT or a token. */
 static void wipe_buffer(struct podlogin *login)
 {
     explicit_bzero(login->client.buffer, sizeof(login->client.buffer));
 }
 
-/* A little less than our own, so that the daemon's reason arrives before we give up. */
+/* A little less than the library's own timeout, so that the daemon's error arrives before it. */
 static uint32_t daemon_timeout(const struct podlogin *login)
 {
     uint32_t timeout_ms = login->timeout_ms - login->timeout_ms / 10;
 
     return timeout_ms ? timeout_ms : 1;
+}
+
+static enum podlogin_status judge_token(struct podlogin *login, const struct message_token *message)
+{
+    struct text error = new_error(login, PODLOGIN_BAD_ANSWER);
+
+    text_add(&error, status_info(PODLOGIN_BAD_ANSWER)->sentence, " (", NULL);
+    if (token_check(message, &error)) {
+        login->error[0] = '\0';
+        return PODLOGIN_OK;
+    }
+    text_add(&error, ")", NULL);
+    client_close(&login->client);
+    return PODLOGIN_BAD_ANSWER;
 }
 
 static enum podlogin_status get(struct podlogin *login, struct podlogin_token **ret_token)
@@ -451,6 +356,8 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
     const struct question question = {&message_get, &get, true, &message_token, &message};
     enum podlogin_status status = ask(login, &question);
 
+    if (status == PODLOGIN_OK)
+        status = judge_token(login, &message);
     if (status == PODLOGIN_OK) {
         *ret_token = token_new(&message);
         if (!*ret_token)
@@ -460,12 +367,12 @@ static enum podlogin_status get(struct podlogin *login, struct podlogin_token **
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_authenticate(struct podlogin *login)
+enum podlogin_status podlogin_authenticate(struct podlogin *login)
 {
     struct podlogin_token *token = NULL;
     enum podlogin_status status;
 
-    login->client.is_logged_in = false; /* the file may hold another token by now */
+    login->client.is_logged_in = false; /* the file may hold a newer token */
     status = get(login, &token);
 
     login->is_authenticated = status == PODLOGIN_OK;
@@ -474,8 +381,7 @@ EXPORT enum podlogin_status podlogin_authenticate(struct podlogin *login)
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_get_token(struct podlogin *login,
-                                               struct podlogin_token **ret_token)
+enum podlogin_status podlogin_get_token(struct podlogin *login, struct podlogin_token **ret_token)
 {
     if (!login->is_authenticated)
         return PODLOGIN_BAD_ARGUMENT;
@@ -486,8 +392,8 @@ EXPORT enum podlogin_status podlogin_get_token(struct podlogin *login,
     return PODLOGIN_OK;
 }
 
-EXPORT enum podlogin_status podlogin_whoami(struct podlogin *login,
-                                            struct podlogin_identity **ret_identity)
+enum podlogin_status podlogin_whoami(struct podlogin *login,
+                                     struct podlogin_identity **ret_identity)
 {
     const struct message_whoami whoami = {.timeout_ms = daemon_timeout(login)};
     struct message_identity message = {0};
@@ -503,7 +409,7 @@ EXPORT enum podlogin_status podlogin_whoami(struct podlogin *login,
     return status;
 }
 
-EXPORT enum podlogin_status podlogin_ping(struct podlogin *login)
+enum podlogin_status podlogin_ping(struct podlogin *login)
 {
     const struct message_ping ping = {0};
     struct message_pong pong;
@@ -512,97 +418,19 @@ EXPORT enum podlogin_status podlogin_ping(struct podlogin *login)
     return ask(login, &question);
 }
 
-EXPORT const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status)
+const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status)
 {
-    if (login && status != PODLOGIN_OK && login->error[0])
+    if (login && login->error[0] && login->error_status == status)
         return login->error;
     return status_info(status)->sentence;
 }
 
-EXPORT uint32_t podlogin_retry_after(const struct podlogin *login)
+uint32_t podlogin_retry_after(const struct podlogin *login)
 {
     return login->retry_after_ms;
 }
 
-EXPORT const char *podlogin_service(const struct podlogin *login)
+const char *podlogin_service(const struct podlogin *login)
 {
     return login->service;
-}
-
-EXPORT const char *podlogin_token_value(const struct podlogin_token *token)
-{
-    return token->value;
-}
-
-EXPORT const char *podlogin_token_type(const struct podlogin_token *token)
-{
-    return token->type;
-}
-
-EXPORT int64_t podlogin_token_expires_at(const struct podlogin_token *token)
-{
-    return token->expires_at_s;
-}
-
-EXPORT const char *podlogin_token_source(const struct podlogin_token *token)
-{
-    return token->source;
-}
-
-EXPORT const char *podlogin_token_variable(const struct podlogin_token *token)
-{
-    return token->variable;
-}
-
-EXPORT const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsigned index)
-{
-    return index < token->n_attributes ? token->attributes[index] : NULL;
-}
-
-EXPORT const char *podlogin_token_attribute(const struct podlogin_token *token, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (unsigned i = 0; i < token->n_attributes; i++)
-        if (strncmp(token->attributes[i], name, len) == 0 && token->attributes[i][len] == '=')
-            return token->attributes[i] + len + 1;
-    return NULL;
-}
-
-EXPORT void podlogin_token_free(struct podlogin_token *token)
-{
-    if (!token)
-        return;
-    explicit_bzero(token, token->size);
-    free(token);
-}
-
-EXPORT int64_t podlogin_identity_expires_at(const struct podlogin_identity *identity)
-{
-    return identity->expires_at_s;
-}
-
-#define IDENTITY_TEXT(member)                                                                      \
-    EXPORT const char *podlogin_identity_##member(const struct podlogin_identity *identity)        \
-    {                                                                                              \
-        return identity->member;                                                                   \
-    }
-
-IDENTITY_TEXT(issuer)
-IDENTITY_TEXT(subject)
-IDENTITY_TEXT(namespace)
-IDENTITY_TEXT(serviceaccount)
-IDENTITY_TEXT(serviceaccount_uid)
-IDENTITY_TEXT(pod)
-IDENTITY_TEXT(pod_uid)
-
-EXPORT const char *podlogin_identity_service_at(const struct podlogin_identity *identity,
-                                                unsigned index)
-{
-    return index < identity->n_services ? identity->services[index] : NULL;
-}
-
-EXPORT void podlogin_identity_free(struct podlogin_identity *identity)
-{
-    free(identity);
 }

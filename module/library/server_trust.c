@@ -1,4 +1,5 @@
-#include "server_trust.h"
+/* Judges a server by its user and by the directory of its socket. */
+#include "library/server_trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static int directory_is_writable(const char *path)
     if (errno != ENOSYS)
         return 0;
 #endif
-    return access(directory, W_OK) == 0; /* Linux before 5.8: of the real user */
+    return access(directory, W_OK) == 0; /* Linux before 5.8: this checks the real uid */
 }
 
 int server_judge(int fd, const char *path, uid_t expected, enum server_trust *ret_trust,

@@ -1,4 +1,5 @@
-#include "subject_token.h"
+/* Finds and reads the file of the service-account token. */
+#include "library/subject_token.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,16 +35,16 @@ static int file_read(const char *path, struct subject_token *token)
 int subject_token_read(const char *path, struct subject_token *ret_token)
 {
     const char *const places[] = {
-        path ? path : getenv("PODLOGIN_TOKEN_FILE"),
+        path ? path : secure_getenv("PODLOGIN_TOKEN_FILE"),
         path ? NULL : "/var/run/secrets/podlogin/serviceaccount/token",
-        path ? NULL : getenv("AWS_WEB_IDENTITY_TOKEN_FILE"),
+        path ? NULL : secure_getenv("AWS_WEB_IDENTITY_TOKEN_FILE"),
         path ? NULL : "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         int r = places[i] && *places[i] ? file_read(places[i], ret_token) : -ENOENT;
 
-        /* one that was named and is not there is an error; the well-known places are tried on */
+        /* a file that was named must exist; of the well-known ones, the first that exists counts */
         if (r != -ENOENT || (i == 0 && places[0] && *places[0]))
             return r;
     }

@@ -1,4 +1,5 @@
-#include "text.h"
+/* Appends to buffers of a fixed size, and writes strings to descriptors. */
+#include "text/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

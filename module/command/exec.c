@@ -1,0 +1,75 @@
+/* podlogin exec: sets the variables of services and executes a command. */
+#include "command/commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/login.h"
+#include "command/print.h"
+#include "protocol/status.h"
+
+#define SERVICES_MAX 16
+
+static int put_variable(const char *name, const char *value)
+{
+    if (*name && setenv(name, value, 1) == 0)
+        return EXIT_CODE_OK;
+    output(STDERR_FILENO, "podlogin: ", name, ": cannot set this variable\n", NULL);
+    return EXIT_CODE_FAULT;
+}
+
+/* Sets a variable from NAME=VALUE; the library has checked the name. */
+static int put_attribute(const char *attribute)
+{
+    const char *equals = strchr(attribute, '=');
+    char *name = strndup(attribute, (size_t)(equals - attribute));
+    int code = put_variable(name ? name : "", equals + 1);
+
+    free(name);
+    return code;
+}
+
+static int put_variables(const struct options *options, const char *service)
+{
+    struct podlogin_token *token = NULL;
+    struct podlogin *login = NULL;
+    const char *attribute;
+    int code = login_fetch(options, service, &token, &login);
+
+    if (code)
+        return code;
+    if (*podlogin_token_variable(token))
+        code = put_variable(podlogin_token_variable(token), podlogin_token_value(token));
+    for (unsigned i = 0; !code && (attribute = podlogin_token_attribute_at(token, i)); i++) {
+        code = put_attribute(attribute);
+    }
+    podlogin_token_free(token);
+    podlogin_end(login);
+    return code;
+}
+
+/* The command replaces this process, and so gets its process id, its signals and its parent. */
+int command_exec(const struct options *options, int argc, char **argv)
+{
+    int n = 0, code = EXIT_CODE_OK, error;
+
+    while (n < argc && strcmp(argv[n], "--") != 0)
+        n++;
+    if (n >= argc - 1)
+        return usage("exec needs -- and a command", NULL);
+    if (n > SERVICES_MAX)
+        return usage("exec takes at most 16 services", NULL);
+    if (n == 0)
+        code = put_variables(options, options->service);
+    for (int i = 0; i < n && !code; i++)
+        code = put_variables(options, argv[i]);
+    if (code)
+        return code;
+    execvp(argv[n + 1], argv + n + 1);
+    error = errno;
+    code = error == ENOENT ? 127 : 126;
+    output(STDERR_FILENO, "podlogin: ", argv[n + 1], ": ", strerror(error), "\n", NULL);
+    return code;
+}

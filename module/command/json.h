@@ -1,0 +1,10 @@
+/* JSON objects of strings, written into a text. */
+#ifndef JSON_H
+#define JSON_H
+
+#include "text/text.h"
+
+/* Appends @before, such as "{" or ",", and a member of an object: @name, a colon and @value. */
+void json_add(struct text *text, const char *before, const char *name, const char *value);
+
+#endif

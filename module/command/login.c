@@ -1,0 +1,67 @@
+/* Opens a handle with the settings of the options, and gets a token. */
+#include "command/login.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "command/print.h"
+#include "protocol/status.h"
+
+int login_open(const struct options *options, const char *service, struct podlogin **ret_login)
+{
+    struct podlogin *login = NULL;
+    enum podlogin_status status = podlogin_start(service, &login);
+
+    if (status == PODLOGIN_BAD_ARGUMENT && service)
+        return usage("not a service name, or a PODLOGIN_ variable is not valid", service);
+    if (status == PODLOGIN_BAD_ARGUMENT)
+        return usage("PODLOGIN_SERVICE, _SOCKET, _MIN_TTL, _TIMEOUT or _SERVER_UID is not valid",
+                     NULL);
+    if (status != PODLOGIN_OK)
+        return report(NULL, "start", status);
+    if (options->socket)
+        status = podlogin_set_socket(login, options->socket);
+    if (status == PODLOGIN_OK && options->token_file)
+        status = podlogin_set_token_file(login, options->token_file);
+    if (status == PODLOGIN_OK && options->has_min_ttl)
+        status = podlogin_set_min_ttl(login, options->min_ttl_s);
+    if (status == PODLOGIN_OK && options->timeout_ms)
+        status = podlogin_set_timeout(login, options->timeout_ms);
+    if (status != PODLOGIN_OK) {
+        podlogin_end(login);
+        return usage("--socket or --token-file is empty or too long", NULL);
+    }
+    *ret_login = login;
+    return EXIT_CODE_OK;
+}
+
+static void say_source(const struct podlogin *login, const struct podlogin_token *token)
+{
+    int64_t left_s = podlogin_token_expires_at(token) - time(NULL);
+    char number[NUMBER_SIZE];
+
+    output(STDERR_FILENO, "podlogin: ", podlogin_service(login), ": a token from ",
+           podlogin_token_source(token), ", valid for ",
+           number_text(left_s > 0 ? (uint64_t)left_s : 0, number), " s\n", NULL);
+}
+
+int login_fetch(const struct options *options, const char *service,
+                struct podlogin_token **ret_token, struct podlogin **ret_login)
+{
+    enum podlogin_status status;
+    int code = login_open(options, service, ret_login);
+
+    if (code)
+        return code;
+    status = podlogin_authenticate(*ret_login);
+    if (status == PODLOGIN_OK)
+        status = podlogin_get_token(*ret_login, ret_token);
+    if (status != PODLOGIN_OK) {
+        code = report(*ret_login, podlogin_service(*ret_login), status);
+        podlogin_end(*ret_login);
+        return code;
+    }
+    if (options->is_verbose)
+        say_source(*ret_login, *ret_token);
+    return EXIT_CODE_OK;
+}

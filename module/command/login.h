@@ -1,0 +1,18 @@
+/* The first step of every command: opens a handle with the settings of the options. */
+#ifndef LOGIN_H
+#define LOGIN_H
+
+#include "command/options.h"
+#include "library/podlogin.h"
+
+/*
+ * Opens a handle for @service; NULL means the default of the library. Returns EXIT_CODE_OK, or
+ * prints the error and returns another exit code. The caller closes the handle with podlogin_end().
+ */
+int login_open(const struct options *options, const char *service, struct podlogin **ret_login);
+
+/* Opens a handle as login_open() does, and gets a token; the caller frees both. */
+int login_fetch(const struct options *options, const char *service,
+                struct podlogin_token **ret_token, struct podlogin **ret_login);
+
+#endif

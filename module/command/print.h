@@ -1,0 +1,20 @@
+/* Prints results to standard output, and errors, one line each, to standard error. */
+#ifndef PRINT_H
+#define PRINT_H
+
+#include "library/podlogin.h"
+#include "text/text.h"
+
+/* Writes @text to standard output. Returns EXIT_CODE_OK, or prints an error: EXIT_CODE_FAULT. */
+int print(const char *text);
+
+/* Prints @problem with @what, an argument or NULL. Returns EXIT_CODE_USAGE. */
+int usage(const char *problem, const char *what);
+
+/*
+ * Prints @what was asked for, the name of @status, and the explanation of @login, which may be
+ * NULL. Returns the exit code of @status.
+ */
+int report(const struct podlogin *login, const char *what, enum podlogin_status status);
+
+#endif

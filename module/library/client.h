@@ -1,0 +1,60 @@
+/* A connection to the daemon: connects, writes a request and reads its answer within a deadline. */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "library/server_trust.h"
+#include "protocol/messages.h"
+#include "protocol/podlogin-status.h"
+
+#define CLIENT_BUFFER_SIZE (WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
+
+struct client {
+    int fd; /* -1: not connected */
+    bool is_logged_in;
+    enum server_trust trust; /* the latest result of server_judge() */
+    uid_t server_uid;        /* of the server that was judged */
+    uint16_t last_id;
+    uint8_t buffer[CLIENT_BUFFER_SIZE]; /* the request, then its answer; the caller wipes it */
+    size_t buffer_len;
+};
+
+/* Returns the time of CLOCK_BOOTTIME in milliseconds. */
+int64_t clock_ms(void);
+
+/* Where a request goes, and how long it may take. */
+struct client_target {
+    const char *socket;
+    const uint8_t *jwt; /* NULL: the request needs no login */
+    size_t jwt_len;
+    uid_t server_uid;    /* the user that the server must run as */
+    int64_t deadline_ms; /* of CLOCK_BOOTTIME */
+};
+
+/*
+ * Sends a request and reads its answer into the client's buffer. Sends LOGIN first if @target has a
+ * JWT and the connection is not logged in. If the connection cannot be made, or breaks, connects
+ * and sends again until the deadline: requests of this protocol can be repeated safely.
+ *
+ * @message:    the kind of the request.
+ * @values:     its struct.
+ * @ret_header: the header of the answer; the payload follows at WIRE_HEADER_SIZE of the buffer.
+ *
+ * Returns PODLOGIN_OK; PODLOGIN_UNREACHABLE; PODLOGIN_TIMEOUT; PODLOGIN_BAD_ANSWER;
+ * PODLOGIN_BAD_ARGUMENT (the request does not fit its table, or the path is too long);
+ * PODLOGIN_UNTRUSTED_SERVER (nothing was sent; @client->trust and @client->server_uid say why).
+ */
+enum podlogin_status client_ask(struct client *client, const struct client_target *target,
+                                const struct wire_message *message, const void *values,
+                                struct wire_header *ret_header);
+
+/*
+ * Waits for @ms and up to half as long again, chosen at random, so that clients that wait for the
+ * same event do not return at the same time. Returns false, at once, if that would pass
+ * @deadline_ms.
+ */
+bool client_nap(uint32_t ms, int64_t deadline_ms);
+
+/* Closes the connection, if there is one. */
+void client_close(struct client *client);
+
+#endif

@@ -1,0 +1,28 @@
+/* The pod's own service-account token, read each time that it is needed: kubelet replaces it. */
+#ifndef SUBJECT_TOKEN_H
+#define SUBJECT_TOKEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/messages.h"
+
+struct subject_token {
+    uint8_t bytes[PODLOGIN_JWT_MAX + 2]; /* wiped by the caller */
+    size_t len;
+    const char *path; /* the file that was read, or that could not be read; NULL: none was found */
+};
+
+/*
+ * Reads @path. If it is NULL, reads the first that exists of $PODLOGIN_TOKEN_FILE,
+ * /var/run/secrets/podlogin/serviceaccount/token, $AWS_WEB_IDENTITY_TOKEN_FILE and
+ * /var/run/secrets/eks.amazonaws.com/serviceaccount/token. A program with more privileges than its
+ * caller ignores the variables (secure_getenv(3)). White space at the end is cut off.
+ *
+ * Returns 0; -ENOENT if no file exists, or not the one that @path or $PODLOGIN_TOKEN_FILE names;
+ * -EFBIG if it is longer than a token can be; -ENODATA if it is empty; or another -errno. Sets
+ * @ret_token->path in each case; the caller wipes @ret_token in each case.
+ */
+int subject_token_read(const char *path, struct subject_token *ret_token);
+
+#endif
