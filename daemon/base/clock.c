@@ -1,12 +1,12 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 struct now clock_now(void)
 {
@@ -43,12 +43,13 @@ static int hex_digit(char c)
 int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
 {
     CLEANUP(fd_closep)
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    int fd = file_open("/proc/sys/kernel/random/boot_id", 0);
     char text[64] = "";
-    size_t n = 0;
+    size_t n = 0, len;
+    int r = fd < 0 ? fd : file_read(fd, text, sizeof(text) - 1, &len);
 
-    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-        return -errno;
+    if (r < 0)
+        return r;
     memset(ret_id, 0, BOOT_ID_SIZE);
     for (const char *c = text; *c && n < 2 * BOOT_ID_SIZE; c++) {
         int digit = hex_digit(*c);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/counters.h"
 #include "base/list.h"
 
 #define CHECK_USEC    (60 * SECOND_USEC)
@@ -23,8 +24,10 @@ static void check(struct clock_watch *watch)
     int64_t offset = offset_usec(), by_usec = offset - watch->offset_usec;
 
     watch->offset_usec = offset;
-    if (by_usec >= STEP_MIN_USEC || by_usec <= -STEP_MIN_USEC)
-        watch->on_set(watch, by_usec);
+    if (by_usec > -STEP_MIN_USEC && by_usec < STEP_MIN_USEC)
+        return;
+    count(COUNTER_CLOCK_STEPS);
+    watch->on_set(watch, by_usec);
 }
 
 static void on_check(struct timer *timer)

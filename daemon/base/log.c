@@ -10,7 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "text/text.h"
+
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define TEXT_MAX       2048 /* of a line with fields; what does not fit is cut */
 
 static const char *program_name = "podlogind";
 static int highest_level = LOG_INFO;
@@ -60,30 +63,24 @@ void log_line(int level, const char *format, ...)
     errno = saved;
 }
 
-/* Text that is built piece by piece; what does not fit is left out. */
-struct builder {
-    char text[2048];
-    size_t len;
-};
-
-static void add(struct builder *builder, const char *text)
+/* A value must not look like another field. */
+static void add_value(struct text *text, const char *value)
 {
-    size_t room = sizeof(builder->text) - 1 - builder->len, len = strlen(text);
+    char *at = text->at;
 
-    memcpy(builder->text + builder->len, text, len < room ? len : room);
-    builder->len += len < room ? len : room;
-    builder->text[builder->len] = '\0';
+    text_add(text, value, NULL);
+    for (; *at; at++)
+        if (strchr(" =\"", *at))
+            *at = '?';
 }
 
-/* A value must not look like another field. */
-static void add_value(struct builder *builder, const char *value)
+static void add_journal_field(struct text *text, const struct log_field *field)
 {
-    size_t at = builder->len;
+    char value[520];
 
-    add(builder, value);
-    for (; at < builder->len; at++)
-        if (strchr(" =\"", builder->text[at]))
-            builder->text[at] = '?';
+    snprintf(value, sizeof(value), "%s", field->value);
+    escape(value);
+    text_add(text, "\n", field->name, "=", value, NULL);
 }
 
 /*
@@ -95,58 +92,43 @@ static bool journal_send(int level, const char *message, const struct log_field 
 {
     static int fd = -1;
     const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
-    struct builder builder = {.len = 0};
-    char priority[16];
+    char buffer[TEXT_MAX], priority[NUMBER_SIZE];
+    struct text text = text_in(buffer, sizeof(buffer));
 
-    snprintf(priority, sizeof(priority), "%d", level);
-    add(&builder, "PRIORITY=");
-    add(&builder, priority);
-    add(&builder, "\nSYSLOG_IDENTIFIER=");
-    add(&builder, program_name);
-    for (size_t i = 0; i < n; i++) {
-        char value[520];
-
-        if (!fields[i].value)
-            continue;
-        snprintf(value, sizeof(value), "%s", fields[i].value);
-        escape(value);
-        add(&builder, "\n");
-        add(&builder, fields[i].name);
-        add(&builder, "=");
-        add(&builder, value);
-    }
-    add(&builder, "\nMESSAGE=");
-    add(&builder, message);
-    add(&builder, "\n");
+    text_add(&text, "PRIORITY=", number_text((uint64_t)level, priority),
+             "\nSYSLOG_IDENTIFIER=", program_name, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (fields[i].value)
+            add_journal_field(&text, &fields[i]);
+    text_add(&text, "\nMESSAGE=", message, "\n", NULL);
     if (fd < 0)
         fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd >= 0 && sendto(fd, builder.text, builder.len, MSG_NOSIGNAL,
+    return fd >= 0 && sendto(fd, buffer, (size_t)(text.at - buffer), MSG_NOSIGNAL,
                              (const struct sockaddr *)&address, sizeof(address)) >= 0;
 }
 
 bool log_fields(int level, const char *what, const struct log_field *fields, size_t n)
 {
-    struct builder builder = {.len = 0};
     struct pollfd stream = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char buffer[TEXT_MAX];
+    struct text text = text_in(buffer, sizeof(buffer));
     int saved = errno;
     bool is_put = false;
 
     if (level > highest_level)
         return false;
-    add(&builder, what);
+    text_add(&text, what, NULL);
     for (size_t i = 0; i < n; i++) {
         if (!fields[i].value)
             continue;
-        add(&builder, " ");
-        add(&builder, fields[i].label);
-        add(&builder, "=");
-        add_value(&builder, fields[i].value);
+        text_add(&text, " ", fields[i].label, "=", NULL);
+        add_value(&text, fields[i].value);
     }
-    escape(builder.text);
+    escape(buffer);
     if (is_journal)
-        is_put = journal_send(level, builder.text, fields, n);
+        is_put = journal_send(level, buffer, fields, n);
     if (!is_put && poll(&stream, 1, 0) == 1) {
-        put_line(level, builder.text);
+        put_line(level, buffer);
         is_put = true;
     }
     errno = saved;

@@ -29,7 +29,9 @@ struct secret *secret_free(struct secret *secret);
 
 DEFINE_CLEANUP(struct secret *, secret_free)
 
-/* Makes jansson, and where @with_openssl OpenSSL too, wipe what they free. First thing in main().
+/*
+ * Make jansson, or OpenSSL, wipe what they free. First thing in main(): OpenSSL refuses it once it
+ * has allocated memory. Returns 0 or -errno.
  */
 int secret_guard_libraries(void);
 int secret_guard_openssl(void);

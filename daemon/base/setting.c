@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/url.h"
+#include "text/time_span.h"
 
 const char *setting_expects_text(const char *value)
 {
@@ -20,6 +21,16 @@ const char *setting_expects_path(const char *value)
 const char *setting_expects_url(const char *value)
 {
     return !*value || url_is_https(value) ? NULL : "an https:// URL without query or fragment";
+}
+
+int setting_seconds(const char *value, uint64_t min_s, uint64_t max_s, uint64_t *ret_s)
+{
+    uint64_t ms;
+
+    if (time_span_parse(value, max_s * 1000, &ms) < 0 || ms % 1000 != 0 || ms / 1000 < min_s)
+        return -EINVAL;
+    *ret_s = ms / 1000;
+    return 0;
 }
 
 int setting_wrong(char *ret_error, size_t size, const char *format, ...)

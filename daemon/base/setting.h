@@ -3,6 +3,7 @@
 #define SETTING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Each returns NULL if @value will do, or else what would be right, as a part of a sentence: "a
@@ -11,6 +12,12 @@
 const char *setting_expects_text(const char *value);
 const char *setting_expects_path(const char *value);
 const char *setting_expects_url(const char *value);
+
+/*
+ * Reads a time span of whole seconds, @min_s to @max_s. Returns 0, or -EINVAL: it is none, or out
+ * of bounds.
+ */
+int setting_seconds(const char *value, uint64_t min_s, uint64_t max_s, uint64_t *ret_s);
 
 /* Writes a sentence in the manner of printf(), and returns -EINVAL. */
 __attribute__((format(printf, 3, 4))) int setting_wrong(char *ret_error, size_t size,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/counters.h"
 #include "base/log.h"
 #include "broker/memo.h"
 #include "broker/result.h"
@@ -104,6 +105,8 @@ static void login_fail(struct login *login, const struct refusal *refusal)
 {
     const struct broker_answer answer = {.refusal = *refusal};
 
+    if (login->token.frame)
+        count(COUNTER_REFRESH_FAILURES);
     flight_free(login->flight);
     login_retry_later(login, refusal->retry_after_ms * UINT64_C(1000));
     waiters_wake(&login->waiters, &answer);
@@ -394,6 +397,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     else if (!result_check(result, flight->service->provider, detail, sizeof(detail)) ||
              !take_token(flight, result, detail, sizeof(detail)))
         outcome = OUTCOME_MALFORMED;
+    count(COUNTER_EXCHANGES + outcome);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
     if (outcome == OUTCOME_OK)

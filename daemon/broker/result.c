@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "protocol/messages.h"
+#include "protocol/names.h"
 
 /* A value that an environment variable, a header or a terminal can take. */
 static bool is_printable(struct wire_bytes value, uint8_t least)
@@ -20,13 +21,19 @@ static bool is_token(struct wire_bytes value)
     return value.len > 0 && value.len <= PODLOGIN_TOKEN_MAX && is_printable(value, 0x21);
 }
 
+/* The provider's own list decides; the general rule is a second line of defence. */
+static bool may_set(const struct provider *provider, const void *name, size_t len)
+{
+    return variable_name_is_safe(name, len) && provider_may_set(provider, name, len);
+}
+
 /* "NAME=VALUE", of a name that the provider may set */
 static bool is_attribute(struct wire_bytes text, const struct provider *provider)
 {
     const uint8_t *equals = text.len ? memchr(text.at, '=', text.len) : NULL;
 
     return equals && text.len <= PODLOGIN_ATTRIBUTE_MAX && is_printable(text, 0x20) &&
-           provider_may_set(provider, text.at, (size_t)(equals - text.at));
+           may_set(provider, text.at, (size_t)(equals - text.at));
 }
 
 static bool wrong(char *ret_detail, size_t size, const char *what)
@@ -42,7 +49,7 @@ bool result_check(const struct job_result *result, const struct provider *provid
         return wrong(ret_detail, size, "no token, or one that is not printable");
     if (!result->token_type.len || !is_printable(result->token_type, 0x21))
         return wrong(ret_detail, size, "no token type, or one that is not printable");
-    if (!provider_may_set(provider, result->variable.at, result->variable.len))
+    if (!may_set(provider, result->variable.at, result->variable.len))
         return wrong(ret_detail, size, "a variable that the provider does not set");
     for (size_t i = 0; i < result->attributes.n; i++)
         if (!is_attribute(result->attributes.item[i], provider))

@@ -9,19 +9,9 @@
 #include "config/file.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
+#include "protocol/names.h"
 
 #define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount" /* in every pod */
-
-/* Names travel in requests, logs and metrics, so they are plain. */
-static bool is_name(const char *name, size_t len)
-{
-    if (len == 0 || len > PODLOGIN_SERVICE_MAX)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", name[i]))
-            return false;
-    return true;
-}
 
 static int ends_with_conf(const struct dirent *entry)
 {
@@ -150,7 +140,7 @@ static int load_entry(struct config *config, const char *directory, const char *
     name = strndup(file, strlen(file) - strlen(".conf"));
     if (!name)
         return -ENOMEM;
-    if (!is_name(name, strlen(name))) {
+    if (!service_name_is_valid(name, strlen(name))) {
         snprintf(ret_error, INI_ERROR_MAX,
                  "%s:1: the file's name is 1 to %d letters, digits, '.', '_', '-', and .conf", path,
                  PODLOGIN_SERVICE_MAX);

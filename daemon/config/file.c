@@ -5,10 +5,11 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "base/duration.h"
 #include "base/setting.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
+
+#define DAY_S 86400
 
 /* What is wrong with a value, or NULL; takes it over into the struct. */
 typedef const char *(*setting_parser)(const char *value, void *ret_member);
@@ -92,11 +93,7 @@ static const char *parse_burst(const char *value, void *ret_member)
 
 static const char *parse_timeout(const char *value, void *ret_member)
 {
-    uint64_t *seconds = ret_member;
-
-    return duration_parse(value, seconds) == 0 && *seconds >= 1 && *seconds <= 86400
-               ? NULL
-               : "a time span from 1s to 1d";
+    return setting_seconds(value, 1, DAY_S, ret_member) == 0 ? NULL : "a time span from 1s to 1d";
 }
 
 static const char *parse_log_level(const char *value, void *ret_member)
@@ -126,8 +123,7 @@ static const char *parse_review(const char *value, void *ret_member)
         return NULL;
     review->mode = REVIEW_INTERVAL;
     return strncmp(value, interval, strlen(interval)) == 0 &&
-                   duration_parse(value + strlen(interval), &review->interval_s) == 0 &&
-                   review->interval_s >= 1 && review->interval_s <= 86400
+                   setting_seconds(value + strlen(interval), 1, DAY_S, &review->interval_s) == 0
                ? NULL
                : "off, miss, or interval: and a time span from 1s to 1d";
 }

@@ -1,14 +1,13 @@
 #include "config/ini.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 struct ini {
     const char *path;
@@ -202,35 +201,31 @@ int ini_read(const char *path, const char *text, size_t len, const struct ini_ha
     return r;
 }
 
+static int cannot_read(char ret_error[INI_ERROR_MAX], const char *path, int r)
+{
+    snprintf(ret_error, INI_ERROR_MAX, "%s: cannot be read: %s", path, file_strerror(r));
+    return r;
+}
+
 int ini_read_file(const char *path, const struct ini_handler *handler,
                   char ret_error[INI_ERROR_MAX])
 {
     CLEANUP(fd_closep)
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = file_open(path, 0);
     CLEANUP(freep)
     char *text = NULL;
-    size_t len = 0;
-    ssize_t n;
+    size_t len;
     int r;
 
-    if (fd < 0) {
-        r = -errno;
-        snprintf(ret_error, INI_ERROR_MAX, "%s: cannot be read: %s", path, strerror(-r));
-        return r;
-    }
-    text = malloc(INI_FILE_MAX + 1);
+    if (fd < 0)
+        return cannot_read(ret_error, path, fd);
+    text = malloc(INI_FILE_MAX);
     if (!text)
         return -ENOMEM;
-    while ((n = read(fd, text + len, INI_FILE_MAX + 1 - len)) > 0)
-        len += (size_t)n;
-    if (n < 0) {
-        r = -errno;
-        snprintf(ret_error, INI_ERROR_MAX, "%s: cannot be read: %s", path, strerror(-r));
-        return r;
-    }
-    if (len > INI_FILE_MAX) {
+    r = file_read(fd, text, INI_FILE_MAX, &len);
+    if (r == -EFBIG) {
         snprintf(ret_error, INI_ERROR_MAX, "%s:1: the file is larger than 256 KiB", path);
         return -EINVAL;
     }
-    return ini_read(path, text, len, handler, ret_error);
+    return r < 0 ? cannot_read(ret_error, path, r) : ini_read(path, text, len, handler, ret_error);
 }

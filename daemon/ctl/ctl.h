@@ -16,12 +16,15 @@ __attribute__((format(printf, 3, 4))) int ctl_fail(enum exit_code code, const ch
                                                    const char *format, ...);
 
 /*
- * The token in a file, or on standard input for NULL, without the newline that may end it. NULL: a
- * sentence has been said. It is longer than any that is accepted if it does not fit.
+ * Reads a file, or standard input for NULL, of at most @max bytes; the caller frees it. It waits
+ * for pipes. NULL: the reason has been said.
  */
+struct secret *ctl_read(const char *command, const char *path, size_t max);
+
+/* The same for a token, without the newline that may end it. */
 struct secret *ctl_token(const char *command, const char *path);
 
-/* What the process needs before it touches tokens and keys. False: a sentence has been said. */
+/* What the process needs before it touches tokens and keys. Returns an exit code. */
 int ctl_harden(const char *command);
 
 #endif

@@ -4,17 +4,17 @@
  * upstream. Nothing is asked there.
  */
 #include "ctl/ctl.h"
+#include "ctl/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "admission/admission.h"
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
 #include "provider/exchange.h"
+#include "text/text.h"
 
 #define NAME           "explain"
 #define KEYS_WAIT_USEC (12 * SECOND_USEC)
@@ -33,60 +33,31 @@ struct report {
     enum podlogin_status verdict;
 };
 
-static void print_help(void)
-{
-    printf("podloginctl explain --service NAME [OPTIONS]\n\n"
-           "Walks through every check of the daemon for a service-account token and a service.\n\n"
-           "  --service NAME      the service\n"
-           "  --token-file FILE   the token; else it comes on standard input\n"
-           "  --config DIR        podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY ")\n"
-           "  --exchanger PATH    fetches the issuer's keys (" PODLOGIN_EXCHANGER ")\n"
-           "  --json              a JSON object\n");
-}
-
-/* 1: go on; else the exit code, negated */
 static int read_options(int argc, char **argv, struct options *options)
 {
-    static const struct option table[] = {
-        {"service", required_argument, NULL, 's'},
-        {"token-file", required_argument, NULL, 't'},
-        {"config", required_argument, NULL, 'c'},
-        {"exchanger", required_argument, NULL, 'e'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
+    static const struct ctl_usage usage = {
+        .command = NAME,
+        .summary =
+            "podloginctl explain --service NAME [OPTIONS]\n\n"
+            "Makes every check of the daemon for a service-account token and a service, and\n"
+            "shows the results.",
+    };
+    const struct ctl_option table[] = {
+        {"service", "service NAME      the service", ctl_set_text, &options->service},
+        {"token-file", "token-file FILE   the token; default: standard input", ctl_set_text,
+         &options->token_file},
+        {"config", "config DIR        podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY ")",
+         ctl_set_text, &options->config},
+        {"exchanger", "exchanger PATH    fetches the issuer's keys (" PODLOGIN_EXCHANGER ")",
+         ctl_set_text, &options->exchanger},
+        {"json", "json              print a JSON object", ctl_set_flag, &options->is_json},
         {0},
     };
-    int option;
+    int code = ctl_read_options(argc, argv, &usage, table);
 
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        switch (option) {
-        case 's':
-            options->service = optarg;
-            break;
-        case 't':
-            options->token_file = optarg;
-            break;
-        case 'c':
-            options->config = optarg;
-            break;
-        case 'e':
-            options->exchanger = optarg;
-            break;
-        case 'j':
-            options->is_json = true;
-            break;
-        case 'h':
-            print_help();
-            return -EXIT_CODE_OK;
-        default:
-            return -EXIT_CODE_USAGE;
-        }
-    }
-    if (optind < argc) /* which is not shown: it may be the token */
-        return -ctl_fail(EXIT_CODE_USAGE, NAME, "no argument is taken; see --help");
-    if (!*options->service)
-        return -ctl_fail(EXIT_CODE_USAGE, NAME, "--service NAME is missing");
-    return 1;
+    if (code == -1 && !*options->service)
+        return ctl_fail(EXIT_CODE_USAGE, NAME, "--service NAME is missing");
+    return code;
 }
 
 __attribute__((format(printf, 4, 5))) static void add(struct report *report, const char *check,
@@ -119,16 +90,6 @@ static void add_refusal(struct report *report, const char *check, const struct r
         report->verdict = refusal->status;
 }
 
-static const char *time_text(int64_t time_s, char text[32])
-{
-    const time_t time = time_s;
-    struct tm tm;
-
-    if (!gmtime_r(&time, &tm) || !strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        strcpy(text, "?");
-    return text;
-}
-
 static void describe_audience(const struct claims *claims, char *detail, size_t size)
 {
     for (size_t i = 0; i < claims->n_audiences; i++)
@@ -152,7 +113,7 @@ static void describe(const struct admission *admission, enum admission_check che
 {
     const struct claims *claims = &admission->identity->claims;
     const struct issuer *issuer = admission->identity->issuer;
-    char issued[32], expires[32];
+    char issued[TIME_SIZE], expires[TIME_SIZE];
 
     *detail = '\0';
     switch (check) {
@@ -412,8 +373,8 @@ int ctl_explain(int argc, char **argv)
     struct secret *token = NULL;
     int r = read_options(argc, argv, &options);
 
-    if (r <= 0)
-        return -r;
+    if (r != -1)
+        return r;
     r = ctl_harden(NAME);
     if (r != EXIT_CODE_OK)
         return r;

@@ -8,8 +8,10 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
-#include "protocol/messages.h"
+
+#define TOKEN_FILE_MAX 65536 /* what is longer than a token is told as that, within reason */
 
 static const struct command {
     const char *name;
@@ -53,30 +55,32 @@ int ctl_harden(const char *command)
                  : EXIT_CODE_OK;
 }
 
-struct secret *ctl_token(const char *command, const char *path)
+struct secret *ctl_read(const char *command, const char *path, size_t max)
 {
     CLEANUP(secret_freep)
-    struct secret *text = secret_alloc(PODLOGIN_JWT_MAX + 2);
+    struct secret *content = secret_alloc(max);
     CLEANUP(fd_closep)
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : dup(STDIN_FILENO);
-    struct secret *token = NULL;
     size_t len = 0;
-    ssize_t n = 1;
+    int r = fd < 0 ? -errno : -ENOMEM;
 
-    while (text && fd >= 0 && n > 0 && len < text->len) {
-        n = read(fd, text->bytes + len, text->len - len);
-        len += n > 0 ? (size_t)n : 0;
-    }
-    if (fd < 0 || n < 0) {
+    if (fd >= 0 && content)
+        r = file_read(fd, content->bytes, content->len, &len);
+    if (r < 0) {
         ctl_fail(EXIT_CODE_CONFIG, command, "%s: %s", path ? path : "standard input",
-                 strerror(errno));
+                 file_strerror(r));
         return NULL;
     }
-    if (text && len && text->bytes[len - 1] == '\n')
-        len--;
-    token = text ? secret_new(text->bytes, len) : NULL;
-    if (!token)
-        ctl_fail(EXIT_CODE_FAULT, command, "out of memory");
+    content->len = (uint32_t)len;
+    return TAKE_PTR(content);
+}
+
+struct secret *ctl_token(const char *command, const char *path)
+{
+    struct secret *token = ctl_read(command, path, TOKEN_FILE_MAX);
+
+    if (token && token->len && token->bytes[token->len - 1] == '\n')
+        token->len--;
     return token;
 }
 

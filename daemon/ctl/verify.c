@@ -3,14 +3,15 @@
  * configuration that the daemon would have read is made from the options.
  */
 #include "ctl/ctl.h"
+#include "ctl/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "admission/admission.h"
+#include "jose/algorithm.h"
 #include "protocol/messages.h"
 
 #define NAME "verify"
@@ -23,19 +24,6 @@ struct options {
     struct now now;
     bool only_signature;
 };
-
-static void print_help(void)
-{
-    printf("podloginctl verify --jwks FILE [OPTIONS] < TOKEN\n\n"
-           "Verifies a service-account token offline, as podlogind does, and prints its claims.\n\n"
-           "  --jwks FILE         the issuer's key set (RFC 7517)\n"
-           "  --issuer URL        that the token has to be of; else any\n"
-           "  --audience A        that it has to be for, alone; else any\n"
-           "  --algorithms LIST   that may sign, with commas between (RS256)\n"
-           "  --at TIME           as if it were that time: seconds since 1970, or\n"
-           "                      2026-08-21T11:00:00Z\n"
-           "  --signature-only    form and signature only; the claims may be anything\n");
-}
 
 static int read_time(const char *text, int64_t *ret_time)
 {
@@ -53,54 +41,50 @@ static int read_time(const char *text, int64_t *ret_time)
     return 0;
 }
 
-/* 1: go on; else the exit code, negated */
+static int set_time(const char *command, const char *value, void *target)
+{
+    if (read_time(value, target) == 0)
+        return 0;
+    return ctl_fail(EXIT_CODE_USAGE, command,
+                    "--at %s: seconds since 1970, or 2026-08-21T11:00:00Z", value);
+}
+
+static int set_algorithms(const char *command, const char *value, void *target)
+{
+    if (algorithms_parse(value, ", ", target) == 0)
+        return 0;
+    return ctl_fail(EXIT_CODE_USAGE, command, "--algorithms %s: RS256 and the like", value);
+}
+
 static int read_options(int argc, char **argv, struct options *options)
 {
-    static const struct option table[] = {
-        {"jwks", required_argument, NULL, 'j'},     {"issuer", required_argument, NULL, 'i'},
-        {"audience", required_argument, NULL, 'a'}, {"algorithms", required_argument, NULL, 'l'},
-        {"at", required_argument, NULL, 't'},       {"signature-only", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},           {0},
+    static const struct ctl_usage usage = {
+        .command = NAME,
+        .summary = "podloginctl verify --jwks FILE [OPTIONS] < TOKEN\n\n"
+                   "Verifies a service-account token offline, as podlogind does, and prints its\n"
+                   "claims.",
     };
-    int option;
+    const struct ctl_option table[] = {
+        {"jwks", "jwks FILE         the issuer's key set (RFC 7517)", ctl_set_text, &options->jwks},
+        {"issuer", "issuer URL        the issuer that the token has to be of; default: any",
+         ctl_set_text, &options->issuer},
+        {"audience", "audience A        the one audience that it has to be for; default: any",
+         ctl_set_text, &options->audience},
+        {"algorithms", "algorithms LIST   that may sign, separated by commas (RS256)",
+         set_algorithms, &options->algorithms},
+        {"at",
+         "at TIME           as if it were that time: seconds since 1970, or\n"
+         "                      2026-08-21T11:00:00Z",
+         set_time, &options->now.wall_s},
+        {"signature-only", "signature-only    form and signature only; any claims will do",
+         ctl_set_flag, &options->only_signature},
+        {0},
+    };
+    int code = ctl_read_options(argc, argv, &usage, table);
 
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            options->jwks = optarg;
-            break;
-        case 'i':
-            options->issuer = optarg;
-            break;
-        case 'a':
-            options->audience = optarg;
-            break;
-        case 'l':
-            if (algorithms_parse(optarg, ", ", &options->algorithms) < 0)
-                return -ctl_fail(EXIT_CODE_USAGE, NAME, "--algorithms %s: RS256 and the like",
-                                 optarg);
-            break;
-        case 't':
-            if (read_time(optarg, &options->now.wall_s) < 0)
-                return -ctl_fail(EXIT_CODE_USAGE, NAME,
-                                 "--at %s: seconds since 1970, or 2026-08-21T11:00:00Z", optarg);
-            break;
-        case 's':
-            options->only_signature = true;
-            break;
-        case 'h':
-            print_help();
-            return -EXIT_CODE_OK;
-        default:
-            return -EXIT_CODE_USAGE;
-        }
-    }
-    if (optind < argc) /* which is not shown: it may be the token */
-        return -ctl_fail(EXIT_CODE_USAGE, NAME,
-                         "no argument is taken: the token comes on standard input");
-    if (!options->jwks)
-        return -ctl_fail(EXIT_CODE_USAGE, NAME, "--jwks FILE is missing");
-    return 1;
+    if (code == -1 && !options->jwks)
+        return ctl_fail(EXIT_CODE_USAGE, NAME, "--jwks FILE is missing");
+    return code;
 }
 
 static int refuse(const struct refusal *refusal)
@@ -154,20 +138,16 @@ static int verify_signature(const struct options *options, const struct jwks *jw
     return status == PODLOGIN_OK ? print_claims(jws.payload) : refuse_with(status);
 }
 
-static int verify(const struct options *options, struct identities *identities,
-                  struct config *config, const struct secret *token)
+static int verify(const struct options *options, const struct admission *proposed,
+                  struct issuer_config *issuer, const struct secret *token)
 {
-    struct issuer_config *issuer = &config->issuers[0];
-    struct admission admission = {
-        .identities = identities,
-        .service = options->audience ? config->services : NULL,
-        .now = options->now,
-    };
+    struct admission admission = *proposed;
     CLEANUP(identity_unrefp)
     struct identity *identity = NULL;
     struct refusal refusal;
 
-    if (identities_find(identities, token->bytes, token->len, &identity, &refusal) != PODLOGIN_OK)
+    if (identities_find(admission.identities, token->bytes, token->len, &identity, &refusal) !=
+        PODLOGIN_OK)
         return refuse(&refusal);
     issuer->url = (char *)(options->issuer ? options->issuer : identity->claims.issuer);
     admission.identity = identity;
@@ -177,37 +157,74 @@ static int verify(const struct options *options, struct identities *identities,
     return print_claims(identity->payload);
 }
 
+/* The configuration that podlogind would have read, with one issuer, whose keys are known. */
+static int verify_with(const struct options *options, const struct jwks *jwks,
+                       const struct secret *token)
+{
+    struct config config = {.n_refs = 1, .n_issuers = 1, .n_services = 1}; /* is never released */
+    struct issuer_config issuer_config = {.config = &config,
+                                          .name = (char *)"jwks",
+                                          .url = (char *)"",
+                                          .algorithms = options->algorithms};
+    struct service service = {.config = &config,
+                              .name = (char *)NAME,
+                              .issuer = &issuer_config,
+                              .audience = (char *)options->audience};
+    struct issuer issuer = {.config = &issuer_config, .jwks = *jwks};
+    struct issuer *issuers[] = {&issuer};
+    struct identities identities = {
+        .config = &config, .issuers = issuers, .n_issuers = 1, .generation = 1};
+    const struct admission admission = {
+        .identities = &identities,
+        .service = options->audience ? &service : NULL,
+        .now = options->now,
+    };
+    int code;
+
+    list_init(&identities.by_age);
+    config.issuers = &issuer_config;
+    config.services = &service;
+    code = verify(options, &admission, &issuer_config, token);
+    while (!list_is_empty(&identities.by_age))
+        identities_forget(&identities, container_of(identities.by_age.next, struct identity, age));
+    digest_map_done(&identities.verified);
+    return code;
+}
+
+static int read_jwks(const char *path, struct jwks *ret_jwks)
+{
+    CLEANUP(secret_freep)
+    struct secret *text = ctl_read(NAME, path, JWKS_BYTES_MAX);
+    const char *error;
+
+    if (!text)
+        return EXIT_CODE_CONFIG;
+    return jwks_parse(text->bytes, text->len, ret_jwks, &error) < 0
+               ? ctl_fail(EXIT_CODE_CONFIG, NAME, "%s: %s", path, error)
+               : EXIT_CODE_OK;
+}
+
 int ctl_verify(int argc, char **argv)
 {
     struct options options = {.algorithms = 1u << ALGORITHM_RS256, .now = clock_now()};
-    struct loop loop = {.epoll_fd = -1};
-    struct identities identities = {0};
-    struct config config = {.n_refs = 1, .n_issuers = 1, .n_services = 1}; /* is never released */
-    struct issuer_config issuer = {.config = &config, .name = (char *)"jwks", .url = (char *)""};
-    struct service service = {.config = &config, .name = (char *)NAME, .issuer = &issuer};
     CLEANUP(secret_freep)
     struct secret *token = NULL;
+    struct jwks jwks = {0};
     int r = read_options(argc, argv, &options);
 
-    if (r <= 0)
-        return -r;
+    if (r != -1)
+        return r;
     r = ctl_harden(NAME);
+    if (r == EXIT_CODE_OK)
+        r = read_jwks(options.jwks, &jwks);
     if (r != EXIT_CODE_OK)
         return r;
     token = ctl_token(NAME, NULL);
     if (!token)
-        return EXIT_CODE_CONFIG;
-    config.issuers = &issuer;
-    config.services = &service;
-    issuer.keys_file = (char *)options.jwks;
-    issuer.algorithms = options.algorithms;
-    service.audience = (char *)options.audience;
-    if (identities_init(&identities, &config, &loop, NULL) < 0) {
-        r = EXIT_CODE_CONFIG; /* which the issuer has logged */
-    } else {
-        r = options.only_signature ? verify_signature(&options, &identities.issuers[0]->jwks, token)
-                                   : verify(&options, &identities, &config, token);
-    }
-    identities_done(&identities);
+        r = EXIT_CODE_CONFIG;
+    else
+        r = options.only_signature ? verify_signature(&options, &jwks, token)
+                                   : verify_with(&options, &jwks, token);
+    jwks_done(&jwks);
     return r;
 }

@@ -1,10 +1,10 @@
 #include "identity/issuer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
 
@@ -115,29 +115,21 @@ static void on_fetched(struct job *job, const struct job_result *result)
 
 static int file_load(struct issuer *issuer)
 {
-    CLEANUP(fd_closep)
-    int fd = open(issuer->config->keys_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    CLEANUP(freep)
-    uint8_t *text = malloc(JWKS_BYTES_MAX + 1);
-    ssize_t n;
-    int r;
+    CLEANUP(secret_freep)
+    struct secret *text = NULL;
+    int r = file_read_secret(issuer->config->keys_file, JWKS_BYTES_MAX, &text);
 
     schedule(issuer, FILE_REFRESH_S);
-    if (!text)
-        return -ENOMEM;
-    n = fd < 0 ? -1 : read(fd, text, JWKS_BYTES_MAX + 1);
-    if (n < 0) {
-        r = -errno;
+    if (r < 0)
         snprintf(issuer->error, sizeof(issuer->error), "%s: %s", issuer->config->keys_file,
-                 strerror(-r));
+                 file_strerror(r));
+    if (r == 0)
+        r = keys_install(issuer, text->bytes, text->len);
+    if (r < 0)
         return r;
-    }
-    r = keys_install(issuer, text, (size_t)n);
-    if (r == 0) {
-        use_from_now(issuer);
-        announce_keys(issuer, NULL, 0);
-    }
-    return r;
+    use_from_now(issuer);
+    announce_keys(issuer, NULL, 0);
+    return 0;
 }
 
 /* 0: a fetch is under way; 1: it is over already; -errno */

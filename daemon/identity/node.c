@@ -1,9 +1,9 @@
 #include "identity/node.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "identity/identity.h"
@@ -44,14 +44,15 @@ static bool learn(struct identities *identities, char *ret_error, size_t size)
 {
     struct own_node *node = &identities->node;
     CLEANUP(secret_freep)
-    struct secret *jwt = token_file_read(identities->config->node_token_file);
+    struct secret *jwt = NULL;
+    int r = token_file_read(identities->config->node_token_file, &jwt);
     CLEANUP(identity_unrefp)
     struct identity *own = NULL;
     struct refusal refusal = {0};
     enum podlogin_status status;
 
-    if (!jwt) {
-        snprintf(ret_error, size, "%s", strerror(errno));
+    if (r < 0) {
+        snprintf(ret_error, size, "%s", file_strerror(r));
         return false;
     }
     status = identities_find(identities, jwt->bytes, jwt->len, &own, &refusal);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "identity/identity.h"
@@ -67,7 +68,7 @@ static int begin(struct identity *identity)
     const struct review_config *config = config_of(identity);
     struct review *review = &identity->review;
     CLEANUP(secret_freep)
-    struct secret *own = token_file_read(config->token_file);
+    struct secret *own = NULL;
     struct job_review job = {
         .api_server = wire_string(config->api_server),
         .ca_file = wire_string(config->ca_file),
@@ -76,10 +77,10 @@ static int begin(struct identity *identity)
         .username = wire_string(identity->claims.subject),
         .uid = wire_string(identity->claims.serviceaccount_uid),
     };
-    int r;
+    int r = token_file_read(config->token_file, &own);
 
-    if (!own)
-        return -errno;
+    if (r < 0)
+        return r;
     job.own_token = wire_bytes(own->bytes, own->len);
     if (!review->waiters.next)
         list_init(&review->waiters);
@@ -112,7 +113,7 @@ bool review_wait(struct identity *identity, struct waiter *waiter, struct refusa
             review->failed_usec = now_usec;
             refusal_set(&review->refusal, PODLOGIN_ISSUER_UNAVAILABLE,
                         "the daemon's own token for TokenReview cannot be read");
-            log_error("TokenReview: %s: %s", config_of(identity)->token_file, strerror(-r));
+            log_error("TokenReview: %s: %s", config_of(identity)->token_file, file_strerror(r));
         }
     }
     if (review->is_under_way) {

@@ -1,25 +1,18 @@
 #include "identity/token_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
+#include "base/file.h"
 #include "protocol/messages.h"
 
-struct secret *token_file_read(const char *path)
+int token_file_read(const char *path, struct secret **ret_token)
 {
-    CLEANUP(fd_closep)
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     CLEANUP(secret_freep)
-    struct secret *text = fd < 0 ? NULL : secret_alloc(PODLOGIN_JWT_MAX + 2);
-    struct secret *token;
-    ssize_t n = text ? read(fd, text->bytes, text->len) : -1;
+    struct secret *text = NULL;
+    int r = file_read_secret(path, PODLOGIN_JWT_MAX + 1, &text);
 
-    if (n < 0)
-        return NULL;
-    if (n > 0 && text->bytes[n - 1] == '\n')
-        n--;
-    token = secret_new(text->bytes, (size_t)n);
-    if (!token)
-        errno = ENOMEM;
-    return token;
+    if (r < 0)
+        return r;
+    if (text->len && text->bytes[text->len - 1] == '\n')
+        text->len--;
+    *ret_token = TAKE_PTR(text);
+    return 0;
 }

@@ -4,7 +4,10 @@
 
 #include "base/secret.h"
 
-/* Read anew each time, without the newline that may end it. NULL with errno. */
-struct secret *token_file_read(const char *path);
+/*
+ * Reads the token that is in the file now, without the newline that may end it; the caller frees
+ * it. Returns 0 or -errno, as file_read_secret().
+ */
+int token_file_read(const char *path, struct secret **ret_token);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/duration.h"
 #include "base/setting.h"
 
 #define DEFAULT_API_URL "https://api.pulumi.com"
@@ -41,10 +40,9 @@ static const char *expects_token_type(const char *value)
 
 static const char *expects_expiration(const char *value)
 {
-    uint64_t seconds = 1;
+    uint64_t seconds;
 
-    return !*value || (duration_parse(value, &seconds) == 0 && seconds > 0 &&
-                       seconds <= TOKEN_LIFETIME_MAX_S)
+    return !*value || setting_seconds(value, 1, TOKEN_LIFETIME_MAX_S, &seconds) == 0
                ? NULL
                : "a time span of at most 7d, such as 2h";
 }

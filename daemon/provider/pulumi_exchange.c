@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/duration.h"
+#include "base/setting.h"
 #include "base/url.h"
 #include "provider/exchange.h"
 #include "provider/form.h"
@@ -43,7 +43,7 @@ static int pulumi_request(const struct provider_values *values, const struct sec
     if (!type || !values->value[PULUMI_ORGANIZATION])
         return -EINVAL;
     if (values->value[PULUMI_EXPIRATION] &&
-        duration_parse(values->value[PULUMI_EXPIRATION], &seconds) < 0)
+        setting_seconds(values->value[PULUMI_EXPIRATION], 1, TOKEN_LIFETIME_MAX_S, &seconds) < 0)
         return -EINVAL;
     snprintf(expiration, sizeof(expiration), "%llu", (unsigned long long)seconds);
     if (asprintf(&audience, "urn:pulumi:org:%s", values->value[PULUMI_ORGANIZATION]) < 0 ||

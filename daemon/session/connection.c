@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/counters.h"
 #include "message/frame.h"
 #include "session/pending.h"
 
@@ -43,7 +44,7 @@ static void listen_for_more(struct connection *connection)
     loop_change(connection->sessions->loop, &connection->source, events);
 }
 
-void connection_turn_away(int fd, const char *detail)
+static void turn_away(int fd, enum counter reason, const char *detail)
 {
     const struct message_error error = {
         .status = PODLOGIN_TOO_MANY,
@@ -56,6 +57,12 @@ void connection_turn_away(int fd, const char *detail)
     if (wire_encode(&message_error, 0, &error, frame, sizeof(frame), &len) == 0)
         (void)!send(fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
+    count(reason);
+}
+
+void connection_turn_away(int fd)
+{
+    turn_away(fd, COUNTER_REJECTED_SHORTAGE, "the daemon is out of descriptors or memory");
 }
 
 /* 0 or -errno */
@@ -91,13 +98,18 @@ static bool is_barred(const struct sessions *sessions, int fd)
            quota_is_barred(&sessions->quotas, credentials.pid);
 }
 
-static const char *why_turned_away(int r)
+/* What connection_set_up() said. */
+static void turn_away_for(int fd, int r)
 {
     if (r == -EUSERS)
-        return "the pod has as many connections as it may, or connects too often";
-    if (r == -EAGAIN)
-        return "before Linux 6.5 a process this young is told from others on its next connection";
-    return "the daemon is out of descriptors or memory";
+        turn_away(fd, COUNTER_REJECTED_QUOTA,
+                  "the pod has as many connections as it may, or connects too often");
+    else if (r == -EAGAIN)
+        turn_away(fd, COUNTER_REJECTED_YOUNG,
+                  "before Linux 6.5 a process this young is told from others on its next "
+                  "connection");
+    else
+        turn_away(fd, COUNTER_REJECTED_SHORTAGE, "the daemon is out of descriptors or memory");
 }
 
 bool connection_new(struct sessions *sessions, int fd)
@@ -106,12 +118,12 @@ bool connection_new(struct sessions *sessions, int fd)
     int r;
 
     if (is_barred(sessions, fd)) {
-        connection_turn_away(fd, "the pod connects too often");
+        turn_away(fd, COUNTER_REJECTED_BARRED, "the pod connects too often");
         return false;
     }
     connection = calloc(1, sizeof(*connection));
     if (!connection) {
-        close(fd);
+        connection_turn_away(fd);
         return true;
     }
     connection->sessions = sessions;
@@ -124,7 +136,7 @@ bool connection_new(struct sessions *sessions, int fd)
         if (connection->quota)
             quota_leave(connection->quota);
         free(connection);
-        connection_turn_away(fd, why_turned_away(r));
+        turn_away_for(fd, r);
         return r != -EUSERS;
     }
     sessions_add(sessions, &connection->node);

@@ -49,8 +49,8 @@ struct connection {
  * was turned away. */
 bool connection_new(struct sessions *sessions, int fd);
 
-/* Says TOO_MANY, and closes @fd. */
-void connection_turn_away(int fd, const char *detail);
+/* For want of descriptors or memory: says TOO_MANY, and closes @fd. */
+void connection_turn_away(int fd);
 void connection_free(struct connection *connection);
 
 /* Goes over to @config: ends those who wait for what is not in it any more. */

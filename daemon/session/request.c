@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/counters.h"
 #include "protocol/status.h"
 #include "session/pending.h"
 
@@ -19,6 +20,21 @@ static const char *unattested(const struct connection *connection, const struct 
     return status == PODLOGIN_OK ? NULL : status_info(status)->name;
 }
 
+static enum counter counter_of(enum podlogin_status status)
+{
+    switch (status_info(status)->exit_code) {
+    case EXIT_CODE_OK:
+        return COUNTER_REQUESTS_OK;
+    case EXIT_CODE_TRY_AGAIN:
+        return COUNTER_REQUESTS_UNAVAILABLE;
+    case EXIT_CODE_REFUSED:
+    case EXIT_CODE_CONFIG:
+        return COUNTER_REQUESTS_REFUSED;
+    default:
+        return COUNTER_REQUESTS_FAULT;
+    }
+}
+
 /* No token is handed out without a line of the audit trail. @token: NULL with a refusal. */
 static void audit(struct connection *connection, const struct request *request,
                   enum podlogin_status status, const struct token *token, const char *source)
@@ -33,6 +49,7 @@ static void audit(struct connection *connection, const struct request *request,
         .attestation = unattested(connection, request),
     };
 
+    count(counter_of(status));
     audit_answer(&connection->quota->trail, &event);
 }
 
@@ -149,6 +166,7 @@ enum need request_answer(struct connection *connection, const struct request *re
     if (token) {
         wire_set_id(token->frame->bytes, request->id);
         connection_send(connection, token->frame->bytes, token->frame->len);
+        count(COUNTER_CACHE_HITS);
         audit(connection, request, PODLOGIN_OK, token, source_of_hit(token, admission.now));
         return NEED_NOTHING;
     }

@@ -41,7 +41,7 @@ static bool on_accept(struct listener *listener, int fd)
 static void on_shortage(struct listener *listener, int fd)
 {
     (void)listener;
-    connection_turn_away(fd, "the daemon is out of descriptors");
+    connection_turn_away(fd);
 }
 
 static const struct listener_events events = {.on_accept = on_accept, .on_shortage = on_shortage};

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define RUNTIME_DIRECTORY "/run/podlogind"
@@ -31,11 +32,11 @@ static bool is_random(const uint8_t *bytes, size_t len)
 
 static int keys_read(int fd, struct cache_keys *ret_keys)
 {
-    uint8_t bytes[2 * SEAL_KEY_SIZE + 1];
-    ssize_t n = read(fd, bytes, sizeof(bytes));
-    int r = 0;
+    uint8_t bytes[2 * SEAL_KEY_SIZE];
+    size_t n = 0;
+    int r = file_read(fd, bytes, sizeof(bytes), &n);
 
-    if ((n != SEAL_KEY_SIZE && n != 2 * SEAL_KEY_SIZE) || !is_random(bytes, (size_t)n))
+    if (r < 0 || (n != SEAL_KEY_SIZE && n != 2 * SEAL_KEY_SIZE) || !is_random(bytes, n))
         r = -EBADMSG;
     *ret_keys = (struct cache_keys){.has_previous = n == 2 * SEAL_KEY_SIZE};
     if (r == 0)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/counters.h"
 #include "base/log.h"
 #include "store/key.h"
 #include "store/row.h"
@@ -221,6 +222,8 @@ static void on_thread(struct loop_source *source, uint32_t events)
     memcpy(id, store->opened_id, sizeof(id));
     strcpy(reason, result == -EROFS && store->reason[0] ? store->reason : strerror(-result));
     pthread_mutex_unlock(&store->mutex);
+    if (result < 0)
+        count(COUNTER_STORE_ERRORS);
     say(store, result, reason);
     if (is_opened)
         on_opened(store, id);

@@ -354,8 +354,9 @@ static const struct {
     {"services.d/pulumi.conf", SERVICE "Team=x\n",
      "services.d/pulumi.conf:7: Team=x does not go with TokenType="},
     {"services.d/pulumi.conf", SERVICE "Expiration=soon\n",
-     "services.d/pulumi.conf:1: Expiration="},
-    {"services.d/pulumi.conf", SERVICE "APIURL=http://x\n", "services.d/pulumi.conf:1: APIURL="},
+     "services.d/pulumi.conf:7: Expiration=soon"},
+    {"services.d/pulumi.conf", SERVICE "APIURL=http://x\n",
+     "services.d/pulumi.conf:7: APIURL=http://x"},
     {"services.d/pulumi.conf", SERVICE "Organization=\n",
      "services.d/pulumi.conf:1: Organization= is "
      "missing"},

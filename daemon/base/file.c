@@ -1,0 +1,80 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int file_open(const char *path, int flags)
+{
+    CLEANUP(fd_closep)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
+    if (!S_ISREG(st.st_mode))
+        return -ENOTSUP;
+    return TAKE_FD(fd);
+}
+
+/* One byte more than there may be is asked for, so that "too large" is noticed. */
+static int has_more(int fd)
+{
+    char byte;
+    ssize_t n;
+
+    do
+        n = read(fd, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n > 0;
+}
+
+int file_read(int fd, void *buffer, size_t size, size_t *ret_len)
+{
+    size_t len = 0;
+    ssize_t n = 1;
+    int r = 0;
+
+    while (n != 0 && len < size) {
+        n = read(fd, (char *)buffer + len, size - len);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        len += n > 0 ? (size_t)n : 0;
+    }
+    if (n != 0)
+        r = has_more(fd);
+    if (r == 0)
+        *ret_len = len;
+    return r > 0 ? -EFBIG : r;
+}
+
+int file_read_secret(const char *path, size_t max, struct secret **ret_content)
+{
+    CLEANUP(secret_freep)
+    struct secret *whole = secret_alloc(max);
+    CLEANUP(fd_closep)
+    int fd = file_open(path, 0);
+    size_t len;
+    int r;
+
+    if (!whole)
+        return -ENOMEM;
+    if (fd < 0)
+        return fd;
+    r = file_read(fd, whole->bytes, whole->len, &len);
+    if (r < 0)
+        return r;
+    *ret_content = secret_new(whole->bytes, len);
+    return *ret_content ? 0 : -ENOMEM;
+}
+
+const char *file_strerror(int r)
+{
+    if (r == -ENOTSUP)
+        return "not a regular file";
+    if (r == -EFBIG)
+        return "larger than it may be";
+    return strerror(-r);
+}

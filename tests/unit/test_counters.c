@@ -1,0 +1,51 @@
+/* Each counter has a name that Prometheus takes, of a metric that there is, and none has another's.
+ */
+#include "base/counters.h"
+
+#include "support/check.h"
+
+static void each_counter_has_a_name_of_its_own(void **state)
+{
+    static const char *const metrics[] = {
+        "podlogin_requests_total",    "podlogin_cache_hits_total",
+        "podlogin_exchanges_total",   "podlogin_refresh_failures_total",
+        "podlogin_rejected_total",    "podlogin_store_errors_total",
+        "podlogin_clock_steps_total",
+    };
+
+    (void)state;
+    for (enum counter i = 0; i < COUNTERS; i++) {
+        const struct counter_info *info = counter_info(i);
+        bool is_known = false;
+
+        assert_non_null(info->metric);
+        assert_non_null(info->labels);
+        for (size_t j = 0; j < ARRAY_SIZE(metrics); j++)
+            is_known = is_known || strcmp(metrics[j], info->metric) == 0;
+        if (!is_known)
+            fail_msg("%d: %s", i, info->metric);
+        for (enum counter j = 0; j < i; j++)
+            if (strcmp(counter_info(j)->metric, info->metric) == 0 &&
+                strcmp(counter_info(j)->labels, info->labels) == 0)
+                fail_msg("%d and %d: %s{%s}", i, j, info->metric, info->labels);
+    }
+}
+
+static void exchanges_are_counted_by_their_outcome(void **state)
+{
+    (void)state;
+    assert_string_equal(counter_info(COUNTER_EXCHANGES + OUTCOME_OK)->labels, "result=\"ok\"");
+    assert_string_equal(counter_info(COUNTER_EXCHANGES + OUTCOME_UNTRUSTED)->labels,
+                        "result=\"untrusted\"");
+    assert_int_equal(COUNTER_EXCHANGES + OUTCOME_UNTRUSTED, COUNTER_EXCHANGES_END);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_counter_has_a_name_of_its_own),
+        cmocka_unit_test(exchanges_are_counted_by_their_outcome),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
