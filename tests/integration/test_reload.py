@@ -1,0 +1,118 @@
+"""Reloads under load, while everything that keeps a part of the configuration is alive: requests that wait for keys,
+for reviews, for exchanges and for retries, exchanges under way and queued, refreshes, and connections that are served.
+
+Sanitizers see a configuration that is used after it was freed, and one that is never freed."""
+
+import collections
+import signal
+import threading
+import time
+import unittest
+
+from node import NodeCase, scale, wait_for
+from protocol_client import Client, ServerError
+
+DONE = "configuration reloaded"
+# An issuer whose settings change has no keys at first.
+ALLOWED = {
+    "hits": {"BUSY", "ISSUER_UNAVAILABLE"},
+    "misses": {"BUSY", "ISSUER_UNAVAILABLE"},
+    "gone": {"BUSY", "ISSUER_UNAVAILABLE", "UNKNOWN_SERVICE"},
+    "down": {"BUSY", "ISSUER_UNAVAILABLE", "UPSTREAM_UNAVAILABLE"},
+    "new keys": {"BUSY", "ISSUER_UNAVAILABLE", "TOKEN_UNKNOWN_KEY"},
+}
+
+
+class Load(NodeCase):
+    def configure(self, is_other, is_other_issuer=False):
+        rules = '[Allow "all of ci"]\nsub=system:serviceaccount:ci:*' if is_other else \
+            '[Allow "ci"]\n"kubernetes.io".namespace=ci'
+        self.node.issuer("eks", algorithms="RS256 ES256" if is_other_issuer else "RS256", extra=(
+            f"CAFile={self.standin.ca}\nTokenReview=interval:1s\n"
+            f"APIServer={self.standin.issuer.split('/id/')[0]}\nAPIServerCAFile={self.standin.ca}\n"
+            f"APIServerTokenFile={self.own_token}"))
+        self.node.service("pulumi", rules=rules)
+        self.node.service("down", api_url="https://127.0.0.1:1", rules=rules)
+        gone = self.node.etc / "services.d/gone.conf"
+        if is_other:
+            gone.unlink(missing_ok=True)
+        else:
+            self.node.service("gone", rules=rules)
+
+    def setUp(self):
+        super().setUp()
+        self.own_token = self.node.directory / "own-token"
+        self.own_token.write_text(self.mint(namespace="podlogin", serviceaccount="podlogind",
+                                            audience=["https://kubernetes.default.svc"]) + "\n")
+        self.standin.configure_upstream(expires_in=6)  # so that tokens are refreshed all the time
+        self.standin.fault_upstream(latency_ms=300)
+        self.standin.fault_issuer(latency_ms=100)
+        self.configure(False)
+        self.node.start()
+        self.is_over = False
+        self.answers = collections.Counter()
+        self.wrong = []
+
+    def ask(self, name, service, is_fresh, **order):
+        """Asks until the test is over, with a new token each time or with one."""
+        jwt = self.mint(**order)
+        while not self.is_over:
+            with Client(str(self.node.socket), timeout=20, jwt=jwt) as client:
+                for _ in range(1 if is_fresh else 20):
+                    try:
+                        client.get(service)
+                        self.answers[name, "OK"] += 1
+                    except ServerError as error:
+                        self.answers[name, error.name] += 1
+                        if error.name not in ALLOWED[name]:
+                            self.wrong.append(f"{name}: {error}")
+                        time.sleep(0.02)
+            if is_fresh:
+                jwt = self.mint(**order)
+
+    def ask_with_new_keys(self):
+        while not self.is_over:
+            self.standin.rotate(keep_old=True)
+            with Client(str(self.node.socket), timeout=20, jwt=self.mint(serviceaccount="rotated")) as client:
+                try:
+                    client.get("pulumi")
+                    self.answers["new keys", "OK"] += 1
+                except ServerError as error:
+                    self.answers["new keys", error.name] += 1
+                    if error.name not in ALLOWED["new keys"]:
+                        self.wrong.append(f"new keys: {error}")
+
+    def reload(self):
+        before = self.node.log().count(DONE)
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.node.log().count(DONE) > before, 30, DONE)
+
+    def test_reloads_while_everything_waits(self):
+        asked = [
+            ("hits", "pulumi", False, {"serviceaccount": "hit"}),
+            *(("misses", "pulumi", True, {"serviceaccount": f"miss-{i}"}) for i in range(4)),
+            ("gone", "gone", True, {"serviceaccount": "gone"}),
+            *(("down", "down", True, {"serviceaccount": f"down-{i}"}) for i in range(4)),
+        ]
+        threads = [threading.Thread(target=self.ask, args=(name, service, is_fresh), kwargs=order)
+                   for name, service, is_fresh, order in asked]
+        threads.append(threading.Thread(target=self.ask_with_new_keys))
+        for thread in threads:
+            thread.start()
+        try:
+            for i in range(scale(40, 1000)):
+                self.configure(i % 2 == 0, i // 10 % 2 == 1)
+                self.reload()
+                time.sleep(0.2)
+        finally:
+            self.is_over = True
+            for thread in threads:
+                thread.join()
+        self.assertEqual(self.wrong, [])
+        for name, answer in (("hits", "OK"), ("misses", "OK"), ("gone", "BUSY"), ("new keys", "OK"),
+                             ("down", "UPSTREAM_UNAVAILABLE")):  # or nothing of theirs was alive
+            self.assertGreater(self.answers[name, answer], 0, self.answers)
+
+
+if __name__ == "__main__":
+    unittest.main()
