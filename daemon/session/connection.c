@@ -12,6 +12,9 @@
 #define CONNECTIONS_RETRY_MS 30
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
 
+static const struct refusal not_logged_in = {.status = PODLOGIN_BAD_REQUEST,
+                                             .detail = "LOGIN comes first"};
+
 static void on_ready(struct loop_source *source, uint32_t events);
 static void on_timeout(struct timer *timer);
 
@@ -128,7 +131,7 @@ bool connection_new(struct sessions *sessions, int fd)
     }
     connection->sessions = sessions;
     connection->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
-    refusal_set(&connection->login_refusal, PODLOGIN_BAD_REQUEST, "LOGIN comes first");
+    connection->login_refusal = not_logged_in;
     list_init(&connection->pending);
     r = connection_set_up(connection);
     if (r < 0) {
