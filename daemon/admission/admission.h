@@ -55,7 +55,7 @@ enum admission_verdict admission_judge(const struct admission *admission,
 
 /*
  * Makes one check. Those before it need not have passed, except that all but CHECK_ISSUER and
- * CHECK_TIME need an issuer.
+ * CHECK_TIME need an issuer. CHECK_REVIEW refuses nothing, so it takes NULL for @ret_refusal.
  */
 enum admission_verdict admission_check(const struct admission *admission,
                                        enum admission_check check, struct refusal *ret_refusal);

@@ -170,9 +170,10 @@ enum need request_answer(struct connection *connection, const struct request *re
         audit(connection, request, PODLOGIN_OK, token, source_of_hit(token, admission.now));
         return NEED_NOTHING;
     }
+    /* all else was checked a moment ago */
     admission.for_exchange = true;
-    need = judge(connection, request, &admission, &is_granted);
-    return is_granted ? NEED_EXCHANGE : need;
+    return admission_check(&admission, CHECK_REVIEW, NULL) == ADMISSION_GRANTED ? NEED_EXCHANGE
+                                                                                : NEED_REVIEW;
 }
 
 enum need request_answer_exchanged(struct connection *connection, const struct request *request,
