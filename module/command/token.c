@@ -1,33 +1,48 @@
 /* podlogin token: prints a token. */
 #include "command/commands.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "command/json.h"
 #include "command/login.h"
 #include "command/print.h"
-#include "protocol/messages.h"
 
+#define OTHERS_SIZE 4096 /* of all members but the token */
+
+static void add_token(struct text *text, const struct options *options,
+                      const struct podlogin *login, const struct podlogin_token *token)
+{
+    char expires[TIME_SIZE];
+
+    if (!options->is_json) {
+        text_add(text, podlogin_token_value(token), "\n", NULL);
+        return;
+    }
+    json_add(text, "{", "service", podlogin_service(login));
+    json_add(text, ",", "token", podlogin_token_value(token));
+    json_add(text, ",", "token_type", podlogin_token_type(token));
+    json_add(text, ",", "expires_at", time_text(podlogin_token_expires_at(token), expires));
+    json_add(text, ",", "source", podlogin_token_source(token));
+    text_add(text, "}\n", NULL);
+}
+
+/* The copy that is printed is wiped. Each byte of the token may be escaped. */
 static int print_token(const struct options *options, const struct podlogin *login,
                        const struct podlogin_token *token)
 {
-    static char buffer[2 * PODLOGIN_TOKEN_MAX + 4096];
-    struct text text = text_in(buffer, sizeof(buffer));
-    char expires[TIME_SIZE];
+    size_t size = 2 * strlen(podlogin_token_value(token)) + OTHERS_SIZE;
+    char *buffer = malloc(size);
+    struct text text;
     int code;
 
-    if (options->is_json) {
-        json_add(&text, "{", "service", podlogin_service(login));
-        json_add(&text, ",", "token", podlogin_token_value(token));
-        json_add(&text, ",", "token_type", podlogin_token_type(token));
-        json_add(&text, ",", "expires_at", time_text(podlogin_token_expires_at(token), expires));
-        json_add(&text, ",", "source", podlogin_token_source(token));
-        text_add(&text, "}\n", NULL);
-    } else {
-        text_add(&text, podlogin_token_value(token), "\n", NULL);
-    }
+    if (!buffer)
+        return report(NULL, "token", PODLOGIN_NO_MEMORY);
+    text = text_in(buffer, size);
+    add_token(&text, options, login, token);
     code = print(buffer);
-    explicit_bzero(buffer, sizeof(buffer));
+    explicit_bzero(buffer, size);
+    free(buffer);
     return code;
 }
 
