@@ -8,6 +8,7 @@
 #include "broker/write_behind.h"
 
 #define MISSES_RETRY_MS 250
+#define RELOAD_RETRY_MS 100
 #define TICK_USEC       (60 * SECOND_USEC)
 #define ROWS_PER_TURN   64
 
@@ -228,15 +229,21 @@ static void forget_refusals(struct identities *identities)
 
 void broker_reload(struct broker *broker, const struct config *config)
 {
+    struct broker_answer answer = {.token = NULL};
     struct list *node = broker->by_age.next;
 
+    refusal_set(&answer.refusal, PODLOGIN_BUSY,
+                "the service's configuration has changed; ask again");
+    answer.refusal.retry_after_ms = RELOAD_RETRY_MS;
     forget_refusals(broker->identities);
     while (node != &broker->by_age) {
         struct login *login = container_of(node, struct login, age);
 
         node = node->next;
-        if (!login_reload(login, config))
+        if (!login_reload(login, config)) {
+            waiters_wake(&login->waiters, &answer);
             login_free(login);
+        }
     }
     /* exchanges that were given up have made room */
     for (node = broker->upstreams.next; node != &broker->upstreams; node = node->next)

@@ -71,8 +71,8 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct ref
 void broker_clock_was_set(struct broker *broker);
 
 /*
- * Goes over to @config, before the one in use is freed. Nobody waits any more for a service that is
- * gone or changed. Logins of such services end, others stay; failures are forgotten.
+ * Goes over to @config. Logins of services that are gone or changed end, and their waiters are told
+ * to ask again; other logins stay. Failures are forgotten.
  */
 void broker_reload(struct broker *broker, const struct config *config);
 

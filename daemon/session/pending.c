@@ -13,7 +13,7 @@ static const unsigned may_follow[PENDING_STATES] = {
     /* a bit for each state that may come next; it may end in each of them */
     [PENDING_NEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
     [PENDING_KEYS] = 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
-    [PENDING_REVIEW] = 1u << PENDING_KEYS | 1u << PENDING_EXCHANGE,
+    [PENDING_REVIEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
     [PENDING_EXCHANGE] = 1u << PENDING_REVIEW, /* the latest one has become too old */
 };
 
