@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (claims_read(jws.payload, &claims, &refusal) == PODLOGIN_OK) {
             PROMISE(claims.issuer && claims.subject && claims.namespace && claims.serviceaccount);
             PROMISE(claims.n_audiences > 0 && claims.expires_at_s > 0);
-            claims_judge_time(&claims, 1782050000);
+            claims_judge_time(&claims, 1782050000, 1782050000, &refusal);
         }
     }
     jws_done(&jws);
