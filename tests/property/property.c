@@ -3,12 +3,17 @@
  * of its own and writes a record of what it gave to whom.
  *
  * At every answer: the upstream would have given the token to this pod, too; it was issued for the
- * same account, issuer, audience and service (and pod, with Share=pod), and has not expired. And a
- * pod that the rules of both sides admit is served while the upstream works.
+ * same account, issuer, audience and service (and pod, with Share=pod), and has not expired. The
+ * JWT that was presented is signed by its issuer, has not expired, and, where the configuration
+ * asks for it, is of this node and of the pod that the caller runs in. And a pod that the rules of
+ * both sides admit is served while the upstream works.
  *
- *   test_property [STEPS [SEED]]    100,000 steps, or with PODLOGIN_SCALE=full 1,000,000
+ *   test_property [STEPS [SEED]]    150,000 steps, or with PODLOGIN_SCALE=full 1,000,000
  */
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "admission/admission.h"
 #include "base/log.h"
@@ -37,6 +42,8 @@ static const char *const users[] = {NULL, "ann", "bob"};
 static const char *const namespaces[] = {"ci", "cd", "ops"};
 static const char *const accounts[] = {"runner", "team.a", "team-a"};
 
+static const char own_node[] = "this node";
+
 #define ACCOUNTS 18 /* of the issuers, namespaces and names above */
 
 /* What is broken on purpose. */
@@ -44,6 +51,11 @@ enum fault {
     FAULT_NONE,
     FAULT_RULES_NOT_JUDGED,
     FAULT_RULES_NOT_REPEATED,
+    FAULT_AUDIENCE_NOT_JUDGED,
+    FAULT_NODE_NOT_JUDGED,
+    FAULT_SIGNATURE_NOT_VERIFIED,
+    FAULT_TIME_NOT_JUDGED,
+    FAULT_CALLER_NOT_ALIVE,
 };
 
 enum violation {
@@ -51,7 +63,7 @@ enum violation {
     VIOLATION_RULES,   /* a token for somebody who would not have got it */
     VIOLATION_FOREIGN, /* a token that was issued for another */
     VIOLATION_EXPIRED,
-    VIOLATION_STRANGER, /* a token for an expired JWT, or one for another service */
+    VIOLATION_STRANGER, /* a token for a JWT that is not valid, or presented by another */
     VIOLATION_UNSERVED,
 };
 
@@ -74,8 +86,15 @@ struct pod {
         KIND_NONE,
         KINDS
     } kind;
-    char claims[512]; /* those that stay when its JWT is renewed */
+    char claims[640]; /* those that stay when its JWT is renewed */
     int64_t expires_s;
+    bool is_forged; /* the JWT */
+};
+
+/* The process that asks, as it really is. */
+struct caller {
+    char pod_uid[POD_UID_SIZE]; /* "": it runs in no pod, or nobody can tell */
+    bool has_ended;
 };
 
 /* A service as it was written down. */
@@ -90,6 +109,9 @@ struct request {
     struct broker_waiter waiter;
     struct timer deadline;
     struct identity *identity; /* NULL: the slot is free */
+    struct caller caller;
+    struct peer peer; /* the caller as the kernel shows it */
+    bool is_forged;
     uint64_t jti;
     unsigned service;
     uint64_t asked_usec;
@@ -114,6 +136,8 @@ static struct {
     struct jwk key;
     struct version *versions[ORGANIZATIONS];
     struct spec specs[SERVICES];
+    bool is_attested; /* PeerAttestation=enforce */
+    const char *node; /* NodeUID=; NULL: pods of any */
     unsigned generations[ACCOUNTS];
     struct pod pods[PODS];
     struct request requests[REQUESTS];
@@ -127,24 +151,62 @@ static struct {
 } now;
 
 static struct counts {
-    uint64_t steps, asked, cached, joined, exchanged, by_rules, by_identity, by_upstream, failed,
-        left, deadlines, reloads, restarts, recreated, issued, refusals, obliged;
+    uint64_t steps, asked, cached, joined, exchanged, by_rules, by_identity, by_node, by_caller,
+        by_signature, by_upstream, failed, left, deadlines, reloads, restarts, recreated, issued,
+        refusals, obliged;
 } n;
 
-/* --- the rule evaluation, which can be taken away --- */
+/* Of processes: the test itself, and one that has ended. */
+static int own_pidfd = -1, ended_pidfd = -1;
 
-enum verdict __real_policy_judge(const struct policy *policy, const json_t *claims,
-                                 const struct rule_section **ret_section);
-enum verdict __wrap_policy_judge(const struct policy *policy, const json_t *claims,
-                                 const struct rule_section **ret_section);
+/* --- checks, which can be taken away one by one --- */
 
-enum verdict __wrap_policy_judge(const struct policy *policy, const json_t *claims,
-                                 const struct rule_section **ret_section)
+#define WRAP(type, name, ...)                                                                      \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
+
+WRAP(enum verdict, policy_judge, const struct policy *policy, const json_t *claims,
+     const struct rule_section **ret_section)
 {
     *ret_section = NULL;
     if (now.fault == FAULT_RULES_NOT_JUDGED)
         return VERDICT_ALLOW;
     return __real_policy_judge(policy, claims, ret_section);
+}
+
+WRAP(bool, claims_have_audience, const struct claims *claims, const char *audience)
+{
+    return now.fault == FAULT_AUDIENCE_NOT_JUDGED || __real_claims_have_audience(claims, audience);
+}
+
+WRAP(enum podlogin_status, node_judge, const struct own_node *node, const struct claims *claims,
+     struct refusal *ret_refusal)
+{
+    if (now.fault == FAULT_NODE_NOT_JUDGED)
+        return PODLOGIN_OK;
+    return __real_node_judge(node, claims, ret_refusal);
+}
+
+WRAP(enum verification, identity_verify, struct identities *identities, struct identity *identity,
+     bool may_wait, struct refusal *ret_refusal)
+{
+    if (now.fault == FAULT_SIGNATURE_NOT_VERIFIED)
+        return IDENTITY_VERIFIED;
+    return __real_identity_verify(identities, identity, may_wait, ret_refusal);
+}
+
+WRAP(enum podlogin_status, identity_judge_time, struct identities *identities,
+     struct identity *identity, struct now when, struct refusal *ret_refusal)
+{
+    if (now.fault == FAULT_TIME_NOT_JUDGED)
+        return PODLOGIN_OK;
+    return __real_identity_judge_time(identities, identity, when, ret_refusal);
+}
+
+WRAP(bool, peer_lives, const struct peer *peer)
+{
+    return now.fault == FAULT_CALLER_NOT_ALIVE || __real_peer_lives(peer);
 }
 
 /* --- who somebody is, by the JWT alone --- */
@@ -313,8 +375,15 @@ static void pod_login(struct pod *pod, const char *jwt)
     assert_int_equal(digest_of(jwt, strlen(jwt), &identity->node.key), 0);
     identity->payload = json_loads(jwt, 0, NULL);
     assert_int_equal(claims_read(identity->payload, &identity->claims, &refusal), PODLOGIN_OK);
-    identity->key = jwk_ref(&now.key);
     identity->expires_boot_usec = UINT64_MAX;
+    if (!pod->is_forged) {
+        identity->key = jwk_ref(&now.key);
+        return;
+    }
+    identity->jws = calloc(1, sizeof(*identity->jws));
+    assert_non_null(identity->jws);
+    identity->jws->algorithm = ALGORITHM_RS256;
+    strcpy(identity->jws->kid, "a key that no issuer has");
 }
 
 /* A new JWT of the same pod. */
@@ -324,6 +393,7 @@ static void pod_renew(struct pod *pod)
     char jwt[1024];
 
     pod->expires_s = now_s + 600 + (int64_t)random_below(3000);
+    pod->is_forged = random_below(24) == 0;
     pod->jti = ++now.n_jwts;
     *refused(pod->jti) = 0;
     snprintf(jwt, sizeof(jwt),
@@ -342,10 +412,11 @@ static void pod_bind(const struct pod *pod, char *bound, size_t size)
     if (pod->kind == KIND_SECRET)
         snprintf(bound, size, ",\"secret\":{\"name\":\"s\",\"uid\":\"secret-%llu\"}", id);
     if (pod->kind == KIND_POD)
-        snprintf(
-            bound, size,
-            ",\"pod\":{\"name\":\"%s-%d\",\"uid\":\"pod-%llu\"},\"node\":{\"name\":\"node-%d\"}",
-            names[random_below(3)], (int)random_below(10), id, 1 + (int)random_below(3));
+        snprintf(bound, size,
+                 ",\"pod\":{\"name\":\"%s-%d\",\"uid\":\"pod-%llu\"},"
+                 "\"node\":{\"name\":\"node-%d\",\"uid\":\"%s\"}",
+                 names[random_below(3)], (int)random_below(10), id, 1 + (int)random_below(3),
+                 random_below(12) ? own_node : "another node");
 }
 
 /* Another pod, of the account as it is now. */
@@ -357,7 +428,7 @@ static void pod_begin(struct pod *pod)
                                          ",\"team\":null,\"roles\":[]"};
     unsigned account = (unsigned)random_below(ACCOUNTS);
     const char *namespace = namespaces[account / 2 % 3], *name = accounts[account / 6];
-    char bound[128], audience[64];
+    char bound[160], audience[64];
     size_t i = random_below(COUNT(audiences));
 
     pod->account = account;
@@ -455,11 +526,28 @@ static void spec_make(struct spec *spec)
     spec->is_there = random_below(8) > 0;
 }
 
+/* Most ask for what is checked when it is given; the others are as PeerAttestation=off. */
+static void daemon_make(void)
+{
+    static const char *const attestations[] = {"enforce", "enforce", "audit", "off"};
+    const char *attestation = attestations[random_below(COUNT(attestations))];
+    char path[SCRATCH_MAX + 64], text[128];
+
+    now.is_attested = strcmp(attestation, "enforce") == 0;
+    now.node = random_below(3) ? own_node : NULL;
+    snprintf(path, sizeof(path), "%s/podlogind.conf", now.directory);
+    snprintf(text, sizeof(text), "[Daemon]\nCacheRows=100\nPeerAttestation=%s\n%s%s\n", attestation,
+             now.node ? "NodeUID=" : "", now.node ? now.node : "");
+    scratch_write(path, text, strlen(text), 0600);
+}
+
 static void config_make(bool is_first)
 {
     bool is_changed[ORGANIZATIONS];
     struct rules rules;
 
+    if (is_first || random_below(8) == 0)
+        daemon_make();
     for (unsigned i = 0; i < ORGANIZATIONS; i++) {
         is_changed[i] = is_first || random_below(3) == 0;
         if (!is_changed[i])
@@ -490,12 +578,9 @@ static void config_read(const struct config **ret_config)
 
 static void directory_make(void)
 {
-    static const char daemon[] = "[Daemon]\nPeerAttestation=off\nCacheRows=100\n";
     char path[SCRATCH_MAX + 64], text[128];
 
     scratch_make(now.directory, "/tmp");
-    snprintf(path, sizeof(path), "%s/podlogind.conf", now.directory);
-    scratch_write(path, daemon, strlen(daemon), 0600);
     snprintf(path, sizeof(path), "%s/services.d", now.directory);
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof(path), "%s/issuers.d", now.directory);
@@ -526,6 +611,7 @@ static void identities_begin(void)
         list_init(&issuer->waiters);
         now.identities.issuers[i] = issuer;
     }
+    node_begin(&now.identities);
 }
 
 /* --- requests, as daemon/session has them --- */
@@ -553,13 +639,30 @@ static void request_end(struct request *request)
     request->identity = NULL;
 }
 
-/* Whether the JWT is for the service and lives. */
+/* Whether the JWT is of a pod of this node, if that is asked for. */
+static bool is_of_node(const struct request *request)
+{
+    return !now.node || strcmp(text_of(request->identity->payload, "node", "uid"), now.node) == 0;
+}
+
+/* Whether it is the caller's own pod's, and the caller is still there, if that is asked for. */
+static bool is_of_caller(const struct request *request)
+{
+    const struct caller *caller = &request->caller;
+
+    return !now.is_attested ||
+           (!caller->has_ended && caller->pod_uid[0] &&
+            strcmp(text_of(request->identity->payload, "pod", "uid"), caller->pod_uid) == 0);
+}
+
+/* Whether the JWT is for the service, lives, and is the caller's. */
 static bool is_valid(const struct request *request)
 {
     const struct spec *spec = &now.specs[request->service];
     const json_t *claims = request->identity->payload;
 
-    return spec->is_there && expiry_of(claims) > clock_now().wall_s &&
+    return spec->is_there && !request->is_forged && is_of_node(request) && is_of_caller(request) &&
+           expiry_of(claims) > clock_now().wall_s &&
            strcmp(audience_of(claims), audiences[spec->audience]) == 0 &&
            strcmp(json_string_value(json_object_get(claims, "iss")), issuers[spec->issuer]) == 0;
 }
@@ -582,13 +685,28 @@ static bool is_to_be_served(const struct request *request)
            (!refused_usec || sim_now_usec - refused_usec > REFUSAL_USEC);
 }
 
-/* By the function that serves: of a pod that is not seen by the kernel, as with "off". */
+static void count_refusal(const struct request *request)
+{
+    if (is_valid(request))
+        n.by_rules++;
+    else if (request->is_forged)
+        n.by_signature++;
+    else if (!is_of_node(request))
+        n.by_node++;
+    else if (!is_of_caller(request))
+        n.by_caller++;
+    else
+        n.by_identity++;
+}
+
+/* By the function that serves. */
 static bool judge(struct request *request, bool for_exchange)
 {
     const struct admission admission = {
         .identities = &now.identities,
         .identity = request->identity,
         .service = service_of(request->service),
+        .peer = &request->peer,
         .now = clock_now(),
         .may_wait = true,
         .for_exchange = for_exchange,
@@ -597,10 +715,7 @@ static bool judge(struct request *request, bool for_exchange)
 
     if (admission.service && admission_judge(&admission, &refusal) == ADMISSION_GRANTED)
         return true;
-    if (is_valid(request))
-        n.by_rules++;
-    else
-        n.by_identity++;
+    count_refusal(request);
     if (is_admitted_here(request))
         violate(VIOLATION_UNSERVED, request, "the rules admit it");
     return false;
@@ -640,7 +755,7 @@ static void check_token(const struct request *request, const struct token *token
     who_of(claims, who);
     what_of(organizations[spec->organization], users[spec->user], what);
     if (!is_valid(request))
-        violate(VIOLATION_STRANGER, request, "the JWT has expired or is for another service");
+        violate(VIOLATION_STRANGER, request, "the JWT is not good for this, or not the caller's");
     if (issued->expires_usec <= sim_now_usec || (int64_t)message.expires_at_s <= clock_now().wall_s)
         violate(VIOLATION_EXPIRED, request, issued->who);
     if (strcmp(issued->who, who) != 0 || strcmp(issued->what, what) != 0)
@@ -692,6 +807,15 @@ static void on_deadline(struct timer *timer)
     request_end(request);
 }
 
+/* Whether the configuration lets the JWT be used, as far as the pod goes. */
+static bool is_usable(const struct pod *pod)
+{
+    const json_t *claims = pod->identity->payload;
+
+    return !pod->is_forged && (!now.is_attested || pod->kind == KIND_POD) &&
+           (!now.node || strcmp(text_of(claims, "node", "uid"), now.node) == 0);
+}
+
 /* Most ask for services that their JWTs are for. */
 static struct pod *pod_for(unsigned service)
 {
@@ -701,10 +825,33 @@ static struct pod *pod_for(unsigned service)
     for (int i = 0; i < 20; i++) {
         pod = &now.pods[random_below(PODS)];
         if (strcmp(pod->identity->claims.issuer, issuers[spec->issuer]) == 0 &&
-            strcmp(audience_of(pod->identity->payload), audiences[spec->audience]) == 0)
+            strcmp(audience_of(pod->identity->payload), audiences[spec->audience]) == 0 &&
+            (is_usable(pod) || random_below(5) == 0))
             break;
     }
     return pod;
+}
+
+/* Most processes present the JWT of their own pod; some another's, or have ended since. */
+static void call(struct request *request, const struct pod *pod)
+{
+    static const enum peer_state others[] = {PEER_IN_NO_POD, PEER_CONTRADICTORY, PEER_ENDED,
+                                             PEER_UNSEEN};
+    struct caller *caller = &request->caller;
+    uint64_t which = random_below(24);
+    const char *own = text_of(pod->identity->payload, "pod", "uid");
+
+    if (which == 0)
+        own = text_of(now.pods[random_below(PODS)].identity->payload, "pod", "uid");
+    if (which != 1)
+        snprintf(caller->pod_uid, sizeof(caller->pod_uid), "%s", own);
+    caller->has_ended = which == 2;
+    request->peer = (struct peer){
+        .state = caller->pod_uid[0] ? PEER_IN_POD : others[random_below(COUNT(others))],
+        .pidfd = caller->has_ended ? ended_pidfd : own_pidfd,
+    };
+    /* what is not known to be true says nothing */
+    snprintf(request->peer.pod_uid, sizeof(request->peer.pod_uid), "%s", own);
 }
 
 static void ask(void)
@@ -722,12 +869,14 @@ static void ask(void)
         pod_go_on(pod);
     n.asked++;
     *request = (struct request){.identity = identity_ref(pod->identity),
+                                .is_forged = pod->is_forged,
                                 .jti = pod->jti,
                                 .service = service,
                                 .asked_usec = sim_now_usec};
     request->waiter =
         (struct broker_waiter){.identity = request->identity, .service = service_of(service)};
     waiter_init(&request->waiter.waiter, on_wake);
+    call(request, pod);
     if (!judge(request, false)) {
         request_end(request);
         return;
@@ -828,7 +977,7 @@ static void turn_disk(void)
     sim_hold_disk = random_below(4) == 0;
 }
 
-static void wait(void)
+static void pass_time(void)
 {
     switch (random_below(40)) {
     case 0:
@@ -855,15 +1004,9 @@ static const struct {
     unsigned weight;
     void (*take)(void);
 } steps[] = {
-    {780, ask},
-    {130, wait},
-    {50, leave},
-    {20, go_on_one},
-    {5, account_recreate},
-    {4, turn_upstream},
-    {4, turn_disk},
-    {3, change_upstream_alone},
-    {3, reload},
+    {780, ask},      {130, pass_time},           {50, leave},
+    {20, go_on_one}, {5, account_recreate},      {4, turn_upstream},
+    {4, turn_disk},  {3, change_upstream_alone}, {3, reload},
     {1, restart},
 };
 
@@ -930,7 +1073,7 @@ static enum violation run(uint64_t from, enum fault fault, uint64_t steps_max)
     return now.violation;
 }
 
-static uint64_t n_steps = 100000, seed = 1;
+static uint64_t n_steps = 150000, seed = 1;
 
 static void nobody_gets_a_token_that_the_upstream_would_have_denied(void **state)
 {
@@ -945,8 +1088,11 @@ static void nobody_gets_a_token_that_the_upstream_would_have_denied(void **state
         {"exchanged", &n.exchanged, 100},
         {"denied by rules", &n.by_rules, 20},
         {"denied by identity", &n.by_identity, 100},
+        {"denied by node", &n.by_node, 200},
+        {"denied by caller", &n.by_caller, 200},
+        {"denied by signature", &n.by_signature, 200},
         {"denied upstream", &n.by_upstream, 200},
-        {"bound to be served", &n.obliged, 10},
+        {"bound to be served", &n.obliged, 15},
         {"other failures", &n.failed, 1000},
         {"left", &n.left, 1000},
         {"deadlines", &n.deadlines, 500000},
@@ -979,12 +1125,44 @@ static void somebody_does_when_rules_on_pods_are_not_repeated(void **state)
     assert_int_equal(run(3, FAULT_RULES_NOT_REPEATED, 100000), VIOLATION_RULES);
 }
 
+static void somebody_does_when_a_check_of_the_jwt_is_left_out(void **state)
+{
+    static const enum fault faults[] = {FAULT_AUDIENCE_NOT_JUDGED, FAULT_NODE_NOT_JUDGED,
+                                        FAULT_SIGNATURE_NOT_VERIFIED, FAULT_TIME_NOT_JUDGED,
+                                        FAULT_CALLER_NOT_ALIVE};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(faults); i++)
+        assert_int_equal(run(4 + i, faults[i], 100000), VIOLATION_STRANGER);
+}
+
+static int processes_begin(void **state)
+{
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0)
+        _exit(0);
+    own_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    ended_pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+    return own_pidfd >= 0 && ended_pidfd >= 0 && waitpid(child, NULL, 0) == child ? 0 : -1;
+}
+
+static int processes_end(void **state)
+{
+    (void)state;
+    close(own_pidfd);
+    close(ended_pidfd);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_gets_a_token_that_the_upstream_would_have_denied),
         cmocka_unit_test(somebody_does_when_rules_are_not_judged),
         cmocka_unit_test(somebody_does_when_rules_on_pods_are_not_repeated),
+        cmocka_unit_test(somebody_does_when_a_check_of_the_jwt_is_left_out),
     };
     const char *scale = getenv("PODLOGIN_SCALE");
 
@@ -995,5 +1173,5 @@ int main(int argc, char **argv)
     if (argc > 2)
         seed = strtoull(argv[2], NULL, 10);
     log_init("test-property", -1);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, processes_begin, processes_end);
 }
