@@ -86,7 +86,8 @@ void node_learn(struct identities *identities)
     struct own_node *node = &identities->node;
     char error[sizeof(node->error)];
 
-    if (!node_is_unknown(node))
+    /* keys may come while a reload goes over to a configuration that has no such file any more */
+    if (!node_is_unknown(node) || !identities->config->node_token_file)
         return;
     if (learn(identities, error, sizeof(error))) {
         log_notice("this is the node with the uid %s", node->uid);
