@@ -14,6 +14,7 @@ bool sim_admits;
 bool sim_hold_disk;
 struct sim_reply (*sim_upstream)(void);
 const struct job_exchange *sim_exchange;
+struct sim_reply sim_reply_to_others;
 
 static uint64_t random_state;
 static struct sim_disk *disk_to_open;
@@ -48,7 +49,7 @@ uint64_t random_below(uint64_t below)
     return below ? z % below : 0;
 }
 
-/* --- exchanger/link.c --- */
+/* --- exchange/exchanger_client.c --- */
 
 struct exchange {
     struct timer timer;
@@ -89,15 +90,17 @@ int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
     (void)exchanger;
-    (void)message;
     if (!exchange)
         return -ENOMEM;
-    sim_n_exchanges++;
     sim_n_in_flight++;
     exchange->job = job;
-    sim_exchange = values;
-    exchange->reply = sim_upstream();
-    sim_exchange = NULL;
+    exchange->reply = sim_reply_to_others;
+    if (message == &job_exchange) {
+        sim_n_exchanges++;
+        sim_exchange = values;
+        exchange->reply = sim_upstream();
+        sim_exchange = NULL;
+    }
     job->frame = (void *)exchange;
     job->state = JOB_SENT;
     job->on_done = on_done;
@@ -234,6 +237,7 @@ void sim_init(uint64_t seed)
     sim_n_in_flight = 0;
     sim_admits = true;
     sim_hold_disk = false;
+    sim_reply_to_others = (struct sim_reply){.outcome = OUTCOME_UNAVAILABLE};
     random_state = seed;
     list_init(&written);
 }

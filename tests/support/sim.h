@@ -1,8 +1,8 @@
 /*
  * The real broker with simulated surroundings: clocks that are turned, an upstream, a disk and pods
- * that are functions. Replaces, by being linked before them: base/clock.c, exchanger/link.c and
- * store/store.c; with sim_dep, but not sim_rules_dep, broker/admission.c too. All brokers share one
- * clock and one set of timers.
+ * that are functions. Replaces, by being linked before them: base/clock.c,
+ * exchange/exchanger_client.c and store/store.c; with sim_dep, but not sim_rules_dep,
+ * admission/admission.c too. All brokers share one clock and one set of timers.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -43,6 +43,9 @@ extern bool sim_admits;    /* what the rules say, unless they are judged */
 /* Called when an exchange arrives upstream; what it brings is in sim_exchange until it returns. */
 extern struct sim_reply (*sim_upstream)(void);
 extern const struct job_exchange *sim_exchange;
+
+/* To what is asked for besides: key sets, which have no bytes here, and reviews. */
+extern struct sim_reply sim_reply_to_others;
 
 void sim_init(uint64_t seed);
 

@@ -1,0 +1,519 @@
+/*
+ * A new configuration while everything that keeps a part of the old one is alive: afterwards nobody
+ * does. The daemon is whole but for its clock, its exchanger and its disk (support/sim.h).
+ */
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "broker/flight.h"
+#include "protocol/messages.h"
+#include "session/connection.h"
+#include "session/pending.h"
+#include "support/mint.h"
+#include "support/scratch.h"
+#include "support/sim.h"
+
+#define MSEC        UINT64_C(1000)
+#define HOUR_S      3600
+#define JWT_HOURS   6
+#define LIFETIME_S  7200
+#define CLIENTS_MAX 256
+#define ISSUER_URL  "https://issuer.example/"
+
+/* Issuers, each with a service of the same name. */
+static const char local[] = "local";       /* its keys are in a file */
+static const char remote[] = "remote";     /* its keys are being fetched, for a long time */
+static const char reviewed[] = "reviewed"; /* TokenReview=miss */
+
+static EVP_PKEY *key;
+static char directory[SCRATCH_MAX];
+
+static const struct config *before, *fresh;
+static struct identities identities;
+static struct broker broker;
+static struct sessions sessions;
+static struct sim_disk disk;
+static struct sim_reply reply; /* of the upstream */
+static int clients[CLIENTS_MAX];
+static size_t n_clients;
+
+/* Not as long as anybody waits for it. */
+static const struct sim_reply never_answered = {.outcome = OUTCOME_UNAVAILABLE,
+                                                .latency_usec = 10000 * SECOND_USEC};
+
+static struct sim_reply upstream_replies(void)
+{
+    return reply;
+}
+
+/* --- what becomes of the services and issuers in the new configuration --- */
+
+struct fate {
+    const char *name;
+    const char *renamed; /* goes before each service's name */
+    const char *organization;
+    const char *rules;
+    const char *issuer_renamed;
+    const char *algorithms; /* NULL: as before */
+    bool are_services_gone, are_issuers_gone;
+};
+
+static const struct fate fates[] = {
+    {.name = "all stay"},
+    {.name = "services get other rules", .rules = "[Deny \"labs\"]\nsub=lab\n"},
+    {.name = "services are called otherwise", .renamed = "new-"},
+    {.name = "services have another organization", .organization = "umbrella"},
+    {.name = "services are gone", .are_services_gone = true},
+    {.name = "issuers are called otherwise", .issuer_renamed = "new-"},
+    {.name = "issuers have other settings", .algorithms = "ES256 ES384"},
+    {.name = "nothing is left", .are_services_gone = true, .are_issuers_gone = true},
+};
+
+static const char *or_nothing(const char *text)
+{
+    return text ? text : "";
+}
+
+__attribute__((format(printf, 2, 3))) static void write_file(const char *name, const char *format,
+                                                             ...)
+{
+    char path[SCRATCH_MAX + 64], text[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    scratch_write(path, text, strlen(text), 0600);
+}
+
+static void write_issuer(const char *name, const struct fate *fate)
+{
+    char file[64], keys[SCRATCH_MAX + 32] = "", review[SCRATCH_MAX + 128] = "";
+
+    if (name != remote)
+        snprintf(keys, sizeof(keys), "KeysFile=%s/keys\n", directory);
+    if (name == reviewed)
+        snprintf(review, sizeof(review),
+                 "TokenReview=miss\nAPIServer=https://api.example\nAPIServerTokenFile=%s/token\n",
+                 directory);
+    snprintf(file, sizeof(file), "issuers.d/%s%s.conf", or_nothing(fate->issuer_renamed), name);
+    write_file(file, "[Issuer]\nURL=" ISSUER_URL "%s\nAlgorithms=%s\n%s%s", name,
+               fate->algorithms ? fate->algorithms : "ES256", keys, review);
+}
+
+static void write_service(const char *name, const struct fate *fate)
+{
+    char file[64];
+
+    snprintf(file, sizeof(file), "services.d/%s%s.conf", or_nothing(fate->renamed), name);
+    write_file(file,
+               "[Service]\nProvider=pulumi\nIssuer=%s%s\nAudience=urn:a\n"
+               "[Pulumi]\nOrganization=%s\n[Allow \"all\"]\nsub=*\n%s",
+               or_nothing(fate->issuer_renamed), name,
+               fate->organization ? fate->organization : "acme", or_nothing(fate->rules));
+}
+
+/* @daemon: settings of [Daemon]. */
+static const struct config *configure(const struct fate *fate, const char *daemon)
+{
+    static const char *const names[] = {local, remote, reviewed};
+    CLEANUP(freep)
+    char *jwk = mint_jwk(key, "one");
+    const struct config *config;
+    char path[SCRATCH_MAX + 16], error[INI_ERROR_MAX];
+
+    scratch_remove(directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    snprintf(path, sizeof(path), "%s/issuers.d", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/services.d", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file("keys", "{\"keys\":[%s]}", jwk);
+    write_file("token", "the daemon's own");
+    write_file("podlogind.conf",
+               "[Daemon]\nPeerAttestation=off\nSocket=%s/socket\n%s[Limits]\nConnectionsPerPod=0\n"
+               "RequestsPerPod=0\nSignatureChecksPerPod=0\nMissesPerPod=0\n",
+               directory, daemon);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!fate->are_issuers_gone)
+            write_issuer(names[i], fate);
+        if (!fate->are_services_gone)
+            write_service(names[i], fate);
+    }
+    if (config_load(directory, &config, error) < 0)
+        fail_msg("%s: %s", fate->name, error);
+    return config;
+}
+
+/* --- clients --- */
+
+/* A JWT that nobody has seen before. */
+static char *new_jwt(const char *issuer)
+{
+    static unsigned n;
+    int64_t now_s = clock_now().wall_s;
+    CLEANUP(freep)
+    char *payload = NULL;
+
+    assert_true(asprintf(&payload,
+                         "{\"aud\":[\"urn:a\"],\"exp\":%lld,\"iat\":%lld,\"iss\":\"" ISSUER_URL
+                         "%s\",\"kubernetes.io\":{\"namespace\":\"ci\",\"pod\":{\"name\":\"a\","
+                         "\"uid\":\"p\"},\"serviceaccount\":{\"name\":\"a-%u\",\"uid\":\"u\"}},"
+                         "\"sub\":\"system:serviceaccount:ci:a-%u\"}",
+                         (long long)now_s + JWT_HOURS * HOUR_S, (long long)now_s, issuer, n,
+                         n) > 0);
+    n++;
+    return mint_token(key, "ES256", "{\"alg\":\"ES256\",\"kid\":\"one\"}", payload);
+}
+
+/* Connects with a new JWT and one request, which is read at once. */
+static void client_ask(const char *issuer, const struct wire_message *message, const void *values)
+{
+    CLEANUP(freep)
+    char *jwt = new_jwt(issuer);
+    const struct message_login login = {.subject_token = wire_string(jwt)};
+    uint8_t frames[4096];
+    size_t login_len, len;
+    int ends[2];
+
+    assert_true(n_clients < CLIENTS_MAX);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(wire_encode(&message_login, 1, &login, frames, sizeof(frames), &login_len), 0);
+    assert_int_equal(
+        wire_encode(message, 2, values, frames + login_len, sizeof(frames) - login_len, &len), 0);
+    assert_int_equal(write(ends[0], frames, login_len + len), (ssize_t)(login_len + len));
+    clients[n_clients++] = ends[0];
+    assert_true(connection_new(&sessions, ends[1]));
+}
+
+static void client_get(const char *service)
+{
+    const struct message_get get = {.service = wire_string(service),
+                                    .timeout_ms = PODLOGIN_TIMEOUT_MAX_MS};
+
+    client_ask(service, &message_get, &get);
+}
+
+static void client_whoami(const char *issuer)
+{
+    const struct message_whoami whoami = {.timeout_ms = PODLOGIN_TIMEOUT_MAX_MS};
+
+    client_ask(issuer, &message_whoami, &whoami);
+}
+
+/* The client that came last has ended. */
+static void client_leave(void)
+{
+    struct connection *connection =
+        container_of(sessions.connections.prev, struct connection, node);
+
+    close(clients[--n_clients]);
+    connection->source.on_ready(&connection->source, EPOLLIN);
+}
+
+static size_t n_flights(enum flight_state state)
+{
+    size_t n = 0;
+
+    for (struct list *node = broker.by_age.next; node != &broker.by_age; node = node->next) {
+        const struct login *login = container_of(node, struct login, age);
+
+        n += login->flight && login->flight->state == state;
+    }
+    return n;
+}
+
+static size_t n_pending(enum pending_state state)
+{
+    size_t n = 0;
+
+    for (struct list *node = sessions.connections.next; node != &sessions.connections;
+         node = node->next) {
+        const struct connection *connection = container_of(node, struct connection, node);
+
+        if (!list_is_empty(&connection->pending))
+            n += container_of(connection->pending.next, struct pending, node)->state == state;
+    }
+    return n;
+}
+
+static bool a_login_waits_for_a_review(void)
+{
+    for (struct list *node = broker.by_age.next; node != &broker.by_age; node = node->next)
+        if (waiter_is_waiting(&container_of(node, struct login, age)->review))
+            return true;
+    return false;
+}
+
+/* --- what keeps a part of the configuration --- */
+
+static void hold_nothing(void)
+{
+}
+
+static void hold_by_refresh_that_waits_for_a_review(void)
+{
+    sim_reply_to_others = (struct sim_reply){.outcome = OUTCOME_OK, .latency_usec = 50 * MSEC};
+    client_get(reviewed);
+    sim_run_for(SECOND_USEC);
+    sim_reply_to_others = never_answered;
+    for (int i = 0; i < LIFETIME_S / 10 && !a_login_waits_for_a_review(); i++)
+        sim_run_for(10 * SECOND_USEC);
+    assert_true(a_login_waits_for_a_review());
+}
+
+static void hold_by_request_that_waits_for_keys(void)
+{
+    sim_run_for(2 * SECOND_USEC);
+    client_get(remote);
+    assert_int_equal(n_pending(PENDING_KEYS), 1);
+}
+
+static void hold_by_whoami_that_waits_for_keys(void)
+{
+    size_t n = n_pending(PENDING_KEYS);
+
+    client_whoami(remote);
+    assert_int_equal(n_pending(PENDING_KEYS), n + 1);
+}
+
+static void hold_by_request_that_waits_for_a_review(void)
+{
+    client_get(reviewed);
+    assert_int_equal(n_pending(PENDING_REVIEW), 1);
+}
+
+static void hold_by_connection_that_is_idle(void)
+{
+    size_t n = identities.verified.n;
+
+    client_whoami(local);
+    assert_int_equal(identities.verified.n, n + 1);
+}
+
+static void hold_by_login_with_a_token(void)
+{
+    size_t n = disk.n_rows;
+
+    client_get(local);
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(disk.n_rows, n + 1);
+}
+
+static void hold_by_flight_under_way(void)
+{
+    size_t n = n_flights(FLIGHT_EXCHANGING);
+
+    reply.latency_usec = 50 * SECOND_USEC;
+    client_get(local);
+    reply.latency_usec = 50 * MSEC;
+    assert_int_equal(n_flights(FLIGHT_EXCHANGING), n + 1);
+}
+
+static void hold_by_flight_that_nobody_waits_for(void)
+{
+    hold_by_flight_under_way();
+    client_leave();
+}
+
+static void hold_by_token_on_its_way_to_the_disk(void)
+{
+    disk.mode = SIM_DISK_HANGS;
+    client_get(local);
+    sim_run_for(60 * MSEC);
+    assert_int_equal(n_flights(FLIGHT_STORING), 1);
+}
+
+static void hold_by_retry_in_its_pause(void)
+{
+    reply.outcome = OUTCOME_UNAVAILABLE;
+    client_get(local);
+    sim_run_for(50 * MSEC);
+    reply.outcome = OUTCOME_OK;
+    assert_int_equal(n_flights(FLIGHT_PAUSED), 1);
+}
+
+static void hold_by_flight_behind_the_breaker(void)
+{
+    for (int i = 0; i <= BREAKER_WINDOW_MAX && !n_flights(FLIGHT_QUEUED); i++) {
+        reply.latency_usec = 50 * SECOND_USEC;
+        client_get(local);
+    }
+    assert_int_equal(n_flights(FLIGHT_QUEUED), 1);
+}
+
+/* In an order in which they do not end each other. */
+static const struct holder {
+    const char *name;
+    void (*hold)(void);
+} holders[] = {
+    {"the parts of the daemon alone", hold_nothing},
+    {"a refresh that waits for a review", hold_by_refresh_that_waits_for_a_review},
+    {"a request that waits for keys", hold_by_request_that_waits_for_keys},
+    {"a whoami that waits for keys", hold_by_whoami_that_waits_for_keys},
+    {"a connection that is idle", hold_by_connection_that_is_idle},
+    {"a login with a token", hold_by_login_with_a_token},
+    {"a request that waits for a review", hold_by_request_that_waits_for_a_review},
+    {"a flight under way", hold_by_flight_under_way},
+    {"a flight that nobody waits for", hold_by_flight_that_nobody_waits_for},
+    {"a token on its way to the disk", hold_by_token_on_its_way_to_the_disk},
+    {"a retry in its pause", hold_by_retry_in_its_pause},
+    {"a flight behind the breaker", hold_by_flight_behind_the_breaker},
+};
+
+/* --- the daemon --- */
+
+static void daemon_begin(const char *settings)
+{
+    char error[LISTENER_ERROR_MAX];
+
+    sim_init(1);
+    sim_loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    assert_true(sim_loop.epoll_fd >= 0);
+    sim_upstream = upstream_replies;
+    sim_reply_to_others = never_answered;
+    reply = (struct sim_reply){
+        .outcome = OUTCOME_OK, .latency_usec = 50 * MSEC, .expires_in_s = LIFETIME_S};
+    sim_disk_init(&disk);
+    n_clients = 0;
+    before = configure(&fates[0], settings);
+    assert_int_equal(identities_init(&identities, before, &sim_loop, NULL), 0);
+    sim_broker_init(&broker, &identities, before, &disk);
+    if (sessions_init(&sessions, &sim_loop, before, &identities, &broker, error) < 0)
+        fail_msg("%s", error);
+}
+
+/* In the order of daemon/main.c. */
+static void daemon_reload(const struct fate *fate, const char *settings)
+{
+    struct issuer **issuers;
+
+    fresh = configure(fate, settings);
+    assert_int_equal(identities_prepare(&identities, fresh, &issuers), 0);
+    sessions_reload(&sessions, fresh);
+    broker_reload(&broker, fresh);
+    identities_reload(&identities, fresh, issuers);
+}
+
+/* All go on with the new one, until what they waited for has come. */
+static void daemon_end(void)
+{
+    disk.mode = SIM_DISK_WORKS;
+    sim_run_for(200 * SECOND_USEC);
+    for (enum pending_state state = PENDING_NEW; state < PENDING_STATES; state++)
+        assert_int_equal(n_pending(state), 0);
+    sessions_done(&sessions);
+    broker_done(&broker);
+    identities_done(&identities);
+    sim_run_for(20000 * SECOND_USEC); /* what was cancelled comes back to nobody */
+    assert_null(sim_loop.timers.first);
+    while (n_clients > 0)
+        close(clients[--n_clients]);
+    sim_disk_done(&disk);
+    close(sim_loop.epoll_fd);
+    assert_int_equal(fresh->n_refs, 1);
+    config_unref(fresh);
+}
+
+/* Nobody but the test has it any more. */
+static void assert_left_alone(const char *holder, const struct fate *fate)
+{
+    if (before->n_refs != 1)
+        fail_msg("%s, %s: %u references are left", holder, fate->name, before->n_refs - 1);
+    config_unref(before);
+}
+
+static void nothing_keeps_a_part_of_the_configuration_before(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(holders); i++) {
+        for (size_t j = 0; j < ARRAY_SIZE(fates); j++) {
+            daemon_begin("");
+            holders[i].hold();
+            assert_true(before->n_refs > 1);
+            daemon_reload(&fates[j], "");
+            assert_left_alone(holders[i].name, &fates[j]);
+            daemon_end();
+        }
+    }
+}
+
+static void nothing_does_when_all_of_it_is_kept_at_once(void **state)
+{
+    (void)state;
+    for (size_t j = 0; j < ARRAY_SIZE(fates); j++) {
+        daemon_begin("");
+        for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
+            holders[i].hold();
+        assert_int_equal(n_flights(FLIGHT_STORING), 1);
+        assert_int_equal(n_flights(FLIGHT_PAUSED), 1);
+        assert_int_equal(n_flights(FLIGHT_QUEUED), 1);
+        assert_int_equal(n_pending(PENDING_KEYS), 2);
+        assert_int_equal(n_pending(PENDING_REVIEW), 1);
+        assert_true(a_login_waits_for_a_review());
+        daemon_reload(&fates[j], "");
+        assert_left_alone("all at once", &fates[j]);
+        daemon_end();
+    }
+}
+
+/* The file of the daemon's own token is not there, so it is tried again each second. */
+static void a_node_that_is_to_be_learnt_goes_over_too(void **state)
+{
+    static const char learnt[] = "NodeTokenFile=/nonexistent/token\n";
+
+    (void)state;
+    for (size_t j = 0; j < ARRAY_SIZE(fates); j++) {
+        daemon_begin(learnt);
+        assert_true(node_is_unknown(&identities.node));
+        daemon_reload(&fates[j], j % 2 ? learnt : "NodeUID=this one\n");
+        assert_left_alone("a node that is to be learnt", &fates[j]);
+        assert_int_equal(node_is_unknown(&identities.node), j % 2 ? 1 : 0);
+        daemon_end();
+    }
+}
+
+static void one_reload_after_the_other_leaves_none_behind(void **state)
+{
+    (void)state;
+    daemon_begin("");
+    for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
+        holders[i].hold();
+    for (size_t j = 0; j < ARRAY_SIZE(fates); j++) {
+        daemon_reload(&fates[j], "");
+        assert_left_alone("all at once, again and again", &fates[j]);
+        before = fresh;
+    }
+    daemon_end();
+}
+
+static int make_key(void **state)
+{
+    (void)state;
+    scratch_make(directory, "/tmp");
+    key = mint_ec("P-256");
+    return 0;
+}
+
+static int drop_key(void **state)
+{
+    (void)state;
+    scratch_remove(directory);
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_keeps_a_part_of_the_configuration_before),
+        cmocka_unit_test(nothing_does_when_all_of_it_is_kept_at_once),
+        cmocka_unit_test(a_node_that_is_to_be_learnt_goes_over_too),
+        cmocka_unit_test(one_reload_after_the_other_leaves_none_behind),
+    };
+
+    log_init("test_reload", -1);
+    return cmocka_run_group_tests(tests, make_key, drop_key);
+}
