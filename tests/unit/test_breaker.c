@@ -1,0 +1,327 @@
+/* When an exchange may go to its upstream. The jitter is the test's: see random_below(). */
+#include "base/clock.h"
+#include "broker/breaker.h"
+#include "support/check.h"
+
+#define MSEC  UINT64_C(1000)
+#define START (1000 * SECOND_USEC)
+
+static bool is_jitter_greatest; /* else it is least */
+static uint64_t jitter_below;   /* what was asked for last */
+
+/* Instead of the daemon's. */
+uint64_t random_below(uint64_t below)
+{
+    jitter_below = below;
+    return is_jitter_greatest ? below - 1 : 0;
+}
+
+static struct breaker breaker;
+
+static int begin(void **state)
+{
+    (void)state;
+    is_jitter_greatest = false;
+    breaker_init(&breaker);
+    return 0;
+}
+
+/* One exchange from its beginning to its end. */
+static void exchange(enum outcome outcome, uint32_t retry_after_ms, uint64_t now_usec)
+{
+    struct breaker_pass pass;
+
+    assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_PASS);
+    pass = breaker_begin(&breaker, now_usec);
+    breaker_end(&breaker, pass, outcome, retry_after_ms, now_usec);
+}
+
+/* The time at which it may be asked again. */
+static uint64_t fail_until_open(uint64_t now_usec)
+{
+    for (int i = 0; i < 3 && breaker_ask(&breaker, now_usec) == BREAKER_PASS; i++)
+        exchange(OUTCOME_UNAVAILABLE, 0, now_usec);
+    assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_OPEN);
+    return now_usec + breaker_delay_usec(&breaker, now_usec);
+}
+
+static void each_outcome_counts_as_what_it_says_of_the_upstream(void **state)
+{
+    static const struct {
+        const char *name;
+        enum outcome outcomes[6];
+        unsigned n;
+        bool is_open;
+    } rows[] = {
+        {"one that is unavailable", {OUTCOME_UNAVAILABLE}, 1, false},
+        {"two", {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE}, 2, false},
+        {"three", {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE}, 3, true},
+        {"one that is malformed", {OUTCOME_MALFORMED}, 1, false},
+        {"two of those", {OUTCOME_MALFORMED, OUTCOME_MALFORMED}, 2, true},
+        {"one of each", {OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED}, 2, true},
+        {"the other way round", {OUTCOME_MALFORMED, OUTCOME_UNAVAILABLE}, 2, true},
+        {"one that is throttled", {OUTCOME_THROTTLED}, 1, true},
+        {"one that is not trusted", {OUTCOME_UNTRUSTED}, 1, true},
+        {"refusals", {OUTCOME_REFUSED, OUTCOME_REFUSED, OUTCOME_REFUSED}, 3, false},
+        {"misconfigurations",
+         {OUTCOME_MISCONFIGURED, OUTCOME_MISCONFIGURED, OUTCOME_MISCONFIGURED},
+         3,
+         false},
+        {"a good answer between",
+         {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_OK, OUTCOME_UNAVAILABLE,
+          OUTCOME_UNAVAILABLE},
+         5,
+         false},
+        {"a refusal between",
+         {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_REFUSED, OUTCOME_UNAVAILABLE,
+          OUTCOME_UNAVAILABLE},
+         5,
+         false},
+        {"a misconfiguration between",
+         {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_MISCONFIGURED, OUTCOME_UNAVAILABLE,
+          OUTCOME_UNAVAILABLE},
+         5,
+         false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        breaker_init(&breaker);
+        for (unsigned n = 0; n < rows[i].n; n++)
+            exchange(rows[i].outcomes[n], 0, START);
+        if ((breaker_ask(&breaker, START) == BREAKER_OPEN) != rows[i].is_open)
+            fail_msg("%s: %s", rows[i].name, rows[i].is_open ? "not open" : "open");
+        assert_int_equal(breaker.n_in_flight, 0);
+    }
+}
+
+static void pauses_are_random_up_to_half_a_second_doubling_to_a_minute(void **state)
+{
+    static const uint64_t most_ms[] = {500,   1000,  2000,  4000,  8000,
+                                       16000, 32000, 60000, 60000, 60000};
+
+    (void)state;
+    for (int is_greatest = 0; is_greatest < 2; is_greatest++) {
+        uint64_t now_usec = START;
+
+        begin(state);
+        is_jitter_greatest = is_greatest;
+        for (size_t i = 0; i < ARRAY_SIZE(most_ms); i++) {
+            uint64_t until_usec = fail_until_open(now_usec);
+
+            assert_int_equal(jitter_below, most_ms[i] * MSEC);
+            assert_int_equal(until_usec - now_usec, is_greatest ? most_ms[i] * MSEC : 1);
+            now_usec = until_usec; /* and the probe fails */
+        }
+    }
+}
+
+static void throttling_lasts_as_long_as_asked_within_bounds_and_up_to_a_tenth_more(void **state)
+{
+    static const struct {
+        uint32_t retry_after_ms;
+        uint64_t least_ms, most_ms;
+    } rows[] = {
+        {0, 1000, 1500}, /* nothing was asked: a second, and a pause as after other failures */
+        {1, 1000, 1100},
+        {999, 1000, 1100},
+        {1000, 1000, 1100},
+        {20000, 20000, 22000},
+        {300000, 300000, 330000},
+        {300001, 300000, 330000},
+        {UINT32_MAX, 300000, 330000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        begin(state);
+        exchange(OUTCOME_THROTTLED, rows[i].retry_after_ms, START);
+        assert_in_range(breaker_delay_usec(&breaker, START), rows[i].least_ms * MSEC,
+                        rows[i].least_ms * MSEC + 1);
+        begin(state);
+        is_jitter_greatest = true;
+        exchange(OUTCOME_THROTTLED, rows[i].retry_after_ms, START);
+        assert_in_range(breaker_delay_usec(&breaker, START), rows[i].most_ms * MSEC - 1,
+                        rows[i].most_ms * MSEC);
+    }
+}
+
+static void a_server_that_is_not_trusted_is_left_alone_for_a_minute(void **state)
+{
+    (void)state;
+    exchange(OUTCOME_UNTRUSTED, 0, START);
+    assert_int_equal(breaker_delay_usec(&breaker, START), 60 * SECOND_USEC);
+    assert_int_equal(breaker_delay_usec(&breaker, START + 60 * SECOND_USEC), 0);
+    assert_int_equal(breaker_ask(&breaker, START + 60 * SECOND_USEC - 1), BREAKER_OPEN);
+    assert_int_equal(breaker_ask(&breaker, START + 60 * SECOND_USEC), BREAKER_PASS);
+}
+
+static void those_that_fail_together_open_it_once(void **state)
+{
+    struct breaker_pass passes[10];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(passes); i++)
+        passes[i] = breaker_begin(&breaker, START);
+    for (size_t i = 0; i < ARRAY_SIZE(passes); i++)
+        breaker_end(&breaker, passes[i], OUTCOME_UNAVAILABLE, 0, START);
+    assert_int_equal(breaker.n_opened, 1);
+    assert_int_equal(breaker.n_in_flight, 0);
+    begin(state);
+    for (size_t i = 0; i < ARRAY_SIZE(passes); i++)
+        passes[i] = breaker_begin(&breaker, START);
+    for (size_t i = 0; i < ARRAY_SIZE(passes); i++) /* each is told to wait for less than before */
+        breaker_end(&breaker, passes[i], OUTCOME_THROTTLED, 20000 - 1000 * (uint32_t)i, START);
+    assert_int_equal(breaker.n_opened, 1);
+    assert_int_equal(breaker_delay_usec(&breaker, START), 20 * SECOND_USEC);
+}
+
+static void once_the_pause_is_over_one_goes_as_a_probe_and_others_wait(void **state)
+{
+    uint64_t probed_usec = fail_until_open(START);
+    struct breaker_pass probe;
+
+    (void)state;
+    assert_int_equal(breaker_ask(&breaker, probed_usec - 1), BREAKER_OPEN);
+    probe = breaker_begin(&breaker, probed_usec);
+    assert_true(probe.is_probe);
+    assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_WAIT);
+    assert_int_equal(breaker_ask(&breaker, probed_usec + 1000 * SECOND_USEC), BREAKER_WAIT);
+    breaker_abandon(&breaker, probe); /* then another goes */
+    assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_PASS);
+    probe = breaker_begin(&breaker, probed_usec);
+    assert_true(probe.is_probe);
+    breaker_end(&breaker, probe, OUTCOME_OK, 0, probed_usec);
+    assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_PASS);
+    assert_false(breaker_begin(&breaker, probed_usec).is_probe);
+}
+
+/* One failure is enough: it takes no three to know that it is still down. */
+static void a_probe_that_fails_opens_it_for_longer(void **state)
+{
+    static const enum outcome failures[] = {OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED,
+                                            OUTCOME_UNTRUSTED, OUTCOME_THROTTLED};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(failures); i++) {
+        uint64_t probed_usec;
+
+        begin(state);
+        is_jitter_greatest = true;
+        probed_usec = fail_until_open(START);
+        exchange(failures[i], 0, probed_usec);
+        assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_OPEN);
+        assert_true(breaker_delay_usec(&breaker, probed_usec) >= SECOND_USEC);
+        assert_int_equal(breaker.n_opened, 2);
+    }
+}
+
+/* They were under way when it opened. */
+static void only_the_probe_is_news_while_it_is_open(void **state)
+{
+    static const enum outcome outcomes[] = {OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_MISCONFIGURED,
+                                            OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++) {
+        struct breaker_pass late[4];
+        uint64_t until_usec;
+
+        begin(state);
+        for (size_t j = 0; j < ARRAY_SIZE(late); j++)
+            late[j] = breaker_begin(&breaker, START);
+        exchange(OUTCOME_THROTTLED, 20000, START);
+        until_usec = START + breaker_delay_usec(&breaker, START);
+        for (size_t j = 0; j < 3; j++)
+            breaker_end(&breaker, late[j], outcomes[i], 0, START + SECOND_USEC);
+        assert_int_equal(breaker.open_until_usec, until_usec);
+        /* nor does it end the wait for the probe */
+        assert_true(breaker_begin(&breaker, until_usec).is_probe);
+        breaker_end(&breaker, late[3], outcomes[i], 0, until_usec);
+        assert_int_equal(breaker_ask(&breaker, until_usec), BREAKER_WAIT);
+        assert_int_equal(breaker.n_in_flight, 1);
+    }
+}
+
+/* How many it lets through at once now. */
+static unsigned window_of(uint64_t now_usec)
+{
+    struct breaker copy = breaker;
+    unsigned n = 0;
+
+    for (; breaker_ask(&copy, now_usec) == BREAKER_PASS; n++)
+        breaker_begin(&copy, now_usec);
+    assert_int_equal(breaker_ask(&copy, now_usec), BREAKER_WAIT);
+    return n;
+}
+
+static void an_upstream_that_is_back_gets_one_at_a_time_then_twice_as_many_each_round(void **state)
+{
+    uint64_t now_usec = fail_until_open(START);
+
+    (void)state;
+    exchange(OUTCOME_OK, 0, now_usec);
+    for (unsigned expected = 1; expected <= BREAKER_WINDOW_MAX; expected *= 2) {
+        struct breaker_pass passes[BREAKER_WINDOW_MAX];
+
+        assert_int_equal(window_of(now_usec), expected);
+        for (unsigned i = 0; i < expected; i++)
+            passes[i] = breaker_begin(&breaker, now_usec);
+        for (unsigned i = 0; i < expected; i++)
+            breaker_end(&breaker, passes[i], OUTCOME_OK, 0, now_usec);
+    }
+    assert_int_equal(window_of(now_usec), BREAKER_WINDOW_MAX);
+}
+
+/* Else one good answer between two failures would make each pause the shortest one. */
+static void pauses_begin_anew_once_all_is_well_and_not_before(void **state)
+{
+    uint64_t now_usec = START;
+    unsigned n;
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        now_usec = fail_until_open(now_usec);
+    n = breaker.n_opened;
+    for (int i = 0; i < BREAKER_WINDOW_MAX; i++) {
+        exchange(OUTCOME_OK, 0, now_usec);
+        assert_int_equal(breaker.n_opened, n);
+    }
+    exchange(OUTCOME_OK, 0, now_usec);
+    assert_int_equal(breaker.n_opened, 0);
+    fail_until_open(now_usec);
+    assert_int_equal(jitter_below, 500 * MSEC);
+}
+
+static void one_that_is_given_up_says_nothing_of_the_upstream(void **state)
+{
+    (void)state;
+    exchange(OUTCOME_UNAVAILABLE, 0, START);
+    exchange(OUTCOME_UNAVAILABLE, 0, START);
+    for (int i = 0; i < 10; i++)
+        breaker_abandon(&breaker, breaker_begin(&breaker, START));
+    assert_int_equal(window_of(START), BREAKER_WINDOW_MAX);
+    exchange(OUTCOME_UNAVAILABLE, 0, START);
+    assert_int_equal(breaker_ask(&breaker, START), BREAKER_OPEN);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_outcome_counts_as_what_it_says_of_the_upstream),
+        TEST(pauses_are_random_up_to_half_a_second_doubling_to_a_minute),
+        TEST(throttling_lasts_as_long_as_asked_within_bounds_and_up_to_a_tenth_more),
+        TEST(a_server_that_is_not_trusted_is_left_alone_for_a_minute),
+        TEST(those_that_fail_together_open_it_once),
+        TEST(once_the_pause_is_over_one_goes_as_a_probe_and_others_wait),
+        TEST(a_probe_that_fails_opens_it_for_longer),
+        TEST(only_the_probe_is_news_while_it_is_open),
+        TEST(an_upstream_that_is_back_gets_one_at_a_time_then_twice_as_many_each_round),
+        TEST(pauses_begin_anew_once_all_is_well_and_not_before),
+        TEST(one_that_is_given_up_says_nothing_of_the_upstream),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
