@@ -196,7 +196,7 @@ int http_start(CURLM *multi, struct http_request *request, http_done on_done, vo
     return 0;
 }
 
-static enum outcome outcome_of_curl(CURLcode code, bool is_too_large)
+enum outcome http_outcome(CURLcode code, bool is_too_large)
 {
     switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -227,7 +227,7 @@ static void transfer_end(struct http_transfer *transfer, CURLcode code)
             transfer->retry_after_ms = (uint32_t)(retry_after_s > 300 ? 300 : retry_after_s) * 1000;
         return;
     }
-    transfer->outcome = outcome_of_curl(code, transfer->is_too_large);
+    transfer->outcome = http_outcome(code, transfer->is_too_large);
     snprintf(transfer->detail, sizeof(transfer->detail), "%s",
              transfer->is_too_large ? "the answer is larger than 64 KiB"
              : transfer->error[0]   ? transfer->error

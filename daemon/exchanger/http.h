@@ -49,6 +49,9 @@ struct http_request {
     const struct secret *authorization; /* a bearer token; NULL: none */
 };
 
+/* What an error of curl says of the server; @is_too_large: it was made because of the size. */
+enum outcome http_outcome(CURLcode code, bool is_too_large);
+
 /* One per process. 0 or -errno. */
 int http_init(CURLM **ret_multi);
 void http_free(CURLM *multi);

@@ -7,6 +7,7 @@
 
 #include "base/counters.h"
 #include "message/frame.h"
+#include "session/frames.h"
 #include "session/pending.h"
 
 #define CONNECTIONS_RETRY_MS 30
@@ -346,20 +347,15 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
 {
     size_t at = 0;
 
-    while (!connection->is_broken && !connection->n_output && len - at >= WIRE_HEADER_SIZE) {
+    while (!connection->is_broken && !connection->n_output) {
         struct wire_header header;
+        const char *reason;
+        enum frame_verdict verdict = frame_look(input + at, len - at, &header, &reason);
         int r;
 
-        wire_header_read(input + at, &header);
-        if (header.version != WIRE_VERSION) {
-            refuse_frame(connection, 0, "a version other than 1");
-            break;
-        }
-        if (header.payload_len > PODLOGIN_REQUEST_MAX) {
-            refuse_frame(connection, 0, "a frame longer than 16384 bytes");
-            break;
-        }
-        if (len - at - WIRE_HEADER_SIZE < header.payload_len)
+        if (verdict == FRAME_WRONG)
+            refuse_frame(connection, 0, reason);
+        if (verdict != FRAME_WHOLE)
             break;
         r = on_frame(connection, &header, input + at + WIRE_HEADER_SIZE);
         if (r == -EAGAIN)

@@ -61,11 +61,7 @@ static struct quota *quota_new(struct quotas *quotas, const struct digest *key)
     return quota;
 }
 
-/*
- * A pod's uid, 32 digits without its dashes; or a number that no digit is in, spread since the map
- * takes the first word for a hash. Nobody chooses either.
- */
-static struct digest key_of(const struct peer *peer)
+struct digest quota_key(const struct peer *peer)
 {
     uint64_t spread = peer->uid * UINT64_C(0x9e3779b97f4a7c15);
     struct digest key = {{0}};
@@ -84,7 +80,7 @@ static struct digest key_of(const struct peer *peer)
 
 struct quota *quota_join(struct quotas *quotas, const struct peer *peer)
 {
-    struct digest key = key_of(peer);
+    struct digest key = quota_key(peer);
     struct digest_node *node;
     struct quota *quota;
 

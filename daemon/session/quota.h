@@ -47,6 +47,13 @@ struct quotas {
     } barred[256];
 };
 
+/*
+ * Whom @peer is counted with: its pod's uid, 32 digits without its dashes; or, where no pod is
+ * known, a number that no digit is in, spread since the map takes the first word for a hash. Nobody
+ * chooses either.
+ */
+struct digest quota_key(const struct peer *peer);
+
 void quotas_init(struct quotas *quotas);
 void quotas_done(struct quotas *quotas);
 

@@ -1,0 +1,75 @@
+/* What curl's errors say of the server: whether it is down, is not who it should be, or talks
+ * nonsense, or whether we are wrong ourselves. */
+#include "exchanger/http.h"
+
+#include "support/check.h"
+
+static const struct {
+    CURLcode code;
+    enum outcome expected;
+} rows[] = {
+    /* down, or the way to it is */
+    {CURLE_COULDNT_RESOLVE_HOST, OUTCOME_UNAVAILABLE},
+    {CURLE_COULDNT_RESOLVE_PROXY, OUTCOME_UNAVAILABLE},
+    {CURLE_COULDNT_CONNECT, OUTCOME_UNAVAILABLE},
+    {CURLE_OPERATION_TIMEDOUT, OUTCOME_UNAVAILABLE},
+    {CURLE_SSL_CONNECT_ERROR, OUTCOME_UNAVAILABLE},
+    {CURLE_GOT_NOTHING, OUTCOME_UNAVAILABLE},
+    {CURLE_SEND_ERROR, OUTCOME_UNAVAILABLE},
+    {CURLE_RECV_ERROR, OUTCOME_UNAVAILABLE},
+    {CURLE_PARTIAL_FILE, OUTCOME_UNAVAILABLE},
+    {CURLE_OUT_OF_MEMORY, OUTCOME_UNAVAILABLE},
+    {CURLE_WRITE_ERROR, OUTCOME_UNAVAILABLE},
+    {CURLE_ABORTED_BY_CALLBACK, OUTCOME_UNAVAILABLE},
+    /* not who it should be */
+    {CURLE_PEER_FAILED_VERIFICATION, OUTCOME_UNTRUSTED},
+    {CURLE_SSL_ISSUER_ERROR, OUTCOME_UNTRUSTED},
+    {CURLE_SSL_PINNEDPUBKEYNOTMATCH, OUTCOME_UNTRUSTED},
+    /* our own settings */
+    {CURLE_SSL_CACERT_BADFILE, OUTCOME_MISCONFIGURED},
+    {CURLE_URL_MALFORMAT, OUTCOME_MISCONFIGURED},
+    {CURLE_UNSUPPORTED_PROTOCOL, OUTCOME_MISCONFIGURED},
+    /* no HTTP */
+    {CURLE_WEIRD_SERVER_REPLY, OUTCOME_MALFORMED},
+};
+
+static void each_error_of_curl_has_its_outcome(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (http_outcome(rows[i].code, false) != rows[i].expected)
+            fail_msg("%s: %d", curl_easy_strerror(rows[i].code),
+                     (int)http_outcome(rows[i].code, false));
+}
+
+static void an_answer_that_is_too_large_is_malformed(void **state)
+{
+    (void)state;
+    assert_int_equal(http_outcome(CURLE_WRITE_ERROR, true), OUTCOME_MALFORMED);
+}
+
+/* Those that curl has, and those that it will have: tried again, and never taken for an answer. */
+static void all_other_errors_are_tried_again(void **state)
+{
+    (void)state;
+    for (int code = 1; code <= CURL_LAST + 10; code++) {
+        enum outcome expected = OUTCOME_UNAVAILABLE;
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+            if ((int)rows[i].code == code)
+                expected = rows[i].expected;
+        assert_int_equal(http_outcome((CURLcode)code, false), expected);
+        assert_int_not_equal(http_outcome((CURLcode)code, true), OUTCOME_OK);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_error_of_curl_has_its_outcome),
+        cmocka_unit_test(an_answer_that_is_too_large_is_malformed),
+        cmocka_unit_test(all_other_errors_are_tried_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

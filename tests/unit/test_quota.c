@@ -1,0 +1,207 @@
+/* Whom a connection is counted with, and what stays of it when the connection ends. */
+#include "base/clock.h"
+#include "session/quota.h"
+#include "support/check.h"
+
+#define ONE   "3227b947-1111-4222-8333-444455556666"
+#define OTHER "3227b947-1111-4222-8333-444455556667"
+
+static const struct {
+    const char *name;
+    struct peer peer;
+    unsigned whose; /* peers with the same number are counted together, others are not */
+} rows[] = {
+    {"a pod", {PEER_IN_POD, -1, 10, 0, ONE}, 1},
+    {"the same pod: another process, of another user", {PEER_IN_POD, -1, 11, 1000, ONE}, 1},
+    {"the same uid without dashes, as of a static pod",
+     {PEER_IN_POD, -1, 12, 0, "3227b947111142228333444455556666"},
+     1},
+    {"a pod whose uid differs in its last digit", {PEER_IN_POD, -1, 10, 0, OTHER}, 2},
+    {"one whose uid differs in its first digit",
+     {PEER_IN_POD, -1, 10, 0, "4227b947-1111-4222-8333-444455556666"},
+     3},
+    {"one of zeros", {PEER_IN_POD, -1, 10, 0, "00000000-0000-0000-0000-000000000000"}, 4},
+    {"root in no pod", {PEER_IN_NO_POD, -1, 10, 0, ""}, 5},
+    {"root in another way", {PEER_UNSEEN, -1, 11, 0, ""}, 5},
+    {"root that has ended", {PEER_ENDED, -1, 12, 0, ""}, 5},
+    {"root whose cgroups name two pods, and the text of one",
+     {PEER_CONTRADICTORY, -1, 13, 0, ONE},
+     5},
+    {"a user in no pod", {PEER_IN_NO_POD, -1, 10, 1, ""}, 6},
+    {"the next user", {PEER_IN_NO_POD, -1, 10, 2, ""}, 7},
+    {"nobody", {PEER_IN_NO_POD, -1, 10, 65534, ""}, 8},
+    {"a user whose number is a pod's digits", {PEER_IN_NO_POD, -1, 10, 0x33323237, ""}, 9},
+    {"the last user", {PEER_IN_NO_POD, -1, 10, (uid_t)-2, ""}, 10},
+    {"whose user is not known", {PEER_UNSEEN, -1, 0, (uid_t)-1, ""}, 11},
+};
+
+static bool is_same(const struct digest *a, const struct digest *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static void a_pod_is_counted_by_its_uid_and_everybody_else_by_user(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct digest one = quota_key(&rows[i].peer);
+
+        for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
+            struct digest other = quota_key(&rows[j].peer);
+
+            if (is_same(&one, &other) != (rows[i].whose == rows[j].whose))
+                fail_msg("%s, and %s", rows[i].name, rows[j].name);
+        }
+    }
+}
+
+/* Nobody outside a pod is counted as one, whatever his number: no byte of a uid is 0xff. */
+static void no_user_has_the_key_of_a_pod(void **state)
+{
+    (void)state;
+    for (uint64_t uid = 0; uid <= UINT32_MAX; uid += 65521) {
+        const struct peer peer = {.state = PEER_IN_NO_POD, .uid = (uid_t)uid};
+        struct digest key = quota_key(&peer);
+
+        assert_int_equal(key.bytes[DIGEST_SIZE - 1], 0xff);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct digest key = quota_key(&rows[i].peer);
+
+        if (rows[i].peer.state == PEER_IN_POD)
+            for (size_t at = 0; at < DIGEST_SIZE; at++)
+                assert_true(key.bytes[at] < 0x80);
+    }
+}
+
+/* The map takes the first word for a hash. */
+static void users_that_follow_each_other_are_spread(void **state)
+{
+    bool is_taken[256] = {false};
+    size_t n = 0;
+
+    (void)state;
+    for (uid_t uid = 100000; uid < 100256; uid++) {
+        const struct peer peer = {.state = PEER_IN_NO_POD, .uid = uid};
+        struct digest key = quota_key(&peer);
+
+        n += !is_taken[key.bytes[0]];
+        is_taken[key.bytes[0]] = true;
+    }
+    assert_true(n > 128);
+}
+
+static void a_uid_of_any_length_that_fits_is_read_no_further(void **state)
+{
+    struct peer peer = {.state = PEER_IN_POD};
+
+    (void)state;
+    for (size_t len = 0; len < POD_UID_SIZE; len++) {
+        struct digest key;
+
+        memset(peer.pod_uid, 'a', len);
+        peer.pod_uid[len] = '\0';
+        key = quota_key(&peer);
+        for (size_t at = 0; at < DIGEST_SIZE; at++)
+            assert_int_equal(key.bytes[at], at < len ? 'a' : 0);
+    }
+}
+
+/* --- what is kept by it --- */
+
+static struct quotas quotas;
+static const struct limits limits = {
+    .connections_per_pod = 2,
+    .requests = {.per_s = 1, .burst = 5},
+    .signature_checks = {.per_s = 1, .burst = 1},
+};
+
+static int begin(void **state)
+{
+    (void)state;
+    quotas_init(&quotas);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    quotas_done(&quotas);
+    return 0;
+}
+
+static void processes_of_a_pod_share_its_quota_and_others_do_not(void **state)
+{
+    struct quota *one = quota_join(&quotas, &rows[0].peer);
+    struct quota *same = quota_join(&quotas, &rows[1].peer);
+    struct quota *other = quota_join(&quotas, &rows[3].peer);
+
+    (void)state;
+    assert_ptr_equal(one, same);
+    assert_ptr_not_equal(one, other);
+    assert_int_equal(one->n_connections, 2);
+    assert_true(quota_may_connect(one, &rows[1].peer, &limits));
+    assert_ptr_equal(quota_join(&quotas, &rows[2].peer), one);
+    assert_false(quota_may_connect(one, &rows[2].peer, &limits)); /* the third */
+    assert_true(quota_may_connect(other, &rows[3].peer, &limits));
+    for (int i = 0; i < 3; i++)
+        quota_leave(one);
+    quota_leave(other);
+}
+
+static void who_connects_anew_is_as_far_over_the_limit_as_before(void **state)
+{
+    struct quota *quota = quota_join(&quotas, &rows[0].peer);
+    uint64_t delay_usec;
+
+    (void)state;
+    assert_int_equal(quota_reserve(quota, &limits, CHARGE_SIGNATURE_CHECK), 0);
+    for (int i = 1; i < 10; i++)
+        delay_usec = quota_reserve(quota, &limits, CHARGE_SIGNATURE_CHECK);
+    assert_in_range(delay_usec, 7 * SECOND_USEC, 9 * SECOND_USEC);
+    quota_leave(quota);
+    quota = quota_join(&quotas, &rows[1].peer);
+    assert_in_range(quota_reserve(quota, &limits, CHARGE_SIGNATURE_CHECK), 8 * SECOND_USEC,
+                    10 * SECOND_USEC);
+    assert_int_equal(quota_reserve(quota, &limits, CHARGE_REQUEST), 0); /* charged apart */
+    quota_refund(quota, &limits, CHARGE_SIGNATURE_CHECK);
+    assert_in_range(quota_reserve(quota, &limits, CHARGE_SIGNATURE_CHECK), 8 * SECOND_USEC,
+                    10 * SECOND_USEC);
+    quota_leave(quota);
+}
+
+static void a_process_that_connects_too_often_is_barred_and_others_are_not(void **state)
+{
+    struct quota *quota = quota_join(&quotas, &rows[0].peer);
+    const struct peer unknown = {.state = PEER_IN_NO_POD};
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_true(quota_may_connect(quota, &rows[0].peer, &limits));
+        assert_false(quota_is_barred(&quotas, rows[0].peer.pid));
+    }
+    assert_false(quota_may_connect(quota, &rows[0].peer, &limits));
+    assert_true(quota_is_barred(&quotas, rows[0].peer.pid));
+    assert_false(quota_is_barred(&quotas, rows[0].peer.pid + 1));
+    assert_false(quota_is_barred(&quotas, rows[0].peer.pid + 256)); /* the same slot */
+    assert_false(quota_may_connect(quota, &unknown, &limits));      /* a pid that says nothing */
+    assert_false(quota_is_barred(&quotas, 0));
+    quota_leave(quota);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pod_is_counted_by_its_uid_and_everybody_else_by_user),
+        cmocka_unit_test(no_user_has_the_key_of_a_pod),
+        cmocka_unit_test(users_that_follow_each_other_are_spread),
+        cmocka_unit_test(a_uid_of_any_length_that_fits_is_read_no_further),
+        TEST(processes_of_a_pod_share_its_quota_and_others_do_not),
+        TEST(who_connects_anew_is_as_far_over_the_limit_as_before),
+        TEST(a_process_that_connects_too_often_is_barred_and_others_are_not),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
