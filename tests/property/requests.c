@@ -1,0 +1,303 @@
+/* Requests as daemon/session has them, and what must hold of each answer. */
+#include "property.h"
+
+#include "protocol/messages.h"
+
+#define DEADLINE_USEC (10 * SECOND_USEC)
+#define REFUSAL_USEC  (61 * SECOND_USEC)  /* how long it may be remembered */
+#define OUTAGE_USEC   (130 * SECOND_USEC) /* how long one may be felt after its end */
+
+static const char *const violation_names[] = {
+    "none", "rules", "issued for another", "expired token", "JWT not valid", "not served"};
+
+static void violate(enum violation violation, const struct request *request, const char *detail)
+{
+    if (world.violation)
+        return;
+    world.violation = violation;
+    if (world.fault)
+        return; /* as it should be */
+    printf("step %llu, service-%u, %.*s: %s: %s\n", (unsigned long long)counts.steps,
+           request->service, (int)request->identity->jwt->len,
+           (const char *)request->identity->jwt->bytes, violation_names[violation], detail);
+    rules_print(&world.specs[request->service].local, stdout);
+    printf("upstream:\n");
+    rules_print(&world.versions[world.specs[request->service].organization]->rules, stdout);
+}
+
+void request_end(struct request *request)
+{
+    timer_unset(&request->deadline);
+    waiter_leave(&request->waiter.waiter);
+    identity_unref(request->identity);
+    request->identity = NULL;
+}
+
+/* Whether the JWT is of a pod of this node, if that is asked for. */
+static bool is_of_node(const struct request *request)
+{
+    return !world.node ||
+           strcmp(jwt_text(request->identity->payload, "node", "uid"), world.node) == 0;
+}
+
+/* Whether it is the caller's own pod's, and the caller is still there, if that is asked for. */
+static bool is_of_caller(const struct request *request)
+{
+    const struct caller *caller = &request->caller;
+
+    return !world.is_attested ||
+           (!caller->has_ended && caller->pod_uid[0] &&
+            strcmp(jwt_text(request->identity->payload, "pod", "uid"), caller->pod_uid) == 0);
+}
+
+/* Whether the JWT is for the service, lives, and is the caller's. */
+static bool is_valid(const struct request *request)
+{
+    const struct spec *spec = &world.specs[request->service];
+    const json_t *claims = request->identity->payload;
+
+    return spec->is_there && !request->is_forged && is_of_node(request) && is_of_caller(request) &&
+           jwt_expiry_s(claims) > clock_now().wall_s &&
+           strcmp(jwt_audience(claims), audiences[spec->audience]) == 0 &&
+           strcmp(json_string_value(json_object_get(claims, "iss")), issuers[spec->issuer]) == 0;
+}
+
+static bool is_admitted_here(const struct request *request)
+{
+    return is_valid(request) &&
+           rules_admit(&world.specs[request->service].local, request->identity->payload);
+}
+
+/* Whether nothing but a fault of podlogin could keep it from a token. */
+static bool is_to_be_served(const struct request *request)
+{
+    const struct spec *spec = &world.specs[request->service];
+    uint64_t refused_usec = *upstream_refused_usec(request->jti);
+
+    return is_admitted_here(request) &&
+           rules_admit(&world.versions[spec->organization]->rules, request->identity->payload) &&
+           !world.is_down && request->asked_usec >= world.up_since_usec + OUTAGE_USEC &&
+           (!refused_usec || sim_now_usec - refused_usec > REFUSAL_USEC);
+}
+
+static void count_refusal(const struct request *request)
+{
+    if (is_valid(request))
+        counts.by_rules++;
+    else if (request->is_forged)
+        counts.by_signature++;
+    else if (!is_of_node(request))
+        counts.by_node++;
+    else if (!is_of_caller(request))
+        counts.by_caller++;
+    else
+        counts.by_identity++;
+}
+
+/* By the function that serves. */
+static bool request_judge(struct request *request, bool for_exchange)
+{
+    const struct admission admission = {
+        .identities = &world.identities,
+        .identity = request->identity,
+        .service = service_of(request->service),
+        .peer = &request->peer,
+        .now = clock_now(),
+        .may_wait = true,
+        .for_exchange = for_exchange,
+    };
+    struct refusal refusal;
+
+    if (admission.service && admission_judge(&admission, &refusal) == ADMISSION_GRANTED)
+        return true;
+    count_refusal(request);
+    if (is_admitted_here(request))
+        violate(VIOLATION_UNSERVED, request, "the rules admit it");
+    return false;
+}
+
+static void request_check_rules(const struct request *request, const struct issued *issued)
+{
+    const struct spec *spec = &world.specs[request->service];
+    const struct version *version = world.versions[spec->organization];
+    const json_t *claims = request->identity->payload;
+
+    if (!rules_admit(&spec->local, claims))
+        violate(VIOLATION_RULES, request, "the service's rules do not admit it");
+    if (!rules_could_admit(&issued->version->rules, claims,
+                           spec->is_per_pod ? SCOPE_POD : SCOPE_ACCOUNT))
+        violate(VIOLATION_RULES, request, "the upstream did not admit such a one");
+    if (issued->version == version && !rules_admit(&version->rules, claims))
+        violate(VIOLATION_RULES, request, "the upstream does not admit it");
+}
+
+static void request_check_token(const struct request *request, const struct token *token)
+{
+    const struct spec *spec = &world.specs[request->service];
+    const json_t *claims = request->identity->payload;
+    struct message_token message;
+    const struct issued *issued;
+    char who[160], what[32];
+    size_t id = 0;
+
+    assert_int_equal(wire_decode(&message_token, token->frame->bytes + WIRE_HEADER_SIZE,
+                                 token->frame->len - WIRE_HEADER_SIZE, &message),
+                     0);
+    for (size_t i = strlen("token-"); i < message.token.len; i++)
+        id = id * 10 + (size_t)(message.token.at[i] - '0');
+    assert_true(id < world.n_issued);
+    issued = &world.issued[id];
+    jwt_who(claims, who);
+    token_what(organizations[spec->organization], users[spec->user], what);
+    if (!is_valid(request))
+        violate(VIOLATION_STRANGER, request, "the JWT is not good for this, or not the caller's");
+    if (issued->expires_usec <= sim_now_usec || (int64_t)message.expires_at_s <= clock_now().wall_s)
+        violate(VIOLATION_EXPIRED, request, issued->who);
+    if (strcmp(issued->who, who) != 0 || strcmp(issued->what, what) != 0)
+        violate(VIOLATION_FOREIGN, request, issued->who);
+    if (spec->is_per_pod && strcmp(issued->pod_uid, jwt_text(claims, "pod", "uid")) != 0)
+        violate(VIOLATION_FOREIGN, request, issued->pod_uid);
+    request_check_rules(request, issued);
+    if (is_to_be_served(request))
+        counts.obliged++;
+}
+
+static void request_fail(const struct request *request, enum podlogin_status status)
+{
+    char detail[64];
+
+    if (status == PODLOGIN_UPSTREAM_REFUSED)
+        counts.by_upstream++;
+    else
+        counts.failed++;
+    snprintf(detail, sizeof(detail), "status %d", (int)status);
+    if (is_to_be_served(request))
+        violate(VIOLATION_UNSERVED, request, detail);
+}
+
+static void on_request_woken(struct waiter *waiter, const void *news)
+{
+    struct request *request = container_of(waiter, struct request, waiter.waiter);
+    const struct broker_answer *answer = news;
+
+    if (!answer->token) {
+        request_fail(request, answer->refusal.status);
+    } else if (request_judge(request, false)) {
+        if (request->waiter.is_leader)
+            counts.exchanged++;
+        else
+            counts.joined++;
+        request_check_token(request, answer->token);
+    }
+    request_end(request);
+}
+
+static void on_request_deadline(struct timer *timer)
+{
+    struct request *request = container_of(timer, struct request, deadline);
+
+    counts.deadlines++;
+    if (is_to_be_served(request))
+        violate(VIOLATION_UNSERVED, request, "no answer in time");
+    request_end(request);
+}
+
+/* Whether the configuration lets the JWT be used, as far as the pod goes. */
+static bool pod_is_usable(const struct pod *pod)
+{
+    const json_t *claims = pod->identity->payload;
+
+    return !pod->is_forged && (!world.is_attested || pod->kind == KIND_POD) &&
+           (!world.node || strcmp(jwt_text(claims, "node", "uid"), world.node) == 0);
+}
+
+/* Most ask for services that their JWTs are for. */
+static struct pod *pod_for(unsigned service)
+{
+    const struct spec *spec = &world.specs[service];
+    struct pod *pod = NULL;
+
+    for (int i = 0; i < 20; i++) {
+        pod = &world.pods[random_below(PODS)];
+        if (strcmp(pod->identity->claims.issuer, issuers[spec->issuer]) == 0 &&
+            strcmp(jwt_audience(pod->identity->payload), audiences[spec->audience]) == 0 &&
+            (pod_is_usable(pod) || random_below(5) == 0))
+            break;
+    }
+    return pod;
+}
+
+/* Most processes present the JWT of their own pod; some another's, or have ended since. */
+static void request_call(struct request *request, const struct pod *pod)
+{
+    static const enum peer_state others[] = {PEER_IN_NO_POD, PEER_CONTRADICTORY, PEER_ENDED,
+                                             PEER_UNSEEN};
+    struct caller *caller = &request->caller;
+    uint64_t which = random_below(24);
+    const char *own = jwt_text(pod->identity->payload, "pod", "uid");
+
+    if (which == 0)
+        own = jwt_text(world.pods[random_below(PODS)].identity->payload, "pod", "uid");
+    if (which != 1)
+        snprintf(caller->pod_uid, sizeof(caller->pod_uid), "%s", own);
+    caller->has_ended = which == 2;
+    request->peer = (struct peer){
+        .state = caller->pod_uid[0] ? PEER_IN_POD : others[random_below(ARRAY_SIZE(others))],
+        .pidfd = caller->has_ended ? ended_pidfd : own_pidfd,
+    };
+    /* what is not known to be true says nothing */
+    snprintf(request->peer.pod_uid, sizeof(request->peer.pod_uid), "%s", own);
+}
+
+void request_ask(void)
+{
+    struct request *request = &world.requests[random_below(REQUESTS)];
+    unsigned service = (unsigned)random_below(SERVICES);
+    struct pod *pod = pod_for(service);
+    uint32_t min_ttl_s = random_below(10) ? 0 : (uint32_t)random_below(7200);
+    const struct token *token;
+    struct refusal refusal;
+
+    if (request->identity || !world.specs[service].is_there)
+        return;
+    if (pod->expires_s <= clock_now().wall_s && random_below(4))
+        pod_go_on(pod);
+    counts.asked++;
+    *request = (struct request){.identity = identity_ref(pod->identity),
+                                .is_forged = pod->is_forged,
+                                .jti = pod->jti,
+                                .service = service,
+                                .asked_usec = sim_now_usec};
+    request->waiter =
+        (struct broker_waiter){.identity = request->identity, .service = service_of(service)};
+    waiter_init(&request->waiter.waiter, on_request_woken);
+    request_call(request, pod);
+    if (!request_judge(request, false)) {
+        request_end(request);
+        return;
+    }
+    token = broker_find(&world.broker, request->identity, request->waiter.service, min_ttl_s,
+                        clock_now());
+    if (token) {
+        counts.cached++;
+        request_check_token(request, token);
+        request_end(request);
+    } else if (!request_judge(request, true)) {
+        request_end(request);
+    } else if (broker_join(&world.broker, &request->waiter, &refusal)) {
+        loop_timer(&sim_loop, &request->deadline, DEADLINE_USEC, on_request_deadline);
+    } else {
+        request_fail(request, refusal.status);
+        request_end(request);
+    }
+}
+
+void request_leave(void)
+{
+    struct request *request = &world.requests[random_below(REQUESTS)];
+
+    if (!request->identity)
+        return;
+    counts.left++;
+    request_end(request);
+}
