@@ -1,0 +1,58 @@
+/* The broker over a disk that fails or hangs. */
+#include "support/broker_fixture.h"
+
+static void a_disk_that_fails_is_made_up_for_when_it_works_again(void **state)
+{
+    struct pod pods[20];
+
+    (void)state;
+    disk.mode = SIM_DISK_FAILS;
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "account-%zu", i);
+        pod_init(&pods[i], name, 4 * HOUR_S);
+        assert_int_equal(pod_get(&pods[i]), PODLOGIN_OK);
+        assert_true(pod_ask(&pods[i]));
+    }
+    sim_run_for(120 * SECOND_USEC);
+    assert_int_equal(disk.n_rows, 0);
+    disk.mode = SIM_DISK_WORKS;
+    sim_run_for(61 * SECOND_USEC);
+    assert_int_equal(disk.n_rows, ARRAY_SIZE(pods));
+    broker_done(&broker);
+    sim_broker_init(&broker, &identities, config, &disk);
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+        assert_true(pod_ask(&pods[i]));
+        pod_done(&pods[i]);
+    }
+}
+
+static void a_disk_that_hangs_is_waited_for_no_longer_than_a_second(void **state)
+{
+    struct pod pod;
+    uint64_t begun = sim_now_usec;
+
+    (void)state;
+    disk.mode = SIM_DISK_HANGS;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+    assert_int_equal(pod.answered_usec - begun, 1050 * MSEC);
+    /* and the next exchange does not wait for that write either */
+    begun = sim_now_usec;
+    pod_ask_for(&pod, LIFETIME_S);
+    sim_run_for(LIFETIME_S * SECOND_USEC);
+    assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+    pod_done(&pod);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BROKER_TEST(a_disk_that_fails_is_made_up_for_when_it_works_again),
+        BROKER_TEST(a_disk_that_hangs_is_waited_for_no_longer_than_a_second),
+    };
+
+    log_init("test_broker_disk", -1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

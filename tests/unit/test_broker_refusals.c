@@ -1,0 +1,130 @@
+/* What the broker remembers of refusals, and whom they concern. */
+#include "support/broker_fixture.h"
+
+/* Asks every tenth of a second, and checks how long it takes from each exchange to the next. */
+static void assert_gaps(struct pod *pod, int status, const unsigned *expected_s, size_t n)
+{
+    n_asked = 0;
+    while (n_asked <= n) {
+        pod_ask(pod);
+        assert_true(pod->status == status || pod->status == NO_ANSWER);
+        sim_run_for(100 * MSEC);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t gap_ms = (asked_usec[i + 1] - asked_usec[i]) / MSEC;
+
+        assert_in_range(gap_ms, expected_s[i] * 1000, expected_s[i] * 1000 + 300);
+    }
+}
+
+static void a_refusal_is_remembered_with_its_jwt_5_s_doubling_to_60(void **state)
+{
+    static const unsigned expected_s[] = {5, 10, 20, 40, 60, 60};
+    struct pod pod, other;
+
+    (void)state;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    pod_init(&other, "a", 4 * HOUR_S);
+    reply.outcome = OUTCOME_REFUSED;
+    assert_gaps(&pod, PODLOGIN_UPSTREAM_REFUSED, expected_s, ARRAY_SIZE(expected_s));
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(pod_get(&pod), PODLOGIN_UPSTREAM_REFUSED);
+    assert_string_equal(pod.detail, "simulated");
+    /* another JWT of the same account is tried, and what it gets is there for all */
+    reply.outcome = OUTCOME_OK;
+    assert_int_equal(pod_get(&other), PODLOGIN_OK);
+    assert_true(pod_ask(&pod));
+    pod_done(&pod);
+    pod_done(&other);
+}
+
+static struct sim_reply upstream_refuses_one(void)
+{
+    asked_usec[n_asked++] = sim_now_usec;
+    return (struct sim_reply){.outcome = n_asked < 2 ? OUTCOME_REFUSED : OUTCOME_OK,
+                              .latency_usec = 50 * MSEC,
+                              .expires_in_s = LIFETIME_S};
+}
+
+static void a_refused_leader_does_not_refuse_its_followers(void **state)
+{
+    struct pod leader, twin, follower;
+
+    (void)state;
+    pod_init(&leader, "a", 4 * HOUR_S);
+    pod_init(&follower, "a", 4 * HOUR_S);
+    pod_init(&twin, "a", 4 * HOUR_S);
+    identity_unref(twin.identity);
+    twin.identity = identity_ref(leader.identity);
+    sim_upstream = upstream_refuses_one;
+    pod_ask(&leader);
+    pod_ask(&twin);
+    pod_ask(&follower);
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(leader.status, PODLOGIN_UPSTREAM_REFUSED);
+    assert_int_equal(twin.status, PODLOGIN_UPSTREAM_REFUSED);
+    assert_int_equal(follower.status, PODLOGIN_OK);
+    assert_int_equal(follower.source, TOKEN_SOURCE_EXCHANGE);
+    assert_int_equal(n_asked, 2);
+    pod_done(&leader);
+    pod_done(&twin);
+    pod_done(&follower);
+}
+
+static void all_that_are_refused_are_asked_for_once_each(void **state)
+{
+    struct pod pods[10];
+
+    (void)state;
+    reply.outcome = OUTCOME_REFUSED;
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+        pod_init(&pods[i], "a", 4 * HOUR_S);
+        pod_ask(&pods[i]);
+    }
+    sim_run_for(SECOND_USEC);
+    assert_int_equal(sim_n_exchanges, ARRAY_SIZE(pods));
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+        assert_int_equal(pods[i].status, PODLOGIN_UPSTREAM_REFUSED);
+        pod_done(&pods[i]);
+    }
+}
+
+static void a_misconfiguration_is_remembered_with_its_service_for_60_s(void **state)
+{
+    static const unsigned expected_s[] = {60, 60, 60};
+    struct pod pod, other, elsewhere;
+
+    (void)state;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    pod_init(&other, "b", 4 * HOUR_S);
+    pod_init(&elsewhere, "a", 4 * HOUR_S);
+    elsewhere.service = &config->services[1];
+    reply.outcome = OUTCOME_MISCONFIGURED;
+    assert_gaps(&pod, PODLOGIN_UPSTREAM_REFUSED, expected_s, ARRAY_SIZE(expected_s));
+    sim_run_for(SECOND_USEC);
+    n_asked = 0;
+    assert_int_equal(pod_get(&other), PODLOGIN_UPSTREAM_REFUSED);
+    assert_int_equal(n_asked, 0);
+    assert_int_equal(pod_get(&elsewhere), PODLOGIN_UPSTREAM_REFUSED);
+    assert_int_equal(n_asked, 1);
+    /* the administrator mends it and reloads */
+    reply.outcome = OUTCOME_OK;
+    broker_reload(&broker, config);
+    assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+    pod_done(&pod);
+    pod_done(&other);
+    pod_done(&elsewhere);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BROKER_TEST(a_refusal_is_remembered_with_its_jwt_5_s_doubling_to_60),
+        BROKER_TEST(a_refused_leader_does_not_refuse_its_followers),
+        BROKER_TEST(all_that_are_refused_are_asked_for_once_each),
+        BROKER_TEST(a_misconfiguration_is_remembered_with_its_service_for_60_s),
+    };
+
+    log_init("test_broker_refusals", -1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
