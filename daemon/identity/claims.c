@@ -6,7 +6,10 @@
 #include "base/json.h"
 #include "protocol/messages.h"
 
-/* A string that can stand in answers, logs and keys: not empty, bounded, no control character. */
+/*
+ * Whether the string may be used in answers, logs and keys: it is not empty, not too long, and has
+ * no control characters.
+ */
 static bool is_text(const char *text)
 {
     size_t len = text ? strlen(text) : 0;
@@ -25,7 +28,7 @@ static bool text_read(const json_t *json, const char *name, const char **ret_tex
     return is_text(*ret_text);
 }
 
-/* RFC 7519, section 2, NumericDate; fractions are allowed there, but Kubernetes writes none. */
+/* RFC 7519, section 2, NumericDate. It allows fractions, but Kubernetes writes none. */
 static bool time_read(const json_t *payload, const char *name, bool is_required, int64_t *ret_time)
 {
     const json_t *json = json_object_get(payload, name);
@@ -64,13 +67,13 @@ static bool bound_object_read(const json_t *kubernetes, struct claims *claims)
 
     if (pod && (!text_read(pod, "name", &claims->pod) || !text_read(pod, "uid", &claims->pod_uid)))
         return false;
-    /* of a node that the API server does not find it knows the name only */
+    /* if the API server does not find the node, the claim has its name only */
     if (json_object_get(node, "uid") && !text_read(node, "uid", &claims->node_uid))
         return false;
     return !secret || text_read(secret, "uid", &claims->secret_uid);
 }
 
-/* "sub" must say the same as the private claims: rules may look at either. */
+/* "sub" must agree with the private claims, because rules may look at either. */
 static bool subject_agrees(const struct claims *claims)
 {
     char expected[2 * PODLOGIN_NAME_MAX + 32];
@@ -94,7 +97,7 @@ enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claim
 
     *claims = (struct claims){0};
     if (!text_read(payload, "iss", &claims->issuer))
-        return malformed(ret_refusal, "\"iss\" is missing");
+        return malformed(ret_refusal, "\"iss\" is missing or not valid");
     if (!audiences_read(payload, claims))
         return malformed(ret_refusal,
                          "\"aud\" is neither a string nor an array of at most 16 strings");
@@ -102,14 +105,15 @@ enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claim
         !time_read(payload, "iat", true, &claims->issued_at_s) ||
         !time_read(payload, "nbf", false, &claims->not_before_s))
         return malformed(ret_refusal,
-                         "\"exp\", \"iat\" or \"nbf\" is missing or not a whole number");
+                         "\"exp\", \"iat\" or \"nbf\" is missing or not a positive whole number");
     if (!text_read(payload, "sub", &claims->subject) ||
         !text_read(kubernetes, "namespace", &claims->namespace) ||
         !text_read(account, "name", &claims->serviceaccount) ||
         !text_read(account, "uid", &claims->serviceaccount_uid) ||
         !bound_object_read(kubernetes, claims))
-        return malformed(ret_refusal, "the claims of Kubernetes are missing: \"kubernetes.io\" "
-                                      "with namespace and serviceaccount, and \"sub\"");
+        return malformed(ret_refusal, "the claims of Kubernetes are missing or incomplete: "
+                                      "\"kubernetes.io\" with namespace and serviceaccount, and "
+                                      "\"sub\"");
     if (!subject_agrees(claims))
         return malformed(ret_refusal,
                          "\"sub\" does not name the service account of \"kubernetes.io\"");
@@ -133,6 +137,7 @@ enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_
         claims->not_before_s > latest_s + CLOCK_SKEW_S)
         return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_NOT_YET_VALID);
     if (claims->expires_at_s - claims->issued_at_s > JWT_LIFETIME_MAX_S)
-        return malformed(ret_refusal, "it lives longer than a day: use a projected token");
+        return malformed(ret_refusal,
+                         "the token is valid for longer than a day; use a projected token");
     return PODLOGIN_OK;
 }

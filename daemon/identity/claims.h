@@ -1,4 +1,4 @@
-/* The claims that Kubernetes writes into a service-account token, typed and bounded. */
+/* The claims that Kubernetes writes into a service-account token, checked for type and length. */
 #ifndef CLAIMS_H
 #define CLAIMS_H
 
@@ -9,10 +9,10 @@
 #include "message/refusal.h"
 
 #define AUDIENCES_MAX      16
-#define CLOCK_SKEW_S       30               /* on "nbf" and "iat"; none on "exp" */
-#define JWT_LIFETIME_MAX_S (24 * 3600 + 60) /* the year of a "warnafter" token is refused */
+#define CLOCK_SKEW_S       30               /* tolerated for "nbf" and "iat", not for "exp" */
+#define JWT_LIFETIME_MAX_S (24 * 3600 + 60) /* rules out the year of "warnafter" tokens */
 
-/* Strings point into the payload, which owns them. */
+/* The strings point into the payload, which owns them. */
 struct claims {
     const char *issuer;
     const char *subject; /* system:serviceaccount:NAMESPACE:NAME */
@@ -27,24 +27,27 @@ struct claims {
     const char *pod; /* NULL: not bound to a pod */
     const char *pod_uid;
     const char *secret_uid; /* NULL: not bound to a secret */
-    const char *node_uid;   /* NULL: it names no node */
+    const char *node_uid;   /* NULL: the token names no node */
 };
 
 /*
- * Reads @payload without judging time. Returns PODLOGIN_OK, or PODLOGIN_TOKEN_MALFORMED, which
- * @ret_refusal explains.
+ * Reads the claims of @payload. Does not check the times.
+ *
+ * Returns PODLOGIN_OK; or PODLOGIN_TOKEN_MALFORMED, with the reason in @ret_refusal.
  */
 enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claims,
                                  struct refusal *ret_refusal);
 
+/* Returns whether @audience is one of the token's audiences. */
 bool claims_have_audience(const struct claims *claims, const char *audience);
 
 /*
- * Judges the times of a token: @now_s decides whether it has expired; @latest_s, at least as late,
- * whether it can have been issued.
+ * Checks the times of a token: "exp" against @now_s; "iat" and "nbf" against @latest_s, which is at
+ * least as late.
  *
- * Returns PODLOGIN_OK, or PODLOGIN_TOKEN_EXPIRED, PODLOGIN_TOKEN_NOT_YET_VALID or
- * PODLOGIN_TOKEN_MALFORMED (a lifetime of more than a day), which @ret_refusal explains.
+ * Returns PODLOGIN_OK; or, with the reason in @ret_refusal, PODLOGIN_TOKEN_EXPIRED,
+ * PODLOGIN_TOKEN_NOT_YET_VALID or PODLOGIN_TOKEN_MALFORMED (the lifetime is longer than
+ * JWT_LIFETIME_MAX_S).
  */
 enum podlogin_status claims_judge_time(const struct claims *claims, int64_t now_s, int64_t latest_s,
                                        struct refusal *ret_refusal);

@@ -1,11 +1,11 @@
-/* All tokens that were verified, and the issuers that vouch for them. */
+/* The verified tokens that are remembered, and the configured issuers. */
 #include <errno.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "identity/identity.h"
 
-/* The node is learnt before those who wait for keys are judged. */
+/* Learns the node first: waiters for keys are judged afterwards, and node_judge() needs it. */
 static void on_keys(void *data, const struct issuer *issuer, const void *text, size_t len)
 {
     struct identities *identities = data;
@@ -59,7 +59,7 @@ void identities_done(struct identities *identities)
     identities->config = config_unref(identities->config);
 }
 
-/* Remembering gains nothing but speed, so what cannot be remembered is verified again. */
+/* Remembering only saves time. A token that cannot be remembered is verified again next time. */
 void identities_remember(struct identities *identities, struct identity *identity)
 {
     if (identity->is_remembered || digest_map_find(&identities->verified, &identity->node.key))
@@ -107,7 +107,7 @@ static bool has_issuer(struct issuer *const *issuers, size_t n, const struct iss
     return false;
 }
 
-/* Those of @issuers that are not among @kept; and the array. */
+/* Frees the issuers that are not among the kept ones, and the array. */
 static void free_others(struct issuer **issuers, size_t n, struct issuer *const *kept,
                         size_t n_kept)
 {

@@ -1,4 +1,4 @@
-/* One token: parsed, verified, dated. */
+/* One token: parsing, the signature, and its expiry by both clocks. */
 #include "identity/identity.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ enum podlogin_status identities_parse(const void *jwt, size_t len, const struct 
     return PODLOGIN_OK;
 }
 
-/* The key that verified the token was withdrawn, so the signature has to be verified again. */
+/* The issuer withdrew the key that verified the token, so the signature is verified again. */
 static int parse_again(struct identities *identities, struct identity *identity)
 {
     struct jws *jws = calloc(1, sizeof(*jws));
@@ -43,14 +43,14 @@ static int parse_again(struct identities *identities, struct identity *identity)
     if (!jws ||
         jws_parse((char *)identity->jwt->bytes, identity->jwt->len, jws, &refusal) != PODLOGIN_OK) {
         free(jws);
-        return -ENOMEM; /* it was parsed before, so nothing else can be wrong */
+        return -ENOMEM; /* the same bytes were parsed before, so only memory can be the problem */
     }
     json_decref(TAKE_PTR(jws->payload));
     identity->jws = jws;
     jwk_unref(identity->key);
     identity->key = NULL;
     if (identity->is_remembered)
-        identities_forget(identities, identity); /* the caller has a reference of its own */
+        identities_forget(identities, identity); /* the caller holds another reference */
     return 0;
 }
 
@@ -98,8 +98,8 @@ enum verification identity_verify(struct identities *identities, struct identity
 }
 
 /*
- * The boot clock's word on "exp" counts from the first time that it is judged, so that setting the
- * wall clock back does not prolong a token.
+ * The expiry by the boot clock is set when the times are first checked. Setting the wall clock back
+ * afterwards does not prolong the token.
  */
 static void date_expiry(struct identity *identity, struct now now)
 {
@@ -116,8 +116,8 @@ bool identity_has_expired(const struct identity *identity, struct now now)
 }
 
 /*
- * The latest that it can be, so that tokens do not seem to come from the future after the wall
- * clock was set back. Only for what a token must not precede.
+ * The latest wall-clock time that is plausible: after the wall clock was set back, tokens do not
+ * seem to be issued in the future. Only for times that must have been reached, "iat" and "nbf".
  */
 static int64_t latest_s(struct identities *identities, struct now now)
 {

@@ -1,9 +1,8 @@
 /*
- * Whose token it is, by the word of the issuer: a service-account token, parsed, verified and
- * remembered.
+ * A service-account token, parsed, verified and remembered.
  *
- * A token that was verified once is remembered by its SHA-256, with the key that verified it.
- * Whether it may be used, and for what, is for admission/ to judge on each request.
+ * A verified token is remembered by its SHA-256, together with the key that verified it. Whether it
+ * may be used, and for which service, is decided by admission/ for each request.
  */
 #ifndef IDENTITY_H
 #define IDENTITY_H
@@ -17,83 +16,92 @@
 #include "identity/review.h"
 #include "jose/jws.h"
 
-#define IDENTITIES_MAX 10000 /* verified ones that are remembered */
+#define IDENTITIES_MAX 10000 /* verified tokens that are remembered */
 
-/* What a layer above keeps with an identity; freed with it. Embedded in its owner. */
+/*
+ * Data that a higher layer attaches to an identity, embedded in its owner. It is freed with the
+ * identity.
+ */
 struct identity_memo {
     void (*free)(struct identity_memo *memo);
 };
 
-/* Shared by the connections that presented the same token. */
+/* One token, shared by all connections that presented it. */
 struct identity {
-    struct digest_node node; /* in the memory of verified ones, keyed by the token's digest */
+    struct digest_node node; /* in identities.verified, by the SHA-256 of the token */
     struct list age;
     bool is_remembered;
     unsigned n_refs;
 
     struct secret *jwt;
     json_t *payload;
-    struct claims claims;       /* point into the payload */
-    struct issuer *issuer;      /* of @generation; use identity_issuer() */
-    uint64_t generation;        /* of the issuers when the issuer was looked up */
-    struct jws *jws;            /* until it is verified */
-    struct jwk *key;            /* that verified it; NULL: not yet */
-    uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not dated yet */
+    struct claims claims;       /* its strings point into the payload */
+    struct issuer *issuer;      /* at the generation; read it with identity_issuer() */
+    uint64_t generation;        /* identities.generation when the issuer was looked up */
+    struct jws *jws;            /* until the signature is verified; then NULL */
+    struct jwk *key;            /* the key that verified the signature; NULL: not verified */
+    uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not set yet */
 
     struct review review;
     struct identity_memo *memo; /* NULL: none */
 };
 
-/* All of them, the issuers that vouch for them, and the node that they have to be of. */
+/* All verified tokens, the issuers, and the node that tokens must name. */
 struct identities {
     struct loop *loop;
     struct exchanger_client *exchanger;
     const struct config *config; /* a reference; NULL before the first identities_reload() */
-    struct issuer **issuers;     /* as in the configuration */
+    struct issuer **issuers;     /* in the order of the configuration */
     size_t n_issuers;
-    uint64_t generation; /* grows with each reload */
+    uint64_t generation; /* incremented by each reload */
     struct issuer_listener listener;
-    struct issuer_listener fetched; /* told only of key sets that were fetched, to store them */
+    struct issuer_listener fetched; /* called only for key sets that were fetched, to store them */
     struct own_node node;
     struct digest_map verified;
     struct list by_age;
-    int64_t latest_offset_s; /* of the wall clock from the boot clock, the greatest ever seen */
+    int64_t latest_offset_s; /* wall clock minus boot clock, the greatest so far */
 };
 
-/* Returns 0 or -errno. identities_done() releases it in either case. */
+/* Returns 0 or -errno. The caller calls identities_done() in both cases. */
 int identities_init(struct identities *identities, const struct config *config, struct loop *loop,
                     struct exchanger_client *exchanger);
 void identities_done(struct identities *identities);
 
 /*
- * Applies a new configuration in two steps, because the first can fail: identities_prepare() makes
- * the issuers that @config needs, identities_reload() puts them to use and takes over @issuers.
- * Issuers whose settings have not changed keep their keys; those who wait for keys of an issuer
- * that is gone are woken.
+ * Applies a new configuration in two steps, because the first can fail: identities_prepare()
+ * creates the issuers that @config needs, and identities_reload() starts to use them and takes
+ * ownership of @issuers. Issuers with unchanged settings keep their keys. Waiters for keys of a
+ * removed issuer are woken.
+ *
+ * identities_prepare() returns 0 or -errno.
  */
 int identities_prepare(struct identities *identities, const struct config *config,
                        struct issuer ***ret_issuers);
 void identities_reload(struct identities *identities, const struct config *config,
                        struct issuer **issuers);
 
-/* The verified token with this digest, as a reference for the caller; NULL: it is not remembered.
+/*
+ * Returns a new reference to the verified token with this digest, or NULL if it is not remembered.
  */
 struct identity *identities_recall(struct identities *identities, const struct digest *digest);
 
 /*
- * Parses the token in @jwt. Nothing in the result can be believed before identity_verify().
+ * Parses a token. Nothing in the result can be trusted before identity_verify().
  *
- * Returns PODLOGIN_OK and a reference for the caller; or PODLOGIN_TOKEN_MALFORMED,
- * PODLOGIN_TOKEN_BAD_ALGORITHM or PODLOGIN_INTERNAL, which @ret_refusal explains.
+ * @digest:       the SHA-256 of the token.
+ * @ret_identity: set on PODLOGIN_OK only; a reference for the caller.
+ *
+ * Returns PODLOGIN_OK; or, with the reason in @ret_refusal, PODLOGIN_TOKEN_MALFORMED,
+ * PODLOGIN_TOKEN_BAD_ALGORITHM or PODLOGIN_INTERNAL (out of memory).
  */
 enum podlogin_status identities_parse(const void *jwt, size_t len, const struct digest *digest,
                                       struct identity **ret_identity, struct refusal *ret_refusal);
 
-/* Both steps: recalls the token in @jwt, or parses it. As identities_parse(). */
+/* Recalls the token, or parses it if it is not remembered. Returns as identities_parse() does. */
 enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,
                                      struct identity **ret_identity, struct refusal *ret_refusal);
 
-/* The configured issuer that @identity names in "iss"; NULL: none. */
+/* Returns the configured issuer whose URL is the token's "iss", or NULL if there is none. */
 struct issuer *identity_issuer(const struct identities *identities, struct identity *identity);
 
 enum verification {
@@ -103,29 +111,33 @@ enum verification {
 };
 
 /*
- * Verifies the signature, unless a key that the issuer still publishes has verified it before.
- * @identity has an issuer.
+ * Verifies the signature, unless it was verified before by a key that the issuer still publishes.
+ * identity_issuer() has returned an issuer for @identity since the latest reload.
  *
- * Returns IDENTITY_VERIFIED; IDENTITY_REFUSED, which @ret_refusal explains; or, only if @may_wait,
- * IDENTITY_NEEDS_KEYS: the issuer's present keys do not include the token's, and newer ones can be
- * waited for with issuer_wait_for_keys().
+ * Returns IDENTITY_VERIFIED; IDENTITY_REFUSED, with the reason in @ret_refusal; or, only if
+ * @may_wait, IDENTITY_NEEDS_KEYS: the issuer's current keys do not include the token's, and the
+ * caller can wait for newer ones with issuer_wait_for_keys().
  */
 enum verification identity_verify(struct identities *identities, struct identity *identity,
                                   bool may_wait, struct refusal *ret_refusal);
 
-/* Judges the token's times by both clocks. As claims_judge_time(). */
+/*
+ * Checks the token's times by the wall clock and by the boot clock. Returns as claims_judge_time()
+ * does.
+ */
 enum podlogin_status identity_judge_time(struct identities *identities, struct identity *identity,
                                          struct now now, struct refusal *ret_refusal);
 
-/* Whether either clock says so. */
+/* Returns whether the token has expired by either clock. */
 bool identity_has_expired(const struct identity *identity, struct now now);
 
+/* identity_unref() accepts NULL and returns NULL. */
 struct identity *identity_ref(struct identity *identity);
 struct identity *identity_unref(struct identity *identity);
 
 DEFINE_CLEANUP(struct identity *, identity_unref)
 
-/* For identity.c: remembers a token that was just verified; forgets one that no longer is. */
+/* For identity.c: remembers a verified token; forgets one whose key was withdrawn. */
 void identities_remember(struct identities *identities, struct identity *identity);
 void identities_forget(struct identities *identities, struct identity *identity);
 

@@ -1,3 +1,4 @@
+/* Fetching an issuer's keys, how long they are used, and the rate limit of fetches. */
 #include "identity/issuer.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static void on_refresh(struct timer *timer)
     issuer_fetch(container_of(timer, struct issuer, refresh));
 }
 
-/* Between 80 % and all of the time, so that nodes that start together do not refresh together. */
+/* After 80 % to 100 % of the delay, so that nodes that started together do not refresh together. */
 static void schedule(struct issuer *issuer, uint32_t delay_s)
 {
     uint64_t usec = delay_s * SECOND_USEC;
@@ -53,13 +54,13 @@ static void announce_keys(const struct issuer *issuer, const void *text, size_t 
         issuer->listener->on_keys(issuer->listener->data, issuer, text, len);
 }
 
-/* Nobody could tell any more whether the issuer has withdrawn them. */
+/* Without a fetch for so long, the issuer may have withdrawn the keys. */
 static void on_stale(struct timer *timer)
 {
     struct issuer *issuer = container_of(timer, struct issuer, staleness);
     struct jwks none = {0};
 
-    log_error("issuer %s: its keys could not be fetched for 24 h and are used no longer: %s",
+    log_error("issuer %s: could not fetch keys for 24 h; no longer using the old ones: %s",
               issuer->config->name, issuer->error);
     jwks_replace(&issuer->jwks, &none);
 }
@@ -79,14 +80,14 @@ void issuer_take_stored(struct issuer *issuer, const void *text, size_t len, uin
     if (issuer->jwks.n || issuer->config->keys_file || keys_install(issuer, text, len) < 0)
         return;
     use_until(issuer, until_usec);
-    log_info("issuer %s: these keys were kept from before", issuer->config->name);
+    log_info("issuer %s: using the stored keys of an earlier run", issuer->config->name);
     announce_keys(issuer, NULL, 0);
 }
 
 static void fetch_failed(struct issuer *issuer)
 {
-    log_warning("issuer %s: the keys cannot be had: %s%s", issuer->config->name, issuer->error,
-                issuer->jwks.n ? "; going on with those at hand" : "");
+    log_warning("issuer %s: cannot fetch keys: %s%s", issuer->config->name, issuer->error,
+                issuer->jwks.n ? "; keeping the current keys" : "");
     schedule(issuer, RETRY_S);
 }
 
@@ -132,7 +133,7 @@ static int file_load(struct issuer *issuer)
     return 0;
 }
 
-/* 0: a fetch is under way; 1: it is over already; -errno */
+/* Returns 0: a fetch is under way; 1: the key file was read; or -errno. */
 static int issuer_fetch(struct issuer *issuer)
 {
     const struct issuer_config *config = issuer->config;
@@ -148,7 +149,7 @@ static int issuer_fetch(struct issuer *issuer)
     if (config->keys_file) {
         r = file_load(issuer);
         if (r < 0)
-            log_warning("issuer %s: the key file cannot be used: %s", config->name, issuer->error);
+            log_warning("issuer %s: cannot use the key file: %s", config->name, issuer->error);
         return r < 0 ? r : 1;
     }
     return exchanger_client_submit(issuer->exchanger, &issuer->job, &job_keys, &keys, on_fetched);
@@ -206,7 +207,7 @@ struct issuer *issuer_free(struct issuer *issuer)
     return NULL;
 }
 
-/* Attempts count, or an issuer that is down would be asked by everybody. */
+/* Failed attempts count as well; otherwise every request would ask an issuer that is down. */
 static bool may_fetch(struct issuer *issuer, uint64_t *caused_usec)
 {
     uint64_t now = clock_boot_usec();

@@ -1,9 +1,9 @@
 /*
- * An issuer at run time: its key set, when it was fetched, and who waits for it.
+ * An issuer at run time: its keys, when they were fetched, and the requests that wait for them.
  *
- * A bad answer never evicts good keys. Keys are fetched at start, again when they are due, and when
- * a token names a key that is not among them, which whoever reaches the socket can make happen, so
- * that is rate-limited.
+ * An invalid key set never replaces valid keys. Keys are fetched at start, when they are due for a
+ * refresh, and when a token names a key that is not among them. Every process that reaches the
+ * socket can cause the last kind of fetch, so it is rate-limited.
  */
 #ifndef ISSUER_H
 #define ISSUER_H
@@ -13,15 +13,15 @@
 #include "exchange/exchanger_client.h"
 #include "jose/jwks.h"
 
-/* After the latest fetch that went well, whatever has happened since. */
+/* after the latest successful fetch, whatever happened since */
 #define KEYS_USABLE_S 86400
 
 struct issuer;
 struct issuer_config;
 
 /*
- * Is told that an issuer has new keys, before those who wait for them are woken. @text: the key set
- * as it was fetched; NULL: it came from a file or from the store.
+ * Called when an issuer has new keys, before the waiters are woken. @text: the key set as it was
+ * fetched; NULL if it came from a file or from the store.
  */
 struct issuer_listener {
     void (*on_keys)(void *data, const struct issuer *issuer, const void *text, size_t len);
@@ -32,44 +32,63 @@ struct issuer {
     const struct issuer_config *config; /* a reference */
     struct loop *loop;
     struct exchanger_client *exchanger;
-    struct jwks jwks; /* n == 0: none had so far */
+    struct jwks jwks; /* n == 0: no keys */
     struct job job;
-    struct list waiters; /* for a fetch to end, well or badly */
+    struct list waiters; /* woken when a fetch ends, successful or not */
     struct timer refresh;
     struct timer staleness;
     const struct issuer_listener *listener;
-    uint64_t unknown_kid_usec; /* the latest fetch that an unknown key caused; 0: none */
-    uint64_t reserved_usec;    /* the latest of those that were kept for who had caused none */
-    uint64_t attempt_usec;     /* the latest fetch for want of any keys */
-    char error[320];           /* why the latest fetch failed */
+    uint64_t unknown_kid_usec; /* the latest fetch caused by an unknown key; 0: none */
+    uint64_t reserved_usec; /* the same, of the reserve for pods that have not caused one lately */
+    uint64_t attempt_usec;  /* the latest fetch while there were no keys */
+    char error[320];        /* why the latest fetch failed */
 };
 
-/* Begins the first fetch; a key file that cannot be read is an error at once. 0 or -errno. */
+/*
+ * Creates an issuer and starts the first fetch. If it has a key file, reads it before it returns.
+ *
+ * @ret_issuer: set on success only; the caller frees it with issuer_free().
+ *
+ * Returns 0 or -errno: the key file cannot be used, or the fetch cannot be started.
+ */
 int issuer_new(const struct issuer_config *config, struct loop *loop,
                struct exchanger_client *exchanger, const struct issuer_listener *listener,
                struct issuer **ret_issuer);
 
-/* A key set that was kept, to be used until @until_usec of the boot clock, unless there is one. */
+/*
+ * Uses a key set from the store until @until_usec of the boot clock. Ignores it if the issuer has
+ * keys already or has a key file, or if the set is not valid.
+ */
 void issuer_take_stored(struct issuer *issuer, const void *text, size_t len, uint64_t until_usec);
 
-/* The same issuer in a new configuration; a key file is read again. */
+/*
+ * Replaces the configuration by a new one with the same settings. Reads a key file again, unless
+ * issuer_new() has just read it for this configuration.
+ */
 void issuer_reload(struct issuer *issuer, const struct issuer_config *config);
 
-/* Its keys count as withdrawn; those who wait for keys are called. */
+/*
+ * Frees the issuer, which may be NULL. Its keys count as withdrawn; waiters are woken. Returns
+ * NULL.
+ */
 struct issuer *issuer_free(struct issuer *issuer);
 
 DEFINE_CLEANUP(struct issuer *, issuer_free)
 
 enum key_fetch {
-    KEYS_UNDER_WAY, /* the waiter is called when the fetch has ended */
-    KEYS_READ,      /* from a file, at once, well or badly */
-    KEYS_TOO_SOON,  /* after the fetch before; whether a newer key exists is not known */
+    KEYS_UNDER_WAY, /* the waiter is called when the fetch ends */
+    KEYS_READ,      /* the key file was read again, successfully or not; the waiter does not wait */
+    KEYS_TOO_SOON,  /* rate-limited: whether a newer key exists is not known; the waiter does not
+                       wait */
 };
 
 /*
- * Asks for newer keys since a token's is not among those at hand. @caused_usec is the asker's: when
- * it last made keys be fetched so. Who did so lately cannot take the place of who did not, so that
- * made-up keys do not stop a token with a new one.
+ * Fetches the keys, because the token's key is not among the current ones, or joins the fetch under
+ * way.
+ *
+ * @caused_usec: when the caller's pod last caused such a fetch; 0: never. Updated if this call
+ *               causes one. A pod that caused one lately cannot use up the reserve of the others,
+ *               so that invented key ids do not block a token with a new key.
  */
 enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct waiter *waiter,
                                     uint64_t *caused_usec);

@@ -1,3 +1,4 @@
+/* Learning the uid of this node, and comparing tokens with it. */
 #include "identity/node.h"
 
 #include <stdio.h>
@@ -20,10 +21,11 @@ enum podlogin_status node_judge(const struct own_node *node, const struct claims
     if (claims->node_uid)
         return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE);
     return refusal_set(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE,
-                       "it names no node: it is bound to no pod, or of Kubernetes before 1.30");
+                       "the token names no node: it is not bound to a pod, or Kubernetes is older "
+                       "than 1.30");
 }
 
-/* The daemon's own token may be for any audience and of any node: it says which. */
+/* The daemon's own token may have any audience and name any node: it tells which node this is. */
 static enum podlogin_status judge_own(struct identities *identities, struct identity *own,
                                       struct refusal *ret_refusal)
 {
@@ -39,7 +41,7 @@ static bool keys_are_under_way(const struct identity *own)
     return own && own->issuer && own->issuer->job.state != JOB_IDLE;
 }
 
-/* Returns false with a reason in node->error, or with "" while keys are being fetched. */
+/* Returns false with the reason in ret_error, which is empty while keys are being fetched. */
 static bool learn(struct identities *identities, char *ret_error, size_t size)
 {
     struct own_node *node = &identities->node;
@@ -68,8 +70,8 @@ static bool learn(struct identities *identities, char *ret_error, size_t size)
     }
     if (!own->claims.node_uid || strlen(own->claims.node_uid) > NODE_UID_MAX) {
         snprintf(ret_error, size,
-                 "the token names no node; that needs a token of a pod, of Kubernetes 1.30 or "
-                 "later (or set NodeUID=)");
+                 "the token names no node; use the token of a pod, with Kubernetes 1.30 or later, "
+                 "or set NodeUID=");
         return false;
     }
     strcpy(node->uid, own->claims.node_uid);
@@ -86,11 +88,11 @@ void node_learn(struct identities *identities)
     struct own_node *node = &identities->node;
     char error[sizeof(node->error)];
 
-    /* keys may come while a reload goes over to a configuration that has no such file any more */
+    /* during a reload, keys may arrive although the new configuration has no such file */
     if (!node_is_unknown(node) || !identities->config->node_token_file)
         return;
     if (learn(identities, error, sizeof(error))) {
-        log_notice("this is the node with the uid %s", node->uid);
+        log_notice("the uid of this node is %s", node->uid);
         timer_unset(&node->retry);
         return;
     }

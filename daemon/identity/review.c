@@ -1,3 +1,4 @@
+/* Reviews of tokens: when one is needed, and how long its result is used. */
 #include "identity/review.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include "identity/token_file.h"
 #include "protocol/status.h"
 
-#define MISS_GOOD_FOR_USEC (5 * SECOND_USEC) /* one review serves what begins together */
+#define MISS_GOOD_FOR_USEC (5 * SECOND_USEC) /* one review covers exchanges that start together */
 #define REFUSED_FOR_USEC   (10 * SECOND_USEC)
 #define FAILED_FOR_USEC    SECOND_USEC
 #define RETRY_MS           1000
@@ -55,14 +56,14 @@ static void on_reviewed(struct job *job, const struct job_result *result)
     if (result->outcome == OUTCOME_REFUSED)
         review->good_usec = 0;
     else if (result->outcome != OUTCOME_OK)
-        /* the issuer's URL as the token has it: the issuer may be gone from the configuration */
-        log_warning("TokenReview cannot be had for tokens of %s: %s", identity->claims.issuer,
+        /* the URL is the token's, because the issuer may be gone from the configuration */
+        log_warning("cannot get a TokenReview for tokens of %s: %s", identity->claims.issuer,
                     review->refusal.detail);
     waiters_wake(&review->waiters, NULL);
     identity_unref(identity);
 }
 
-/* 0 or -errno */
+/* Returns 0 or -errno. */
 static int begin(struct identity *identity)
 {
     const struct review_config *config = config_of(identity);
@@ -112,8 +113,9 @@ bool review_wait(struct identity *identity, struct waiter *waiter, struct refusa
         if (r < 0) {
             review->failed_usec = now_usec;
             refusal_set(&review->refusal, PODLOGIN_ISSUER_UNAVAILABLE,
-                        "the daemon's own token for TokenReview cannot be read");
-            log_error("TokenReview: %s: %s", config_of(identity)->token_file, file_strerror(r));
+                        "the daemon cannot read its own token for TokenReview; see its log");
+            log_error("cannot read the token for TokenReview: %s: %s",
+                      config_of(identity)->token_file, file_strerror(r));
         }
     }
     if (review->is_under_way) {
@@ -134,7 +136,7 @@ void review_ahead(struct identity *identity, uint64_t now_usec)
     if (config->mode == REVIEW_INTERVAL && !review->is_under_way &&
         now_usec - review->good_usec >= config->interval_s * (SECOND_USEC / 5 * 4) &&
         !has_failed_lately(review, now_usec))
-        (void)begin(identity); /* whoever waits for one will be told what is wrong */
+        (void)begin(identity); /* a request that has to wait reports the error */
 }
 
 void review_cancel(struct identity *identity)

@@ -1,9 +1,9 @@
 /*
- * TokenReview: the API server's word that a token still counts. Its signature does not tell that
- * the pod, or the service account, has been deleted since.
+ * TokenReview: whether the API server still accepts a token. Its signature does not show that the
+ * pod or the service account has been deleted since.
  *
- * Asked before an exchange (TokenReview=miss), or whenever the latest answer is older than an
- * interval, on hits too. Without an answer the token does not count.
+ * A token is reviewed before an exchange (TokenReview=miss), or whenever the latest answer is older
+ * than an interval, for hits too. If there is no answer, the token is not accepted.
  */
 #ifndef REVIEW_H
 #define REVIEW_H
@@ -14,30 +14,38 @@
 
 struct identity;
 
-/* Of one identity; zeroed at first. */
+/* The review of one identity; zeroed at first. */
 struct review {
     struct job job;
     struct list waiters;
     bool is_under_way;
-    uint64_t good_usec;     /* when the latest good answer came; 0: there is none */
-    uint64_t failed_usec;   /* when the latest bad one came, or none did; 0: never */
-    struct refusal refusal; /* why it failed */
+    uint64_t good_usec;     /* of the latest acceptance; 0: none, or refused since */
+    uint64_t failed_usec;   /* of the latest failure or refusal; 0: none, or accepted since */
+    struct refusal refusal; /* why the latest review failed */
 };
 
-/* Whether @identity has to be reviewed before it is served, or, @is_miss, before an exchange. */
+/*
+ * Returns whether @identity must be reviewed before it is served; or, if @is_miss, before its JWT
+ * is exchanged.
+ */
 bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t now_usec);
 
 /*
- * Begins a review, or joins the one under way. Returns true if @waiter waits; it is never woken
- * from here, and review_is_needed() tells what came of it. False: a review has failed just now,
- * which @ret_refusal explains.
+ * Starts a review, or joins the one under way.
+ *
+ * Returns true if @waiter waits. It is never woken from here; afterwards, review_is_needed() tells
+ * the result. Returns false, with the reason in @ret_refusal, if the latest review failed a moment
+ * ago or none can be started.
  */
 bool review_wait(struct identity *identity, struct waiter *waiter, struct refusal *ret_refusal);
 
-/* Where the latest answer will soon be too old: asks behind, so that nobody has to wait. */
+/*
+ * Starts a review in the background if the latest answer will soon be too old, so that no request
+ * has to wait for it.
+ */
 void review_ahead(struct identity *identity, uint64_t now_usec);
 
-/* At the end: nobody waits any more. */
+/* Cancels the review, without waking anyone: at shutdown, when nothing waits any more. */
 void review_cancel(struct identity *identity);
 
 #endif

@@ -77,7 +77,7 @@ class Keys(NodeCase):
         self.restart_without_issuer()
         for i in range(scale(20, 200)):
             self.assert_served(self.mint(serviceaccount=f"never-seen-{i}"))
-        self.assertIn("these keys were kept from before", self.node.log())
+        self.assertIn("using the stored keys of an earlier run", self.node.log())
 
     def test_keys_on_the_disk_are_believed_only_as_they_were_sealed(self):
         self.node.start()

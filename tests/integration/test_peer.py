@@ -359,7 +359,7 @@ class NodeBinding(NodeCase):
     def test_by_the_daemons_own_token(self):
         self.start_with(f"NodeTokenFile={self.own_token(node='here')}")
         self.assert_served(self.mint(node="here"))
-        self.assertIn("this is the node with the uid", self.node.log())
+        self.assertIn("the uid of this node is", self.node.log())
         self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node="there"))
 
     def test_a_daemon_that_does_not_know_its_node_serves_nobody(self):
