@@ -12,7 +12,7 @@ static enum admission_verdict refuse(struct refusal *ret_refusal, enum podlogin_
     return verdict_of(refusal_set_status(ret_refusal, status));
 }
 
-/* An issuer is its URL; the pointers differ if the service is of an older configuration. */
+/* Issuers are compared by URL: the pointers differ if the service is of an older configuration. */
 static bool is_issuer_of(const struct service *service, const struct issuer *issuer)
 {
     return service->issuer == issuer->config ||
@@ -29,7 +29,7 @@ static enum admission_verdict check_issuer(const struct admission *admission,
     return refuse(ret_refusal, PODLOGIN_TOKEN_UNTRUSTED_ISSUER);
 }
 
-/* A token for several audiences could be used with the others by whoever it is sent to. */
+/* A token with several audiences is refused: everyone it is sent to could use it for the others. */
 static enum admission_verdict check_audience(const struct admission *admission,
                                              struct refusal *ret_refusal)
 {
@@ -43,10 +43,10 @@ static enum admission_verdict check_audience(const struct admission *admission,
         return ADMISSION_GRANTED;
     return verdict_of(
         refusal_set(ret_refusal, PODLOGIN_TOKEN_WRONG_AUDIENCE,
-                    "it names further audiences; project one for this service alone"));
+                    "the token has further audiences; project one for this service only"));
 }
 
-/* Without any keys of the issuer the daemon's own token cannot have been verified either. */
+/* Without keys of the issuer, the daemon's own token could not be verified either. */
 static enum admission_verdict check_node(const struct admission *admission,
                                          struct refusal *ret_refusal)
 {
@@ -56,9 +56,8 @@ static enum admission_verdict check_node(const struct admission *admission,
         return verdict_of(node_judge(node, &admission->identity->claims, ret_refusal));
     if (admission->may_wait && !admission->identity->issuer->jwks.n)
         return ADMISSION_NEEDS_KEYS;
-    return verdict_of(
-        refusal_set(ret_refusal, PODLOGIN_INTERNAL,
-                    "the daemon does not know yet what node this is; its log says why"));
+    return verdict_of(refusal_set(ret_refusal, PODLOGIN_INTERNAL,
+                                  "the daemon does not know the uid of its node yet; see its log"));
 }
 
 enum podlogin_status admission_attest(const struct identity *identity, const struct peer *peer,
@@ -69,8 +68,8 @@ enum podlogin_status admission_attest(const struct identity *identity, const str
         return refusal_set_status(ret_refusal, PODLOGIN_PEER_GONE);
     case PEER_UNSEEN:
         return refusal_set(ret_refusal, PODLOGIN_INTERNAL,
-                           "the daemon cannot see in which pod the caller runs; it has to run as "
-                           "root, with hostPID: true");
+                           "the daemon cannot see the caller's pod; it must run as root, with "
+                           "hostPID: true");
     case PEER_IN_NO_POD:
         return refusal_set(ret_refusal, PODLOGIN_PEER_MISMATCH, "the caller runs in no pod");
     case PEER_CONTRADICTORY:
@@ -81,7 +80,7 @@ enum podlogin_status admission_attest(const struct identity *identity, const str
     }
     if (!identity->claims.pod_uid)
         return refusal_set(ret_refusal, PODLOGIN_PEER_MISMATCH,
-                           "the token is bound to no pod: use a projected one");
+                           "the token is bound to no pod; use a projected token");
     if (strcmp(identity->claims.pod_uid, peer->pod_uid) != 0)
         return refusal_set(ret_refusal, PODLOGIN_PEER_MISMATCH, "the caller runs in pod %s",
                            peer->pod_uid);

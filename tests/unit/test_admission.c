@@ -533,7 +533,7 @@ static void a_node_that_is_not_known_yet_serves_nobody(void **state)
     (void)state;
     identities.node.uid[0] = '\0';
     assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_INTERNAL);
-    assert_non_null(strstr(refusal.detail, "what node this is"));
+    assert_non_null(strstr(refusal.detail, "the uid of its node"));
 }
 
 static void attestation_is_the_administrators_choice(void **state)
