@@ -1,3 +1,4 @@
+/* The fields of an audit line, and which lines are left out. */
 #include "observe/audit.h"
 
 #include <inttypes.h>
@@ -9,7 +10,7 @@
 
 static const struct rate_limit lines = {.per_s = 10, .burst = 50};
 
-/* FNV-1a over what a line says, but for times and counts; nobody gains from two that are alike. */
+/* FNV-1a. A collision leaves out one line that should have been written, which helps nobody. */
 static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -17,6 +18,7 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
+/* A hash of what makes two answers alike: status, service, JWT and token. */
 static uint64_t essence(const struct audit_event *event)
 {
     uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), &event->status, sizeof(event->status));
@@ -30,7 +32,7 @@ static uint64_t essence(const struct audit_event *event)
     return hash;
 }
 
-/* Whether the line is to be written. */
+/* Returns whether to write the line. */
 static bool take(struct audit_trail *trail, const struct audit_event *event)
 {
     uint64_t said = essence(event);
@@ -85,7 +87,7 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
 void audit_end(struct audit_trail *trail)
 {
     if (trail->n_left_out)
-        log_info("%u answers like the latest of a pod that has gone were left out",
+        log_info("%u audit lines of a pod that is gone were left out; they repeated its last one",
                  trail->n_left_out);
     trail->n_left_out = 0;
 }

@@ -1,9 +1,10 @@
 /*
- * The audit trail: a line for each answer, with fields of its own in the journal, so that a token
- * that turns up somewhere can be traced to each pod that got it. Tokens appear by fingerprint only:
+ * The audit trail: one line for each answer, with its own fields in the journal. If a token turns
+ * up somewhere, it can be traced to each pod that received it. Tokens appear by fingerprint only:
  * the first 64 bits of their SHA-256.
  *
- * Where a pod causes many lines, one that says what the one before said is left out, and counted.
+ * If a pod causes many lines, those that repeat the line before are left out and counted: same
+ * status, service, JWT and token.
  */
 #ifndef AUDIT_H
 #define AUDIT_H
@@ -15,23 +16,24 @@
 struct audit_event {
     enum podlogin_status status;
     const char *service;             /* NULL: none */
-    const struct peer *peer;         /* what the kernel says */
-    const struct identity *identity; /* NULL: not logged in; believed if it is verified */
-    const uint64_t *token;           /* its fingerprint; NULL: none is handed out */
-    const char *source;              /* "hit", "miss" or "stale", with a token */
-    const char *attestation;         /* the refusal that PeerAttestation=audit forgoes; or NULL */
+    const struct peer *peer;         /* the client, as the kernel sees it */
+    const struct identity *identity; /* NULL: not logged in; claims are logged if verified */
+    const uint64_t *token;           /* the fingerprint; NULL: no token is handed out */
+    const char *source;              /* "hit", "miss" or "stale"; NULL without a token */
+    const char *attestation; /* what PeerAttestation=audit would have refused with; or NULL */
 };
 
-/* One pod's; zeroed at first. */
+/* The audit trail of one pod; zeroed at first. */
 struct audit_trail {
     struct token_bucket rate;
-    uint64_t last; /* what the latest line said */
-    unsigned n_left_out;
+    uint64_t last;       /* a hash of the latest answer */
+    unsigned n_left_out; /* since the latest line */
 };
 
+/* Writes the line for an answer, unless it repeats the one before and the rate is exceeded. */
 void audit_answer(struct audit_trail *trail, const struct audit_event *event);
 
-/* The pod has gone: says how many were left out, if some were. */
+/* Ends a trail: logs how many lines were left out since the latest one, if any. */
 void audit_end(struct audit_trail *trail);
 
 #endif
