@@ -57,7 +57,9 @@ static uint64_t pause_usec(const struct breaker *breaker)
     return 1 + random_below(most < PAUSE_MAX_USEC ? most : PAUSE_MAX_USEC);
 }
 
-/* A little later than asked, so that those who were told the same do not come back together. */
+/*
+ * Slightly later than asked, so that nodes that got the same delay do not return at the same time.
+ */
 static uint64_t throttle_usec(const struct breaker *breaker, uint32_t retry_after_ms)
 {
     uint64_t usec = retry_after_ms * UINT64_C(1000);
@@ -73,7 +75,7 @@ static uint64_t throttle_usec(const struct breaker *breaker, uint32_t retry_afte
 
 static void open_for(struct breaker *breaker, uint64_t usec, uint64_t now_usec)
 {
-    if (breaker->open_until_usec <= now_usec) /* once for all that fail together */
+    if (breaker->open_until_usec <= now_usec) /* once for all exchanges that fail together */
         breaker->n_opened++;
     if (breaker->open_until_usec < now_usec + usec)
         breaker->open_until_usec = now_usec + usec;
@@ -81,8 +83,9 @@ static void open_for(struct breaker *breaker, uint64_t usec, uint64_t now_usec)
 }
 
 /*
- * An answer, be it a refusal, comes from an upstream that works. Of those that were under way when
- * it opened, only the probe is news: an upstream that throttles still answers the ones before.
+ * Every answer, also a refusal, means that the upstream works. Of the exchanges that were under way
+ * when the breaker opened, only the probe counts: an upstream that throttles still answers earlier
+ * ones.
  */
 static void succeed(struct breaker *breaker, bool is_probe)
 {
@@ -99,7 +102,7 @@ static void succeed(struct breaker *breaker, bool is_probe)
     }
 }
 
-/* Here, too, only the probe is news. */
+/* While the breaker is open, only the probe counts here, too. */
 static void fail(struct breaker *breaker, bool is_probe, unsigned points, uint64_t now_usec)
 {
     if (is_probe) {

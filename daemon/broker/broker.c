@@ -1,3 +1,4 @@
+/* The map of logins, the store's rows, and what happens every minute. */
 #include "broker/broker.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ static struct login *login_look_up(struct broker *broker, const struct digest *k
     return node ? container_of(node, struct login, node) : NULL;
 }
 
-/* Its row may not be open yet. */
+/* Opens the login's row first if it is not open yet. */
 static struct login *login_find(struct broker *broker, const struct digest *key)
 {
     struct login *login = login_look_up(broker, key);
@@ -30,7 +31,7 @@ static struct login *login_find(struct broker *broker, const struct digest *key)
     return login_look_up(broker, key);
 }
 
-/* The oldest that nobody waits for makes room; false if all are in use. */
+/* Frees the oldest idle login if the map is full. Returns false if all are in use. */
 static bool make_room(struct broker *broker)
 {
     struct list *node = broker->by_age.next;
@@ -49,8 +50,8 @@ static bool make_room(struct broker *broker)
 }
 
 /*
- * How much lifetime a request can insist on. Nine tenths of what the upstream gives are always
- * enough: a wish for more, or for all of it, would cost an exchange per request.
+ * Returns the remaining lifetime that a request can insist on. Nine tenths of the upstream's
+ * lifetime are always enough: otherwise a request for more would cost an exchange each time.
  */
 static uint64_t needed_usec(const struct token *token, uint32_t min_ttl_s)
 {
@@ -84,8 +85,7 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct ref
     if (!key)
         return false;
     if (waiter->may_only_join && !(login && login->flight)) {
-        refusal_set(ret_refusal, PODLOGIN_TOO_MANY,
-                    "the pod has as many exchanges under way as it may");
+        refusal_set(ret_refusal, PODLOGIN_TOO_MANY, "the pod has too many exchanges under way");
         ret_refusal->retry_after_ms = MISSES_RETRY_MS;
         return false;
     }
@@ -105,7 +105,7 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct ref
     return true;
 }
 
-/* Begins with one: each write that succeeds begins the next. */
+/* Starts one write; each write that succeeds starts the next. */
 static void write_dirty(struct broker *broker)
 {
     if (!list_is_empty(&broker->dirty))
@@ -132,7 +132,7 @@ static void on_tick(struct timer *timer)
     loop_timer(broker->loop, &broker->tick, TICK_USEC, on_tick);
 }
 
-/* Two rows of one login may be there after the key was changed: the one that ends later counts. */
+/* After a change of the key, a login can have two rows: the one that expires later counts. */
 static void on_row(void *data, const struct digest *key, struct record *record, bool is_outdated)
 {
     struct broker *broker = data;
@@ -156,7 +156,7 @@ static void on_row(void *data, const struct digest *key, struct record *record, 
         login_mark_dirty(login);
 }
 
-/* Behind the requests that come already. */
+/* In small batches, so that requests that come already are not held up. */
 static void on_open_rows(struct timer *timer)
 {
     struct broker *broker = container_of(timer, struct broker, opening);
@@ -219,7 +219,7 @@ void broker_clock_was_set(struct broker *broker)
     write_dirty(broker);
 }
 
-/* Only identities that are remembered can have been refused by an upstream. */
+/* Upstreams can only have refused identities that are remembered. */
 static void forget_refusals(struct identities *identities)
 {
     for (struct list *node = identities->by_age.next; node != &identities->by_age;
@@ -233,7 +233,7 @@ void broker_reload(struct broker *broker, const struct config *config)
     struct list *node = broker->by_age.next;
 
     refusal_set(&answer.refusal, PODLOGIN_BUSY,
-                "the service's configuration has changed; ask again");
+                "the service's configuration has changed; try again");
     answer.refusal.retry_after_ms = RELOAD_RETRY_MS;
     forget_refusals(broker->identities);
     while (node != &broker->by_age) {
@@ -245,20 +245,20 @@ void broker_reload(struct broker *broker, const struct config *config)
             login_free(login);
         }
     }
-    /* exchanges that were given up have made room */
+    /* cancelled exchanges have made room */
     for (node = broker->upstreams.next; node != &broker->upstreams; node = node->next)
         upstream_turn(container_of(node, struct upstream, node));
     failures_clear(&broker->misconfigured);
     upstreams_forget(&broker->upstreams);
 }
 
-/* The sessions are gone by now, so nobody waits. */
+/* The sessions are gone by now, so no request waits. */
 void broker_done(struct broker *broker)
 {
     struct list *node;
 
     if (!broker->by_age.next)
-        return; /* it was never begun */
+        return; /* broker_init() was not called */
     broker->identities->fetched = (struct issuer_listener){0};
     timer_unset(&broker->tick);
     timer_unset(&broker->opening);

@@ -1,7 +1,7 @@
 /*
- * The heart: all logins, found by cache key, and those who wait for one.
+ * All logins, found by cache key, and the requests that wait for one.
  *
- * A request is judged (identity, rules) before it comes here, and again before it is answered.
+ * A request is judged (identity, rules) before it gets here, and again before it is answered.
  */
 #ifndef BROKER_H
 #define BROKER_H
@@ -23,56 +23,65 @@ struct broker {
     size_t logins_max;
     struct list by_age;
     struct list upstreams;
-    struct failures misconfigured; /* by digest of the service */
-    struct list dirty;             /* logins whose token is not on the disk as it should be */
-    struct list writes;            /* writes under way */
-    bool is_disk_slow;             /* which is said once */
+    struct failures misconfigured; /* by the digest of the service */
+    struct list dirty;             /* logins whose token on the disk is missing or out of date */
+    struct list writes;            /* writes that are under way */
+    bool is_disk_slow;             /* logged once, until a write ends */
     struct timer tick;
-    struct timer opening; /* of rows, after the start */
+    struct timer opening; /* for opening rows in the background, after the start */
 };
 
-/* The news that a waiter is woken with, valid during the call. */
+/* What a waiter is woken with; valid during the call. */
 struct broker_answer {
     struct refusal refusal;
-    const struct token *token; /* NULL: it is refused */
+    const struct token *token; /* NULL: refused */
 };
 
-/* Embedded in its owner, which keeps the references. */
+/* Embedded in its owner, which holds the references. */
 struct broker_waiter {
     struct waiter waiter;
     struct identity *identity;
     const struct service *service;
-    bool may_only_join; /* an exchange that is in flight; none is begun for it */
-    bool is_leader;     /* its JWT is in the exchange */
+    bool may_only_join; /* join an exchange that is in flight, do not begin one */
+    bool is_leader;     /* its JWT is the one that is exchanged */
 };
 
-/* Takes over what the store at @config->cache still has. As store_open(). */
+/*
+ * Opens the store at @config->cache and takes over the tokens in it, in the background. Returns as
+ * store_open() does.
+ */
 int broker_init(struct broker *broker, struct loop *loop, struct exchanger_client *exchanger,
                 struct identities *identities, const struct config *config,
                 char ret_error[STORE_ERROR_MAX]);
 void broker_done(struct broker *broker);
 
 /*
- * The token for @identity and @service that is at hand, with at least @min_ttl_s to live; NULL:
- * there is none. No I/O, no allocation, unless the token is due: then a refresh begins behind.
- * Valid until the loop goes on.
+ * Returns the cached token for @identity and @service with at least @min_ttl_s to live, but nine
+ * tenths of its lifetime are always enough; or NULL if there is none. Valid until control returns
+ * to the event loop.
+ *
+ * If the token is due, starts a refresh in the background. Otherwise does no I/O and allocates
+ * nothing, unless the identity asks for another service than last time, or rows of the store are
+ * not open yet.
  */
 const struct token *broker_find(struct broker *broker, struct identity *identity,
                                 const struct service *service, uint32_t min_ttl_s, struct now now);
 
 /*
- * Waits for an exchange, which is begun if none is in flight. Returns true if @waiter waits; it is
- * never woken from here, and may leave: the exchange goes on for others and later ones. False: it
- * does not, which @ret_refusal explains.
+ * Waits for an exchange, and begins one if none is in flight.
+ *
+ * Returns true if @waiter waits. It is never woken from here, and it may leave at any time: the
+ * exchange goes on for the others. Returns false, with the reason in @ret_refusal, if it does not
+ * wait.
  */
 bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct refusal *ret_refusal);
 
-/* The wall clock was set: what is told and kept about expiries is put right. */
+/* Updates the expiry of all tokens, in memory and on the disk, after the wall clock was set. */
 void broker_clock_was_set(struct broker *broker);
 
 /*
- * Goes over to @config. Logins of services that are gone or changed end, and their waiters are told
- * to ask again; other logins stay. Failures are forgotten.
+ * Applies a new configuration. Logins of services that were removed or changed end, and their
+ * waiters are told to try again; other logins stay. Remembered failures are forgotten.
  */
 void broker_reload(struct broker *broker, const struct config *config);
 

@@ -1,3 +1,4 @@
+/* The state machine of an exchange: single flight, retries, and what its waiters get. */
 #include "broker/flight.h"
 
 #include <assert.h>
@@ -13,15 +14,15 @@
 #include "protocol/status.h"
 
 #define SLOW_DISK_USEC     SECOND_USEC
-#define RETRIES_MAX        2 /* while somebody waits and the upstream is not given up */
+#define RETRIES_MAX        2 /* while a request waits and the breaker is not open */
 #define RETRY_BASE_USEC    (SECOND_USEC / 4)
 #define REFUSED_FIRST_USEC (5 * SECOND_USEC)
 #define REFUSED_MOST_USEC  (60 * SECOND_USEC)
-#define DELAY_USEC         SECOND_USEC /* that clients are told while the breaker is closed */
+#define DELAY_USEC         SECOND_USEC /* what clients are told while the breaker is closed */
 #define MISCONFIGURED_USEC (60 * SECOND_USEC)
 
 static const unsigned flight_may_follow[FLIGHT_STATES] = {
-    /* a bit for each state that may come next; it may end in each of them */
+    /* one bit for each state that may follow; a flight may end in every state */
     [FLIGHT_READY] = 1u << FLIGHT_QUEUED | 1u << FLIGHT_EXCHANGING,
     [FLIGHT_QUEUED] = 1u << FLIGHT_EXCHANGING,
     [FLIGHT_EXCHANGING] =
@@ -54,7 +55,7 @@ void flight_free(struct flight *flight)
     free(flight);
 }
 
-/* What was exchanged is what is served from now on. */
+/* Ends the flight: the new token is served from now on. */
 static void login_settle(struct login *login)
 {
     const struct broker_answer answer = {.token = &login->token};
@@ -68,20 +69,20 @@ static void login_settle(struct login *login)
     waiters_wake(&login->waiters, &answer);
 }
 
-/* Stored or not, the token is good; the store has said what is wrong with the disk. */
+/* The token is good even if it was not stored; the store has logged the disk's problem. */
 void flight_stored(struct login *login)
 {
     if (login->flight && login->flight->state == FLIGHT_STORING)
         login_settle(login);
 }
 
-/* A disk that hangs is as bad as one that fails: nobody waits for it longer than this. */
+/* A disk that hangs is treated like one that fails: no request waits longer for it. */
 static void on_slow_disk(struct timer *timer)
 {
     struct login *login = container_of(timer, struct flight, timer)->login;
 
     if (!login->broker->is_disk_slow)
-        log_warning("the disk takes more than a second to keep a token: serving it from memory");
+        log_warning("the disk takes more than a second to store a token; serving it from memory");
     login->broker->is_disk_slow = true;
     login_settle(login);
 }
@@ -91,7 +92,7 @@ static void flight_store(struct flight *flight)
     struct login *login = flight->login;
 
     flight_move(flight, FLIGHT_STORING);
-    /* committed before the answer leaves, so that what a client has seen survives a crash */
+    /* committed before the answer: a token that a client has seen survives a crash */
     if (write_behind_begin(login, &flight->fresh) < 0) {
         login_mark_dirty(login);
         login_settle(login);
@@ -100,7 +101,10 @@ static void flight_store(struct flight *flight)
     loop_timer(login->broker->loop, &flight->timer, SLOW_DISK_USEC, on_slow_disk);
 }
 
-/* The flight ends; a token that is still good is tried to be refreshed again later. */
+/*
+ * Ends the flight with a refusal. If the login still has a valid token, the refresh is retried
+ * later.
+ */
 static void login_fail(struct login *login, const struct refusal *refusal)
 {
     const struct broker_answer answer = {.refusal = *refusal};
@@ -112,7 +116,7 @@ static void login_fail(struct login *login, const struct refusal *refusal)
     waiters_wake(&login->waiters, &answer);
 }
 
-/* When to ask again. */
+/* Returns when a client may retry. */
 static uint32_t delay_ms(const struct upstream *upstream, uint64_t now_usec)
 {
     uint64_t usec = breaker_delay_usec(&upstream->breaker, now_usec);
@@ -162,7 +166,9 @@ static int flight_send(struct flight *flight)
     return 0;
 }
 
-/* Begins or queues the exchange. Returns false if neither, which @ret_refusal explains. */
+/*
+ * Sends or queues the exchange. Returns false, with the reason in ret_refusal, if it does neither.
+ */
 static bool flight_go(struct flight *flight, struct refusal *ret_refusal)
 {
     struct upstream *upstream = flight->upstream;
@@ -184,7 +190,7 @@ static bool flight_go(struct flight *flight, struct refusal *ret_refusal)
     return false;
 }
 
-/* Goes on with those that waited for the end of another exchange. */
+/* A queued exchange that no request waits for any more is dropped. */
 void upstream_turn(struct upstream *upstream)
 {
     struct refusal refusal;
@@ -194,7 +200,7 @@ void upstream_turn(struct upstream *upstream)
         struct login *login = flight->login;
 
         if (list_is_empty(&login->waiters)) {
-            flight_free(flight); /* they have gone before it was begun */
+            flight_free(flight); /* all waiters left before it began */
             continue;
         }
         if (breaker_ask(&upstream->breaker, clock_boot_usec()) == BREAKER_WAIT)
@@ -205,7 +211,7 @@ void upstream_turn(struct upstream *upstream)
     }
 }
 
-/* NULL: it has not been refused, or not lately. */
+/* Returns the remembered refusal of the identity's JWT; NULL: none. */
 static const struct failure *refusal_of(const struct login *login, struct identity *identity,
                                         uint64_t now_usec)
 {
@@ -278,7 +284,7 @@ static void remember_refusal(const struct flight *flight, const char *detail)
                      REFUSED_MOST_USEC, clock_boot_usec());
 }
 
-/* Moves those of @login's waiters whose JWT has been refused to @refused. */
+/* Moves the waiters whose JWT was refused to another list. */
 static void take_refused(struct login *login, struct list *refused)
 {
     struct list *node = login->waiters.next;
@@ -296,8 +302,9 @@ static void take_refused(struct login *login, struct list *refused)
 }
 
 /*
- * A refused leader does not refuse those who came with another JWT: the refusal may be about its
- * pod, and a newer token may be all it takes. The first of the others leads the next exchange.
+ * Refuses the waiters that came with the refused JWT, but not those with another one: the refusal
+ * may concern only the leader's pod, and a newer JWT may succeed. The first of the others leads the
+ * next exchange.
  */
 static void login_refused(struct login *login, const struct refusal *refusal)
 {
@@ -333,7 +340,7 @@ static void on_pause_over(struct timer *timer)
         login_fail(flight->login, &refusal);
 }
 
-/* True: it is tried again, after a random pause. */
+/* Schedules a retry after a random pause. Returns false if there will be none. */
 static bool flight_retry(struct flight *flight)
 {
     if (list_is_empty(&flight->login->waiters) || flight->n_retries >= RETRIES_MAX ||
@@ -348,7 +355,7 @@ static bool flight_retry(struct flight *flight)
 
 static void log_failure(const struct flight *flight, const char *name, const char *detail)
 {
-    log_warning("service %s, %s: the exchange failed: %s: %s", flight->service->name,
+    log_warning("service %s, %s: exchange failed: %s: %s", flight->service->name,
                 flight->leader->claims.subject, name, detail);
 }
 
@@ -380,7 +387,7 @@ static bool take_token(struct flight *flight, const struct job_result *result, c
     int r = token_from_result(result, flight->asked_usec, &flight->fresh);
 
     if (r < 0)
-        snprintf(ret_detail, size, "the token cannot be passed on: %s", strerror(-r));
+        snprintf(ret_detail, size, "cannot pass the token on: %s", strerror(-r));
     return r == 0;
 }
 

@@ -1,4 +1,6 @@
-/* An exchange, from its beginning to the answer: who leads it, when it is tried again, how it ends.
+/*
+ * An exchange in flight, from its beginning to its answer: who leads it, when it is retried, how it
+ * ends.
  */
 #ifndef FLIGHT_H
 #define FLIGHT_H
@@ -7,47 +9,49 @@
 #include "broker/upstream.h"
 
 enum flight_state {
-    FLIGHT_READY,      /* to be begun */
-    FLIGHT_QUEUED,     /* for the upstream's breaker to let it through */
-    FLIGHT_EXCHANGING, /* the exchanger has a job */
-    FLIGHT_PAUSED,     /* before it is tried again */
-    FLIGHT_STORING,    /* the new token is on its way to the disk */
+    FLIGHT_READY,      /* about to be sent or queued */
+    FLIGHT_QUEUED,     /* waits for the upstream's breaker */
+    FLIGHT_EXCHANGING, /* the exchanger has the job */
+    FLIGHT_PAUSED,     /* waits before a retry */
+    FLIGHT_STORING,    /* waits for the new token to be written to the disk */
     FLIGHT_STATES,
 };
 
-/* A login has one at most. */
+/* Each login has at most one. */
 struct flight {
     struct login *login;
     enum flight_state state;
     struct identity *leader;       /* a reference; its JWT is the subject token */
     const struct service *service; /* a reference */
     struct upstream *upstream;
-    struct list queued; /* of the upstream */
+    struct list queued; /* in the upstream's list while QUEUED */
     struct breaker_pass pass;
     struct job job;
-    uint64_t asked_usec; /* the token's life cannot have begun before */
+    uint64_t asked_usec; /* when the exchange was sent: the token's lifetime cannot begin earlier */
     unsigned n_retries;
-    struct timer timer; /* PAUSED: the next try; STORING: the disk is slow */
-    struct token fresh; /* while it is being stored */
+    struct timer timer; /* PAUSED: the retry; STORING: the disk is slow */
+    struct token fresh; /* the new token, while STORING */
 };
 
 /*
- * Begins the exchange of @leader's JWT for @login, which has none in flight, or queues it for the
- * upstream's breaker. Returns false if neither, which @ret_refusal explains.
+ * Exchanges @leader's JWT for @login, or queues the exchange if the upstream's breaker holds it
+ * back. @login has no flight.
+ *
+ * Returns false, with the reason in @ret_refusal, if it does neither.
  */
 bool flight_begin(struct login *login, struct identity *leader, const struct service *service,
                   struct refusal *ret_refusal);
 
-/* Goes over to @config. Returns false if its service is not in it. */
+/* Applies a new configuration. Returns false if it does not have the flight's service. */
 bool flight_reload(struct flight *flight, const struct config *config);
 
-/* Gives it up; nobody is told. */
+/* Cancels the exchange and frees the flight. Waiters are not woken. */
 void flight_free(struct flight *flight);
 
-/* Goes on with those that wait for the upstream's breaker, as far as it lets them. */
+/* Sends queued exchanges, as many as the upstream's breaker lets through. */
 void upstream_turn(struct upstream *upstream);
 
-/* The write of the login's token has ended. */
+/* Called when a write of @login's token has ended, successful or not. */
 void flight_stored(struct login *login);
 
 #endif

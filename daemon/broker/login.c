@@ -1,3 +1,4 @@
+/* When and with whose JWT a token is refreshed, and what a new clock or configuration changes. */
 #include "broker/login.h"
 
 #include <assert.h>
@@ -56,8 +57,8 @@ bool login_is_idle(const struct login *login)
 static void on_refresh(struct timer *timer);
 
 /*
- * Between two shares of the lifetime, so that tokens that came together are not refreshed together;
- * early enough that a failed refresh leaves time for others.
+ * At a random time between two shares of the lifetime, so that tokens that were obtained together
+ * are not refreshed together; early enough for several retries.
  */
 static void schedule_refresh(struct login *login)
 {
@@ -71,7 +72,10 @@ static void schedule_refresh(struct login *login)
               on_refresh);
 }
 
-/* Spread over what is left, and not before @delay_usec, when the upstream may be asked again. */
+/*
+ * Spread over the remaining lifetime, and not before delay_usec, when the upstream may be asked
+ * again.
+ */
 void login_retry_later(struct login *login, uint64_t delay_usec)
 {
     uint64_t left = token_left_usec(&login->token, clock_now());
@@ -92,7 +96,7 @@ static void drop_newest(struct login *login)
     login->newest = NULL;
 }
 
-/* The pod whose JWT would be exchanged may be gone; then the next request brings another JWT. */
+/* If the pod whose JWT would be exchanged is gone, the next request brings another JWT. */
 static void wait_for_review(struct login *login)
 {
     struct refusal refusal;
@@ -111,7 +115,7 @@ static void begin_refresh(struct login *login, uint64_t now_usec)
     struct refusal refusal;
 
     login->is_due = false;
-    /* requests that wait for a token go first; this one can try again */
+    /* requests that wait for a token go first; a refresh can be retried */
     if (upstream && breaker_ask(&upstream->breaker, now_usec) != BREAKER_PASS)
         login_retry_later(login, breaker_delay_usec(&upstream->breaker, now_usec));
     else if (!flight_begin(login, login->newest, login->service, &refusal))
@@ -141,7 +145,7 @@ static void refresh(struct login *login)
     case ADMISSION_NEEDS_REVIEW:
         wait_for_review(login);
         return;
-    case ADMISSION_NEEDS_KEYS: /* which it may not wait for */
+    case ADMISSION_NEEDS_KEYS: /* impossible: may_wait is false */
     case ADMISSION_REFUSED:
         drop_newest(login);
         return;
@@ -194,7 +198,7 @@ void login_clock_was_set(struct login *login, struct now now)
     if (!login->token.frame || token_redate(&login->token, now) <= 0)
         return;
     if (!login->flight)
-        write_behind_detach(login); /* what is being written has the old date */
+        write_behind_detach(login); /* the write under way has the old expiry */
     login_mark_dirty(login);
 }
 
@@ -203,7 +207,7 @@ bool login_reload(struct login *login, const struct config *config)
     if (login->flight && !flight_reload(login->flight, config))
         return false;
     if (!login->service)
-        return true; /* it is from the disk, and nobody has asked for it yet */
+        return true; /* it comes from the disk and was not asked for yet */
     login_set_service(login, config_same_service(config, login->service));
     return login->service;
 }
@@ -213,7 +217,7 @@ void login_take_over(struct login *login, struct token *token)
     token_done(&login->token);
     login->token = *token;
     *token = (struct token){0};
-    /* the clock may have been set since it was dated */
+    /* the clock may have been set since the expiry was computed */
     login_clock_was_set(login, clock_now());
     login->was_used = login->is_due = false;
     schedule_refresh(login);

@@ -1,6 +1,6 @@
 /*
- * One login: its token, those who wait for one, and when it is refreshed. The exchange is
- * flight.c's, the disk keep.c's.
+ * One login: its token, the requests that wait for one, and its refresh. flight.c does the
+ * exchange, write_behind.c the disk.
  */
 #ifndef LOGIN_H
 #define LOGIN_H
@@ -11,49 +11,54 @@ struct flight;
 struct write_behind;
 
 struct login {
-    struct digest_node node; /* keyed by the cache key */
+    struct digest_node node; /* in broker.logins, by the cache key */
     struct list age;
     struct broker *broker;
-    struct token token; /* frame NULL: none */
+    struct token token; /* frame NULL: no token */
     struct list waiters;
     struct flight *flight;      /* NULL: none */
-    struct write_behind *write; /* the latest; NULL: none under way */
+    struct write_behind *write; /* the latest write; NULL: none under way */
     struct list dirty;
 
     /* for the refresh */
     struct timer refresh;
     struct waiter review;
-    struct identity *newest;       /* a reference: of those that came, the one that lives longest */
-    const struct service *service; /* a reference: through which it was admitted */
-    bool was_used;                 /* since the token came */
-    bool is_due;                   /* but nobody has asked for it lately: the next one makes it */
+    struct identity *newest;       /* a reference: the one that expires last of all that asked */
+    const struct service *service; /* a reference: the service that newest asked for */
+    bool was_used;                 /* since the token was obtained */
+    bool is_due;                   /* the refresh is due: the next request starts it */
 };
 
-/* Adds itself to the broker's. NULL: out of memory. */
+/* Creates a login and adds it to @broker's. Returns NULL if memory ran out. */
 struct login *login_new(struct broker *broker, const struct digest *key);
 
-/* Nobody waits for it. An exchange under way is cancelled. */
+/* Frees a login that no request waits for. Cancels its exchange. */
 void login_free(struct login *login);
 
-/* Nobody waits for it, and nothing is under way. */
+/* Returns whether no request waits for it and no exchange is in flight. */
 bool login_is_idle(const struct login *login);
 
-/* A new token, or one from the store: as if it had been exchanged when it was. */
+/*
+ * Takes ownership of @token, fresh or from the store, and schedules its refresh by its own times.
+ */
 void login_take_over(struct login *login, struct token *token);
 
-/* Somebody who is admitted asks for it. */
+/* Notes that an admitted request asked for the token. Starts the refresh if it is due. */
 void login_used(struct login *login, struct identity *identity, const struct service *service);
 
-/* A refresh that failed is tried again, not before @delay_usec; spread over what is left. */
+/*
+ * Schedules a retry of a failed refresh, spread over the remaining lifetime but not before
+ * @delay_usec; none if the token expires first.
+ */
 void login_retry_later(struct login *login, uint64_t delay_usec);
 
-/* The wall clock was set: the token says when it expires by what the clock says now. */
+/* Restates the token's expiry by the wall clock after it was set. */
 void login_clock_was_set(struct login *login, struct now now);
 
-/* Goes over to @config. False: its service is not in it any more. */
+/* Applies a new configuration. Returns false if it does not have the login's service. */
 bool login_reload(struct login *login, const struct config *config);
 
-/* Drops the JWT that is kept for the refresh if it has expired. */
+/* Drops the identity that is kept for the refresh if it has expired. */
 void login_drop_expired(struct login *login, struct now now);
 
 #endif

@@ -27,8 +27,8 @@ struct memo *memo_of(struct identity *identity)
 }
 
 /*
- * "Once per service account" is right only if every pod of that account would get the same token,
- * so all that an upstream's answer may depend on is in the key.
+ * All that the upstream's answer may depend on is part of the key: pods may share a token only if
+ * each of them would get the same one.
  */
 static int compute_key(const struct claims *claims, const struct service *service,
                        struct digest *ret_key)

@@ -1,6 +1,6 @@
 /*
- * What the broker remembers with an identity: the cache key of the service that it was last asked
- * for, so that a hit computes no digest, and what upstreams have refused to its JWT.
+ * What the broker attaches to an identity: the cache key for the service that it asked for last, so
+ * that a hit computes no digest, and the refusals of its JWT by upstreams.
  */
 #ifndef MEMO_H
 #define MEMO_H
@@ -12,18 +12,24 @@ struct service;
 
 struct memo {
     struct identity_memo base;
-    uint64_t service_id; /* of the service that cache_key is for; 0: none */
+    uint64_t service_id; /* service->id that cache_key is for; 0: none */
     struct digest cache_key;
     struct failures refusals; /* by cache key */
 };
 
-/* Made when it is first asked for. NULL: out of memory. */
+/*
+ * Returns the memo of @identity, created on the first call; NULL: out of memory. The identity owns
+ * it.
+ */
 struct memo *memo_of(struct identity *identity);
 
-/* The cache key of @identity for @service, valid until the next call; NULL: out of memory. */
+/*
+ * Returns the cache key of @identity for @service, valid until the next call for @identity; NULL:
+ * out of memory.
+ */
 const struct digest *memo_cache_key(struct identity *identity, const struct service *service);
 
-/* Forgets what upstreams have refused. */
+/* Forgets the refusals of the identity's JWT. */
 void memo_forget_refusals(struct identity *identity);
 
 #endif

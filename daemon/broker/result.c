@@ -7,7 +7,7 @@
 #include "protocol/messages.h"
 #include "protocol/names.h"
 
-/* A value that an environment variable, a header or a terminal can take. */
+/* Whether the value is safe in an environment variable, a header and a terminal. */
 static bool is_printable(struct wire_bytes value, uint8_t least)
 {
     for (size_t i = 0; i < value.len; i++)
@@ -21,13 +21,13 @@ static bool is_token(struct wire_bytes value)
     return value.len > 0 && value.len <= PODLOGIN_TOKEN_MAX && is_printable(value, 0x21);
 }
 
-/* The provider's own list decides; the general rule is a second line of defence. */
+/* The provider's list decides; the general rule is a second line of defence. */
 static bool may_set(const struct provider *provider, const void *name, size_t len)
 {
     return variable_name_is_safe(name, len) && provider_may_set(provider, name, len);
 }
 
-/* "NAME=VALUE", of a name that the provider may set */
+/* Whether the text is "NAME=VALUE" with a name that the provider may set. */
 static bool is_attribute(struct wire_bytes text, const struct provider *provider)
 {
     const uint8_t *equals = text.len ? memchr(text.at, '=', text.len) : NULL;
@@ -38,7 +38,7 @@ static bool is_attribute(struct wire_bytes text, const struct provider *provider
 
 static bool wrong(char *ret_detail, size_t size, const char *what)
 {
-    snprintf(ret_detail, size, "the exchanger's answer cannot be used: %s", what);
+    snprintf(ret_detail, size, "the exchanger's answer is not valid: %s", what);
     return false;
 }
 
@@ -46,17 +46,17 @@ bool result_check(const struct job_result *result, const struct provider *provid
                   char *ret_detail, size_t size)
 {
     if (!is_token(result->token))
-        return wrong(ret_detail, size, "no token, or one that is not printable");
+        return wrong(ret_detail, size, "the token is missing, too long or not printable");
     if (!result->token_type.len || !is_printable(result->token_type, 0x21))
-        return wrong(ret_detail, size, "no token type, or one that is not printable");
+        return wrong(ret_detail, size, "the token type is missing or not printable");
     if (!may_set(provider, result->variable.at, result->variable.len))
-        return wrong(ret_detail, size, "a variable that the provider does not set");
+        return wrong(ret_detail, size, "the provider may not set the variable");
     for (size_t i = 0; i < result->attributes.n; i++)
         if (!is_attribute(result->attributes.item[i], provider))
             return wrong(ret_detail, size,
-                         "a further variable that the provider does not set, or its value");
+                         "a further variable is not valid, or the provider may not set it");
     if (!result_lifetime_s(result, clock_now().wall_s))
-        return wrong(ret_detail, size, "a token that has expired, or no lifetime");
+        return wrong(ret_detail, size, "the token has expired or has no lifetime");
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Whether what the exchanger hands over can be believed as far as that can be checked: it speaks to
- * servers, and one of them may have taken it over.
+ * Checks the results of the exchanger as far as possible. The exchanger talks to servers, and one
+ * of them may have taken it over.
  */
 #ifndef RESULT_H
 #define RESULT_H
@@ -9,17 +9,21 @@
 #include "provider/provider.h"
 
 /*
- * Checks a result with OUTCOME_OK: the names of its variables against @provider's own list, the
+ * Checks a result with OUTCOME_OK: the names of its variables against @provider's list, the
  * characters and lengths of its values, and its lifetime.
  *
- * Returns true; or false with a sentence, which holds no value, in @ret_detail.
+ * @ret_detail: a sentence of at most @size bytes, set only if the result is not valid. It has no
+ *              values of the result.
+ *
+ * Returns whether the result is valid.
  */
 bool result_check(const struct job_result *result, const struct provider *provider,
                   char *ret_detail, size_t size);
 
 /*
- * The token's lifetime in seconds from @now_s on: the shorter one, if it is told in both ways, and
- * TOKEN_LIFETIME_MAX_S at most. 0: none is told, or it is over.
+ * Returns the token's lifetime in seconds from @now_s, at most TOKEN_LIFETIME_MAX_S. If the result
+ * states both a lifetime and an expiry, the shorter one counts. Returns 0 if it states neither, or
+ * if the token has expired.
  */
 uint32_t result_lifetime_s(const struct job_result *result, int64_t now_s);
 

@@ -17,7 +17,7 @@ static int row_key(const struct issuer *issuer, struct digest *ret_key)
     return digest_of_strings(parts, 2, ret_key);
 }
 
-/* The key set behind a header, with a type that no message has: a record says what it holds. */
+/* The key set after a header with a type that no message has: it tells what the record holds. */
 static struct secret *bytes_of_keys(const void *text, size_t len)
 {
     struct secret *bytes = secret_alloc(WIRE_HEADER_SIZE + len);
@@ -40,7 +40,10 @@ static bool holds_keys(const struct record *record)
            header.payload_len == record->bytes->len - WIRE_HEADER_SIZE;
 }
 
-/* Without memory or a disk for it, the next start has to fetch them; the store has said so. */
+/*
+ * If memory or the disk fails, the next start has to fetch the keys; the store has logged the
+ * disk's problem.
+ */
 static void on_keys(void *data, const struct issuer *issuer, const void *text, size_t len)
 {
     const struct now now = clock_now();

@@ -1,19 +1,19 @@
 /*
  * Issuers' key sets on the disk, so that a daemon that starts while an issuer is down can verify
- * tokens. They lie in rows as tokens do: sealed, which is what makes them worth believing, and for
- * no longer than they may be used.
+ * tokens. They are stored in rows like tokens: sealed, so they can be trusted, and for no longer
+ * than they may be used.
  */
 #ifndef STORED_KEYS_H
 #define STORED_KEYS_H
 
 #include "broker/broker.h"
 
-/* Hands what is there to the issuers, and writes what they fetch from now on. */
+/* Hands stored key sets to their issuers, and stores the key sets that they fetch from now on. */
 void stored_keys_begin(struct broker *broker);
 
 /*
- * Takes over a record that holds keys, and hands them to their issuer. Returns false if it holds
- * something else: then it is left alone.
+ * Takes over a record with a key set, and hands it to its issuer, if that is configured. Returns
+ * false if @record holds something else, and then leaves it alone.
  */
 bool stored_keys_take(struct broker *broker, const struct digest *key, struct record *record);
 

@@ -1,3 +1,4 @@
+/* Building tokens from results and records, and computing their expiry by both clocks. */
 #include "broker/token.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include "message/frame.h"
 #include "protocol/messages.h"
 
-#define MARGIN_MIN_USEC SECOND_USEC /* upstreams count in whole seconds, and round down */
+#define MARGIN_MIN_USEC SECOND_USEC /* upstreams count in whole seconds and round down */
 #define MARGIN_MAX_USEC (5 * SECOND_USEC)
 
 void token_done(struct token *token)
@@ -121,7 +122,7 @@ int token_redate(struct token *token, struct now now)
     struct secret *frame;
     int r;
 
-    if (expires_s + 1 >= token->expires_s) /* a second is lost by rounding */
+    if (expires_s + 1 >= token->expires_s) /* rounding loses up to a second */
         return 0;
     if (frame_read(token->frame, &message_token, &message) < 0)
         return -EBADMSG;

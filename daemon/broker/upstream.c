@@ -1,3 +1,4 @@
+/* The list of upstreams, and what is logged and told about a failing one. */
 #include "broker/upstream.h"
 
 #include <stdio.h>
@@ -73,13 +74,14 @@ void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum o
     is_closed = !breaker->open_until_usec;
     if (!is_closed && (was_closed || pass.is_probe || n_opened != breaker->n_opened)) {
         refusal_set(&upstream->refusal, status_of_outcome(outcome), "%s", detail);
-        /* once for the whole failure; whoever does not trust the server is told each time */
+        /* once for the whole outage; but each time if the server is not trusted */
         if (was_closed || outcome == OUTCOME_UNTRUSTED)
             log_line(outcome == OUTCOME_UNTRUSTED ? LOG_ERR : LOG_WARNING,
-                     "upstream %s: no exchanges but probes: %s", upstream->endpoint, detail);
+                     "upstream %s: circuit breaker open, probing only: %s", upstream->endpoint,
+                     detail);
     }
     if (is_closed && !was_closed)
-        log_notice("upstream %s: answers again", upstream->endpoint);
+        log_notice("upstream %s: answering again, circuit breaker closed", upstream->endpoint);
 }
 
 void upstreams_forget(struct list *upstreams)

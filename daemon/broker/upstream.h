@@ -1,6 +1,7 @@
 /*
- * An upstream at run time: one per endpoint, whatever services go there. Its breaker, what it said
- * when it failed last, and the logins that wait for the breaker to let them through.
+ * An upstream at run time: one for each endpoint and set of certificates that it is verified with,
+ * shared by all services that use them. It has the circuit breaker, the latest failure, and the
+ * exchanges that wait for the breaker.
  */
 #ifndef UPSTREAM_H
 #define UPSTREAM_H
@@ -15,23 +16,25 @@ struct upstream {
     struct digest digest; /* service->upstream */
     char *endpoint;
     struct breaker breaker;
-    unsigned n_flights;     /* that refer to it */
-    struct list queued;     /* struct login, by its node "queued" */
-    struct refusal refusal; /* for requests while the breaker is open */
+    unsigned n_flights;     /* flights that refer to it */
+    struct list queued;     /* struct flight, by its node "queued" */
+    struct refusal refusal; /* what requests are told while the breaker is open */
 };
 
-/* The one of @service, made if it is not among @upstreams. NULL: out of memory. */
+/* Returns the upstream of @service, created if it is not among @upstreams; NULL: out of memory. */
 struct upstream *upstream_find(struct list *upstreams, const struct service *service);
 
-/* An exchange has ended. Logs when the breaker opens or closes. */
+/* Ends an exchange for the breaker. Logs when the breaker opens or closes. */
 void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum outcome outcome,
                      const char *detail, uint32_t retry_after_ms, uint64_t now_usec);
 
-/* Forgets those that nothing goes on with, and that they failed. */
+/* Frees upstreams without flights, and with them the state of their breakers. */
 void upstreams_forget(struct list *upstreams);
+
+/* Frees all upstreams. */
 void upstreams_done(struct list *upstreams);
 
-/* What a client is told of a failure. */
+/* Returns the status that a client is told for an outcome. */
 enum podlogin_status status_of_outcome(enum outcome outcome);
 
 #endif

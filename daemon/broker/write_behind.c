@@ -61,7 +61,7 @@ void login_write(struct login *login)
         login_mark_dirty(login);
 }
 
-/* Stored or not, the token is good; the store has said what is wrong with the disk. */
+/* The token is good even if it was not stored; the store has logged the disk's problem. */
 static void on_written(struct store_write *write, int result)
 {
     struct write_behind *pending = container_of(write, struct write_behind, write);
@@ -80,7 +80,7 @@ static void on_written(struct store_write *write, int result)
         list_remove(&login->dirty);
     broker->is_disk_slow = false;
     flight_stored(login);
-    /* a disk that works again gets what it missed, one after the other */
+    /* after an outage of the disk, the dirty logins are written one after the other */
     if (result == 0 && !list_is_empty(&broker->dirty))
         login_write(container_of(broker->dirty.next, struct login, dirty));
 }
