@@ -1,3 +1,4 @@
+/* Two marks in the queue: one whose connections are gone, and one whose may still be queued. */
 #include "session/backlog.h"
 
 void backlog_accepted(struct backlog *backlog, uint64_t before_usec)
@@ -9,7 +10,7 @@ void backlog_accepted(struct backlog *backlog, uint64_t before_usec)
     backlog->n_since_mark = 1;
 }
 
-/* There is nothing to be learnt from this mark any more: the next connection makes another. */
+/* Makes the mark count as gone, so that the next connection sets a new one. */
 void backlog_empty(struct backlog *backlog, uint64_t before_usec)
 {
     *backlog = (struct backlog){

@@ -1,7 +1,7 @@
 /*
- * Since when whoever is accepted now must have connected. The listener's queue is first in, first
- * out: what it held at some moment is gone when it has been empty, or when more has been accepted
- * than it holds.
+ * The earliest time at which the connection accepted now can have been made. The kernel's queue of
+ * a listener is first in, first out: connections that it held at some time are gone once it has
+ * been empty, or once more connections were accepted than it holds.
  */
 #ifndef BACKLOG_H
 #define BACKLOG_H
@@ -13,15 +13,15 @@
 
 /* Zeroed at first. Times are of the boot clock, in microseconds. */
 struct backlog {
-    uint64_t since_usec;   /* who is accepted now has connected since */
-    uint64_t mark_usec;    /* who waited then */
-    unsigned n_since_mark; /* is gone after BACKLOG_MAX + 1 */
+    uint64_t since_usec;   /* connections accepted now were made at this time or later */
+    uint64_t mark_usec;    /* the time of the mark */
+    unsigned n_since_mark; /* accepted since; the mark's queue ends with BACKLOG_MAX + 1 */
 };
 
-/* One was accepted, by a call that began at @before_usec. */
+/* Notes that a connection was accepted by a call that began at @before_usec. */
 void backlog_accepted(struct backlog *backlog, uint64_t before_usec);
 
-/* A call that began at @before_usec found nobody. */
+/* Notes that a call that began at @before_usec found the queue empty. */
 void backlog_empty(struct backlog *backlog, uint64_t before_usec);
 
 #endif

@@ -1,3 +1,4 @@
+/* Reading frames, throttling them, and writing answers, without ever blocking. */
 #include "session/connection.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
 
 static const struct refusal not_logged_in = {.status = PODLOGIN_BAD_REQUEST,
-                                             .detail = "LOGIN comes first"};
+                                             .detail = "the connection has no LOGIN yet"};
 
 static void on_ready(struct loop_source *source, uint32_t events);
 static void on_timeout(struct timer *timer);
@@ -69,11 +70,13 @@ void connection_turn_away(int fd)
     turn_away(fd, COUNTER_REJECTED_SHORTAGE, "the daemon is out of descriptors or memory");
 }
 
-/* 0 or -errno */
+/*
+ * Returns 0; -EUSERS: the pod exceeds its quota; or the -errno of peer_identify() and loop_add().
+ */
 static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
-    /* where it decides nothing, a process that cannot be told from another may be that one */
+    /* only enforcement must rule out that the pid was recycled */
     uint64_t after_usec = sessions->config->attestation == ATTESTATION_ENFORCE
                               ? listener_since_usec(&sessions->listener)
                               : UINT64_MAX;
@@ -90,28 +93,28 @@ static int connection_set_up(struct connection *connection)
     return loop_add(sessions->loop, &connection->source, EPOLLIN);
 }
 
-/* By a pid that may be another's by now, who then is turned away once too often. */
+/* Keyed by pid, which may have been recycled; the worst case is one needless TOO_MANY. */
 static bool is_barred(const struct sessions *sessions, int fd)
 {
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
     if (!sessions->config->limits.requests.per_s)
-        return false; /* nobody ever is */
+        return false; /* without that limit, no process is barred */
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
            quota_is_barred(&sessions->quotas, credentials.pid);
 }
 
-/* What connection_set_up() said. */
+/* Turns a client away for the error of connection_set_up(). */
 static void turn_away_for(int fd, int r)
 {
     if (r == -EUSERS)
         turn_away(fd, COUNTER_REJECTED_QUOTA,
-                  "the pod has as many connections as it may, or connects too often");
+                  "the pod has too many connections, or connects too often");
     else if (r == -EAGAIN)
         turn_away(fd, COUNTER_REJECTED_YOUNG,
-                  "before Linux 6.5 a process this young is told from others on its next "
-                  "connection");
+                  "before Linux 6.5, the daemon cannot identify a process this young; connect "
+                  "again");
     else
         turn_away(fd, COUNTER_REJECTED_SHORTAGE, "the daemon is out of descriptors or memory");
 }
@@ -145,7 +148,7 @@ bool connection_new(struct sessions *sessions, int fd)
     }
     sessions_add(sessions, &connection->node);
     set_timeout(connection, TIMEOUT_IDLE);
-    /* a client writes as soon as it has connected, so there mostly is something */
+    /* clients write as soon as they have connected, so there is mostly something to read */
     on_ready(&connection->source, EPOLLIN);
     return true;
 }
@@ -173,7 +176,9 @@ void connection_free(struct connection *connection)
     free(connection);
 }
 
-/* While the client does not read, nothing more is read from it: its own answers hold it back. */
+/*
+ * Keeps what could not be sent. Nothing more is read from the client until it has read its answers.
+ */
 static void hold_output(struct connection *connection, const uint8_t *bytes, size_t len)
 {
     struct secret *output = NULL;
@@ -259,8 +264,9 @@ void connection_reload(struct connection *connection, const struct config *confi
 
 static void on_throttle_over(struct timer *timer);
 
-/* Whether it is this frame's throttle; else it is booked, and the frame stays where it is until
- * then.
+/*
+ * Takes tokens from the pod's bucket. If there are none, reserves them, starts the throttle timer
+ * and returns false: the frame stays where it is.
  */
 static bool take_tokens(struct connection *connection, enum charge charge)
 {
@@ -292,7 +298,7 @@ static int on_login(struct connection *connection, const struct wire_header *hea
     refusal_set_status(&connection->login_refusal, PODLOGIN_INTERNAL);
     if (digest_of(login.subject_token.at, login.subject_token.len, &digest) == 0)
         identity = identities_recall(identities, &digest);
-    /* reading and verifying a new one costs most; one that is known comes with its request */
+    /* parsing and verifying a new token is expensive; a known one is charged with its request */
     if ((!identity || connection->has_unused_login) &&
         !take_tokens(connection, identity ? CHARGE_REQUEST : CHARGE_SIGNATURE_CHECK)) {
         identity_unref(identity);
@@ -307,7 +313,7 @@ static int on_login(struct connection *connection, const struct wire_header *hea
     return 0;
 }
 
-/* 0; -EAGAIN: its turn is to come; -EBADMSG: the connection cannot go on */
+/* Returns 0; -EAGAIN: the frame is throttled; or -EBADMSG: the payload is malformed. */
 static int on_frame(struct connection *connection, const struct wire_header *header,
                     const uint8_t *payload)
 {
@@ -331,7 +337,7 @@ static int on_frame(struct connection *connection, const struct wire_header *hea
             connection_answer(connection, &message_pong, header->id, &pong);
         return r;
     default:
-        refuse(connection, header->id, PODLOGIN_BAD_REQUEST, "a request of an unknown type");
+        refuse(connection, header->id, PODLOGIN_BAD_REQUEST, "unknown request type");
         return 0;
     }
 }
@@ -342,7 +348,7 @@ static void refuse_frame(struct connection *connection, uint16_t id, const char 
     connection->is_broken = true;
 }
 
-/* Serves whole frames as long as the client takes its answers. How many bytes that were. */
+/* Serves complete frames until an answer could not be sent. Returns how many bytes were used. */
 static size_t serve_frames(struct connection *connection, const uint8_t *input, size_t len)
 {
     size_t at = 0;
@@ -361,7 +367,7 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
         if (r == -EAGAIN)
             break;
         if (r < 0) {
-            refuse_frame(connection, header.id, "a payload that breaks the rules");
+            refuse_frame(connection, header.id, "the payload is malformed");
             break;
         }
         at += WIRE_HEADER_SIZE + header.payload_len;
@@ -369,7 +375,9 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
     return at;
 }
 
-/* Reads once, behind what was left the last time. The whole input's length; -errno; 0 at the end.
+/*
+ * Reads once, after the input that was kept. Returns the length of all input; 0: the client closed
+ * the connection; or -errno.
  */
 static ssize_t take_input(struct connection *connection)
 {
@@ -393,11 +401,11 @@ static ssize_t take_input(struct connection *connection)
     return (ssize_t)held + n;
 }
 
-/* After input: what the client has to do next, and how long that may take. */
+/* Sets the timeout after input: for the rest of a frame, or for the next request. */
 static void update_timeout(struct connection *connection, bool has_served)
 {
     if (connection->is_broken || connection->n_output)
-        return; /* which has its own */
+        return; /* output has its own timeout */
     if (connection->partial && !timer_is_set(&connection->throttle)) {
         if (connection->timeout_for != TIMEOUT_FRAME || has_served)
             set_timeout(connection, TIMEOUT_FRAME);
@@ -416,7 +424,7 @@ static void on_readable(struct connection *connection)
     if (n == -EAGAIN)
         return;
     if (n <= 0) {
-        connection->is_broken = true; /* the client is gone; what it asked for is of no use to it */
+        connection->is_broken = true; /* the client is gone, so nobody can use the answers */
         return;
     }
     served = serve_frames(connection, input, (size_t)n);
@@ -448,14 +456,14 @@ static void on_writable(struct connection *connection)
     memmove(connection->output, connection->output + 1,
             connection->n_output * sizeof(struct secret *));
     if (connection->n_output)
-        return; /* the loop comes back: it can be written to */
+        return; /* the socket is writable, so the loop calls again */
     listen_for_more(connection);
     set_timeout(connection, TIMEOUT_IDLE);
     if (!timer_is_set(&connection->throttle))
-        on_readable(connection); /* what was held back */
+        on_readable(connection); /* the input that was kept */
 }
 
-/* The frame that waits is the first of those held back. */
+/* The throttled frame is the first of the input that was kept. */
 static void on_throttle_over(struct timer *timer)
 {
     struct connection *connection = container_of(timer, struct connection, throttle);
@@ -478,7 +486,7 @@ static void on_timeout(struct timer *timer)
         return;
     }
     if (connection->timeout_for == TIMEOUT_FRAME)
-        refuse_frame(connection, 0, "a frame that was not whole in time");
+        refuse_frame(connection, 0, "the frame was not complete in time");
     connection_free(connection);
 }
 
@@ -489,7 +497,7 @@ static void on_ready(struct loop_source *source, uint32_t events)
     if (connection->n_output && events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         on_writable(connection);
     else if (timer_is_set(&connection->throttle))
-        connection->is_broken = events & (EPOLLHUP | EPOLLERR); /* it is not read meanwhile */
+        connection->is_broken = events & (EPOLLHUP | EPOLLERR); /* it is not read while throttled */
     else if (!connection->n_output)
         on_readable(connection);
     if (connection->is_broken)

@@ -1,8 +1,8 @@
 /*
- * One client's connection: bytes in both directions, and the token it has logged in with.
+ * One client's connection: bytes in both directions, and the token that it has logged in with.
  *
- * A frame that its pod has no turn for yet is left where it is, and nothing more is read until
- * then: who asks too often waits, and costs nothing while he does.
+ * A frame that exceeds its pod's quota stays where it is, and nothing more is read until the
+ * reserved time has come: a throttled client waits, and costs the daemon nothing.
  */
 #ifndef CONNECTION_H
 #define CONNECTION_H
@@ -12,7 +12,9 @@
 #include "session/quota.h"
 #include "session/session.h"
 
-/* Nothing is read meanwhile: all that waited, the one that did not fit, and a refusal of a frame.
+/*
+ * Answers that wait to be written. Nothing is read while there are any, so there are at most those
+ * of all pending requests, the one that did not fit, and a refusal of a frame.
  */
 #define OUTPUT_MAX (PENDING_PER_CONNECTION + 2)
 
@@ -22,47 +24,57 @@ struct connection {
     struct sessions *sessions;
     struct peer peer;
     struct quota *quota;
-    struct identity *identity;    /* NULL: not logged in, or badly */
-    struct refusal login_refusal; /* why it is not */
-    struct list pending;          /* requests that wait */
+    struct identity *identity;    /* NULL: no LOGIN, or its token was refused */
+    struct refusal login_refusal; /* why identity is NULL */
+    struct list pending;          /* pending requests */
     size_t n_pending;
-    struct secret *partial; /* input that is not a whole frame yet, or is held back */
-    struct secret **output; /* up to OUTPUT_MAX, once the client does not take its answers */
+    struct secret *partial; /* input that is not a complete frame, or is throttled */
+    struct secret **output; /* up to OUTPUT_MAX frames; NULL until a send() is short */
     size_t n_output;
-    size_t output_at; /* of the first */
-    bool is_broken;   /* to be closed as soon as nobody works with it */
+    size_t output_at; /* bytes of the first that were sent */
+    bool is_broken;   /* freed at the end of the event callback */
 
-    struct timer throttle;     /* set while the next frame waits for its turn */
-    enum charge throttled_for; /* for which it does */
-    bool has_waited;           /* its turn has come */
+    struct timer throttle;     /* set while the next frame is throttled */
+    enum charge throttled_for; /* the quota that throttles it */
+    bool has_waited;           /* the next frame's reserved time has come */
     bool has_unused_login;     /* a LOGIN that no request has followed yet */
-    struct timer timeout;      /* ends the connection */
+    struct timer timeout;      /* closes the connection */
     enum timeout {
         TIMEOUT_IDLE,
-        TIMEOUT_FRAME,  /* one has begun and not ended */
-        TIMEOUT_OUTPUT, /* the client does not take its answers */
+        TIMEOUT_FRAME,  /* a frame has begun and is not complete */
+        TIMEOUT_OUTPUT, /* the client does not read its answers */
     } timeout_for;
-    bool was_active; /* since timeout was set for idleness */
+    bool was_active; /* since the timeout was set for idleness */
 };
 
-/* Takes over @fd, and serves what it has to say already. False: its pod has had its share, so it
- * was turned away. */
+/*
+ * Takes ownership of @fd, and serves the requests that have arrived already.
+ *
+ * Returns false if the client was turned away because its pod exceeds its quota; the caller then
+ * accepts no more in this round.
+ */
 bool connection_new(struct sessions *sessions, int fd);
 
-/* For want of descriptors or memory: says TOO_MANY, and closes @fd. */
+/* Answers TOO_MANY because descriptors or memory ran out, and closes @fd. */
 void connection_turn_away(int fd);
+
+/* Closes and frees the connection. Its pending requests are not answered. */
 void connection_free(struct connection *connection);
 
-/* Goes over to @config: ends those who wait for what is not in it any more. */
+/*
+ * Applies a new configuration. Refuses pending requests for services that were removed or changed.
+ */
 void connection_reload(struct connection *connection, const struct config *config);
 
-/* Answers a request. What goes wrong makes the connection broken, and is nobody else's trouble. */
+/*
+ * Answers a request. On failure, the connection is broken; there is nothing for the caller to do.
+ */
 void connection_answer(struct connection *connection, const struct wire_message *message,
                        uint16_t id, const void *values);
 void connection_answer_refusal(struct connection *connection, uint16_t id,
                                const struct refusal *refusal);
 
-/* Sends a whole frame. */
+/* Sends a complete frame, now or when the client reads. On failure, the connection is broken. */
 void connection_send(struct connection *connection, const uint8_t *frame, size_t len);
 
 #endif

@@ -1,4 +1,4 @@
-/* Where a client's input divides into frames. Pure. */
+/* Divides a client's input into frames. Does no I/O. */
 #ifndef FRAMES_H
 #define FRAMES_H
 
@@ -6,14 +6,16 @@
 
 enum frame_verdict {
     FRAME_WHOLE,
-    FRAME_PARTIAL, /* so far nothing is wrong with it; more has to come */
-    FRAME_WRONG,   /* where the next one begins cannot be told */
+    FRAME_PARTIAL, /* valid so far; more bytes must arrive */
+    FRAME_WRONG,   /* not valid; where the next frame begins is unknown */
 };
 
 /*
- * Looks at the frame that @len bytes of @input begin with. FRAME_WHOLE: its payload of
- * @ret_header->payload_len bytes follows its header; there may be more behind it. FRAME_WRONG:
- * @ret_reason says why, as soon as the header is there.
+ * Looks at the frame at the beginning of @input, which has @len bytes.
+ *
+ * Returns FRAME_WHOLE: the payload of @ret_header->payload_len bytes follows the header, and more
+ * input may follow the payload; FRAME_PARTIAL; or FRAME_WRONG, as soon as the header has arrived,
+ * with the reason in @ret_reason.
  */
 enum frame_verdict frame_look(const uint8_t *input, size_t len, struct wire_header *ret_header,
                               const char **ret_reason);

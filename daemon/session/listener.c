@@ -1,3 +1,4 @@
+/* Accepting connections, and what happens when descriptors run out. */
 #include "session/listener.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define ACCEPTS_PER_ROUND 4 /* those who are connected come between */
+#define ACCEPTS_PER_ROUND 4 /* existing connections are served in between */
 #define RESUME_USEC       (SECOND_USEC / 10)
 
 void listener_pause(struct listener *listener)
@@ -48,8 +49,9 @@ static int open_reserve(void)
 }
 
 /*
- * The process, or the system, is out of descriptors: the next in the queue is told so, with the one
- * that was kept for it, and those who are connected go on.
+ * The process or the system is out of descriptors. Frees the reserve descriptor to accept the next
+ * connection and refuse it, so that its client knows; existing connections go on. If that fails as
+ * well, pauses accepting.
  */
 static void turn_one_away(struct listener *listener)
 {
@@ -90,7 +92,7 @@ static void on_listener(struct loop_source *source, uint32_t events)
     }
 }
 
-/* A socket that nobody listens on is left over from a daemon that was killed. */
+/* Removes a socket that no process listens on: a daemon that was killed left it behind. */
 static int remove_stale(const struct sockaddr_un *address, char *ret_error)
 {
     CLEANUP(fd_closep)
@@ -100,7 +102,7 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
     if (fd < 0)
         return -errno;
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN) {
-        snprintf(ret_error, LISTENER_ERROR_MAX, "a daemon is listening at %.160s already",
+        snprintf(ret_error, LISTENER_ERROR_MAX, "another daemon is already listening at %.160s",
                  address->sun_path);
         return -EADDRINUSE;
     }
@@ -113,7 +115,7 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
     return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
-/* Whoever can traverse the directory may connect; who it is, the token says. */
+/* Every process that can traverse the directory may connect; the token tells who it is. */
 static int listen_at(const struct sockaddr_un *address, int *ret_fd)
 {
     CLEANUP(fd_closep)
@@ -122,7 +124,7 @@ static int listen_at(const struct sockaddr_un *address, int *ret_fd)
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
         chmod(address->sun_path, 0666) < 0 || listen(fd, BACKLOG_MAX) < 0)
         return -errno;
-    /* descriptors that clients send are nobody's here: before Linux 6.16 they are closed unread */
+    /* refuse descriptors that clients send; before Linux 6.16, received ones are closed unread */
     setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
     *ret_fd = TAKE_FD(fd);
     return 0;
@@ -190,7 +192,7 @@ int listener_open(struct listener *listener, struct loop *loop, const char *path
 void listener_close(struct listener *listener)
 {
     if (!listener->loop)
-        return; /* it was never opened */
+        return; /* listener_open() was not called */
     if (listener->source.fd >= 0) {
         unlink(listener->path);
         loop_remove(listener->loop, &listener->source);

@@ -1,6 +1,6 @@
 /*
- * A listening Unix socket: its file, accepting in small rounds, and a descriptor in reserve for
- * when there are none left. It knows nothing of what is done with the connections.
+ * A listening Unix socket: its file, accepting in small rounds, and a reserve descriptor for when
+ * none are left. It does not know what is done with the connections.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -14,12 +14,12 @@ struct listener;
 
 struct listener_events {
     /*
-     * Takes over a new connection. False ends the round of accepting, so that those who are
-     * connected come first.
+     * Takes ownership of the descriptor, a new connection. Returning false ends the round of
+     * accepting, so that existing connections are served first.
      */
     bool (*on_accept)(struct listener *listener, int fd);
 
-    /* The same for one that there are no descriptors for: it has to be closed at once. */
+    /* The same when descriptors ran out: the descriptor must be closed before it returns. */
     void (*on_shortage)(struct listener *listener, int fd);
 };
 
@@ -30,27 +30,36 @@ struct listener {
     char *path;
     struct backlog backlog;
     bool is_paused;
-    struct timer resume; /* set while it is paused for want of descriptors */
-    int reserve_fd;
+    struct timer resume; /* set while paused because descriptors ran out */
+    int reserve_fd;      /* closed to accept and refuse one connection when none are left; or -1 */
 };
 
 /*
- * Makes the directory of @path, removes a socket that nobody listens at, and listens with mode
- * 0666: whoever can traverse the directory may connect. @events outlives the listener.
+ * Creates the directory of @path, removes a socket that no process listens on, and listens with
+ * mode 0666: every process that can traverse the directory may connect.
  *
- * Returns 0, or -errno with a sentence in @ret_error. listener_close() is needed in either case.
+ * @events: must outlive the listener.
+ *
+ * Returns 0, or -errno with a sentence in @ret_error. The caller calls listener_close() in both
+ * cases.
  */
 int listener_open(struct listener *listener, struct loop *loop, const char *path,
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX]);
 
-/* Removes the socket's file. Harmless if it was never opened. */
+/*
+ * Closes the listener and removes the socket's file. Does nothing if listener_open() was not
+ * called.
+ */
 void listener_close(struct listener *listener);
 
-/* Connections wait in the kernel's queue meanwhile. */
+/* Stops and resumes accepting. Connections wait in the kernel's queue while it is paused. */
 void listener_pause(struct listener *listener);
 void listener_resume(struct listener *listener);
 
-/* The latest time of the boot clock at which the connection accepted last was surely not made. */
+/*
+ * Returns a time of the boot clock, as late as is known, that the last accepted connection is not
+ * older than.
+ */
 static inline uint64_t listener_since_usec(const struct listener *listener)
 {
     return listener->backlog.since_usec;

@@ -1,3 +1,4 @@
+/* The state machine of a pending request. */
 #include "session/pending.h"
 
 #include <assert.h>
@@ -10,11 +11,11 @@
 #define RELOAD_RETRY_MS   100
 
 static const unsigned may_follow[PENDING_STATES] = {
-    /* a bit for each state that may come next; it may end in each of them */
+    /* one bit for each state that may follow; a request may end in every state */
     [PENDING_NEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
     [PENDING_KEYS] = 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
     [PENDING_REVIEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
-    [PENDING_EXCHANGE] = 1u << PENDING_REVIEW, /* the latest one has become too old */
+    [PENDING_EXCHANGE] = 1u << PENDING_REVIEW, /* the latest review is too old by now */
 };
 
 static void pending_move(struct pending *pending, enum pending_state next)
@@ -35,7 +36,7 @@ void pending_free(struct pending *pending)
     free(pending);
 }
 
-/* The request is answered; the connection may have broken over it. */
+/* Frees an answered request, and its connection if that broke while answering. */
 static void pending_end(struct pending *pending)
 {
     struct connection *connection = pending->connection;
@@ -50,7 +51,7 @@ static void refuse(struct pending *pending, const struct refusal *refusal)
     request_refuse(pending->connection, &pending->request, refusal);
 }
 
-/* Returns whether it waits; else it is answered. */
+/* Returns true if the request waits; otherwise it is answered. */
 static bool wait_for_exchange(struct pending *pending)
 {
     struct connection *connection = pending->connection;
@@ -81,13 +82,16 @@ static bool wait_for_review(struct pending *pending)
     return true;
 }
 
-/* The token's key may be a new one, so it is not refused for good: anybody can forge a "kid". */
+/*
+ * Refuses the token for now only: its key may be new. The fetch of keys is rate-limited because
+ * every client can invent a "kid".
+ */
 static void refuse_for_now(struct pending *pending)
 {
     struct refusal refusal;
 
     refusal_set(&refusal, PODLOGIN_ISSUER_UNAVAILABLE,
-                "the token's key is not known, and newer ones were asked for less than 30 s ago");
+                "the token's key is unknown, and newer keys were requested less than 30 s ago");
     refusal.retry_after_ms = KEYS_RETRY_MS;
     refuse(pending, &refusal);
 }
@@ -145,7 +149,9 @@ static enum need on_answer(struct pending *pending, const struct broker_answer *
                                                               : TOKEN_SOURCE_JOINED);
 }
 
-/* A review that has failed is not begun again at once: review_wait() then says why it failed. */
+/*
+ * After a failed review, review_wait() does not start another one at once, but returns its reason.
+ */
 static void on_wake(struct waiter *waiter, const void *news)
 {
     struct pending *pending = container_of(waiter, struct pending, waiter.waiter);
@@ -203,7 +209,7 @@ int pending_begin(struct connection *connection, const struct request *request, 
     if (!pending)
         return -ENOMEM;
     if (!pending_wait(pending, need))
-        pending_free(pending); /* the caller looks after the connection */
+        pending_free(pending); /* the caller checks the connection */
     return 0;
 }
 
@@ -220,7 +226,7 @@ void pending_reload(struct pending *pending, const struct config *config)
         service_unref(before);
         return;
     }
-    refusal_set(&refusal, PODLOGIN_BUSY, "the service's configuration has changed; ask again");
+    refusal_set(&refusal, PODLOGIN_BUSY, "the service's configuration has changed; try again");
     refusal.retry_after_ms = RELOAD_RETRY_MS;
     refuse(pending, &refusal);
     pending_free(pending);

@@ -1,6 +1,6 @@
 /*
- * A request that waits: for keys of its issuer, for a review of its token, for an exchange. It has
- * a deadline, and is answered by then.
+ * A pending request: one that waits for its issuer's keys, for a review of its token, or for an
+ * exchange. It has a deadline, and is answered by then.
  */
 #ifndef PENDING_H
 #define PENDING_H
@@ -8,7 +8,7 @@
 #include "session/request.h"
 
 enum pending_state {
-    PENDING_NEW, /* it waits for nothing yet */
+    PENDING_NEW, /* not waiting yet */
     PENDING_KEYS,
     PENDING_REVIEW,
     PENDING_EXCHANGE,
@@ -16,25 +16,30 @@ enum pending_state {
 };
 
 struct pending {
-    struct list node; /* of its connection */
+    struct list node; /* in connection.pending */
     struct connection *connection;
     enum pending_state state;
-    struct request request; /* with references to identity and service */
+    struct request request; /* holds references to identity and service */
     struct timer deadline;
-    struct broker_waiter waiter; /* its waiter waits for whatever the state says */
-    bool is_miss;                /* an exchange was begun for it, which its pod's quota counts */
+    struct broker_waiter waiter; /* waits for what the state says */
+    bool is_miss;                /* it leads an exchange, which counts towards its pod's quota */
 };
 
 /*
- * Makes @request wait for @need, or answers it where that is impossible. Returns 0, or -ENOMEM:
- * then it is not answered. The connection may be broken, but is not freed.
+ * Makes @request wait for @need, or answers it if it cannot wait.
+ *
+ * Returns 0; or -ENOMEM, without an answer. The connection may be broken afterwards, but is not
+ * freed.
  */
 int pending_begin(struct connection *connection, const struct request *request, enum need need);
 
-/* Goes over to @config; is answered, and over, if its service is gone or has other settings. */
+/*
+ * Applies a new configuration. If the service was removed or changed, answers and frees the
+ * request.
+ */
 void pending_reload(struct pending *pending, const struct config *config);
 
-/* Nobody is answered. */
+/* Frees the request without an answer. */
 void pending_free(struct pending *pending);
 
 #endif

@@ -1,3 +1,4 @@
+/* The map of quotas, their token buckets, and the processes that are barred. */
 #include "session/quota.h"
 
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 #define IDLE_MAX      4096
 #define BARRED_USEC   (SECOND_USEC / 20)
-#define IDLE_FOR_USEC (600 * SECOND_USEC) /* longer than anything below counts */
+#define IDLE_FOR_USEC (600 * SECOND_USEC) /* no less than anything that a quota remembers */
 
 void quotas_init(struct quotas *quotas)
 {
@@ -26,7 +27,7 @@ static void quota_free(struct quota *quota)
     free(quota);
 }
 
-/* All connections have ended. */
+/* All connections are closed. */
 void quotas_done(struct quotas *quotas)
 {
     while (quotas->idle.next && !list_is_empty(&quotas->idle))
@@ -96,7 +97,10 @@ struct quota *quota_join(struct quotas *quotas, const struct peer *peer)
     return quota;
 }
 
-/* Twice as often as it may ask: who connects anew for each request is not held up here. */
+/*
+ * Twice the rate of requests, so that a client that makes a connection for each request is not
+ * throttled here.
+ */
 static uint64_t connect_delay_usec(struct quota *quota, const struct limits *limits,
                                    uint64_t now_usec)
 {

@@ -1,9 +1,9 @@
 /*
- * What one pod uses of the daemon, or one uid where no pod is known, so that nobody takes the
- * daemon away from the others: connections, requests, signature checks, exchanges.
+ * What one pod uses of the daemon, or one Unix user where no pod is known: connections, requests,
+ * signature checks, exchanges. Quotas keep one pod from taking the daemon away from the others.
  *
- * An account outlives its last connection for a while, or whoever is over a limit would only have
- * to connect anew.
+ * A quota outlives its last connection for a while; otherwise a pod could reset it by connecting
+ * again.
  */
 #ifndef QUOTA_H
 #define QUOTA_H
@@ -17,29 +17,31 @@
 
 enum charge {
     CHARGE_REQUEST,
-    CHARGE_SIGNATURE_CHECK, /* and reading the token before */
+    CHARGE_SIGNATURE_CHECK, /* including parsing the token */
     CHARGES,
 };
 
 struct quota {
     struct digest_node node;
-    struct list idle; /* linked while it has no connection */
+    struct list idle; /* linked while there are no connections */
     struct quotas *quotas;
-    uint64_t left_usec; /* when the last connection ended */
+    uint64_t left_usec; /* when the last connection was closed */
     unsigned n_connections;
-    unsigned n_misses;
+    unsigned n_misses; /* exchanges that its requests lead */
     struct token_bucket rates[CHARGES];
     struct token_bucket connects;
     struct audit_trail trail;
-    uint64_t unknown_kid_usec; /* when a token of its made an issuer's keys be fetched; 0: never */
+    uint64_t unknown_kid_usec; /* when a token of the pod last caused a fetch of keys; 0: never */
 };
 
 struct quotas {
     struct digest_map map;
-    struct list idle; /* the longest first */
+    struct list idle; /* the one that is idle longest comes first */
     size_t n_idle;
 
-    /* Processes that connect too often, for a moment: to be turned away before they are looked at.
+    /*
+     * Processes that connect too often, for a short time: they are turned away before they are
+     * looked at. One slot per pid modulo the size; a newer entry replaces an older one.
      */
     struct {
         pid_t pid;
@@ -48,32 +50,40 @@ struct quotas {
 };
 
 /*
- * Whom @peer is counted with: its pod's uid, 32 digits without its dashes; or, where no pod is
- * known, a number that no digit is in, spread since the map takes the first word for a hash. Nobody
- * chooses either.
+ * Returns the key of the quota that @peer belongs to: the 32 hexadecimal digits of its pod's uid;
+ * or, where no pod is known, the Unix uid, padded with bytes that are no digits, and multiplied
+ * because the map uses the first word as the hash. The client chooses neither.
  */
 struct digest quota_key(const struct peer *peer);
 
 void quotas_init(struct quotas *quotas);
 void quotas_done(struct quotas *quotas);
 
-/* The account of @peer, with one connection more. NULL: out of memory. */
+/*
+ * Returns the quota of @peer and counts one more connection; quota_leave() ends it. NULL: out of
+ * memory.
+ */
 struct quota *quota_join(struct quotas *quotas, const struct peer *peer);
 
 /*
- * Whether there may be that one, among all at once and in this time; else its process is barred for
- * a while.
+ * Returns whether the pod may have the connection that quota_join() counted: by their number and by
+ * the rate of connecting. If the rate is exceeded, the process is barred for a while.
  */
 bool quota_may_connect(struct quota *quota, const struct peer *peer, const struct limits *limits);
+
+/* Returns whether the process is barred. */
 bool quota_is_barred(const struct quotas *quotas, pid_t pid);
 
-/* One connection less. */
+/* Counts one connection less. */
 void quota_leave(struct quota *quota);
 
-/* Books a turn: how many microseconds it is to be waited for; 0: it is now. */
+/*
+ * Reserves one request or signature check. Returns the delay in microseconds until it may be
+ * served; 0: now.
+ */
 uint64_t quota_reserve(struct quota *quota, const struct limits *limits, enum charge charge);
 
-/* A booked turn that nobody waits for any more. */
+/* Gives back a reservation that is no longer needed. */
 void quota_refund(struct quota *quota, const struct limits *limits, enum charge charge);
 
 #endif

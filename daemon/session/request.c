@@ -1,3 +1,4 @@
+/* From a decoded request to its answer and its audit line. */
 #include "session/request.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 #define STALE_BELOW 15 /* % of the lifetime left; a refresh begins at 30 to 20 */
 
-/* The refusal that PeerAttestation=audit forgoes; NULL: none. */
+/* Returns the name of the refusal that PeerAttestation=audit does not enforce; NULL: none. */
 static const char *unattested(const struct connection *connection, const struct request *request)
 {
     struct refusal refusal;
@@ -35,7 +36,7 @@ static enum counter counter_of(enum podlogin_status status)
     }
 }
 
-/* No token is handed out without a line of the audit trail. @token: NULL with a refusal. */
+/* Writes the audit line; no token is handed out without one. token: NULL with a refusal. */
 static void audit(struct connection *connection, const struct request *request,
                   enum podlogin_status status, const struct token *token, const char *source)
 {
@@ -82,7 +83,7 @@ static struct admission admission_of(const struct connection *connection,
     };
 }
 
-/* NEED_NOTHING with *ret_is_granted false: it is refused, and answered so. */
+/* Judges the request. NEED_NOTHING with *ret_is_granted false: it was refused and answered. */
 static enum need judge(struct connection *connection, const struct request *request,
                        const struct admission *admission, bool *ret_is_granted)
 {
@@ -104,7 +105,7 @@ static enum need judge(struct connection *connection, const struct request *requ
     return NEED_NOTHING;
 }
 
-/* The services that the identity may use now, whoever presents it. */
+/* Lists the services that the identity may use now, from any pod. */
 static void list_services(const struct admission *admission, const struct config *config,
                           struct wire_list *ret_services)
 {
@@ -140,7 +141,7 @@ static void answer_identity(struct connection *connection, const struct request 
     audit(connection, request, PODLOGIN_OK, NULL, NULL);
 }
 
-/* "stale": it should have been refreshed by now. */
+/* "stale": the token should have been refreshed by now. */
 static const char *source_of_hit(const struct token *token, struct now now)
 {
     return token_left_usec(token, now) < token_lifetime_usec(token) / 100 * STALE_BELOW ? "stale"
@@ -170,7 +171,7 @@ enum need request_answer(struct connection *connection, const struct request *re
         audit(connection, request, PODLOGIN_OK, token, source_of_hit(token, admission.now));
         return NEED_NOTHING;
     }
-    /* all else was checked a moment ago */
+    /* all other checks have just passed */
     admission.for_exchange = true;
     return admission_check(&admission, CHECK_REVIEW, NULL) == ADMISSION_GRANTED ? NEED_EXCHANGE
                                                                                 : NEED_REVIEW;
@@ -186,7 +187,7 @@ enum need request_answer_exchanged(struct connection *connection, const struct r
 
     if (!is_granted)
         return need;
-    /* the cached frame, for a moment with another source */
+    /* the cached frame, with another source for a moment */
     wire_set_id(frame, request->id);
     wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, source);
     connection_send(connection, frame, token->frame->len);
@@ -209,7 +210,8 @@ static void serve(struct connection *connection, struct request *request)
     if (need == NEED_NOTHING)
         return;
     if (connection->n_pending >= PENDING_PER_CONNECTION)
-        refuse(connection, request, PODLOGIN_TOO_MANY, "64 requests wait on this connection");
+        refuse(connection, request, PODLOGIN_TOO_MANY,
+               "64 requests are already waiting on this connection");
     else if (pending_begin(connection, request, need) < 0)
         refuse(connection, request, PODLOGIN_INTERNAL, "");
 }

@@ -1,4 +1,4 @@
-/* All connections of the client socket. */
+/* The list of connections, how many there may be, and what a reload means for them. */
 #include "session/session.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ enum peer_view sessions_view(const struct sessions *sessions)
     return counts ? PEER_POD : PEER_USER;
 }
 
-/* While there are as many connections as there may be, the others wait to be accepted. */
+/* At the maximum number of connections, further ones wait in the kernel's queue. */
 static void pace(struct sessions *sessions)
 {
     if (sessions->n_connections >= sessions->max_connections)
@@ -60,7 +60,7 @@ void sessions_remove(struct sessions *sessions, struct list *node)
         pace(sessions);
 }
 
-/* Each takes two: its socket, and the process at its other end. */
+/* A connection takes two descriptors: its socket and its pidfd. */
 static size_t connections_allowed(const struct limits *limits)
 {
     struct rlimit limit;
@@ -107,7 +107,7 @@ void sessions_reload(struct sessions *sessions, const struct config *config)
 
         node = node->next;
         if (is_closer)
-            connection_free(connection); /* its peer can be looked at on its next connection only */
+            connection_free(connection); /* its peer can only be looked at when it connects */
         else
             connection_reload(connection, config);
     }

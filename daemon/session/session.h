@@ -1,4 +1,4 @@
-/* The client socket: connections from accept to close, frames in, answers out. */
+/* The client socket and all its connections, from accept to close. */
 #ifndef SESSION_H
 #define SESSION_H
 
@@ -10,7 +10,7 @@
 #include "session/quota.h"
 
 #define PENDING_PER_CONNECTION 64
-#define SESSION_INPUT_MAX      32768 /* what is read at once; at least one whole frame */
+#define SESSION_INPUT_MAX      32768 /* bytes that are read at once; at least one complete frame */
 
 struct sessions {
     struct loop *loop;
@@ -20,27 +20,36 @@ struct sessions {
     struct listener listener;
     struct list connections;
     size_t n_connections;
-    size_t max_connections; /* so that descriptors are left for everything else */
+    size_t max_connections; /* leaves descriptors for everything else */
     struct quotas quotas;
     struct secret *input; /* SESSION_INPUT_MAX bytes for one read; wiped after it */
 };
 
-/* Listens at config->socket. 0, or -errno with a sentence in @ret_error. */
+/*
+ * Listens at config->socket. Returns 0, or -errno with a sentence in @ret_error. The caller calls
+ * sessions_done() in both cases.
+ */
 int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
                   struct identities *identities, struct broker *broker,
                   char ret_error[LISTENER_ERROR_MAX]);
 
-/* Goes over to @config; connections stay, and so do those who wait for services that stay. */
+/*
+ * Applies a new configuration. Connections stay, unless peers must now be looked at more closely;
+ * pending requests stay if their service is unchanged.
+ */
 void sessions_reload(struct sessions *sessions, const struct config *config);
 
-/* How closely connections' peers are looked at: no closer than anything depends on. */
+/*
+ * Returns how closely peers are looked at: as closely as attestation and limits need, because each
+ * step costs more.
+ */
 enum peer_view sessions_view(const struct sessions *sessions);
 
-/* A connection, by its node, is among those that are counted; or no longer. */
+/* Adds a connection, by its node, to those that are counted; removes it. */
 void sessions_add(struct sessions *sessions, struct list *node);
 void sessions_remove(struct sessions *sessions, struct list *node);
 
-/* Closes all connections; waiting clients connect to the next daemon. */
+/* Closes all connections, and the listener; waiting clients connect to the next daemon. */
 void sessions_done(struct sessions *sessions);
 
 #endif

@@ -370,7 +370,7 @@ class Daemon(NodeCase):
         result = self.run_daemon("--config", other, "--exchanger",
                                  BUILD / "daemon/podlogin-exchanger")
         self.assertEqual(result.returncode, 70)
-        self.assertIn("a daemon is listening at", result.stderr)
+        self.assertIn("another daemon is already listening at", result.stderr)
         self.assertEqual(self.node.podlogin("wait").returncode, 0)
 
     def test_it_ends_cleanly_and_takes_its_socket_along(self):

@@ -274,7 +274,7 @@ class IssuerKeys(NodeCase):
             # not looked up, so no verdict: it might be a new key
             error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN,
                                         self.mint(header={"kid": f"k{i}"}))
-            self.assertIn("newer ones were asked for", error)
+            self.assertIn("newer keys were requested", error)
         self.assertLessEqual(self.standin.counts()["keys"] - before, 1)
 
     def test_an_issuer_that_is_down_is_said_so_and_noticed_when_it_is_back(self):
