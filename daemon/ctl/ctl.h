@@ -1,4 +1,4 @@
-/* podloginctl: what its commands share. */
+/* Functions that the commands of podloginctl share. */
 #ifndef CTL_H
 #define CTL_H
 
@@ -7,24 +7,27 @@
 #include "base/secret.h"
 #include "protocol/status.h"
 
-/* A command gets its own arguments, from its name on, and returns the exit code. */
+/* The commands. argv[0] is the command's name. They return the exit code. */
 int ctl_verify(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
 
-/* "podloginctl COMMAND: ..." on standard error. Returns @code. */
+/* Prints "podloginctl COMMAND: " and a message on standard error. Returns @code. */
 __attribute__((format(printf, 3, 4))) int ctl_fail(enum exit_code code, const char *command,
                                                    const char *format, ...);
 
 /*
- * Reads a file, or standard input for NULL, of at most @max bytes; the caller frees it. It waits
- * for pipes. NULL: the reason has been said.
+ * Reads a file, or standard input if @path is NULL, of at most @max bytes. Blocks while a pipe is
+ * empty. The caller frees the content. Returns NULL after printing the error.
  */
 struct secret *ctl_read(const char *command, const char *path, size_t max);
 
-/* The same for a token, without the newline that may end it. */
+/* Reads a token like ctl_read(), without a newline at the end. */
 struct secret *ctl_token(const char *command, const char *path);
 
-/* What the process needs before it touches tokens and keys. Returns an exit code. */
+/*
+ * Hardens the process before it reads tokens and keys. Returns EXIT_CODE_OK; or another exit code
+ * after printing the error.
+ */
 int ctl_harden(const char *command);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * podloginctl explain: every check of the daemon for one token and one service, in the daemon's
- * order and by its code, going on where the daemon would have stopped; then what would be asked
- * upstream. Nothing is asked there.
+ * podloginctl explain: makes every check of the daemon for one token and one service, in the
+ * daemon's order and with its code, and goes on where the daemon would stop. Then prints the
+ * request that would go upstream, without sending it.
  */
 #include "ctl/ctl.h"
 #include "ctl/options.h"
@@ -27,7 +27,10 @@ struct options {
     bool is_json;
 };
 
-/* Lines as they come: {"check":, "result":, "detail":}; the first refusal decides. */
+/*
+ * The lines in the order of the checks: {"check":, "result":, "detail":}. The verdict is that of
+ * the first refusal.
+ */
 struct report {
     json_t *lines;
     enum podlogin_status verdict;
@@ -40,15 +43,18 @@ static int read_options(int argc, char **argv, struct options *options)
         .summary =
             "podloginctl explain --service NAME [OPTIONS]\n\n"
             "Makes every check of the daemon for a service-account token and a service, and\n"
-            "shows the results.",
+            "prints the results.",
     };
     const struct ctl_option table[] = {
-        {"service", "service NAME      the service", ctl_set_text, &options->service},
-        {"token-file", "token-file FILE   the token; default: standard input", ctl_set_text,
-         &options->token_file},
-        {"config", "config DIR        podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY ")",
+        {"service", "service NAME      the name of the service", ctl_set_text, &options->service},
+        {"token-file", "token-file FILE   the file with the token; default: standard input",
+         ctl_set_text, &options->token_file},
+        {"config",
+         "config DIR        directory of podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY
+         ")",
          ctl_set_text, &options->config},
-        {"exchanger", "exchanger PATH    fetches the issuer's keys (" PODLOGIN_EXCHANGER ")",
+        {"exchanger",
+         "exchanger PATH    the program that fetches the issuer's keys (" PODLOGIN_EXCHANGER ")",
          ctl_set_text, &options->exchanger},
         {"json", "json              print a JSON object", ctl_set_flag, &options->is_json},
         {0},
@@ -101,13 +107,13 @@ static void describe_peer(const struct config *config, const struct claims *clai
                           size_t size)
 {
     if (config->attestation == ATTESTATION_OFF)
-        snprintf(detail, size, "not asked of the kernel: PeerAttestation=off");
+        snprintf(detail, size, "not checked: PeerAttestation=off");
     else
-        snprintf(detail, size, "asked when it connects: the caller has to run in pod %s (%s)",
+        snprintf(detail, size, "checked when the client connects: it must run in pod %s (%s)",
                  claims->pod ? claims->pod : "none", claims->pod_uid ? claims->pod_uid : "none");
 }
 
-/* What the token, or the configuration, says of a check. */
+/* Describes what the token or the configuration says about a check. */
 static void describe(const struct admission *admission, enum admission_check check, char *detail,
                      size_t size)
 {
@@ -127,13 +133,13 @@ static void describe(const struct admission *admission, enum admission_check che
         snprintf(detail, size, "%s%s", claims->node_uid ? claims->node_uid : "none",
                  admission->identities->node.is_expected
                      ? ""
-                     : "; any, as neither NodeTokenFile= nor NodeUID= is set");
+                     : "; any node, because neither NodeTokenFile= nor NodeUID= is set");
         break;
     case CHECK_PEER:
         describe_peer(admission->identities->config, claims, detail, size);
         break;
     case CHECK_SIGNATURE:
-        snprintf(detail, size, "%zu keys are known of the issuer", issuer ? issuer->jwks.n : 0);
+        snprintf(detail, size, "%zu keys of the issuer are known", issuer ? issuer->jwks.n : 0);
         break;
     case CHECK_TIME:
         snprintf(detail, size, "issued %s, expires %s", time_text(claims->issued_at_s, issued),
@@ -156,7 +162,7 @@ static void explain_check(struct report *report, const struct admission *admissi
 
     describe(admission, check, detail, sizeof(detail));
     if (!admission->identity->issuer && check != CHECK_ISSUER && check != CHECK_TIME) {
-        add(report, name, "-", "cannot be told without the issuer");
+        add(report, name, "-", "not checked: the issuer is not configured");
         return;
     }
     if (admission_check(admission, check, &refusal) == ADMISSION_GRANTED) {
@@ -169,7 +175,10 @@ static void explain_check(struct report *report, const struct admission *admissi
     add_refusal(report, name, &refusal, detail);
 }
 
-/* Rules have lines of their own; the caller's process and reviews are of a connection. */
+/*
+ * All checks that concern the token alone. Rules have their own lines; the client process and
+ * reviews need a connection.
+ */
 static void explain_identity(struct report *report, const struct admission *admission)
 {
     static const char *const names[] = {"issuer", "audience", "node", "pod", "signature", "time"};
@@ -179,7 +188,7 @@ static void explain_identity(struct report *report, const struct admission *admi
         explain_check(report, admission, check, names[check]);
 }
 
-/* `"kubernetes.io".namespace` */
+/* Writes the path of a rule: `"kubernetes.io".namespace`. */
 static void path_text(const struct rule *rule, char *text, size_t size)
 {
     *text = '\0';
@@ -201,7 +210,7 @@ static void explain_rule(struct report *report, const struct rule_section *secti
     path_text(rule, path, sizeof(path));
     add(report, "rule", rule_matches(rule, payload) ? "matches" : "differs",
         "[%s \"%s\"] %s=%s; the claim is %s", section->is_deny ? "Deny" : "Allow", section->name,
-        path, rule->pattern.text, value ? value : "not there");
+        path, rule->pattern.text, value ? value : "missing");
 }
 
 static void explain_rules(struct report *report, const struct admission *admission)
@@ -214,7 +223,7 @@ static void explain_rules(struct report *report, const struct admission *admissi
             explain_rule(report, &policy->sections[i], &policy->sections[i].rules[j],
                          admission->identity->payload);
     if (admission_check(admission, CHECK_RULES, &refusal) == ADMISSION_GRANTED)
-        add_ok(report, "rules", "an [Allow] matches");
+        add_ok(report, "rules", "an [Allow] section matches");
     else
         add_refusal(report, "rules", &refusal, "");
 }
@@ -275,7 +284,7 @@ static int print_report(const struct report *report, bool is_json)
         printf("%-10s %-24s %s\n", json_member_string(line, "check"),
                json_member_string(line, "result"), json_member_string(line, "detail"));
     printf("%-10s %-24s %s\n", "verdict", info->name,
-           report->verdict == PODLOGIN_OK ? "it would be served" : info->sentence);
+           report->verdict == PODLOGIN_OK ? "the daemon would serve it" : info->sentence);
     return info->exit_code;
 }
 
@@ -296,7 +305,7 @@ static void on_timeout(struct timer *timer)
     loop_stop(container_of(timer, struct wait, timer)->loop);
 }
 
-/* The fetch that began with the issuer. */
+/* Waits for the fetch that issuer_new() started. */
 static void wait_for_keys(struct loop *loop, struct issuer *issuer)
 {
     struct wait wait = {.loop = loop};
@@ -352,7 +361,7 @@ static int explain(const struct options *options, const struct config *config, s
 
     if (identities_init(&identities, config, loop, exchanger) < 0) {
         identities_done(&identities);
-        return ctl_fail(EXIT_CODE_CONFIG, NAME, "an issuer's keys cannot be set up");
+        return ctl_fail(EXIT_CODE_CONFIG, NAME, "cannot set up an issuer's keys");
     }
     explain_all(&report, options->service, &admission, token);
     r = print_report(&report, options->is_json);
@@ -384,8 +393,7 @@ int ctl_explain(int argc, char **argv)
     r = token ? loop_init(&loop) : EXIT_CODE_CONFIG;
     if (r == 0) {
         if (exchanger_client_new(&loop, options.exchanger, &exchanger) < 0)
-            r = ctl_fail(EXIT_CODE_FAULT, NAME, "the exchanger %s cannot be started",
-                         options.exchanger);
+            r = ctl_fail(EXIT_CODE_FAULT, NAME, "cannot start the exchanger %s", options.exchanger);
         else
             r = explain(&options, config, &loop, exchanger, token);
         exchanger_client_free(exchanger);

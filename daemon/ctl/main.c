@@ -1,4 +1,4 @@
-/* podloginctl: the administrator's command. */
+/* podloginctl, the administrator's command: finds the command and runs it. */
 #include "ctl/ctl.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define TOKEN_FILE_MAX 65536 /* what is longer than a token is told as that, within reason */
+#define TOKEN_FILE_MAX 65536 /* long enough to report a long token as malformed */
 
 static const struct command {
     const char *name;
@@ -26,10 +26,10 @@ static void print_help(void)
     printf("podloginctl COMMAND [OPTIONS]\n\n"
            "The administrator's command for podlogind.\n\n"
            "  verify    verify a service-account token against a key set, offline\n"
-           "  explain   walk through every check of the daemon for a token and a service\n\n"
+           "  explain   make every check of the daemon for a token and a service\n\n"
            "  --help, --version; podloginctl COMMAND --help\n\n"
-           "Exit codes: 0; 64 usage; 70 a fault of podlogin; 75 try again; 77 refused;\n"
-           "78 configuration. See podloginctl(1).\n");
+           "Exit codes: 0; 64 usage; 70 internal error; 75 try again; 77 refused;\n"
+           "78 configuration. See podloginctl(8).\n");
 }
 
 int ctl_fail(enum exit_code code, const char *command, const char *format, ...)
@@ -50,8 +50,7 @@ int ctl_harden(const char *command)
 
     if (r == 0)
         r = process_harden();
-    return r < 0 ? ctl_fail(EXIT_CODE_FAULT, command, "the process cannot be hardened: %s",
-                            strerror(-r))
+    return r < 0 ? ctl_fail(EXIT_CODE_FAULT, command, "cannot harden the process: %s", strerror(-r))
                  : EXIT_CODE_OK;
 }
 
@@ -100,7 +99,7 @@ int main(int argc, char **argv)
         printf("podloginctl %s\n", PODLOGIN_VERSION);
         return EXIT_CODE_OK;
     }
-    fprintf(stderr, "podloginctl: %s%sa command is missing; see podloginctl --help\n", name,
-            *name ? ": no such command, " : "");
+    fprintf(stderr, "podloginctl: %s%s; see podloginctl --help\n",
+            *name ? "unknown command " : "no command given", name);
     return EXIT_CODE_USAGE;
 }

@@ -30,7 +30,7 @@ static int print_help(const struct ctl_usage *usage, const struct ctl_option *op
     printf("%s\n\n", usage->summary);
     for (; options->name; options++)
         printf("  --%s\n", options->help);
-    printf("  --help              this text\n");
+    printf("  --help              print this help\n");
     return EXIT_CODE_OK;
 }
 
@@ -61,14 +61,14 @@ int ctl_read_options(int argc, char **argv, const struct ctl_usage *usage,
         if (which == (int)n)
             return print_help(usage, options);
         if (which < 0 || (size_t)which > n)
-            return EXIT_CODE_USAGE; /* getopt_long() has said what is wrong */
+            return EXIT_CODE_USAGE; /* getopt_long() has printed the error */
         code = options[which].set(usage->command, optarg, options[which].target);
         if (code)
             return code;
     }
-    if (optind < argc) /* which is not shown: it may be the token */
+    if (optind < argc) /* the argument is not printed, because it may be the token */
         return ctl_fail(EXIT_CODE_USAGE, usage->command,
-                        "no arguments are accepted; the token is read from a file or from standard "
+                        "unexpected argument; the token is read from a file or from standard "
                         "input; see --help");
     return -1;
 }

@@ -1,6 +1,6 @@
 /*
- * podloginctl verify: one token, by the very checks of the daemon, against a key-set file. The
- * configuration that the daemon would have read is made from the options.
+ * podloginctl verify: checks one token with the daemon's code, against a file with a key set. It
+ * builds the configuration that the daemon would have read from the options.
  */
 #include "ctl/ctl.h"
 #include "ctl/options.h"
@@ -46,14 +46,16 @@ static int set_time(const char *command, const char *value, void *target)
     if (read_time(value, target) == 0)
         return 0;
     return ctl_fail(EXIT_CODE_USAGE, command,
-                    "--at %s: seconds since 1970, or 2026-08-21T11:00:00Z", value);
+                    "--at %s is not a time: use seconds since 1970, or 2026-08-21T11:00:00Z",
+                    value);
 }
 
 static int set_algorithms(const char *command, const char *value, void *target)
 {
     if (algorithms_parse(value, ", ", target) == 0)
         return 0;
-    return ctl_fail(EXIT_CODE_USAGE, command, "--algorithms %s: RS256 and the like", value);
+    return ctl_fail(EXIT_CODE_USAGE, command,
+                    "--algorithms %s is not a list of algorithms such as RS256,ES256", value);
 }
 
 static int read_options(int argc, char **argv, struct options *options)
@@ -66,17 +68,17 @@ static int read_options(int argc, char **argv, struct options *options)
     };
     const struct ctl_option table[] = {
         {"jwks", "jwks FILE         the issuer's key set (RFC 7517)", ctl_set_text, &options->jwks},
-        {"issuer", "issuer URL        the issuer that the token has to be of; default: any",
-         ctl_set_text, &options->issuer},
-        {"audience", "audience A        the one audience that it has to be for; default: any",
-         ctl_set_text, &options->audience},
-        {"algorithms", "algorithms LIST   that may sign, separated by commas (RS256)",
+        {"issuer", "issuer URL        the required issuer; default: any", ctl_set_text,
+         &options->issuer},
+        {"audience", "audience A        the required and only audience; default: any", ctl_set_text,
+         &options->audience},
+        {"algorithms", "algorithms LIST   allowed algorithms, separated by commas (RS256)",
          set_algorithms, &options->algorithms},
         {"at",
-         "at TIME           as if it were that time: seconds since 1970, or\n"
+         "at TIME           verify at this time: seconds since 1970, or\n"
          "                      2026-08-21T11:00:00Z",
          set_time, &options->now.wall_s},
-        {"signature-only", "signature-only    form and signature only; any claims will do",
+        {"signature-only", "signature-only    check only form and signature, not the claims",
          ctl_set_flag, &options->only_signature},
         {0},
     };
@@ -161,7 +163,7 @@ static int verify(const struct options *options, const struct admission *propose
 static int verify_with(const struct options *options, const struct jwks *jwks,
                        const struct secret *token)
 {
-    struct config config = {.n_refs = 1, .n_issuers = 1, .n_services = 1}; /* is never released */
+    struct config config = {.n_refs = 1, .n_issuers = 1, .n_services = 1}; /* never released */
     struct issuer_config issuer_config = {.config = &config,
                                           .name = (char *)"jwks",
                                           .url = (char *)"",
