@@ -36,10 +36,10 @@ struct options {
     bool only_checks;
 };
 
-/* In the order of their making; taken down in the reverse. */
+/* In the order of their dependencies; released in the reverse order. */
 struct daemon {
     const char *directory;       /* of the configuration */
-    char *fixed[FIXED_SETTINGS]; /* values of fixed_settings at start */
+    char *fixed[FIXED_SETTINGS]; /* the values of fixed_settings at start */
     struct loop loop;
     struct loop_source signals;
     struct clock_watch clock_watch;
@@ -51,18 +51,21 @@ struct daemon {
 
 static void print_help(void)
 {
-    printf("podlogind [OPTIONS]\n\n"
-           "Logs the pods of a node in: answers requests for access tokens at a Unix socket.\n\n"
-           "  --config DIR      podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY ")\n"
-           "  --check-config    read the configuration, say what is wrong with it, and end\n"
-           "  --exchanger PATH  the program that speaks HTTPS (" PODLOGIN_EXCHANGER ")\n"
-           "  --help            this text\n"
-           "  --version         the version\n\n"
-           "Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT end it.\n"
-           "See podlogind(8), podlogind.conf(5).\n");
+    printf(
+        "podlogind [OPTIONS]\n\n"
+        "Gives Kubernetes pods short-lived access tokens in exchange for their service-account\n"
+        "tokens, at a Unix socket.\n\n"
+        "  --config DIR      directory of podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY
+        ")\n"
+        "  --check-config    check the configuration and exit\n"
+        "  --exchanger PATH  the program that makes HTTPS requests (" PODLOGIN_EXCHANGER ")\n"
+        "  --help            print this help\n"
+        "  --version         print the version\n\n"
+        "Signals: SIGHUP reloads the configuration; SIGTERM and SIGINT stop the daemon.\n"
+        "See podlogind(8), podlogind.conf(5).\n");
 }
 
-/* 1: go on; else the exit code, negated, for there is nothing more to do */
+/* Returns 1 if the daemon should start; otherwise the negated exit code. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
     enum {
@@ -104,7 +107,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "podlogind: %s: no argument is taken; see --help\n", argv[optind]);
+        fprintf(stderr, "podlogind: unexpected argument %s; see --help\n", argv[optind]);
         return -EXIT_CODE_USAGE;
     }
     return 1;
@@ -118,7 +121,7 @@ static unsigned long long monotonic_usec(void)
     return (unsigned long long)now.tv_sec * SECOND_USEC + (unsigned long long)now.tv_nsec / 1000;
 }
 
-/* Settings of what is opened once, at start. */
+/* Settings that apply at start only, because what they name is opened once. */
 static const struct fixed_setting {
     const char *name;
     size_t offset; /* of a string in struct config */
@@ -151,7 +154,7 @@ static void warn_of_fixed_settings(const struct daemon *daemon, const struct con
                         fixed_value(fresh, i));
 }
 
-/* What the surroundings have to allow as well. */
+/* Checks that the system allows what the configuration asks for. */
 static int check_surroundings(const struct config *config)
 {
     char error[PEER_ERROR_MAX];
@@ -163,8 +166,8 @@ static int check_surroundings(const struct config *config)
 }
 
 /*
- * The new configuration is checked whole before any of it applies. Each part keeps a reference to
- * the one that it works with, so the order does not matter.
+ * The new configuration is checked as a whole before any of it applies. Each part holds a reference
+ * to the configuration that it uses, so the order of the parts does not matter.
  */
 static int reload(struct daemon *daemon)
 {
@@ -202,7 +205,7 @@ static void on_clock_set(struct clock_watch *watch, int64_t by_usec)
 {
     struct daemon *daemon = container_of(watch, struct daemon, clock_watch);
 
-    log_notice("the wall clock was set by %+.3f s; what expires is judged anew",
+    log_notice("wall clock stepped by %+.3f s; expiries re-evaluated",
                (double)by_usec / (double)SECOND_USEC);
     broker_clock_was_set(&daemon->broker);
 }
@@ -219,7 +222,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
         on_hangup(daemon);
         return;
     }
-    log_notice("ending on signal %u", info.ssi_signo);
+    log_notice("received signal %u; stopping", info.ssi_signo);
     loop_stop(&daemon->loop);
 }
 
@@ -257,13 +260,14 @@ static int fail(const char *what, int r)
 static void say_ready(const struct config *config)
 {
     if (config->n_services == 0)
-        log_warning("no service is configured: nobody can be served");
+        log_warning("no service is configured; every request for a token will be refused");
     if (config->attestation == ATTESTATION_ENFORCE)
         log_notice("serving at %s", config->socket);
     else
-        log_warning("serving at %s; whoever reaches it with a valid token of a pod is taken for it "
-                    "(PeerAttestation=%s)",
-                    config->socket, config->attestation == ATTESTATION_AUDIT ? "audit" : "off");
+        log_warning(
+            "serving at %s; every process with a valid token of a pod is served as that pod "
+            "(PeerAttestation=%s)",
+            config->socket, config->attestation == ATTESTATION_AUDIT ? "audit" : "off");
     sd_notify(0, "READY=1");
 }
 
@@ -281,16 +285,15 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
     if (r >= 0)
         r = watch_signals(daemon);
     if (r < 0)
-        return fail("the event loop cannot be set up", r);
+        return fail("cannot set up the event loop", r);
     r = exchanger_client_new(&daemon->loop, options->exchanger, &daemon->exchanger);
     if (r < 0) {
-        snprintf(error, sizeof(error), "the exchanger %.400s cannot be started",
-                 options->exchanger);
+        snprintf(error, sizeof(error), "cannot start the exchanger %.400s", options->exchanger);
         return fail(error, r);
     }
     r = identities_init(&daemon->identities, config, &daemon->loop, daemon->exchanger);
     if (r < 0)
-        return fail("an issuer's keys cannot be set up", r);
+        return fail("cannot set up an issuer's keys", r);
     r = broker_init(&daemon->broker, &daemon->loop, daemon->exchanger, &daemon->identities, config,
                     error);
     if (r < 0)
@@ -301,7 +304,7 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
         return fail(error, 0);
     r = clock_watch_init(&daemon->clock_watch, &daemon->loop, on_clock_set);
     if (r < 0)
-        return fail("the clock cannot be watched", r);
+        return fail("cannot watch the wall clock", r);
     say_ready(config);
     return EXIT_CODE_OK;
 }
@@ -346,13 +349,13 @@ int main(int argc, char **argv)
     if (r <= 0)
         return -r;
     umask(077);
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end */
+    signal(SIGPIPE, SIG_IGN); /* a log pipe without a reader must not end the daemon */
     log_init("podlogind", LOG_INFO);
     r = secret_guard_libraries();
     if (r == 0)
         r = process_harden();
     if (r < 0)
-        return fail("the process cannot be hardened", r);
+        return fail("cannot harden the process", r);
     raise_descriptors();
     if (config_load(options.config, &config, error) < 0 || !config) {
         log_error("%s", error);
@@ -366,7 +369,7 @@ int main(int argc, char **argv)
     daemon.directory = options.config;
     log_init("podlogind", config->log_level);
     r = daemon_begin(&daemon, &options, config);
-    config_unref(config); /* its parts keep their own references */
+    config_unref(config); /* the parts hold their own references */
     if (r == EXIT_CODE_OK)
         r = daemon_run(&daemon);
     daemon_done(&daemon);

@@ -105,7 +105,7 @@ class Clock(NodeCase):
         self.node.start(**self.preload.environment(PODLOGIND))
         self.client().get("pulumi")
         self.preload.wall_offset_s = -HOUR
-        wait_for(lambda: "the wall clock was set by -36" in self.node.log(), 70)
+        wait_for(lambda: "wall clock stepped by -36" in self.node.log(), 70)
 
 
 if __name__ == "__main__":

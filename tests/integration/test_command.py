@@ -350,7 +350,7 @@ class Daemon(NodeCase):
     def test_an_exchanger_that_is_not_there_is_said_so(self):
         result = self.run_daemon("--config", self.node.etc, "--exchanger", "/nonexistent")
         self.assertEqual(result.returncode, 70)
-        self.assertIn("the exchanger /nonexistent cannot be started", result.stderr)
+        self.assertIn("cannot start the exchanger /nonexistent", result.stderr)
 
     def test_a_file_in_the_socket_s_place_is_left_alone(self):
         self.node.socket.parent.mkdir()
