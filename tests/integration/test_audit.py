@@ -1,4 +1,4 @@
-"""The audit trail: who got which token, from the log alone."""
+"""The audit trail: the log tells which pod received which token."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ class Audit(NodeCase):
         self.assertEqual(len(self.answers()), 2)
         self.assertNotIn(token, self.node.log())
 
-    def test_stale_is_what_should_have_been_refreshed(self):
+    def test_a_token_that_could_not_be_refreshed_is_logged_as_stale(self):
         self.standin.configure_upstream(expires_in=20)
         self.node.start()
         jwt = self.mint()
@@ -48,13 +48,13 @@ class Audit(NodeCase):
         self.standin.fault_upstream(kind="status", status=503)
         wait_for(lambda: self.assert_served(jwt) and self.answers()[-1]["source"] == "stale", 20)
 
-    def test_a_refusal_tells_no_more_than_is_known(self):
+    def test_a_refusal_logs_verified_claims_only(self):
         self.node.start()
         self.assert_refused("POLICY_DENIED", 77, self.mint(namespace="prod"))
         line = self.answers()[-1]
         self.assertEqual((line["result"], line["namespace"]), ("POLICY_DENIED", "prod"))
         self.assertNotIn("token", line)
-        # claims of a forged token are nobody's
+        # the claims of a forged token prove nothing
         self.assert_refused("TOKEN_BAD_SIGNATURE", 77, self.mint(sign="rogue", namespace="admin"))
         line = self.answers()[-1]
         self.assertEqual(line["result"], "TOKEN_BAD_SIGNATURE")
@@ -71,14 +71,14 @@ class Audit(NodeCase):
         pods = {line["pod"] for line in self.answers() if line["token"] == token}
         self.assertEqual(pods, {f"job-{i}" for i in range(5)})
 
-    def test_many_that_are_alike_are_counted(self):
+    def test_repeated_lines_are_left_out_and_counted(self):
         self.node.start()
         jwt = self.mint()
         for _ in range(200):
             self.node.podlogin("token", token_file=self.node.jwt_file(jwt))
         n_lines = len(self.answers())
         self.assertLess(n_lines, 150)
-        other = self.mint(pod="another")  # says something new, so it is written, with the count
+        other = self.mint(pod="another")  # differs from the line before, so it is written, with the count
         self.assert_served(other)
         left_out = sum(int(line.get("left_out", 0)) for line in self.answers())
         self.assertEqual(len(self.answers()) + left_out, 201)
@@ -93,7 +93,7 @@ class Audit(NodeCase):
 class Journal(PodCase):
     def setUp(self):
         if JOURNAL.exists():
-            self.skipTest("a journal runs here")
+            self.skipTest("a journal is running on this machine")
         super().setUp()
         JOURNAL.parent.mkdir(parents=True, exist_ok=True)
         self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -119,7 +119,7 @@ class Journal(PodCase):
         self.assertEqual(entry["PODLOGIN_JWT"], fingerprint(jwt))
         self.assertTrue(re.match("answer result=OK ", entry["MESSAGE"]))
 
-    def test_a_journal_that_does_not_read_holds_nobody_up(self):
+    def test_a_journal_that_does_not_read_does_not_block_the_daemon(self):
         self.node.start(JOURNAL_STREAM="1:2")
         pod = self.pod()
         for i in range(60):

@@ -1,4 +1,4 @@
-"""The wall clock of a node is wrong, or set: nothing is served past its end, and nobody is locked out."""
+"""The wall clock of a node is wrong, or is set: no token is served after its expiry, and no pod is locked out."""
 
 import time
 import unittest
@@ -12,7 +12,7 @@ TTL_S = scale(6, 10)
 
 
 class Clock(NodeCase):
-    """The wall clock of daemon and exchanger is moved under them; the stand-in's is right."""
+    """The wall clock of the daemon and the exchanger is changed while they run; the stand-in's is correct."""
 
     def setUp(self):
         super().setUp()
@@ -25,7 +25,7 @@ class Clock(NodeCase):
         return client
 
     def end_of(self, token):
-        """When the upstream will not take it any more, by the clock that is right."""
+        """When the upstream stops accepting the token, by the correct clock."""
         return self.standin.issued(token.decode())["expires_at"]
 
     def check(self, offset_s, jwt_is_refused=False):
@@ -34,7 +34,7 @@ class Clock(NodeCase):
         client.get("pulumi")
         time.sleep(1)
         self.preload.wall_offset_s = offset_s
-        # the refresh would hide it: what is served now is what was there
+        # no refresh from now on: only the cached token is served
         self.standin.fault_upstream(kind="status", status=500)
         begun, n_served, n_refused = time.monotonic(), 0, 0
         while time.monotonic() < begun + TTL_S + 1:
@@ -51,7 +51,7 @@ class Clock(NodeCase):
         return n_served, n_refused
 
     def recovers(self, **order):
-        """With the upstream back, a refresh later all is well."""
+        """The upstream works again: after a refresh, requests succeed."""
         client = self.client(**order)
         deadline = time.monotonic() + 10
         while True:
@@ -63,7 +63,7 @@ class Clock(NodeCase):
 
     def test_back_by_an_hour(self):
         n_served, _ = self.check(-HOUR)
-        self.assertGreater(n_served, 5 * TTL_S)  # as long as the token lived
+        self.assertGreater(n_served, 5 * TTL_S)  # for as long as the token was valid
         self.recovers()
 
     def test_ahead_by_an_hour(self):
@@ -71,7 +71,7 @@ class Clock(NodeCase):
         self.recovers(lifetime=86400)
 
     def test_ahead_by_two_days(self):
-        """Every JWT has expired by that clock. When it is right again, all is as it was."""
+        """By that clock every JWT has expired. Once the clock is correct again, requests succeed."""
         n_served, n_refused = self.check(2 * 24 * HOUR, jwt_is_refused=True)
         self.assertEqual(n_served, 0)
         self.assertGreater(n_refused, 5 * TTL_S)
@@ -79,7 +79,7 @@ class Clock(NodeCase):
         self.recovers()
 
     def test_booted_in_1970(self):
-        """Not even the issuer's certificate is valid then, so nobody can be judged until it is set."""
+        """At that time not even the issuer's certificate is valid, so no JWT can be verified until the clock is set."""
         jwt = self.mint(lifetime=86400)
         self.preload.wall_offset_s = -int(time.time())
         self.node.start(**self.preload.environment(PODLOGIND))
@@ -88,7 +88,8 @@ class Clock(NodeCase):
         self.recovers()
 
     def test_restarted_in_1970(self):
-        """With the keys from before, in the same boot, a token can be judged: by a clock that is wrong."""
+        """With the stored keys, in the same boot, JWTs can be verified, but their times are checked by a wrong
+        clock."""
         self.node.start()
         jwt = self.mint(lifetime=86400)
         self.assert_served(jwt)
@@ -101,7 +102,7 @@ class Clock(NodeCase):
 
     def test_a_step_is_logged(self):
         if scale(True, False):
-            self.skipTest("takes a minute: without a real step the clocks are compared that often")
+            self.skipTest("takes a minute: without a real step, the clocks are compared once a minute")
         self.node.start(**self.preload.environment(PODLOGIND))
         self.client().get("pulumi")
         self.preload.wall_offset_s = -HOUR

@@ -48,7 +48,7 @@ class Command(NodeCase):
         self.assertEqual(answer["subject"], "system:serviceaccount:ci:pulumi-runner")
         self.assertEqual(answer["services"], ["pulumi"])
 
-    def test_exec_sets_the_variables_and_ends_as_its_child_ends(self):
+    def test_exec_sets_the_variables_and_exits_like_its_command(self):
         token = self.run_ok("token").strip()
         out = self.run_ok("exec", "--", "sh", "-c",
                           'echo "$PULUMI_ACCESS_TOKEN $PULUMI_BACKEND_URL"')
@@ -59,7 +59,7 @@ class Command(NodeCase):
                                         token_file=self.token_file)
             self.assertEqual(result.returncode, code)
 
-    def test_exec_s_options_are_its_command_s_own(self):
+    def test_options_after_exec_belong_to_the_command(self):
         self.assertEqual(self.run_ok("exec", "--", "echo", "--json", "--", "--help"),
                          "--json -- --help\n")
 
@@ -74,7 +74,7 @@ class Command(NodeCase):
         self.assertIn("token [SERVICE]", self.run_ok("--help"))
         self.assertRegex(self.run_ok("--version"), r"^podlogin \d+\.\d+\.\d+\n$")
 
-    def test_usage_errors_exit_64_and_say_what(self):
+    def test_usage_errors_exit_64_with_a_message(self):
         for arguments in ([], ["nonesuch"], ["token", "a", "b"], ["token", "--nonesuch"],
                           ["token", "--min-ttl"], ["token", "--min-ttl", "soon"],
                           ["token", "--timeout", "0"], ["token", "--timeout", "2min"],
@@ -87,18 +87,18 @@ class Command(NodeCase):
                 self.assertRegex(result.stderr, r"^podlogin: .*; see podlogin --help\n$")
                 self.assertEqual(result.stdout, "")
 
-    def test_a_bad_variable_is_a_usage_error(self):
+    def test_an_invalid_variable_is_a_usage_error(self):
         for name in ("PODLOGIN_TIMEOUT", "PODLOGIN_MIN_TTL", "PODLOGIN_SERVICE"):
             result = self.node.podlogin("token", token_file=self.token_file, **{name: "b/d"})
             self.assertEqual(result.returncode, 64, name)
 
-    def test_no_daemon_is_69_after_the_timeout(self):
+    def test_no_daemon_exits_69_after_the_timeout(self):
         result = self.node.podlogin("token", "--timeout", "300ms", token_file=self.token_file,
                                     PODLOGIN_SOCKET="/nonexistent/podlogin.sock")
         self.assertEqual(result.returncode, 69)
         self.assertIn("UNREACHABLE: /nonexistent/podlogin.sock: no daemon answers", result.stderr)
 
-    def test_a_daemon_that_does_not_answer_is_75(self):
+    def test_a_daemon_that_does_not_answer_exits_75(self):
         path = str(self.node.directory / "deaf.sock")
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.bind(path)
@@ -124,7 +124,7 @@ class Command(NodeCase):
         result = self.node.podlogin("token", AWS_WEB_IDENTITY_TOKEN_FILE=str(self.token_file))
         self.assertEqual(result.returncode, 0, result.stderr)
 
-    def test_a_newline_at_the_end_of_the_token_file_does_no_harm(self):
+    def test_a_newline_at_the_end_of_the_token_file_is_ignored(self):
         self.token_file.write_text(self.token_file.read_text() + "\n")
         self.run_ok("token")
 
@@ -150,15 +150,15 @@ class Environment(unittest.TestCase):
     @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime does not work with set-uid")
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to make a set-uid program")
     def test_a_set_uid_program_ignores_it(self):
-        """Otherwise the caller could make it read files that only the program may read, or trust a
-        server of the caller."""
+        """Otherwise the caller could make it read files that only the program may read, or trust a server that the
+        caller runs."""
         directory = tempfile.mkdtemp(prefix="podlogin-test-")
         self.addCleanup(shutil.rmtree, directory)
         os.chmod(directory, 0o755)
         if os.statvfs(directory).f_flag & os.ST_NOSUID:
             self.skipTest("set-uid programs do not work here")
         if os.path.exists("/var/run/secrets"):
-            self.skipTest("this is a pod, which has a token at a well-known place")
+            self.skipTest("this is a pod, which has a token in a well-known place")
         token, program = os.path.join(directory, "token"), os.path.join(directory, "podlogin")
         pathlib.Path(token).write_text("a.b.c")
         shutil.copy(PODLOGIN, program)
@@ -173,13 +173,13 @@ class Environment(unittest.TestCase):
                     [program, "token", "--timeout", "50ms", "--socket", "/nonexistent/socket"],
                     env={name: value}, user=65534, group=65534,
                     extra_groups=[], capture_output=True, text=True, check=False, timeout=20)
-                # no token; one, but no daemon; a bad value
+                # no token; a token, but no daemon; an invalid value
                 outcome = 78 if mode == 0o4755 else 69 if value == token else 64
                 self.assertEqual(result.returncode, outcome, f"{mode:o} {name}: {result.stderr}")
 
 
 class HostileDaemon(unittest.TestCase):
-    """A daemon in an attacker's hands cannot change how the commands of its clients run."""
+    """A daemon that an attacker controls cannot change how the commands of its clients run."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="podlogin-test-")
@@ -239,7 +239,7 @@ class HostileDaemon(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (0, "secret https://vault \n"),
                          result.stderr)
 
-    def test_a_token_does_not_set_what_changes_how_programs_run(self):
+    def test_a_token_cannot_set_variables_that_change_how_programs_run(self):
         for name in ("LD_PRELOAD", "PATH", "BASH_ENV", "GIT_SSH_COMMAND", "NODE_OPTIONS",
                      "PYTHONPATH", "HTTPS_PROXY", "SSL_CERT_FILE", "PODLOGIN_SOCKET"):
             with self.subTest(name):
@@ -248,7 +248,7 @@ class HostileDaemon(unittest.TestCase):
                 self.assert_refused(self.payload(attributes=["AWS_REGION=x", f"{name}=secret"]),
                                     problem)
 
-    def test_a_token_does_not_set_what_is_no_variable(self):
+    def test_a_token_cannot_set_invalid_names(self):
         for name in ("pulumi", "_", "1A", "A B", "A" * 65, "BASH_FUNC_ls%%", "secret"):
             with self.subTest(name):
                 self.assert_refused(self.payload(variable=name), "not [A-Z][A-Z0-9_]*")
@@ -260,7 +260,7 @@ class HostileDaemon(unittest.TestCase):
             with self.subTest(attribute):
                 self.assert_refused(self.payload(attributes=[attribute]), "NAME=VALUE")
 
-    def test_a_nul_cuts_nothing(self):
+    def test_a_nul_or_blank_is_refused(self):
         for payload, problem in (
                 (self.payload(token=b"secret\0tail"), "visible ASCII"),
                 (self.payload(token=b"secret\n"), "visible ASCII"),
@@ -303,7 +303,7 @@ class Links(NodeCase):
         (root / "run/podlogin").mkdir(parents=True)
         shutil.copy(STATIC, root / "podlogin")
         (root / "token").write_text(self.mint())
-        # a directory cannot be bind-mounted everywhere; a hard link of the socket can be made
+        # bind mounts are not possible everywhere; a hard link of the socket is
         os.link(self.node.socket, root / "run/podlogin/podlogin.sock")
         result = subprocess.run(["/usr/sbin/chroot", root, "/podlogin", "token", "--token-file", "/token"],
                                 env={}, capture_output=True, text=True, check=False)
@@ -321,7 +321,7 @@ class Daemon(NodeCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("configuration is valid (1 issuer, 1 service)", result.stdout)
 
-    def test_a_bad_configuration_is_78_with_file_and_line(self):
+    def test_an_invalid_configuration_exits_78_with_file_and_line(self):
         self.node.write("services.d/bad.conf", "[Service]\nProvider=pulumi\nIssuer=eks\nAudiense=x\n")
         for arguments in (["--check-config"], []):
             result = self.run_daemon("--config", self.node.etc, *arguments)
@@ -329,7 +329,7 @@ class Daemon(NodeCase):
             self.assertIn("services.d/bad.conf:4: [Service] has no setting Audiense=",
                           result.stderr)
 
-    def test_what_this_version_cannot_do_is_not_accepted(self):
+    def test_an_unsupported_value_is_refused(self):
         self.node.issuer("eks", extra="TokenReview=always")
         result = self.run_daemon("--config", self.node.etc, "--check-config")
         self.assertEqual(result.returncode, 78)
@@ -341,18 +341,18 @@ class Daemon(NodeCase):
         self.assertEqual(self.run_daemon("--help").returncode, 0)
         self.assertRegex(self.run_daemon("--version").stdout, r"^podlogind \d")
 
-    def test_the_exchanger_is_not_for_hands(self):
+    def test_the_exchanger_cannot_be_started_by_hand(self):
         result = subprocess.run([BUILD / "daemon/podlogin-exchanger"], capture_output=True,
                                 text=True, stdin=subprocess.DEVNULL, check=False)
         self.assertEqual(result.returncode, 64)
         self.assertIn("started by podlogind", result.stderr)
 
-    def test_an_exchanger_that_is_not_there_is_said_so(self):
+    def test_a_missing_exchanger_is_reported(self):
         result = self.run_daemon("--config", self.node.etc, "--exchanger", "/nonexistent")
         self.assertEqual(result.returncode, 70)
         self.assertIn("cannot start the exchanger /nonexistent", result.stderr)
 
-    def test_a_file_in_the_socket_s_place_is_left_alone(self):
+    def test_a_file_at_the_path_of_the_socket_is_left_alone(self):
         self.node.socket.parent.mkdir()
         self.node.socket.write_text("precious")
         result = self.run_daemon("--config", self.node.etc, "--exchanger",
@@ -373,14 +373,14 @@ class Daemon(NodeCase):
         self.assertIn("another daemon is already listening at", result.stderr)
         self.assertEqual(self.node.podlogin("wait").returncode, 0)
 
-    def test_it_ends_cleanly_and_takes_its_socket_along(self):
+    def test_it_ends_cleanly_and_removes_its_socket(self):
         self.node.start()
         self.assertTrue(self.node.socket.exists())
         self.assertEqual(self.node.stop(), 0)
         self.assertFalse(self.node.socket.exists())
         self.assertFalse((self.node.state / "cache.db-wal").exists())
 
-    def test_a_socket_left_by_a_killed_daemon_is_no_hindrance(self):
+    def test_a_socket_left_by_a_killed_daemon_is_replaced(self):
         self.node.start()
         self.node.kill()
         self.assertTrue(self.node.socket.exists())
@@ -395,7 +395,7 @@ class Daemon(NodeCase):
         while os.path.exists(f"/proc/{pid}") and deadline:
             deadline -= 1
             subprocess.run(["sleep", "0.05"], check=True)
-        self.assertTrue(deadline, "the exchanger outlives its broker")
+        self.assertTrue(deadline, "the exchanger outlived the daemon")
 
     def test_a_key_in_the_runtime_directory(self):
         shm = f"/dev/shm/podlogin-test-{os.getpid()}"

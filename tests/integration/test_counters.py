@@ -1,4 +1,4 @@
-"""What the daemon counts: each event once, where it happens."""
+"""The daemon's counters: each event is counted once, where it happens."""
 
 import os
 import socket
@@ -35,7 +35,7 @@ class Counters(NodeCase):
         self.assert_refused("UNKNOWN_SERVICE", 78, jwt, "nosuch")
         self.assertEqual(self.differences(before), {"REQUESTS_REFUSED": 2})
 
-    def test_exchanges_are_counted_by_what_they_come_to(self):
+    def test_exchanges_are_counted_by_outcome(self):
         self.node.start()
         self.standin.policies([])
         self.assert_refused("UPSTREAM_REFUSED", 77, self.mint())

@@ -1,4 +1,4 @@
-"""podloginctl: verify and explain say what the daemon would, and never show a token."""
+"""podloginctl: verify and explain decide as the daemon does, and never print a token."""
 
 import json
 import ssl
@@ -91,7 +91,7 @@ class Verify(CtlCase):
         self.refused("TOKEN_EXPIRED", expired)
         self.accepted(expired, "--at", str(past + 200))
 
-    def test_the_signature_alone(self):
+    def test_only_the_signature(self):
         token = self.mint(lifetime=-5, claims={"kubernetes.io": None, "iss": "whoever"})
         self.refused("TOKEN_MALFORMED", token)
         self.assertEqual(self.accepted(token, "--signature-only")["iss"], "whoever")
@@ -140,7 +140,7 @@ class Explain(CtlCase):
                          78 if report["verdict"] == "UNKNOWN_SERVICE" else 77, result.stderr)
         return report["verdict"], by_check
 
-    def test_what_would_be_served(self):
+    def test_a_token_that_would_be_served(self):
         verdict, checks = self.explained(self.mint(pod="job-7"))
         self.assertEqual(verdict, "OK")
         for check in ("service", "form", "issuer", "audience", "node", "pod", "signature", "time",
@@ -158,7 +158,7 @@ class Explain(CtlCase):
         self.assertIn("scope=user%3Aci-bot", asked)
         self.assertEqual(self.exchanges(), 0)
 
-    def test_every_check_is_made_whatever_failed_before(self):
+    def test_every_check_is_made_even_after_a_failure(self):
         verdict, checks = self.explained(self.mint(
             audience=["other"], lifetime=-5, sign="rogue", namespace="prod", pod="debug-1"))
         self.assertEqual(verdict, "TOKEN_WRONG_AUDIENCE")  # the daemon's answer
@@ -167,14 +167,14 @@ class Explain(CtlCase):
         self.assertEqual(checks["time"][0][0], "TOKEN_EXPIRED")
         self.assertEqual(checks["rules"][0], ("POLICY_DENIED", '[Deny "debug pods"] of service pulumi'))
 
-    def test_a_service_or_an_issuer_that_is_not_there(self):
+    def test_an_unknown_service_or_issuer(self):
         self.assertEqual(self.explained(self.mint(), service="nonesuch")[0], "UNKNOWN_SERVICE")
         verdict, checks = self.explained(self.mint(claims={"iss": "https://other"}))
         self.assertEqual(verdict, "TOKEN_UNTRUSTED_ISSUER")
         self.assertEqual(checks["signature"][0][0], "-")
         self.assertEqual(self.explained("x.y")[0], "TOKEN_MALFORMED")
 
-    def test_it_says_what_the_daemon_says(self):
+    def test_it_agrees_with_the_daemon(self):
         self.node.start()
         for order in ({}, {"audience": ["other"]}, {"sign": "rogue"}, {"lifetime": -5},
                       {"namespace": "prod"}, {"pod": "debug-1"}, {"sign": "none"}):

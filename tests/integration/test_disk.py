@@ -1,4 +1,4 @@
-"""The disk is full, breaks or can only be read, at any moment: everybody is served from memory."""
+"""The disk is full, fails or is read-only, at any time: requests are served from memory."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ class Failing(NodeCase):
                 client.get("pulumi")
 
     def test_each_operation_in_turn(self):
-        """One operation fails, or all from one on: nobody notices, and the daemon stays."""
+        """One operation fails, or all from one on: requests are served, and the daemon keeps running."""
         self.jwts = {}
         self.start()
         self.ask_for(["warm-up"])
@@ -35,7 +35,7 @@ class Failing(NodeCase):
         n_runs = n_failed = 0
         for name in ("ENOSPC", "EIO", "EROFS"):
             for for_ever in (False, True):
-                # where it fails moves on by one, at full size; at small size by a stride
+                # at full size, each operation fails in turn; at small size, one in 19
                 at, last_failed = 1, 0
                 while at <= last_failed + 20:
                     self.preload.heal()
@@ -53,10 +53,10 @@ class Failing(NodeCase):
         self.start()
         self.assertEqual(self.assert_served(self.mint(serviceaccount="after"))["source"],
                          "exchange")
-        print(f"\n{n_runs} runs, {n_failed} of them with a disk that failed")
+        print(f"\n{n_runs} runs, {n_failed} of them with a failing disk")
         self.assertGreater(n_failed, 10)
 
-    def test_it_is_said_once_and_made_up_for(self):
+    def test_it_is_logged_once_and_the_tokens_are_written_later(self):
         path = os.path.join(tempfile.mkdtemp(dir=self.root), "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
@@ -71,7 +71,7 @@ class Failing(NodeCase):
             while "Serving from memory only" not in received:
                 received += notify.recv(4096).decode()
             self.preload.heal()
-            # the next token that is kept brings all others with it
+            # the next successful write starts those of all dirty tokens
             self.ask_for(["sa-10"])
             wait_for(lambda: "are kept in" in self.node.log())
             while "Tokens are kept in" not in received[received.index("Serving from"):]:
@@ -85,7 +85,7 @@ class Failing(NodeCase):
 
 
 class Keys(NodeCase):
-    def test_a_change_of_the_key_is_done_in_the_background_and_may_be_killed(self):
+    def test_a_change_of_the_key_survives_a_kill(self):
         n = scale(20, 300)
         key = self.node.directory / "key/cache.key"
         self.node.start()

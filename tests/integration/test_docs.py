@@ -1,4 +1,4 @@
-"""What the documentation shows is run: configuration, program, links."""
+"""The examples of the documentation work: configuration, programs, links."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).p
 
 
 def displays(page):
-    """The literal displays of a man page, as a reader sees them."""
+    """The literal displays of a man page, as they are rendered."""
     text = (SOURCE / "docs/man" / page).read_text()
     return [block.replace("\\en", "\\n")
             for block in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.M | re.S)]
@@ -64,13 +64,13 @@ class Examples(NodeCase):
 
 
 class Tour(unittest.TestCase):
-    """The README's five minutes, as they stand, in one shell."""
+    """The tour of the README, as it is printed, in one shell."""
 
-    def test_the_tour_ends_as_it_says(self):
+    def test_the_tour_works_as_described(self):
         blocks = re.findall(r"<!-- tour -->\n```sh\n(.*?)```", (SOURCE / "README.md").read_text(),
                             re.S)
         self.assertGreater(len(blocks), 6)
-        # a reader is slower than a shell: the stand-in makes its keys meanwhile
+        # a reader is slower than a shell: the stand-in has made its keys by then
         blocks.insert(1, "until curl -s http://127.0.0.1:8440/counts; do sleep 0.1; done\n")
         script = "set -m\n" + "\n".join(blocks).replace("./dev build\n", "")
         with tempfile.TemporaryDirectory() as directory:
@@ -90,7 +90,7 @@ class Tour(unittest.TestCase):
 
 
 class Links(unittest.TestCase):
-    def test_links_between_pages_lead_somewhere(self):
+    def test_links_between_pages_are_not_broken(self):
         pages = [*SOURCE.glob("*.md"), *SOURCE.glob("docs/**/*.md"), *SOURCE.glob("tests/*/*.md")]
         self.assertGreater(len(pages), 5)
         for page in pages:

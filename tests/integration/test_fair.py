@@ -1,8 +1,7 @@
-"""Fairness: what the pods of a node notice while one, or eighty, of them do their worst.
+"""Fairness: what the pods of a node notice while one of them, or eighty, attack the daemon.
 
-Every attack runs in processes of their own, in cgroups of their own pods, at the rate that the machine
-gives them. The others ask as jobs do; their answers are timed before and during.
-"""
+Every attack runs in its own processes, in the cgroups of its own pods, as fast as the machine allows. The other pods
+send requests like jobs do; their answers are timed before and during the attack."""
 
 import multiprocessing
 import os
@@ -17,7 +16,7 @@ from test_keys import with_kid
 from test_peer import answer_name
 from test_quotas import QuotaCase, percentile
 
-VICTIMS, RATE = 4, 40  # pods, and requests a second of each: what the limits let them ask
+VICTIMS, RATE = 4, 40  # pods, and requests per second of each: within the limits
 
 
 def request_of(jwt):
@@ -34,13 +33,13 @@ def drain(connection):
 
 def open_connection(path):
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)  # waits its turn where many connect
+    connection.connect(path)  # blocks while many processes connect
     connection.settimeout(5)
     return connection
 
 
 def line_rate(path, requests):
-    """As many requests as go through, on as many connections as there may be, anew when they end."""
+    """As many requests as possible, on as many connections as allowed; closed ones are opened again."""
     connections, at = [], 0
     while True:
         if len(connections) < 64:
@@ -62,7 +61,7 @@ def line_rate(path, requests):
 
 
 def reconnect(path, requests):
-    """A new connection for each request, as a loop around the command would make."""
+    """A new connection for each request, like a loop around the command."""
     at = 0
     while True:
         try:
@@ -96,7 +95,7 @@ def send_descriptors(path, requests):
 
 
 def dribble(path, requests):
-    """64 connections, each with a byte of a frame now and then; those that were ended begin anew."""
+    """64 connections, each with a byte of a frame from time to time; closed ones are opened again."""
     connections = {}
     while True:
         for i in range(64):
@@ -137,7 +136,7 @@ class Fair(QuotaCase):
         return process
 
     def measure(self, seconds):
-        """Latencies in microseconds, of each victim's requests; all of them have to be served."""
+        """Latencies in microseconds, of each victim's requests. All of them must be served."""
         results = self.context.Queue()
 
         def ask(pod, jwt, begin):
@@ -170,7 +169,7 @@ class Fair(QuotaCase):
         return [latency for latencies, _, _ in answers for latency in latencies]
 
     def during(self, attacks, path, seconds, before_s):
-        """The others' latencies while @attacks go to the server at @path."""
+        """The victims' latencies while @attacks go to the server at @path."""
         processes = [self.start_in(pod, attack, requests, path) for attack, requests, pod in attacks]
         time.sleep(before_s)
         latencies = self.measure(seconds)
@@ -181,7 +180,7 @@ class Fair(QuotaCase):
         return latencies
 
     def beside(self, attacks, seconds, before_s):
-        """While they go to a server that the others do not ask: what is the machine's part in it."""
+        """The same while the attacks go to another server: this is the machine's share of the latencies."""
         path = str(self.node.directory / "bare.sock")
         with subprocess.Popen([BUILD / "tests/bench/bench-floor", "--socket", path,
                                "--answer-bytes", "300"]) as server:
@@ -192,7 +191,7 @@ class Fair(QuotaCase):
                 server.kill()
 
     def compare(self, name, attacks, before_s=1):
-        """@attacks: (how, requests, pod). Prints what the others noticed."""
+        """@attacks: (how, requests, pod). Prints what the victims noticed."""
         seconds = scale(2, 10)
         before = self.measure(seconds)
         beside = self.beside(attacks, seconds, before_s) if scale(False, True) else []

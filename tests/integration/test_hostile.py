@@ -1,4 +1,5 @@
-"""120 classes of hostile input and more, each in many variants: a typed error each, and no harm done."""
+"""More than 120 classes of hostile input, each in many variants: the answer is a typed error, and the daemon is not
+harmed."""
 
 import os
 import random
@@ -34,13 +35,13 @@ class Hostile(NodeCase):
                 try:
                     connection.send(action[1], socket.MSG_OOB)
                 except OSError:
-                    pass  # not every kernel has it for this family
+                    pass  # not every kernel supports it for Unix sockets
             elif action[0] == "fds":
                 try:
                     socket.send_fds(connection, [action[1]], [0] * action[2])
                     return
                 except PermissionError:
-                    pass  # Linux 6.16 and later tell the sender
+                    pass  # since Linux 6.16 the sender gets an error
 
     def outcome(self, variant):
         actions = [("send", variant)] if isinstance(variant, bytes) else \
@@ -51,7 +52,7 @@ class Hostile(NodeCase):
             try:
                 self.act(connection, actions)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # the daemon has seen enough; its last words may be there
+                pass  # the daemon has closed the connection; its last answer may be there
             try:
                 return answer_name(connection)
             except ConnectionResetError:
@@ -65,7 +66,7 @@ class Hostile(NodeCase):
         before = self.node.open_descriptors()
         for name, allowed, make in hostile.CLASSES:
             r = random.Random(f"{seed} {name}")
-            # those that wait for a timeout take a second each
+            # each variant that waits for a timeout takes a second
             for i in range(n if name.split(":")[0] != "a frame that does not end" else min(n, 5)):
                 got = self.outcome(make(r, context))
                 self.assertIn(got, allowed, f"{name}, variant {i} of PODLOGIN_SEED={seed}")

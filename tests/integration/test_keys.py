@@ -1,4 +1,4 @@
-"""Issuers' keys as they change, fail to come, and survive; and accounts that are not what they were."""
+"""Issuers' keys are rotated, cannot be fetched, and survive restarts; and accounts that are created again."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ TRY_AGAIN = 75
 
 
 def with_kid(jwt, kid):
-    """The token with another key's name; its signature is no more than bytes then."""
+    """The token with another key id, so its signature does not fit."""
     header, payload, signature = jwt.split(".")
     fields = json.loads(base64.urlsafe_b64decode(header + "=="))
     fields["kid"] = kid
@@ -28,7 +28,7 @@ class Keys(NodeCase):
         return self.standin.counts()["keys"]
 
     def test_rotation_while_serving(self):
-        """500 requests a second with tokens of the old key, then of both, then of the new one."""
+        """500 requests per second with tokens of the old key, then of both keys, then of the new one."""
         self.node.start()
         seconds, per_second, n_accounts = scale(5, 60), 500, 20
         names = [f"runner-{i}" for i in range(n_accounts)]
@@ -57,14 +57,14 @@ class Keys(NodeCase):
         self.assertEqual(failures, 0)
         self.assertEqual(self.key_fetches(), 2)
 
-    def test_a_withdrawn_key_is_not_believed_any_more(self):
+    def test_a_withdrawn_key_is_not_trusted_any_more(self):
         self.standin.issuer_cache(5)
         self.node.start()
         old = self.mint()
         self.assert_served(old)
         self.standin.rotate(keep_old=False)
-        self.assert_served(self.mint(serviceaccount="other"))  # its key was fetched
-        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, old)  # another may be there
+        self.assert_served(self.mint(serviceaccount="other"))  # this fetches the keys
+        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, old)  # there may be a newer key set
 
     def restart_without_issuer(self):
         self.node.stop()
@@ -79,13 +79,13 @@ class Keys(NodeCase):
             self.assert_served(self.mint(serviceaccount=f"never-seen-{i}"))
         self.assertIn("using the stored keys of an earlier run", self.node.log())
 
-    def test_keys_on_the_disk_are_believed_only_as_they_were_sealed(self):
+    def test_stored_keys_that_were_changed_are_not_trusted(self):
         self.node.start()
         wait_for(lambda: "keys" in self.node.log())
         self.node.stop()
         with sqlite3.connect(self.node.state / "cache.db") as database:
             rows = database.execute("SELECT rowid, sealed FROM token").fetchall()
-            self.assertEqual(len(rows), 1)  # nobody has asked for a token
+            self.assertEqual(len(rows), 1)  # no token was requested
             sealed = bytearray(rows[0][1])
             self.assertNotIn(b"keys", sealed)
             sealed[len(sealed) // 2] ^= 1
@@ -95,7 +95,7 @@ class Keys(NodeCase):
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
 
     def test_issuers_of_two_clusters(self):
-        """Each is believed for its own services, and what is wrong with one is not the other's."""
+        """Each is trusted for its own services only, and a problem of one does not affect the other."""
         self.node.issuer("down", url="https://localhost:1/id/NOBODY")
         self.node.service("other", issuer="down")
         self.node.start()
@@ -121,7 +121,7 @@ class Keys(NodeCase):
 
 
 class MadeUpKeys(PodCase):
-    def test_a_new_key_comes_through_while_somebody_makes_keys_up(self):
+    def test_a_new_key_is_fetched_while_a_pod_invents_key_ids(self):
         self.node.start()
         attacker, victim = self.pod(), self.pod()
         self.served(victim.enter, self.mint_for(victim))

@@ -1,4 +1,4 @@
-"""A login's whole life: refreshed before it ends, kept while the configuration changes."""
+"""The life of a login: refreshed before it expires, kept while the configuration changes."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ TRY_AGAIN = 75
 
 
 class Steady(NodeCase):
-    """Short-lived tokens in constant use: nobody waits after the first, and little is exchanged."""
+    """Short-lived tokens in constant use: no request waits after the first, and exchanges are few."""
 
-    def test_nobody_waits_after_the_first(self):
+    def test_no_request_waits_after_the_first(self):
         n, ttl_s, duration_s = scale((10, 12, 30), (50, 60, 3600))
         self.standin.configure_upstream(expires_in=ttl_s)
         self.node.start()
@@ -67,7 +67,7 @@ class Reload(NodeCase):
 
     DONE = "configuration reloaded"
 
-    def test_a_new_service_is_there_and_a_removed_one_gone(self):
+    def test_services_are_added_and_removed(self):
         self.node.service("old")
         self.node.start()
         self.assert_served(self.mint(), "old")
@@ -77,13 +77,13 @@ class Reload(NodeCase):
         self.assertEqual(self.get(self.mint(), "old")[0], 78)
         self.assert_served(self.mint(audience=["urn:new"]), "new")
 
-    def test_connections_stay_unchanged_services_hit_and_changed_ones_miss(self):
+    def test_unchanged_services_hit_and_changed_ones_miss(self):
         self.node.service("other")
         self.node.start()
         with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
             client.get("pulumi")
             client.get("other")
-            # the same rules in other words, and a service that asks for something else
+            # other rules with the same effect, and a service with another request upstream
             self.node.service("pulumi", rules='[Allow "all of ci"]\nsub=system:serviceaccount:ci:*')
             self.node.service("other", provider="Scope=")
             path = self.node.etc / "services.d/other.conf"
@@ -92,7 +92,7 @@ class Reload(NodeCase):
             self.assertEqual(client.get("pulumi").source, 1)
             self.assertEqual(client.get("other").source, 2)
 
-    def test_new_rules_hold_for_tokens_at_hand(self):
+    def test_new_rules_apply_to_cached_tokens(self):
         self.node.start()
         with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
             client.get("pulumi")
@@ -112,7 +112,7 @@ class Reload(NodeCase):
         self.assertIn("zzz.conf:2: ", self.node.log())
         self.assertEqual(self.assert_served(self.mint(), "gone")["source"], "cache")
 
-    def test_who_waits_for_a_service_that_goes_is_told(self):
+    def test_requests_for_a_removed_service_are_refused(self):
         self.standin.fault_upstream(kind="hang")
         self.node.service("gone", audience="urn:gone")
         self.node.start()
@@ -129,7 +129,7 @@ class Reload(NodeCase):
         code, _, error = wait_all([stays])[0]
         self.assertEqual(code, 0, error)
 
-    def test_an_issuer_whose_settings_change_fetches_its_keys_anew(self):
+    def test_an_issuer_with_changed_settings_fetches_its_keys_again(self):
         self.node.start()
         with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
             client.get("pulumi")
@@ -147,7 +147,7 @@ class Reload(NodeCase):
             self.assertEqual(client.get("pulumi").source, 1)
             self.assertGreater(self.standin.counts()["keys"], fetches)
 
-    def test_a_removed_issuer_is_not_believed_any_more(self):
+    def test_a_removed_issuer_is_not_trusted_any_more(self):
         self.node.start()
         with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
             client.get("pulumi")
@@ -168,7 +168,7 @@ class Reload(NodeCase):
         self.reload(self.DONE)
         self.assert_served(jwt)
 
-    def test_what_needs_a_new_start_is_said(self):
+    def test_settings_that_need_a_restart_are_logged(self):
         self.node.start()
         path = self.node.etc / "podlogind.conf"
         path.write_text(path.read_text().replace("podlogin.sock", "other.sock"))
@@ -204,7 +204,7 @@ class Reload(NodeCase):
             thread.join()
         self.assertEqual([error for error in failures if "ISSUER_UNAVAILABLE" not in error], [])
 
-    def test_the_manager_is_told(self):
+    def test_the_service_manager_is_notified(self):
         path = os.path.join(tempfile.mkdtemp(dir=self.root), "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)

@@ -1,4 +1,4 @@
-"""The main job: a pod asks and gets a token; many ask and one exchange serves them all."""
+"""The main job: a pod requests a token and gets it; many requests share one exchange."""
 
 import subprocess
 import time
@@ -66,7 +66,7 @@ class Login(NodeCase):
                                  f"urn:pulumi:token-type:access_token:{token_type}")
                 self.assertEqual(fields.get("scope", ""), scope)
 
-    def test_jobs_that_ask_at_once_share_one_exchange(self):
+    def test_concurrent_jobs_share_one_exchange(self):
         self.standin.fault_upstream(latency_ms=400)
         self.node.start()
         tokens = [self.mint(pod=f"job-{i}") for i in range(60)]
@@ -77,7 +77,7 @@ class Login(NodeCase):
         self.assertEqual(len({token for _, token, _ in results}), 1)
         self.assertEqual(self.exchanges(), 1)
 
-    def test_another_account_audience_or_service_is_another_key(self):
+    def test_another_account_or_service_has_another_cache_key(self):
         self.node.service("other", provider="", rules=self_allow())
         path = self.node.etc / "services.d/other.conf"
         path.write_text(path.read_text().replace("Expiration=2h", "Expiration=1h"))
@@ -97,7 +97,7 @@ class Login(NodeCase):
         tokens = {self.assert_served(self.mint(pod=f"job-{i % 3}"))["token"] for i in range(6)}
         self.assertEqual(len(tokens), 3)
 
-    def test_a_restarted_daemon_serves_what_it_had(self):
+    def test_a_restarted_daemon_serves_the_stored_token(self):
         self.node.start()
         before = self.assert_served(self.mint())
         self.node.restart()
@@ -106,18 +106,18 @@ class Login(NodeCase):
         self.assertEqual(after["source"], "cache")
         self.assertEqual(self.exchanges(), 1)
 
-    def test_min_ttl_is_kept_or_the_wish_is_larger_than_what_there_is(self):
+    def test_min_ttl_is_met_or_more_than_the_upstream_grants(self):
         self.standin.configure_upstream(expires_in=60)
         self.node.start()
         self.assert_served(self.mint())
         self.standin.configure_upstream(expires_in=7200)
         self.assertEqual(self.assert_served(self.mint())["source"], "cache")
         self.assertEqual(self.assert_served(self.mint(), "--min-ttl", "50s")["source"], "cache")
-        # more than 60 s cannot be had, as far as is known, and nine tenths of them are there
+        # the upstream granted 60 s last, and nine tenths of that are left, which is always enough
         self.assertEqual(self.assert_served(self.mint(), "--min-ttl", "1h")["source"], "cache")
         self.assertEqual(self.exchanges(), 1)
 
-    def test_a_shorter_rest_than_min_ttl_costs_one_exchange(self):
+    def test_less_than_min_ttl_left_costs_one_exchange(self):
         self.standin.configure_upstream(expires_in=20)
         self.node.start()
         first = self.assert_served(self.mint())
@@ -125,7 +125,7 @@ class Login(NodeCase):
                  != first["token"], what="a new token")
         self.assertEqual(self.exchanges(), 2)
 
-    def test_an_expired_token_is_exchanged_anew(self):
+    def test_an_expired_token_is_replaced(self):
         self.standin.configure_upstream(expires_in=7)
         self.node.start()
         first = self.assert_served(self.mint())
@@ -137,14 +137,14 @@ class Login(NodeCase):
         self.standin.fault_upstream(kind="status", status=403, times=1, latency_ms=300,
                                     body='{"error":"access_denied"}')
         self.node.start()
-        self.node.podlogin("whoami", token_file=self.node.jwt_file(self.mint()))  # keys are there
+        self.node.podlogin("whoami", token_file=self.node.jwt_file(self.mint()))  # this waits for the keys
         leader = self.node.spawn("token", token_file=self.node.jwt_file(self.mint(), "leader"))
         wait_for(lambda: self.standin.counts()["exchanges_in_flight"] == 1)
         follower = self.node.spawn("token", token_file=self.node.jwt_file(self.mint(), "follower"))
         (leader_code, _, _), (follower_code, _, _) = wait_all([leader, follower])
         self.assertEqual((leader_code, follower_code), (77, 0))
 
-    def test_a_client_waits_for_a_daemon_that_is_not_there_yet(self):
+    def test_a_client_waits_for_a_daemon_that_is_starting(self):
         process = self.node.spawn("token", token_file=self.node.jwt_file(self.mint()))
         with self.assertRaises(subprocess.TimeoutExpired):
             process.wait(0.5)
@@ -152,7 +152,7 @@ class Login(NodeCase):
         self.assertEqual(process.wait(10), 0)
         process.communicate()
 
-    def test_a_miss_after_a_quiet_time_has_its_whole_time(self):
+    def test_a_miss_after_an_idle_time_has_its_whole_timeout(self):
         self.standin.fault_upstream(latency_ms=300)
         self.node.start()
         self.assert_served(self.mint())
@@ -169,7 +169,7 @@ class Login(NodeCase):
             self.mint(claims={"iss": url})))
         self.assertEqual(result.returncode, 0, result.stderr)
 
-    def test_requests_that_wait_survive_a_restart_of_the_daemon(self):
+    def test_pending_requests_survive_a_restart_of_the_daemon(self):
         self.standin.fault_upstream(latency_ms=600)
         self.node.start()
         process = self.node.spawn("token", token_file=self.node.jwt_file(self.mint()))

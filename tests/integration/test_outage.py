@@ -1,4 +1,4 @@
-"""The upstream is down, in each way there is: whoever has a token does not notice."""
+"""The upstream is down, in every possible way: requests for cached tokens do not notice."""
 
 import os
 import time
@@ -14,7 +14,7 @@ def port_of(url):
 
 
 class Outage(NodeCase):
-    """Each way for an upstream to be down, from before the refresh is due until after."""
+    """Each way for an upstream to be down, from before the refresh is due until after the tokens expire."""
 
     TTL_S = scale(10, 60)
     RETRY_AFTER = scale("2", "20")
@@ -53,41 +53,41 @@ class Outage(NodeCase):
                 n_served += 1
             time.sleep(0.05)
         failures = self.node.log()[log_len:].count("exchange failed")
-        if kind != "black hole":  # where each attempt takes its whole 8 s
+        if kind != "black hole":  # each attempt takes its whole 8 s
             self.assertGreater(failures, 0, "the refresh was never due")
-        while True:  # the tokens end, and requests fail fast, with a delay
+        while True:  # the tokens expire, and requests fail fast, with a delay
             try:
                 clients[0].get("pulumi")
             except ServerError as error:
                 self.assertIn(error.name, ("UPSTREAM_UNAVAILABLE", "BUSY", "UPSTREAM_PROTOCOL"))
                 break
-            self.assertLess(time.monotonic(), begun + self.TTL_S + 1, "served after its end")
+            self.assertLess(time.monotonic(), begun + self.TTL_S + 1, "served after its expiry")
             time.sleep(0.05)
         self.standin.fault_upstream()
         self.proxy.set_mode(FORWARD, port_of(self.standin.upstream))
         attempts = self.recover(clients)
         print(f"\n{kind}: {n_served} requests served while it was down, {failures} attempts "
-              f"upstream; back at attempt {attempts}")
+              f"upstream; recovered at attempt {attempts}")
 
     def recover(self, clients):
-        """A client that waits as it is told; how many times it has to ask until it is served."""
-        time.sleep(0.5)  # those that were under way have failed by then
+        """A client that waits as it is told. Returns how many requests it sends until it is served."""
+        time.sleep(0.5)  # exchanges that were under way have failed by then
         before = self.node.log().count("exchange failed")
         for asked in range(1, 200):
             try:
                 clients[0].get("pulumi")
-                # the first exchange after the upstream is back succeeds: it is the probe
+                # the first exchange after the outage succeeds: it is the probe
                 self.assertEqual(self.node.log().count("exchange failed"), before)
                 return asked
             except ServerError as error:
                 self.assertGreater(error.retry_after_ms, 0)
                 time.sleep(error.retry_after_ms / 1000)
-        return self.fail("the upstream is back, and nobody notices")
+        return self.fail("the upstream works again, but the daemon does not notice")
 
     def test_connections_are_refused(self):
         self.down("refused")
 
-    def test_nothing_comes_back(self):
+    def test_no_answer(self):
         self.down("black hole")
 
     def test_status_503(self):
@@ -99,9 +99,9 @@ class Outage(NodeCase):
     def test_garbage(self):
         self.down("garbage")
 
-    def test_a_certificate_that_nobody_signed(self):
+    def test_an_untrusted_certificate(self):
         if scale(True, False) and not os.environ.get("PODLOGIN_SLOW"):
-            self.skipTest("a minute's pause, which the unit test of the broker simulates")
+            self.skipTest("takes a minute; the unit test of the broker simulates it")
         self.down("untrusted")
 
 

@@ -1,4 +1,4 @@
-"""Who is asking, by the word of the kernel: processes in real cgroups of pods, and what they try."""
+"""Attestation: clients in real cgroups of pods, and how they try to pass for others."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ REFUSED, CONFIG = 77, 78
 
 
 def answer_names(connection):
-    """For each answer "OK", or the error's name; "closed" at the end."""
+    """Yields for each answer "OK" or the name of the error; "closed" at the end."""
     data = b""
     while True:
         frame = decode_frame(data)
@@ -35,7 +35,7 @@ def answer_names(connection):
 
 
 def answer_name(connection):
-    """Of one answer, when no other is on its way."""
+    """The name of one answer; no other may be on its way."""
     return next(answer_names(connection))
 
 
@@ -89,33 +89,33 @@ class Pods(PodCase):
         for path in (pods.cgroupfs_path, pods.systemd_path):
             pod = self.pod(path)
             self.served(pod.enter, self.mint_for(pod))
-            # also from a cgroup that it made for itself
+            # also from a cgroup that the pod made itself
             self.served(pod.nest("init.scope"), self.mint_for(pod))
 
-    def test_the_token_of_another_pod_is_refused_and_costs_nothing(self):
+    def test_the_token_of_another_pod_is_refused_without_an_exchange(self):
         self.node.start()
         mine, other = self.pod(), self.pod()
         error = self.refused("PEER_MISMATCH", mine.enter, self.mint_for(other))
         self.assertIn(mine.uid, error)
         self.assertEqual(self.exchanges(), 0)
-        # neither does a token that is there already change that
+        # a cached token does not change that
         self.served(other.enter, self.mint_for(other))
         self.refused("PEER_MISMATCH", mine.enter, self.mint_for(other))
         self.assertEqual(self.exchanges(), 1)
 
-    def test_who_is_in_no_pod_is_refused(self):
+    def test_a_process_outside_of_pods_is_refused(self):
         self.node.start()
         self.assertIn("runs in no pod",
                       self.refused("PEER_MISMATCH", None, self.mint_for(self.pod())))
         self.assertEqual(self.exchanges(), 0)
 
-    def test_a_token_of_no_pod_is_refused(self):
+    def test_a_token_that_is_not_bound_to_a_pod_is_refused(self):
         self.node.start()
         pod = self.pod()
         self.assertIn("bound to no pod",
                       self.refused("PEER_MISMATCH", pod.enter, self.mint(pod=None)))
 
-    def test_a_nested_forged_name_is_refused(self):
+    def test_a_nested_cgroup_with_the_name_of_another_pod_is_refused(self):
         self.node.start()
         mine, victim = self.pod(), self.pod()
         for path in (pods.cgroupfs_path, pods.systemd_path, lambda uid, _: f"pod{uid}"):
@@ -140,11 +140,11 @@ class Pods(PodCase):
         pod = self.pod()
         connection = self.inherited(pod, self.mint_for(pod), wait_s=0.3)
         self.assertEqual(answer_name(connection), "PEER_GONE")
-        # the exchange was not in vain
+        # the exchanged token is cached
         self.served(pod.enter, self.mint_for(pod))
         self.assertEqual(self.exchanges(), 1)
 
-    def test_an_inherited_connection_is_worth_nothing(self):
+    def test_an_inherited_connection_is_refused(self):
         self.node.start()
         pod = self.pod()
         self.served(pod.enter, self.mint_for(pod))
@@ -154,7 +154,7 @@ class Pods(PodCase):
         self.assertEqual(answer_name(connection), "PEER_GONE")
 
     def inherited(self, pod, jwt, wait_s):
-        """A connection that a process of the pod made, which is no more."""
+        """A connection that a process of the pod made; the process has ended."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         self.addCleanup(connection.close)
@@ -168,7 +168,7 @@ class Pods(PodCase):
                 time.sleep(wait_s)
             finally:
                 os._exit(0)
-        # before Linux 6.5 only a process counts that was there when nobody waited to be accepted
+        # before Linux 6.5, a process must have existed when the queue of connections was last empty
         time.sleep(0.05)
         self.node.podlogin("wait")
         os.waitpid(child, 0)
@@ -181,10 +181,10 @@ def before_6_5():
 
 
 class Reuse(PodCase):
-    """A pid that the kernel gives to a process of the victim's, just when it helps most."""
+    """The pid of the client is reused for a process of the victim's pod, at the best moment for the attacker."""
 
     def attack(self, attacker, victim, jwt):
-        """A connection whose peer's pid now belongs to a process of the victim's; and that one."""
+        """A connection whose client's pid now belongs to a process of the victim's pod; and that pid."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         child = os.fork()
@@ -206,11 +206,11 @@ class Reuse(PodCase):
         self.node.start()
         attacker, victim = self.pod(), self.pod()
         stolen = self.mint_for(victim)
-        self.served(victim.enter, stolen)  # so that it would be a hit
+        self.served(victim.enter, stolen)  # so that it is cached
         rounds, batch = scale(400, 10000), 40
         answers = {}
         for at in range(0, rounds, batch):
-            # all at once while the daemon stands still, or one after the other while it runs
+            # all at once while the daemon is stopped, or one after the other while it runs
             stands_still = at // batch % 2 == 0
             if stands_still:
                 self.node.process.send_signal(signal.SIGSTOP)
@@ -224,23 +224,23 @@ class Reuse(PodCase):
                     try:
                         connection.sendall(self.request(stolen))
                     except BrokenPipeError:
-                        pass  # it has been turned away, and says so
+                        pass  # the daemon has turned it away, and its answer can be read
                 name = answer_name(connection)
                 answers[name] = answers.get(name, 0) + 1
                 connection.close()
                 pods.end(pid)
-        print(f"{rounds} pids used again: {answers}")
+        print(f"{rounds} pids reused: {answers}")
         self.assertEqual(sum(answers.values()), rounds)
         allowed = {"PEER_GONE", "PEER_MISMATCH"}
         if before_6_5():
-            allowed.add("TOO_MANY")  # too young to be told apart
+            allowed.add("TOO_MANY")  # too young to be identified
         self.assertLessEqual(set(answers), allowed)
         self.assertEqual(self.exchanges(), 1)
 
 
 class Young(PodCase):
-    def test_they_are_served_while_the_queue_is_never_empty(self):
-        """By which, before Linux 6.5, a connection is known to be younger than its process."""
+    def test_clients_are_served_although_the_queue_is_never_empty(self):
+        """Before Linux 6.5, an empty queue shows that a connection is younger than its process."""
         self.node.configure("enforce", limits="")
         self.node.start()
         flooding, pod = self.pod(), self.pod()
@@ -267,7 +267,7 @@ class Young(PodCase):
 class Audit(PodCase):
     attestation = "audit"
 
-    def test_what_enforce_would_refuse_is_served_and_said(self):
+    def test_what_enforce_would_refuse_is_served_and_logged(self):
         self.node.start()
         mine, other = self.pod(), self.pod()
         self.served(mine.enter, self.mint_for(other))
@@ -283,7 +283,7 @@ class Audit(PodCase):
 class Reload(PodCase):
     attestation = "off"
 
-    def test_enforce_holds_for_those_who_are_connected_too(self):
+    def test_enforce_applies_to_existing_connections(self):
         self.node.start()
         mine, other = self.pod(), self.pod()
         with socket.socket(socket.AF_UNIX) as connection:
@@ -294,13 +294,13 @@ class Reload(PodCase):
             self.node.configure("enforce")
             self.node.process.send_signal(signal.SIGHUP)
             wait_for(lambda: "configuration reloaded" in self.node.log())
-            self.assertEqual(connection.recv(1), b"")  # it has to come again, and be looked at
+            self.assertEqual(connection.recv(1), b"")  # it must connect again, to be looked at
         self.served(mine.enter, self.mint_for(mine))
         self.refused("PEER_MISMATCH", other.enter, self.mint_for(mine))
 
 
 class Surroundings(PodCase):
-    """Where the kernel's word cannot be had, enforce does not start, and says what to change."""
+    """Where the daemon cannot see its peers, enforce does not start, and the error says what to change."""
 
     def started_in(self, *unshare):
         result = subprocess.run(
@@ -320,8 +320,8 @@ class Surroundings(PodCase):
     def test_a_user_namespace(self):
         self.assertIn("PrivateUsers=yes", self.started_in("--user", "--map-root-user"))
 
-    def test_a_peer_of_another_pid_namespace_is_not_taken_for_somebody(self):
-        """A daemon in a PID namespace below the peer's, which has no pid for it."""
+    def test_a_client_in_a_pid_namespace_of_its_own_is_served(self):
+        """The client runs in a PID namespace below the daemon's, like every container."""
         self.node.configure("enforce")
         self.node.start()
         pod = self.pod()
@@ -330,11 +330,11 @@ class Surroundings(PodCase):
             capture_output=True, text=True, stdin=subprocess.DEVNULL, preexec_fn=pod.enter,
             timeout=20, check=False, env=self.node.environment(
                 PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.mint_for(pod)))))
-        self.assertEqual(below.returncode, 0, below.stderr)  # containers are such
+        self.assertEqual(below.returncode, 0, below.stderr)
 
 
 class NodeBinding(NodeCase):
-    """Tokens of pods of other nodes are no good here."""
+    """Tokens of pods on other nodes are refused."""
 
     def start_with(self, extra):
         self.node.configure(extra=extra)
@@ -350,7 +350,7 @@ class NodeBinding(NodeCase):
         self.start_with("NodeUID=11111111-2222-3333-4444-555555555555")
         self.assert_served(self.mint(node_uid="11111111-2222-3333-4444-555555555555"))
         self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node_uid="another"))
-        # the same name, as a node that was replaced
+        # the same name, but a node that was replaced
         self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint())
         self.assertIn("names no node",
                       self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node=None)))
@@ -362,14 +362,14 @@ class NodeBinding(NodeCase):
         self.assertIn("the uid of this node is", self.node.log())
         self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node="there"))
 
-    def test_a_daemon_that_does_not_know_its_node_serves_nobody(self):
+    def test_a_daemon_that_does_not_know_its_node_refuses_all_requests(self):
         for order, reason in (({"sign": "rogue"}, "signature"), ({"lifetime": -5}, "expired"),
                               ({"node": None}, "names no node")):
             path = self.own_token(**order)
             self.start_with(f"NodeTokenFile={path}")
             self.assert_refused("INTERNAL", 70, self.mint())
             self.assertIn(reason, self.node.log().rsplit("NodeTokenFile=", 1)[1])
-            self.own_token(node="here")  # it gets one: nothing has to be restarted
+            self.own_token(node="here")  # a valid token arrives; no restart is needed
             time.sleep(1.1)
             self.assert_served(self.mint(node="here"))
             self.node.stop()

@@ -1,4 +1,4 @@
-"""docs/protocol.md from both sides: the independent client is served, and broken bytes are refused."""
+"""docs/protocol.md from both sides: an independent client is served, and malformed input is refused."""
 
 import socket
 import struct
@@ -33,7 +33,7 @@ def read_exactly(connection, n):
 
 
 def read_frame(connection):
-    """(type, id, payload), or None at the end."""
+    """Returns (type, id, payload), or None at the end."""
     header = read_exactly(connection, 8)
     if len(header) < 8:
         return None
@@ -47,7 +47,7 @@ def status_of(payload):
 
 
 class Independent(NodeCase):
-    """The client that was written from the page alone."""
+    """A client that was written from docs/protocol.md alone."""
 
     def setUp(self):
         super().setUp()
@@ -89,7 +89,7 @@ class Independent(NodeCase):
         client.login(self.mint(serviceaccount="other"))
         self.assertNotEqual(client.get("pulumi").token, first)
 
-    def test_a_token_at_hand_overtakes_one_that_is_being_fetched(self):
+    def test_a_hit_overtakes_a_miss_on_the_same_connection(self):
         self.node.service("slow")
         path = self.node.etc / "services.d/slow.conf"
         path.write_text(path.read_text().replace("Expiration=2h", "Expiration=1h"))
@@ -108,7 +108,7 @@ class Bytes(NodeCase):
         self.jwt = self.mint().encode()
 
     def talk(self, data):
-        """What comes back until the daemon closes, or until it has nothing to say."""
+        """Returns the answers until the daemon closes or has nothing to send; and whether it closed."""
         with self.node.connect() as connection:
             connection.sendall(data)
             connection.settimeout(1)
@@ -122,7 +122,7 @@ class Bytes(NodeCase):
             except TimeoutError:
                 return answers, False
 
-    def test_broken_frames_are_refused_and_the_connection_closed(self):
+    def test_malformed_frames_are_refused_and_the_connection_is_closed(self):
         get = field(1, b"pulumi")
         cases = {
             "another version": frame(PING, version=2),
@@ -151,7 +151,7 @@ class Bytes(NodeCase):
                 self.assertEqual([answer[0] for answer in answers], [ERROR])
                 self.assertEqual(status_of(answers[0][2]), BAD_FRAME)
 
-    def test_an_unknown_request_is_refused_and_the_connection_goes_on(self):
+    def test_an_unknown_request_is_refused_and_the_connection_stays(self):
         answers, is_closed = self.talk(frame(77, field(1, b"x"), 5) + frame(PING, id_=6))
         self.assertFalse(is_closed)
         self.assertEqual([(answer[0], answer[1]) for answer in answers], [(ERROR, 5), (PONG, 6)])
@@ -162,7 +162,7 @@ class Bytes(NodeCase):
                                frame(GET, field(1, b"pulumi") + field(0x90, b"more"), 3))
         self.assertEqual([(answer[0], answer[1]) for answer in answers], [(TOKEN, 3)])
 
-    def test_a_request_without_login_is_told_so(self):
+    def test_a_request_without_login_is_refused(self):
         answers, is_closed = self.talk(frame(GET, field(1, b"pulumi"), 9))
         self.assertEqual(status_of(answers[0][2]), BAD_REQUEST)
         self.assertFalse(is_closed)
@@ -174,7 +174,7 @@ class Bytes(NodeCase):
         self.assertEqual([(answer[0], answer[1]) for answer in answers], [(ERROR, 1)])
         self.assertEqual(status_of(answers[0][2]), TOKEN_MALFORMED)
 
-    def test_every_way_to_cut_the_bytes_is_served_alike(self):
+    def test_requests_may_arrive_in_pieces(self):
         data = frame(LOGIN, field(1, self.jwt)) + frame(GET, field(1, b"pulumi"), 2)
         for cut in (1, 7, 8, 9, 100, len(data) - 20, len(data) - 1):
             with self.subTest(cut), self.node.connect() as connection:
@@ -189,14 +189,14 @@ class Bytes(NodeCase):
                 connection.sendall(bytes([byte]))
             self.assertEqual(read_frame(connection)[:2], (TOKEN, 2))
 
-    def test_every_truncation_leaves_the_daemon_well(self):
+    def test_truncated_requests_do_not_harm_the_daemon(self):
         data = frame(LOGIN, field(1, self.jwt)) + frame(GET, field(1, b"pulumi"), 2)
         for cut in range(0, len(data), 7):
             with self.node.connect() as connection:
                 connection.sendall(data[:cut])
         self.assertEqual(self.talk(frame(PING))[0][0][0], PONG)
 
-    def test_a_client_that_does_not_read_is_held_back_and_loses_nothing(self):
+    def test_a_client_that_does_not_read_is_not_read_from_and_loses_no_answer(self):
         n = 20000
         self.assert_served(self.jwt.decode())
         data = frame(LOGIN, field(1, self.jwt)) + b"".join(
@@ -204,7 +204,7 @@ class Bytes(NodeCase):
         with self.node.connect() as connection:
             connection.settimeout(0.5)
             sent = 0
-            with self.assertRaises(TimeoutError):  # nobody takes the answers
+            with self.assertRaises(TimeoutError):  # nothing reads the answers
                 while sent < len(data):
                     sent += connection.send(data[sent:sent + 4096])
             self.assertLess(sent, len(data))
@@ -216,7 +216,7 @@ class Bytes(NodeCase):
                 self.assertEqual(read_frame(connection)[:2], (TOKEN, i % 65536))
             writer.join()
 
-    def test_all_that_wait_get_their_answers_however_long_these_are(self):
+    def test_all_pending_requests_get_long_answers(self):
         self.standin.configure_upstream(token_bytes=16000)
         self.standin.fault_upstream(latency_ms=200)
         with self.node.connect() as connection:
@@ -226,7 +226,7 @@ class Bytes(NodeCase):
             answers = [read_frame(connection) for _ in range(64)]
         self.assertEqual([answer[0] for answer in answers], [TOKEN] * 64)
 
-    def test_more_requests_than_may_wait_are_told_so(self):
+    def test_too_many_pending_requests_are_refused(self):
         self.standin.fault_upstream(kind="hang")
         with self.node.connect() as connection:
             connection.sendall(frame(LOGIN, field(1, self.jwt)) + b"".join(
@@ -238,7 +238,7 @@ class Bytes(NodeCase):
         self.assertEqual(statuses.count(TOO_MANY), 5)
         self.assertEqual(statuses.count(41), 64)
 
-    def test_idle_connections_keep_nobody_out(self):
+    def test_idle_connections_do_not_keep_others_out(self):
         idle = [self.node.connect() for _ in range(1000)]
         self.assert_served(self.jwt.decode())
         for connection in idle:
@@ -251,7 +251,7 @@ class Bytes(NodeCase):
             data = rng.randbytes(rng.randrange(1, 200))
             with self.node.connect() as connection:
                 connection.sendall(data)
-        # and well-framed nonsense
+        # and frames with random payloads
         for _ in range(300):
             with self.node.connect() as connection:
                 connection.sendall(frame(rng.randrange(1, 5), rng.randbytes(rng.randrange(0, 60))))

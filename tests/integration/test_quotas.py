@@ -1,4 +1,4 @@
-"""One pod's share of the daemon: what it may use, and what the others notice of one that takes more."""
+"""Quotas: what one pod may use of the daemon, and what others notice of one that tries to use more."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ def percentile(values, share):
 
 
 class QuotaCase(PodCase):
-    """Default limits, unless a test sets others."""
+    """The default limits, unless a test sets others."""
 
     limits = ""
 
@@ -37,7 +37,7 @@ class QuotaCase(PodCase):
         return connection
 
     def in_pod(self, pod, run):
-        """Calls @run in a process of the pod, which goes on until the test ends or it returns."""
+        """Calls @run in a process of the pod, which runs until the test ends or @run returns."""
         pid = os.fork()
         if pid == 0:
             try:
@@ -72,17 +72,17 @@ class Quotas(QuotaCase):
             connection.sendall(PING)
             self.assertEqual(answer_name(connection), "OK")
         self.assertEqual(answer_name(self.connection()), "TOO_MANY")
-        # who waits within his timeout is served when there is room
+        # a client that waits within its timeout is served when there is room
         timer = threading.Timer(0.5, held[0].close)
         timer.start()
         result = self.node.podlogin("wait", "--timeout", "5s")
         self.assertEqual(result.returncode, 0, result.stderr)
         timer.join()
-        # another pod's are its own
+        # another pod has its own quota
         pod = self.pod()
         self.assertEqual(self.ask(pod.enter, self.mint_for(pod))[0], 0)
 
-    def test_requests_wait_for_their_turn(self):
+    def test_requests_are_throttled(self):
         self.node.start()
         connection = self.connection()
         begun = time.monotonic()
@@ -91,10 +91,10 @@ class Quotas(QuotaCase):
         while got.count(b"podlogind ") < 50:
             got += connection.recv(65536)
         took = time.monotonic() - begun
-        self.assertGreater(took, 1.0)  # 40 beyond the burst, at 20 a second
+        self.assertGreater(took, 1.0)  # 40 beyond the burst, at 20 per second
         self.assertLess(took, 6.0)
 
-    def test_a_token_that_is_not_known_costs_more(self):
+    def test_signature_checks_are_throttled(self):
         self.node.start()
         pod = self.pod()
         tokens = [self.mint_for(pod, lifetime=600 + i) for i in range(25)]
@@ -102,7 +102,7 @@ class Quotas(QuotaCase):
         self.served(pod.enter, tokens[0])
         for jwt in tokens:
             self.served(pod.enter, jwt)
-        self.assertGreater(time.monotonic() - begun, 1.5)  # 20 beyond the burst, at 10 a second
+        self.assertGreater(time.monotonic() - begun, 1.5)  # 20 beyond the burst, at 10 per second
 
     def test_exchanges(self):
         self.node.service("other", audience="urn:pulumi:org:acme", share="pod")
@@ -121,7 +121,7 @@ class Quotas(QuotaCase):
                     print(name, file=file, flush=True)
 
         self.in_pod(pod, ask)
-        # no room for the second; the third joins the first
+        # the second exceeds the quota; the third joins the first
         wait_for(lambda: answers.exists() and answers.read_text(), 30)
         self.assertEqual(answers.read_text().split()[0], "TOO_MANY")
         # the command waits until there is room
@@ -130,7 +130,7 @@ class Quotas(QuotaCase):
         wait_for(lambda: answers.read_text() == "TOO_MANY\nOK\nOK\n", 30)
         self.assertEqual(self.exchanges(), 2)
 
-    def test_a_frame_that_does_not_end(self):
+    def test_an_incomplete_frame_times_out(self):
         self.node.start()
         connection = self.connection()
         begun = time.monotonic()
@@ -141,7 +141,7 @@ class Quotas(QuotaCase):
         self.assertEqual(connection.recv(1), b"")
         self.assertLess(time.monotonic() - begun, 2.0)
 
-    def test_a_connection_that_says_nothing(self):
+    def test_an_idle_connection_is_closed(self):
         self.node.start()
         connection, used = self.connection(), self.connection()
         begun = time.monotonic()
@@ -151,7 +151,7 @@ class Quotas(QuotaCase):
             time.sleep(0.25)
         self.assertEqual(connection.recv(1), b"")
 
-    def test_answers_that_are_not_taken(self):
+    def test_a_client_that_does_not_read_is_disconnected(self):
         self.node.configure("off", limits="[Limits]\nRequestsPerPod=0\nSignatureChecksPerPod=0\n")
         self.standin.configure_upstream(token_bytes=16000)
         self.node.start()
@@ -162,11 +162,11 @@ class Quotas(QuotaCase):
         connection.sendall(encode_message(Login(jwt.encode()), 0) +
                            encode_message(Get("pulumi"), 1) * 60)
         wait_for(lambda: self.node.open_descriptors() == before, timeout_s=20,
-                 what="the end of a connection whose answers are not taken")
+                 what="the end of a connection whose answers are not read")
 
 
 class Descriptors(QuotaCase):
-    def test_those_that_clients_send_do_not_arrive(self):
+    def test_descriptors_that_clients_send_do_not_arrive(self):
         self.node.configure()
         self.node.start()
         connection = self.connection()
@@ -177,12 +177,12 @@ class Descriptors(QuotaCase):
             try:
                 socket.send_fds(connection, [PING], [0, 1, 2] * 80)
             except PermissionError:
-                connection.sendall(PING)  # Linux 6.16 and later tell the sender
+                connection.sendall(PING)  # since Linux 6.16 the sender gets an error
             self.assertEqual(answer_name(connection), "OK")
         self.assertEqual(self.node.open_descriptors(), before)
 
-    def test_without_descriptors_the_daemon_goes_on(self):
-        """It is left with so few that it runs out; who is connected is served, others later."""
+    def test_the_daemon_survives_a_shortage_of_descriptors(self):
+        """The limit is lowered until the daemon runs out: existing connections are served, new ones later."""
         self.node.configure("audit")
         self.node.start()
         jwt = self.mint()
@@ -191,7 +191,7 @@ class Descriptors(QuotaCase):
         used.sendall(PING)
         self.assertEqual(answer_name(used), "OK")
         now = self.node.open_descriptors()
-        for room in (1, 0):  # for the connection and not for the process at its other end; or none
+        for room in (1, 0):  # one descriptor, for the connection but not for the pidfd; or none
             resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE, (now + room, 4096))
             self.assertEqual(answer_name(self.connection()), "TOO_MANY")
         for _ in range(20):

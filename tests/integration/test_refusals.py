@@ -11,7 +11,7 @@ REFUSED, TRY_AGAIN, CONFIG = 77, 75, 78
 
 
 class Refusals(NodeCase):
-    """What is wrong with the token, the rules or the request; none of it costs an exchange."""
+    """Refusals because of the token, the rules or the request; none of them costs an exchange."""
 
     def setUp(self):
         super().setUp()
@@ -33,7 +33,7 @@ class Refusals(NodeCase):
         self.refused("TOKEN_BAD_SIGNATURE",
                      one.rsplit(".", 1)[0] + "." + two.rsplit(".", 1)[1])
 
-    def test_payload_exchanged_under_a_good_signature(self):
+    def test_payload_replaced_under_a_valid_signature(self):
         mine, other = self.mint(), self.mint(serviceaccount="admin")
         header, _, signature = mine.split(".")
         self.refused("TOKEN_BAD_SIGNATURE", ".".join([header, other.split(".")[1], signature]))
@@ -42,7 +42,7 @@ class Refusals(NodeCase):
         now = int(time.time())
         self.refused("TOKEN_EXPIRED", self.mint(issued_at=now - 7200, lifetime=3600))
 
-    def test_expired_and_badly_signed_is_badly_signed(self):
+    def test_a_bad_signature_is_reported_before_the_expiry(self):
         now = int(time.time())
         self.refused("TOKEN_BAD_SIGNATURE",
                      self.mint(issued_at=now - 7200, lifetime=3600, sign="corrupt"))
@@ -58,7 +58,7 @@ class Refusals(NodeCase):
     def test_wrong_audience(self):
         self.refused("TOKEN_WRONG_AUDIENCE", self.mint(audience=["sts.amazonaws.com"]))
 
-    def test_an_audience_more_than_the_service_s(self):
+    def test_a_further_audience(self):
         error = self.refused("TOKEN_WRONG_AUDIENCE",
                              self.mint(audience=[AUDIENCE, "https://kubernetes.default.svc"]))
         self.assertIn("further audiences", error)
@@ -67,7 +67,7 @@ class Refusals(NodeCase):
         self.refused("TOKEN_UNTRUSTED_ISSUER",
                      self.mint(claims={"iss": "https://evil.example/id/X"}))
 
-    def test_issuer_with_a_slash_more(self):
+    def test_issuer_with_an_extra_slash(self):
         self.refused("TOKEN_UNTRUSTED_ISSUER",
                      self.mint(claims={"iss": self.standin.issuer + "/"}))
 
@@ -77,7 +77,7 @@ class Refusals(NodeCase):
     def test_alg_hs256_keyed_with_the_public_key(self):
         self.refused("TOKEN_BAD_ALGORITHM", self.mint(sign="hs256-public"))
 
-    def test_an_algorithm_that_the_issuer_may_not_use(self):
+    def test_an_algorithm_that_is_not_allowed_for_the_issuer(self):
         self.refused("TOKEN_BAD_ALGORITHM", self.mint(alg="ES256"))
 
     def test_unknown_kid(self):
@@ -96,7 +96,7 @@ class Refusals(NodeCase):
                 self.assertEqual(code, REFUSED)
                 self.assertIn(": TOKEN_MALFORMED: ", error)
 
-    def test_a_token_that_lives_for_a_year(self):
+    def test_a_token_that_is_valid_for_a_year(self):
         self.refused("TOKEN_MALFORMED", self.mint(lifetime=365 * 86400))
 
     def test_a_subject_that_is_not_the_service_account(self):
@@ -122,7 +122,7 @@ class Refusals(NodeCase):
 
 
 class Rules(NodeCase):
-    def test_deny_wins_and_says_which(self):
+    def test_deny_wins_and_is_named(self):
         self.node.service("pulumi", rules="""[Allow "ci"]
 "kubernetes.io".namespace=ci
 "kubernetes.io".serviceaccount.name=pulumi-*
@@ -136,7 +136,7 @@ class Rules(NodeCase):
         self.assertIn('[Deny "debug pods"] of service pulumi', error)
         self.assert_refused("POLICY_DENIED", REFUSED, self.mint(serviceaccount="other"))
 
-    def test_rules_hold_on_hits_too(self):
+    def test_rules_apply_to_hits_too(self):
         self.node.service("pulumi", rules='[Allow "one pod"]\n"kubernetes.io".pod.name=good\n')
         self.node.start()
         self.assert_served(self.mint(pod="good"))
@@ -156,7 +156,7 @@ class Rules(NodeCase):
 
 
 class Upstream(NodeCase):
-    """The upstream's answers, each class by its own name."""
+    """Each class of answers of the upstream has its own error."""
 
     def setUp(self):
         super().setUp()
@@ -191,11 +191,11 @@ class Upstream(NodeCase):
                 self.standin.fault_upstream(**fault)
                 self.assert_refused(name, TRY_AGAIN, self.mint())
                 self.standin.fault_upstream()
-                self.node.restart()  # else the breaker answers
+                self.node.restart()  # otherwise the circuit breaker answers
                 self.assert_served(self.mint(serviceaccount=f"after-{len(self.node.log())}"))
 
     def test_retry_after_in_seconds_and_as_a_date(self):
-        """RFC 9110, section 10.2.3; the client is told, and the upstream is left alone so long."""
+        """RFC 9110, section 10.2.3: the client is told the delay, and the upstream is left alone for so long."""
         for value in ("30", email.utils.formatdate(time.time() + 31, usegmt=True)):
             with self.subTest(value):
                 self.standin.fault_upstream(kind="status", status=429, retry_after=value)
@@ -211,7 +211,7 @@ class Upstream(NodeCase):
                 self.assertEqual(self.exchanges(), 1)
                 self.node.restart()
 
-    def test_an_answer_that_quotes_the_token_is_not_passed_on_whole(self):
+    def test_an_answer_that_quotes_the_token_is_redacted(self):
         jwt = self.mint()
         self.standin.fault_upstream(
             kind="status", status=400,
@@ -221,12 +221,12 @@ class Upstream(NodeCase):
         for part in jwt.split("."):
             self.assertNotIn(part[:60], error + self.node.log())
 
-    def test_nobody_listens_there(self):
+    def test_an_upstream_that_does_not_listen(self):
         self.node.service("dead", api_url="https://localhost:1")
         self.node.restart()
         self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.mint(), "dead")
 
-    def test_an_upstream_that_is_not_who_it_should_be_gets_no_token(self):
+    def test_an_untrusted_upstream_gets_no_token(self):
         self.node.service("fake", api_url=self.standin.untrusted)
         self.node.restart()
         error = self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.mint(), "fake")
@@ -255,13 +255,13 @@ class IssuerKeys(NodeCase):
             with self.subTest(name):
                 self.assert_served(jwt)
 
-    def test_rotation_is_noticed_and_a_withdrawn_key_is_not_believed_any_more(self):
+    def test_a_rotation_is_noticed_and_a_withdrawn_key_is_not_trusted(self):
         self.node.start()
         old = self.mint()
         self.assert_served(old)
         self.standin.rotate(keep_old=False)
-        self.assert_served(self.mint())  # the unknown kid has the keys fetched
-        code, _, error = self.get(old)  # though it was verified before
+        self.assert_served(self.mint())  # the unknown key id causes a fetch
+        code, _, error = self.get(old)  # although it was verified before
         self.assertNotEqual(code, 0)
         self.assertRegex(error, "TOKEN_UNKNOWN_KEY|ISSUER_UNAVAILABLE")
 
@@ -271,20 +271,20 @@ class IssuerKeys(NodeCase):
         before = self.standin.counts()["keys"]
         self.assert_refused("TOKEN_UNKNOWN_KEY", REFUSED, self.mint(header={"kid": "k"}))
         for i in range(20):
-            # not looked up, so no verdict: it might be a new key
+            # the keys are not fetched again, so there is no verdict: it might be a new key
             error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN,
                                         self.mint(header={"kid": f"k{i}"}))
             self.assertIn("newer keys were requested", error)
         self.assertLessEqual(self.standin.counts()["keys"] - before, 1)
 
-    def test_an_issuer_that_is_down_is_said_so_and_noticed_when_it_is_back(self):
+    def test_an_issuer_that_is_down_is_reported_and_tried_again(self):
         self.standin.fault_issuer(kind="status", status=503)
         self.node.start()
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
         self.standin.fault_issuer()
-        wait_for(lambda: self.get(self.mint())[0] == 0, what="the issuer's return")
+        wait_for(lambda: self.get(self.mint())[0] == 0, what="an answer of the issuer")
 
-    def test_bad_key_sets_are_refused_and_good_keys_stay(self):
+    def test_invalid_key_sets_do_not_replace_valid_keys(self):
         self.node.start()
         self.assert_served(self.mint())
         for body in ("", "{}", '{"keys":[]}', "[" * 5000, '{"keys":"x"}', "\0"):
@@ -307,7 +307,7 @@ class IssuerKeys(NodeCase):
 
 
 def fetch(standin, path):
-    """A GET at the issuer, as anybody could make it."""
+    """A GET at the issuer, as any client could send it."""
     import ssl
     import urllib.request
     context = ssl.create_default_context(cafile=standin.ca)

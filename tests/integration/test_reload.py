@@ -1,7 +1,7 @@
-"""Reloads under load, while everything that keeps a part of the configuration is alive: requests that wait for keys,
-for reviews, for exchanges and for retries, exchanges under way and queued, refreshes, and connections that are served.
+"""Reloads under load, while everything that holds a part of the configuration exists: requests that wait for keys,
+reviews, exchanges and retries, exchanges under way and queued, refreshes, and connections that are served.
 
-Sanitizers see a configuration that is used after it was freed, and one that is never freed."""
+Sanitizers detect a configuration that is used after it was freed, and one that is never freed."""
 
 import collections
 import signal
@@ -13,7 +13,7 @@ from node import NodeCase, scale, wait_for
 from protocol_client import Client, ServerError
 
 DONE = "configuration reloaded"
-# An issuer whose settings change has no keys at first.
+# An issuer with changed settings has no keys at first.
 ALLOWED = {
     "hits": {"BUSY", "ISSUER_UNAVAILABLE"},
     "misses": {"BUSY", "ISSUER_UNAVAILABLE"},
@@ -54,7 +54,7 @@ class Load(NodeCase):
         self.wrong = []
 
     def ask(self, name, service, is_fresh, **order):
-        """Asks until the test is over, with a new token each time or with one."""
+        """Sends requests until the test is over, with a new token each time or with one."""
         jwt = self.mint(**order)
         while not self.is_over:
             with Client(str(self.node.socket), timeout=20, jwt=jwt) as client:
@@ -110,7 +110,7 @@ class Load(NodeCase):
                 thread.join()
         self.assertEqual(self.wrong, [])
         for name, answer in (("hits", "OK"), ("misses", "OK"), ("gone", "BUSY"), ("new keys", "OK"),
-                             ("down", "UPSTREAM_UNAVAILABLE")):  # or nothing of theirs was alive
+                             ("down", "UPSTREAM_UNAVAILABLE")):  # otherwise the test did not cover them
             self.assertGreater(self.answers[name, answer], 0, self.answers)
 
 

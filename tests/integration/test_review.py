@@ -1,4 +1,4 @@
-"""TokenReview=: the API server's word that the pod and its account still exist."""
+"""TokenReview=: the API server confirms that the pod and its account still exist."""
 
 import signal
 import time
@@ -41,12 +41,12 @@ class Miss(ReviewCase):
         self.start("miss")
         self.assert_served(self.mint_pod())
         self.assertEqual((self.reviews(), self.exchanges()), (1, 1))
-        # a hit is not
+        # a hit is not reviewed
         self.standin.revoke(POD)
         self.assert_served(self.mint_pod(lifetime=1000))
         self.assertEqual((self.reviews(), self.exchanges()), (1, 1))
 
-    def test_what_was_deleted_is_refused_before_the_upstream(self):
+    def test_deleted_pods_and_accounts_are_refused_before_the_exchange(self):
         self.start("miss")
         for uid in (POD, ACCOUNT):
             self.standin.revoke(uid)
@@ -63,9 +63,9 @@ class Miss(ReviewCase):
             self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
         self.assertEqual(self.reviews(), 1)
 
-    def test_many_who_miss_cost_one_review_each_token(self):
+    def test_concurrent_misses_share_one_review(self):
         self.start("miss")
-        self.assert_served(self.mint(serviceaccount="other"))  # the keys are there
+        self.assert_served(self.mint(serviceaccount="other"))  # this waits for the keys
         self.standin.fault_upstream(latency_ms=300)
         token_file = self.node.jwt_file(self.mint_pod())
         processes = [self.node.spawn("token", token_file=token_file) for _ in range(20)]
@@ -74,21 +74,21 @@ class Miss(ReviewCase):
             self.assertEqual(process.returncode, 0)
         self.assertEqual((self.reviews(), self.exchanges()), (2, 2))
 
-    def test_nobody_is_refreshed_after_the_end(self):
-        """The token of a pod that is gone runs out; the next pod's is exchanged again."""
+    def test_no_refresh_after_the_pod_was_deleted(self):
+        """The token expires after its pod was deleted; the next pod causes a new exchange."""
         self.standin.configure_upstream(expires_in=12)
         self.start("miss")
         jwt = self.mint_pod()
         self.assert_served(jwt)
-        self.assert_served(jwt)  # it is used, so it would be refreshed
+        self.assert_served(jwt)  # it was used, so a refresh would follow
         self.standin.revoke(POD)
         time.sleep(11)
         self.assertEqual(self.exchanges(), 1)
-        self.assertEqual(self.reviews(), 2)  # the second was to be for a refresh
+        self.assertEqual(self.reviews(), 2)  # the second was for the refresh
         self.assert_served(self.mint(pod="next", serviceaccount_uid=ACCOUNT))
         self.assertEqual(self.exchanges(), 2)
 
-    def test_it_is_refreshed_while_it_lives(self):
+    def test_a_refresh_while_the_pod_exists(self):
         self.standin.configure_upstream(expires_in=12)
         self.start("miss")
         jwt = self.mint_pod()
@@ -110,12 +110,12 @@ class FailClosed(ReviewCase):
         self.renew_own_token(sign="rogue")
         error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
         self.assertIn("the daemon's own token: HTTP 401", error)
-        # kubelet renews it: it is read anew
+        # kubelet renews the token, and the daemon reads it again
         self.renew_own_token()
         time.sleep(1.1)
         self.assert_served(self.mint_pod())
 
-    def test_without_a_token_of_its_own(self):
+    def test_a_missing_own_token(self):
         self.start("miss")
         self.own_token.unlink()
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
@@ -124,16 +124,16 @@ class FailClosed(ReviewCase):
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
         self.assertEqual(self.exchanges(), 0)
 
-    def test_answers_that_are_none(self):
+    def test_invalid_answers(self):
         self.start("miss")
-        self.assert_served(self.mint_pod())  # the keys are there
+        self.assert_served(self.mint_pod())  # this waits for the keys
         for kind, fault in (("status", {"status": 500}), ("garbage", {}), ("reset", {})):
             self.standin.fault_issuer(kind=kind, **fault)
             self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN,
                                 self.mint(serviceaccount="other-" + kind))
 
 
-    def test_the_end_while_a_review_is_under_way(self):
+    def test_a_shutdown_during_a_review(self):
         self.start("miss")
         self.assert_served(self.mint(serviceaccount="other"))
         self.standin.fault_issuer(latency_ms=3000)
@@ -143,7 +143,7 @@ class FailClosed(ReviewCase):
         self.assertEqual(self.node.stop(), 0)
         process.communicate(timeout=10)
 
-    def test_an_issuer_that_is_gone_while_a_review_is_under_way(self):
+    def test_an_issuer_that_is_removed_during_a_review(self):
         self.start("miss")
         self.assert_served(self.mint(serviceaccount="other"))
         self.standin.fault_issuer(latency_ms=4000)
@@ -174,7 +174,7 @@ class Interval(ReviewCase):
             time.sleep(0.1)
         self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
 
-    def test_without_the_api_server_an_old_answer_counts_until_it_is_too_old(self):
+    def test_an_answer_is_used_until_it_is_too_old_while_the_api_server_is_down(self):
         self.start("interval:3s")
         jwt = self.mint_pod()
         self.assert_served(jwt)
@@ -189,13 +189,13 @@ class Interval(ReviewCase):
         time.sleep(1.1)
         self.assert_served(jwt)
 
-    def test_it_is_asked_ahead_while_the_token_is_used(self):
+    def test_reviews_are_renewed_in_the_background(self):
         self.start("interval:3s")
         jwt = self.mint_pod()
         self.assert_served(jwt)
         self.standin.fault_issuer(latency_ms=300)
         slowest, begun = 0, time.monotonic()
-        with Client(str(self.node.socket), jwt=jwt) as client:  # no process begins within what is timed
+        with Client(str(self.node.socket), jwt=jwt) as client:  # no process is started in the measured time
             while time.monotonic() - begun < 7:
                 asked = time.monotonic()
                 client.get("pulumi")

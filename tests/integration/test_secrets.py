@@ -1,4 +1,4 @@
-"""No secret on disk in clear, in the log, in argv or in a core dump; the state alone opens nothing."""
+"""No secret on the disk in clear, in the log, in argv or in a core dump; the state directory alone is useless."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ from protocol_client import Client
 
 class AtRest(NodeCase):
     def fill(self, n):
-        """@n logins; the JWTs that were presented and the tokens that were issued."""
+        """Makes @n logins. Returns the JWTs that were presented and the tokens that were issued."""
         jwts = self.standin.mint_many(n, serviceaccount="sa-%d", namespace="ci",
                                       audience=["urn:pulumi:org:acme"])
         for jwt in jwts:
@@ -22,7 +22,7 @@ class AtRest(NodeCase):
         return jwts, [record["value"] for record in self.standin.tokens()]
 
     def search(self, needles, directory):
-        """Which of @needles stand in any file below; looked up by their first 32 bytes."""
+        """Returns the needles that are in any file below the directory."""
         found = []
         for path in pathlib.Path(directory).rglob("*"):
             if not path.is_file():
@@ -36,7 +36,7 @@ class AtRest(NodeCase):
         self.node.start()
         jwts, tokens = self.fill(n)
         self.assertGreaterEqual(len(tokens), n)
-        # whole ones and telling parts: a JWT's signature, a token's random part, a subject in clear
+        # whole secrets and characteristic parts: a JWT's signature, a token's random part, a subject in clear
         needles = jwts + tokens + [jwt.split(".")[2][:40] for jwt in jwts] + \
             [token.split(".")[1] for token in tokens] + ["pul-", "sa-1", "pulumi"]
         self.assertTrue((self.node.state / "cache.db-wal").exists())
@@ -49,13 +49,13 @@ class AtRest(NodeCase):
             "SELECT count(*) FROM token").fetchone()[0]
         self.assertGreaterEqual(rows, n)
 
-    def test_files_are_for_their_owner_only(self):
+    def test_files_are_accessible_to_their_owner_only(self):
         self.node.start()
         self.assert_served(self.mint())
         for path in self.node.state.iterdir():
             self.assertEqual(path.stat().st_mode & 0o077, 0, path)
 
-    def test_the_state_directory_without_the_key_gives_nothing(self):
+    def test_the_state_directory_is_useless_without_the_key(self):
         self.node.start()
         self.assert_served(self.mint())
         self.node.stop()
@@ -104,7 +104,7 @@ class AtRest(NodeCase):
         self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
         self.assertTrue((self.node.state / "cache.db.corrupt").exists())
 
-    def test_a_second_daemon_keeps_its_hands_off(self):
+    def test_a_second_daemon_does_not_touch_the_database(self):
         self.node.start()
         self.assert_served(self.mint())
         other = Node(tempfile.mkdtemp(dir=self.root), self.standin)
@@ -123,13 +123,13 @@ class AtRest(NodeCase):
 
 
 class Process(NodeCase):
-    def test_processes_leave_no_core_and_take_no_debugger_of_their_own_user(self):
+    def test_processes_write_no_core_and_cannot_be_debugged_by_their_user(self):
         self.node.start()
         for pid in (self.node.process.pid, self.node.exchanger_pid()):
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             core = next(line for line in limits.splitlines() if line.startswith("Max core"))
             self.assertEqual(core.split()[4:6], ["0", "0"])
-            # PR_SET_DUMPABLE 0: the files in /proc are root's, whoever the process is
+            # PR_SET_DUMPABLE 0: root owns the files in /proc, whatever user the process runs as
             self.assertEqual(os.stat(f"/proc/{pid}/mem").st_uid, 0)
 
     def test_no_jwt_on_a_command_line(self):
@@ -141,7 +141,7 @@ class Process(NodeCase):
             self.assertNotIn(jwt[:40].encode(), pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
         process.communicate()
 
-    def test_the_command_asks_for_no_jwt_in_its_options(self):
+    def test_no_option_takes_a_jwt(self):
         result = self.node.podlogin("--help")
         self.assertNotIn("--jwt", result.stdout)
         self.assertTrue(PODLOGIN.exists())

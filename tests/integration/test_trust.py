@@ -1,4 +1,4 @@
-"""The client authenticates the server: by its user, and by who can write to the directory."""
+"""The client authenticates the server by its user, and by who can write to its directory."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ REFUSED = 77
 class Trust(NodeCase):
     def setUp(self):
         if os.geteuid() != 0:
-            self.skipTest("needs root, to be several users")
+            self.skipTest("needs root, to run as several users")
         super().setUp()
-        # everybody may come as far as the socket and the token
+        # every user can reach the socket and the token
         for path in (self.root, self.node.directory, self.node.directory / "pods"):
             os.chmod(path, 0o755)
 
     def ask(self, jwt, uid=NOBODY, **variables):
-        """`podlogin token` as a container's user, with the defaults of the library."""
+        """`podlogin token` as a user of a container, with the defaults of the library."""
         environment = self.node.environment(
             PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt)), **variables)
         if "PODLOGIN_SERVER_UID" not in variables:
@@ -34,7 +34,8 @@ class Trust(NodeCase):
         return result.returncode, result.stdout.strip(), result.stderr.strip()
 
     def impostor(self, uid):
-        """A server of another user at the socket. Returns the list of the bytes that it receives."""
+        """A server of another user at the socket. Returns the list of the bytes that it receives, and the thread that
+        reads them."""
         directory = self.node.socket.parent
         directory.mkdir(exist_ok=True)
         received = []
@@ -63,12 +64,12 @@ class Trust(NodeCase):
         self.addCleanup(parent.close)
         return received, thread
 
-    def test_the_daemon_is_believed(self):
+    def test_the_daemon_is_trusted(self):
         self.node.start()
         code, _, error = self.ask(self.mint())
         self.assertEqual(code, 0, error)
 
-    def test_a_server_of_another_user_is_shown_nothing(self):
+    def test_a_server_of_another_user_is_sent_nothing(self):
         received, thread = self.impostor(NOBODY)
         code, out, error = self.ask(self.mint(), uid=0)
         self.assertEqual((code, out), (REFUSED, ""))
@@ -78,11 +79,11 @@ class Trust(NodeCase):
         thread.join(5)
         self.assertEqual(received, [b"-"])
 
-    def test_the_user_can_be_named(self):
+    def test_the_user_can_be_configured(self):
         received, thread = self.impostor(NOBODY)
         self.ask(self.mint(), uid=0, PODLOGIN_SERVER_UID=str(NOBODY))
         thread.join(5)
-        self.assertIn(b"pulumi", received[0])  # it is asked
+        self.assertIn(b"pulumi", received[0])  # the request was sent
         self.assertEqual(self.ask(self.mint(), PODLOGIN_SERVER_UID="root")[0], 64)
 
     def test_a_directory_that_the_caller_can_write_to(self):
@@ -96,7 +97,7 @@ class Trust(NodeCase):
         os.chmod(self.node.socket.parent, 0o755)
         self.assertEqual(self.ask(self.mint())[0], 0)
 
-    def test_the_way_out_for_development(self):
+    def test_a_daemon_of_the_caller_itself(self):
         """The caller runs the daemon itself, so it may write to the directory."""
         os.chmod(self.node.directory, 0o777)
         received, thread = self.impostor(NOBODY)
