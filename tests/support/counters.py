@@ -1,5 +1,5 @@
-"""The counters of a running daemon, read from its memory: nothing shows them yet. Needs root, since the daemon
-is not dumpable, and nm(1)."""
+"""The counters of a running daemon, read from its memory, because no interface shows them yet. Needs nm(1), and root,
+because the daemon is not dumpable."""
 import pathlib
 import re
 import struct
@@ -11,7 +11,7 @@ SOURCE = pathlib.Path(__file__).parents[2]
 
 
 def names():
-    """Those of enum counter, in their order."""
+    """The names of enum counter, in order."""
     text = (SOURCE / "daemon/base/counters.h").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     outcomes = re.sub(r"/\*.*?\*/", "", (SOURCE / "daemon/base/outcome.h").read_text(), flags=re.DOTALL)
@@ -26,7 +26,7 @@ def names():
 
 
 def read(pid):
-    """The counters of the daemon of PID, by name."""
+    """Returns the counters of the daemon with this pid, by name."""
     symbols = subprocess.run(["nm", PODLOGIND], stdout=subprocess.PIPE, text=True, check=True).stdout
     address = int(re.search(r"^([0-9a-f]+) [BbDd] counters$", symbols, re.MULTILINE).group(1), 16)
     with open(f"/proc/{pid}/maps") as maps:

@@ -1,9 +1,8 @@
-"""Hostile input for test_hostile.py: classes of bytes that no well-meaning client sends.
+"""Hostile input for test_hostile.py: classes of input that no well-behaved client sends.
 
-A class is a name, the outcomes that are allowed, and a function that makes one variant from a random
-generator: bytes, or a list of actions. An outcome is the name of an error, "OK" where the input is harmless
-after all, or "closed" where the protocol lets the daemon close without a word.
-"""
+A class has a name, the allowed outcomes, and a function that makes one variant from a random generator: bytes, or a
+list of actions. An outcome is the name of an error, "OK" if the input turns out to be harmless, or "closed" if the
+protocol lets the daemon close the connection without an answer."""
 
 import base64
 import json
@@ -19,14 +18,14 @@ CLASSES = []  # (name, outcomes, function)
 
 
 class Context:
-    """What a variant may be made of."""
+    """What variants are made from."""
 
     def __init__(self, mint, good):
         self.mint, self.good = mint, good
 
 
 def hostile(outcomes, *names):
-    """Registers a function: once, or once for each of @names, which it then gets."""
+    """Registers a function: once, or once for each of @names, which it then receives."""
     def register(function):
         title = function.__name__.replace("_", " ")
         for name in names or [None]:
@@ -373,7 +372,7 @@ def a_kid_that_is_not_there(r, context, which):
 # ---- JSON ----
 
 def raw_json(r, which, good):
-    """Texts that are not quite the JSON that @good is."""
+    """Texts that are almost the JSON of @good."""
     inner = json.dumps(good)[1:-1]
     depth = r.randrange(9, 2000)
     return {
@@ -419,7 +418,7 @@ def a_payload_that_is_broken_json(r, context, which):
     return with_token(f"{header}.{b64(bytes_of(broken))}.{signature}")
 
 
-# ---- claims, signed by the issuer: hostile as only a strange cluster could be ----
+# ---- claims, signed by the issuer: only an unusual cluster could produce them ----
 
 ODD = [None, 0, -1, 1.5, True, [], {}, "", "\x01", "x" * 600, ["a", 1], {"a": {"b": 1}}]
 

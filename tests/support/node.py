@@ -1,7 +1,6 @@
 """A node under test: the stand-in, a podlogind with its files in a private directory, and clients.
 
-The programs are those of the build directory in $PODLOGIN_BUILD. Needs Python's standard library only.
-"""
+The programs are those of the build directory in $PODLOGIN_BUILD. Needs only Python's standard library."""
 
 import json
 import os
@@ -47,7 +46,7 @@ APIURL={api_url}
 {rules}
 """
 
-# Tests run in no pod, so all their clients count as one.
+# Tests do not run in a pod, so all their clients share one quota.
 NO_LIMITS = """[Limits]
 ConnectionsPerPod=0
 RequestsPerPod=0
@@ -61,7 +60,7 @@ ALLOW_CI = """[Allow "ci runners"]
 
 
 class Node:
-    """The daemon's side of a node. Files live in @directory; the stand-in may be shared by nodes."""
+    """The daemon of a node. Its files are in @directory; nodes may share the stand-in."""
 
     def __init__(self, directory, standin):
         self.directory = pathlib.Path(directory)
@@ -82,7 +81,7 @@ class Node:
         self.service("pulumi")
 
     def configure(self, attestation="off", limits=NO_LIMITS, extra=""):
-        """podlogind.conf; @extra are settings of [Daemon]."""
+        """Writes podlogind.conf; @extra has further settings of [Daemon]."""
         self.write("podlogind.conf", f"[Daemon]\nSocket={self.socket}\n"
                    f"Cache={self.state}/cache.db\nCacheKey=file:{self.directory}/key/cache.key\n"
                    f"PeerAttestation={attestation}\nLogLevel=debug\n{extra}\n{limits}")
@@ -103,7 +102,7 @@ class Node:
             provider=provider, rules=rules))
 
     def start(self, wait=True, **variables):
-        """@variables are added to the daemon's environment."""
+        """Starts the daemon; @variables are added to its environment."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [PODLOGIND, "--config", self.etc, "--exchanger", EXCHANGER],
@@ -117,7 +116,7 @@ class Node:
             raise RuntimeError(f"podlogind does not answer: {result.stderr}\n{self.log()}")
 
     def stop(self):
-        """Ends the daemon the way an administrator does. Its exit code."""
+        """Stops the daemon like an administrator does. Returns its exit code."""
         if not self.process:
             return None
         self.process.terminate()
@@ -138,12 +137,12 @@ class Node:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def audit_trail(self):
-        """All lines of answers so far: one is written behind its answer, before the next frame."""
+        """Returns all audit lines so far. A line is written after its answer, before the next frame is read."""
         self.podlogin("wait", "--timeout", "20s")
         return [line for line in self.log().splitlines() if ": answer " in line]
 
     def open_descriptors(self):
-        """Once the connections of those that have ended are closed."""
+        """Counts the daemon's descriptors once it has closed the connections that have ended."""
         self.podlogin("wait", "--timeout", "20s")
         counts = [0, 1]
         while counts[-1] != counts[-2]:
@@ -152,7 +151,7 @@ class Node:
         return counts[-1]
 
     def exchanger_pid(self):
-        """The child of the daemon; None while there is none."""
+        """Returns the pid of the daemon's child; None while there is none."""
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         children = pathlib.Path(path).read_text().split()
         return int(children[0]) if children else None
@@ -167,7 +166,7 @@ class Node:
                 "PODLOGIN_SERVER_UID": str(os.getuid()), **variables}
 
     def podlogin(self, *arguments, token_file=None, **variables):
-        """Runs the command to its end, as a container of this node would."""
+        """Runs the command until it ends, as a container of this node would."""
         if token_file:
             variables["PODLOGIN_TOKEN_FILE"] = str(token_file)
         return subprocess.run([PODLOGIN, *arguments], env=self.environment(**variables),
@@ -181,7 +180,7 @@ class Node:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def connect(self):
-        """A bare connection, for bytes that no client would send."""
+        """A plain connection, for input that no client would send."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         connection.connect(str(self.socket))
@@ -189,7 +188,7 @@ class Node:
 
 
 class NodeCase(unittest.TestCase):
-    """One stand-in per class, one fresh node per test."""
+    """One stand-in for each class, a new node for each test."""
 
     @classmethod
     def setUpClass(cls):
@@ -230,7 +229,7 @@ class NodeCase(unittest.TestCase):
         return self.standin.counts()["exchanges"]
 
     def get(self, jwt, *arguments):
-        """`podlogin token --json` with this token: (exit code, answer or None, error)."""
+        """Runs `podlogin token --json` with this token. Returns (exit code, answer or None, error)."""
         result = self.node.podlogin("token", "--json", *arguments,
                                     token_file=self.node.jwt_file(jwt))
         answer = json.loads(result.stdout) if result.returncode == 0 else None
@@ -242,7 +241,7 @@ class NodeCase(unittest.TestCase):
         return answer
 
     def assert_refused(self, name, code, jwt, *arguments):
-        """The refusal's own name, exit code and sentence, in one line without the token."""
+        """Asserts the name, the exit code and the form of a refusal: one line, without the token. Returns it."""
         got, _, error = self.get(jwt, *arguments)
         self.assertIn(f": {name}: ", error)
         self.assertEqual(got, code, error)
@@ -260,7 +259,7 @@ def wait_for(condition, timeout_s=10.0, what="the condition"):
 
 
 def wait_all(processes, timeout_s=90):
-    """(exit code, output, error) of each, in order."""
+    """Returns (exit code, output, error) of each process, in order."""
     results = []
     for process in processes:
         out, error = process.communicate(timeout=timeout_s)
@@ -269,5 +268,5 @@ def wait_all(processes, timeout_s=90):
 
 
 def scale(small, full):
-    """How much of something a test does: $PODLOGIN_SCALE=full is what ./dev soak sets."""
+    """How much a test does: `./dev soak` sets $PODLOGIN_SCALE=full."""
     return full if os.environ.get("PODLOGIN_SCALE") == "full" else small

@@ -1,7 +1,6 @@
-"""Pods as the kernel sees them: real cgroups with the names that a kubelet gives them.
+"""Pods as the kernel sees them: real cgroups with the names that kubelet uses.
 
-Needs root and cgroups that can be written; `unavailable()` says what is missing.
-"""
+Needs root and writable cgroups; `unavailable()` tells what is missing."""
 
 import ctypes
 import os
@@ -15,23 +14,23 @@ CLONE3 = 435  # the number is the same on every architecture
 
 
 def hierarchies():
-    """Those that a kubelet would use here: the unified one, or those of cgroup v1."""
+    """The hierarchies that kubelet would use here: the unified one, or those of cgroup v1."""
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]
-    # not cpuset, which takes no process before it is configured
+    # without cpuset, which accepts no process before it is configured
     names = ("systemd", "memory", "pids", "cpu", "freezer", "devices")
     return [CGROUPS / name for name in names if (CGROUPS / name / "cgroup.procs").exists()]
 
 
 def unavailable():
-    """Why no pod can be made here, or None."""
+    """Returns why pods cannot be made here, or None."""
     if os.geteuid() != 0:
         return "needs root"
     roots = hierarchies()
     if not roots:
         return "no cgroups are mounted"
     if not all(os.access(root / "cgroup.procs", os.W_OK) for root in roots):
-        return "cgroups cannot be written"
+        return "cgroups are not writable"
     return None
 
 
@@ -45,7 +44,7 @@ def systemd_path(uid, container):
 
 
 class Pod:
-    """One pod with one container; processes enter it by themselves, as a runtime makes them do."""
+    """One pod with one container. Processes enter it themselves, as a runtime makes them do."""
 
     def __init__(self, path=cgroupfs_path, roots=None):
         self.uid = str(uuid.uuid4())
@@ -55,7 +54,7 @@ class Pod:
         self.nest("")
 
     def nest(self, name):
-        """A cgroup below the container's, in all hierarchies; returns a function that enters it."""
+        """Makes a cgroup below the container's, in all hierarchies. Returns a function that enters it."""
         path = os.path.join(self.path, name).rstrip("/")
         for root in self.roots:
             for depth in range(1, path.count("/") + 2):
@@ -66,7 +65,7 @@ class Pod:
         return lambda: self.enter(path)
 
     def enter(self, path=None):
-        """The calling process goes into the pod; for preexec_fn=."""
+        """Moves the calling process into the pod; for preexec_fn=."""
         for root in self.roots:
             (root / (path or self.path) / "cgroup.procs").write_text("0")
 
@@ -75,12 +74,12 @@ class Pod:
             try:
                 part.rmdir()
             except OSError:
-                pass  # another pod is in kubepods/, say; who made it first cannot remove it
+                pass  # still in use, for example kubepods/ by another pod
 
 
 def fork_as(pid, run):
-    """A child with this very pid, free again since its last owner was reaped, that calls @run and
-    then waits to be killed (clone3(2), set_tid)."""
+    """Forks a child with exactly this pid, which must be free, that calls @run and then waits to be killed (clone3(2),
+    set_tid)."""
     set_tid = (ctypes.c_int32 * 1)(pid)
     arguments = (ctypes.c_uint64 * 11)()
     arguments[4] = signal.SIGCHLD

@@ -1,4 +1,4 @@
-"""The reins of preload.c: a daemon's wall clock and its disk, changed while it runs."""
+"""Controls preload.c: the wall clock and the disk of a daemon, changed while it runs."""
 
 import mmap
 import os
@@ -16,11 +16,10 @@ SIZE = 8 * len(FIELDS) + PREFIX_MAX  # of struct control in preload.c
 
 
 class Preload:
-    """Makes the file @path, by which all processes started with environment() are ruled.
+    """Creates the file @path, which controls all processes that are started with environment().
 
-    Failures concern files whose path begins with @prefix, such as the state directory. Opening,
-    reading, writing, truncating, syncing, deleting, renaming and looking up each are an operation.
-    """
+    Failures concern files whose path begins with @prefix, such as the state directory. Each open, read, write,
+    truncate, sync, delete, rename and look-up is one operation."""
 
     def __init__(self, path, prefix=""):
         self.path = pathlib.Path(path)
@@ -40,7 +39,7 @@ class Preload:
 
     @property
     def wall_offset_s(self):
-        """Seconds by which the processes' CLOCK_REALTIME is ahead. May be set at any time."""
+        """Seconds by which CLOCK_REALTIME of the processes is ahead. It may be set at any time."""
         return self._get("wall_offset_s")
 
     @wall_offset_s.setter
@@ -49,36 +48,35 @@ class Preload:
 
     @property
     def n_operations(self):
-        """Operations on files of the prefix so far, those that failed included."""
+        """The number of operations on files with the prefix so far, including failed ones."""
         return self._get("n_operations")
 
     @property
     def n_failed(self):
-        """Operations that failed on request so far."""
+        """The number of operations so far that failed on request."""
         return self._get("n_failed")
 
     def fail(self, errno, at=1, for_ever=False):
-        """The @at-th operation from now fails with @errno, and @for_ever all later ones too.
+        """Lets the @at-th operation from now fail with @errno; with @for_ever, all later ones as well.
 
-        ENOSPC, EDQUOT and EROFS are for operations that write: others pass, and it is the next
-        one that writes which fails.
-        """
+        ENOSPC, EDQUOT and EROFS concern operations that write: other operations succeed, and the next one that writes
+        fails."""
         self.heal()
         self._set("fail_errno", errno)
         self._set("fail_for_ever", int(for_ever))
         self._set("fail_at", self.n_operations + at)
 
     def heal(self):
-        """Nothing fails from now on."""
+        """Lets all operations succeed from now on."""
         self._set("fail_at", 0)
 
     def environment(self, program):
-        """The variables with which @program, the daemon, has to be started."""
+        """Returns the variables that @program, the daemon, must be started with."""
         libraries = [*address_sanitizer_of(program), str(LIBRARY)]
         return {"LD_PRELOAD": " ".join(libraries), "PODLOGIN_TEST_PRELOAD": str(self.path)}
 
 
 def address_sanitizer_of(program):
-    """[path of libasan], which must come before all other libraries, if @program needs it."""
+    """Returns [path of libasan], which must come before all other libraries, if @program needs it."""
     output = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     return re.findall(r"libasan\S* => (\S+)", output)[:1]

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """A client of the token protocol, version 1, written from docs/protocol.md alone.
 
-It shares no code with the daemon, so that a test that uses it also tests whether the page says
-enough. For the same reason it is strict: what the page does not allow is a ProtocolError here.
-"""
+It shares no code with the daemon, so a test that uses it also tests whether the page is complete. For the same reason
+it is strict: what the page does not allow is a ProtocolError."""
 
 import argparse
 import dataclasses
@@ -21,7 +20,7 @@ HEADER = struct.Struct(">IBBH")  # length of the payload, version, type, id
 WIDTH = {"u32": 4, "u64": 8}  # bytes of a number
 CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
-STATUSES = {  # number: (name, exit code); from 100 on never on the wire
+STATUSES = {  # number: (name, exit code); those from 100 on are never sent
     0: ("OK", 0), 1: ("BAD_FRAME", 70), 2: ("BAD_REQUEST", 70), 3: ("UNKNOWN_SERVICE", 78),
     10: ("TOKEN_MALFORMED", 77), 11: ("TOKEN_UNTRUSTED_ISSUER", 77),
     12: ("TOKEN_BAD_ALGORITHM", 77), 13: ("TOKEN_UNKNOWN_KEY", 77),
@@ -39,7 +38,7 @@ BAD_FRAME, TOO_MANY, INTERNAL = 1, 51, 60
 
 
 class ProtocolError(Exception):
-    """The daemon sent what the page does not allow."""
+    """The daemon sent something that the page does not allow."""
 
 
 class ConnectionClosed(ConnectionError):
@@ -47,7 +46,7 @@ class ConnectionClosed(ConnectionError):
 
 
 class ServerError(Exception):
-    """An ERROR answer. `status` is as sent; a number that may not be sent is named INTERNAL."""
+    """An ERROR answer. `status` is the number as it was sent; a number that may not be sent has the name INTERNAL."""
 
     def __init__(self, status, name, retry_after_ms=0, detail=""):
         super().__init__(f"{name} ({status}): {detail}" if detail else f"{name} ({status})")
@@ -55,13 +54,13 @@ class ServerError(Exception):
         self.retry_after_ms, self.detail = retry_after_ms, detail
 
 
-# ---- Messages: one table each, its rows as on the page ----
+# ---- Messages: one table each, with the rows of the page ----
 
 EMPTY = {"u32": int, "u64": int, "bytes": bytes, "string": str, "list": list}
 
 
 def message(name, type_, *rows):
-    """A class from the table of a message. Its repr hides secrets: tests print what fails."""
+    """Returns a class for the table of a message. Its repr hides secrets, because tests print failures."""
     cls = dataclasses.make_dataclass(name, [
         (field, EMPTY[kind], dataclasses.field(
             default_factory=EMPTY[kind], repr=kind != "bytes" and field != "attributes"))
@@ -111,12 +110,12 @@ ANSWER_TO = {Get: Token, Whoami: Identity, Ping: Pong}
 # ---- Fields and frames ----
 
 def encode_field(tag, value):
-    """One field of these bytes, unchecked, so that a test can build a wrong payload as well."""
+    """Returns one field, unchecked, so that a test can build an invalid payload."""
     return bytes([tag]) + len(value).to_bytes(3, "big") + value
 
 
 def encode_payload(msg):
-    """The payload of a message, or ValueError; what is empty and not required is left out."""
+    """Returns the payload of a message, or raises ValueError; empty fields that are not required are omitted."""
     payload = b""
     for tag, name, kind, required, limit in msg.ROWS:
         value = getattr(msg, name)
@@ -134,7 +133,7 @@ def encode_payload(msg):
 
 
 def decode_value(name, kind, limit, data):
-    """A value by the row of its field. No error shows the value, which may be a secret."""
+    """Decodes a value by the row of its field. Errors never show the value, which may be a secret."""
     if kind in WIDTH:
         if len(data) != WIDTH[kind] or int.from_bytes(data, "big") > limit:
             raise ProtocolError(f"{name} has the wrong size or is out of range")
@@ -153,13 +152,13 @@ def decode_value(name, kind, limit, data):
 
 
 def decode_payload(cls, payload):
-    """A message of this class from its payload; ProtocolError where a rule is broken."""
+    """Returns a message of this class from its payload; raises ProtocolError if it breaks a rule."""
     rows = {row[0]: row for row in cls.ROWS}
     values, at, last = {}, 0, -1
     while at < len(payload):
         tag, start = payload[at], at + 4
         at = start + int.from_bytes(payload[at + 1:start], "big")
-        if at > len(payload):  # true as well where the field's header itself is cut short
+        if at > len(payload):  # also true if the header of the field is incomplete
             raise ProtocolError("a field is longer than the payload")
         if tag < last:
             raise ProtocolError(f"tag {tag} after tag {last}")
@@ -169,11 +168,11 @@ def decode_payload(cls, payload):
             if kind == "list":
                 value = values.get(name, []) + [value]
             if len(value) > MAX_LIST if kind == "list" else tag == last:
-                raise ProtocolError(f"{name} stands too often")
+                raise ProtocolError(f"{name} is repeated too often")
             values[name] = value
         elif tag < 128:
             raise ProtocolError(f"unknown tag {tag}")
-        last = tag  # an unknown high tag may stand again: it may be a later version's list
+        last = tag  # an unknown high tag may be repeated: it may be a list of a later version
     for _, name, _, required, _ in cls.ROWS:
         if required and name not in values:
             raise ProtocolError(f"{name} is missing")
@@ -181,12 +180,12 @@ def decode_payload(cls, payload):
 
 
 def encode_frame(type_, id_, payload=b"", version=VERSION):
-    """One frame, unchecked, so that a test can build a wrong one as well."""
+    """Returns one frame, unchecked, so that a test can build an invalid one."""
     return HEADER.pack(len(payload), version, type_, id_) + payload
 
 
 def encode_message(msg, id_):
-    """A request as a frame, or ValueError."""
+    """Returns a request as a frame, or raises ValueError."""
     payload = encode_payload(msg)
     if len(payload) > MAX_REQUEST:
         raise ValueError("the payload is too long")
@@ -194,10 +193,9 @@ def encode_message(msg, id_):
 
 
 def decode_frame(data, limit=MAX_ANSWER):
-    """The first frame in `data`: (type, id, payload, bytes of the frame); None if not all there.
+    """Returns the first frame in `data`: (type, id, payload, bytes of the frame); None if it is incomplete.
 
-    A wrong header is refused before its payload is there, for that may be long or never come.
-    """
+    An invalid header is refused before the payload arrives, because that may be long or never come."""
     if len(data) < HEADER.size:
         return None
     length, version, type_, id_ = HEADER.unpack_from(data)
@@ -210,7 +208,7 @@ def decode_frame(data, limit=MAX_ANSWER):
 # ---- The client ----
 
 def attempts(deadline):
-    """Paces attempts, dense at first, as the daemon may be just starting; True is the last."""
+    """Paces attempts, frequent at first, because the daemon may be starting. Yields True for the last attempt."""
     pause = 0.005
     while True:
         yield time.monotonic() >= deadline
@@ -221,13 +219,11 @@ def attempts(deadline):
 class Client:
     """A connection to the daemon, opened when it is first needed.
 
-    `timeout`, in seconds, is the deadline of each call. `get`, `whoami` and `ping` are the plain
-    use: if the daemon closes in between, they connect anew and log in again. `send_...` and
-    `read_answer` are the pipelined use: there ConnectionClosed is for the caller to handle, who
-    alone knows which requests went with the connection.
+    `timeout`, in seconds, is the deadline of each call. `get`, `whoami` and `ping` make one request: if the daemon
+    closes the connection, they connect and log in again. `send_...` and `read_answer` are for pipelined requests: the
+    caller handles ConnectionClosed, because only the caller knows which requests were lost with the connection.
 
-    A `jwt` given here is sent in one write with the first request (not before `send_raw`).
-    """
+    A `jwt` given here is sent in one write with the first request (not before `send_raw`)."""
 
     def __init__(self, socket_path, timeout=10.0, jwt=None):
         self.socket_path, self.timeout = socket_path, timeout
@@ -242,7 +238,7 @@ class Client:
         self.close()
 
     def close(self):
-        """Closes the connection, which is all the goodbye there is."""
+        """Closes the connection; the protocol has no other farewell."""
         if self._sock is not None:
             self._sock.close()
         self._sock, self._buffer = None, bytearray()
@@ -250,12 +246,12 @@ class Client:
         self._raw = False
 
     def connect(self, deadline=None):
-        """Connects; while the socket is not there or refuses, tries again until the deadline."""
+        """Connects. While the socket does not exist or refuses, tries again until the deadline."""
         self.close()
         for last in attempts(deadline or self._deadline()):
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                sock.setblocking(False)  # where the queue of connections is full: BlockingIOError
+                sock.setblocking(False)  # if the queue of connections is full: BlockingIOError
                 sock.connect(self.socket_path)
                 self._sock = sock
                 return
@@ -267,22 +263,21 @@ class Client:
                     sock.close()
 
     def get(self, service, min_ttl_s=0, timeout_ms=0):
-        """A Token of the service; `timeout_ms` 0 stands for a little less than our deadline."""
+        """Returns a Token of the service. `timeout_ms` 0 means a little less than the client's own deadline."""
         return self._call(Get(service, min_ttl_s, timeout_ms))
 
     def whoami(self, timeout_ms=0):
-        """The Identity that the daemon takes this client for."""
+        """Returns the Identity that the daemon derives from the JWT."""
         return self._call(Whoami(timeout_ms))
 
     def ping(self):
-        """A Pong, if the daemon is there; needs no login."""
+        """Returns a Pong if the daemon answers. Needs no login."""
         return self._call(Ping())
 
     def send_login(self, jwt):
-        """Sends LOGIN, and keeps it for new connections. Its id is 0, which no request has.
+        """Sends LOGIN, and keeps it for new connections. Returns its id, 0, which no request has.
 
-        Nothing answers: a bad token shows in the next request that needs one.
-        """
+        The daemon does not answer: the next request that needs the token gets the error."""
         self._login = encode_message(Login(jwt), 0)
         self._write(self._login, self._deadline())
         return 0
@@ -290,11 +285,11 @@ class Client:
     login = send_login
 
     def send_get(self, service, min_ttl_s=0, timeout_ms=0):
-        """Sends GET exactly so, and returns its id."""
+        """Sends GET with exactly these values, and returns its id."""
         return self.send(Get(service, min_ttl_s, timeout_ms))
 
     def send(self, request, deadline=None):
-        """Sends a request, on a new connection in one write with LOGIN, and returns its id."""
+        """Sends a request, on a new connection together with LOGIN, and returns its id."""
         deadline, id_ = deadline or self._deadline(), self._last_id % 0xFFFF + 1
         while id_ in self._pending:
             id_ = id_ % 0xFFFF + 1
@@ -307,15 +302,14 @@ class Client:
         return id_
 
     def send_raw(self, data):
-        """Sends these bytes alone. On this connection any answer to any id is then taken."""
+        """Sends only these bytes. Afterwards this connection accepts any answer to any id."""
         self._write(data, self._deadline())
         self._raw = True
 
     def read_answer(self, deadline=None):
-        """The next answer, of whichever request, as (id, message).
+        """Returns the next answer, to whichever request, as (id, message).
 
-        An ERROR is returned as a ServerError, not raised: it ends one request, not the others.
-        """
+        An ERROR is returned as a ServerError, not raised: it ends one request, not the others."""
         deadline = deadline or self._deadline()
         try:
             frame = decode_frame(self._buffer)
@@ -330,7 +324,7 @@ class Client:
             raise
 
     def _judge(self, type_, id_, payload):
-        """The message of an answer, if it is one to what was asked."""
+        """Returns the message of an answer, if it fits a pending request."""
         if type_ not in ANSWERS:
             raise ProtocolError(f"an answer of the unknown type {type_}")
         answer = decode_payload(ANSWERS[type_], payload)
@@ -339,9 +333,9 @@ class Client:
             if answer.status == 0:
                 raise ProtocolError("an ERROR with the status OK")
             if expected is None and answer.status in (BAD_FRAME, TOO_MANY) and id_ == 0:
-                expected = Error  # the one answer whose request the daemon could not tell
+                expected = Error  # the only answer for which the daemon could not know the request
         if not self._raw and (expected is None or type_ not in (expected.TYPE, Error.TYPE)):
-            raise ProtocolError(f"an answer of type {type_} to id {id_}, which did not ask for it")
+            raise ProtocolError(f"an answer of type {type_} to id {id_}, which does not expect it")
         if type_ != Error.TYPE:
             return answer
         known = answer.status in STATUSES and answer.status < 100
@@ -349,13 +343,13 @@ class Client:
         return ServerError(answer.status, name, answer.retry_after_ms, answer.detail)
 
     def _call(self, request):
-        """One request and its answer; an ERROR is raised. Goes on over closed connections."""
+        """Sends one request and returns its answer; raises an ERROR. Connects again if the connection was closed."""
         if self._pending:
             raise RuntimeError("read the answers to the pipelined requests first")
         deadline = self._deadline()
         own_timeout = getattr(request, "timeout_ms", 1) == 0
         for last in attempts(deadline):
-            if own_timeout:  # but never 0, which would mean ten seconds
+            if own_timeout:  # never 0, which would mean ten seconds
                 left_ms = int((deadline - time.monotonic()) * 900)
                 request.timeout_ms = max(1, min(left_ms, 60000))
             try:
@@ -366,7 +360,7 @@ class Client:
                 if last:
                     raise
             except BaseException:
-                self.close()  # so that no late answer meets the next request
+                self.close()  # so that no late answer is taken for that of the next request
                 raise
         if isinstance(answer, ServerError):
             if answer.status == BAD_FRAME:
@@ -381,7 +375,7 @@ class Client:
         return time.monotonic() + self.timeout
 
     def _wait(self, deadline):
-        """Lets the next operation of the socket take until the deadline."""
+        """Limits the next operation of the socket to the deadline."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("no answer before the deadline")
@@ -394,9 +388,9 @@ class Client:
             self._wait(deadline)
             self._sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # closed by the daemon, whose last answer may still be there to be read
+            pass  # the daemon closed the connection; its last answer may still be readable
         except (TimeoutError, socket.timeout):
-            self.close()  # part of a frame may be sent: nothing can follow it
+            self.close()  # part of a frame may have been sent, so nothing can follow it
             raise TimeoutError("the request was not sent before the deadline") from None
 
     def _receive(self, deadline):
@@ -405,10 +399,10 @@ class Client:
         try:
             self._wait(deadline)
             data = self._sock.recv(65536)
-        except socket.timeout:  # until Python 3.10 not a TimeoutError
+        except socket.timeout:  # before Python 3.10 this is not a TimeoutError
             raise TimeoutError("no answer before the deadline") from None
         except ConnectionResetError:
-            data = b""  # closed while something of ours was unread
+            data = b""  # closed while some of our data was unread
         if not data:
             raise (ProtocolError("closed within a frame") if self._buffer
                    else ConnectionClosed("the daemon closed the connection"))
@@ -416,7 +410,7 @@ class Client:
 
 
 def get_token(socket_path, jwt, service, timeout=10.0, min_ttl_s=0, timeout_ms=0):
-    """One Token over a connection of its own, with LOGIN and GET in one write."""
+    """Returns one Token over a new connection, with LOGIN and GET in one write."""
     with Client(socket_path, timeout, jwt) as client:
         return client.get(service, min_ttl_s, timeout_ms)
 
@@ -424,7 +418,7 @@ def get_token(socket_path, jwt, service, timeout=10.0, min_ttl_s=0, timeout_ms=0
 # ---- Command line ----
 
 def main(arguments=None):
-    """Prints what was asked for; exit codes are those of the page."""
+    """Prints the answer; the exit codes are those of the page."""
     parser = argparse.ArgumentParser(description="Asks the daemon for a token.")
     parser.add_argument("--socket", required=True)
     parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")

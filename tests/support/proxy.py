@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the stand-in, for what a server cannot do to itself: be gone, be silent."""
+"""A TCP proxy in front of the stand-in, for failures that a server cannot simulate: refused connections and silence."""
 
 import select
 import socket
@@ -8,11 +8,10 @@ FORWARD, REFUSE, BLACK_HOLE = "forward", "refuse", "black hole"
 
 
 class Proxy:
-    """Listens on a port of its own; forwards to @target until told otherwise by set_mode().
+    """Listens on a port that the kernel chooses, and forwards to @target until set_mode() changes that.
 
-    "refuse" closes the port and all connections. A "black hole" keeps them, and says nothing any
-    more: connections that stand get no answer, new ones are not even accepted.
-    """
+    "refuse" closes the port and all connections. "black hole" keeps existing connections but sends nothing on them,
+    and does not accept new ones."""
 
     def __init__(self, target):
         self.target = target
@@ -35,7 +34,7 @@ class Proxy:
         return listener
 
     def set_mode(self, mode, target=None):
-        """Connections that stand are cut, unless they fall into a black hole."""
+        """Changes the mode. Cuts existing connections, except for a black hole."""
         with self._lock:
             self.target = target or self.target
             self._mode = mode
@@ -56,7 +55,7 @@ class Proxy:
                 self._fill()
 
     def _fill(self):
-        """With its queue full a listener drops what comes: no answer, as from a firewall."""
+        """A listener with a full queue drops new connections: there is no answer, as from a firewall."""
         for _ in range(4):
             filler = socket.socket()
             filler.setblocking(False)
