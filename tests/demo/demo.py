@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Shows what podlogin is for: 300 jobs start at once, and five exchanges serve them all.
+"""Shows what podlogin is for: 300 jobs start at the same time, and five exchanges serve them all.
 
-Runs the real programs of the build directory in $PODLOGIN_BUILD against the stand-in for issuer
-and upstream, in a private directory that is gone afterwards. It checks everything that it claims:
-it exits with 0 if all of it was seen, else it says what was not and exits with 1.
-"""
+Runs the real programs of the build directory in $PODLOGIN_BUILD against the stand-in for issuer and upstream, in a
+private directory that is removed afterwards. It checks everything that it claims: it exits with 0 if all claims hold;
+otherwise it prints what failed and exits with 1."""
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to clean up yet
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to clean up
 
 import contextlib  # noqa: E402
 import http.client
@@ -29,10 +28,10 @@ from node import AUDIENCE, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node, subjec
 from screen import Progress, heading, paint, say, table  # noqa: E402
 from standin import Standin, StandinError  # noqa: E402
 
-LATENCY_MS = 150  # of the upstream, as far as a cloud's region is away
-TIMEOUT_S = 60  # the same for each client
+LATENCY_MS = 150  # of the upstream, like a cloud in another region
+TIMEOUT_S = 60  # the same for both clients
 ACCOUNTS = {"pulumi-runner": 200, "deployer": 25, "previewer": 25, "drift-check": 25,
-            "publisher": 25}  # of namespace ci: how many job pods run as each
+            "publisher": 25}  # in namespace ci: how many job pods run as each account
 POD_COUNT = sum(ACCOUNTS.values())
 
 FORM = {
@@ -57,7 +56,7 @@ with urllib.request.urlopen(url, form.encode(), int(timeout_s), context=context)
 
 
 class Claims:
-    """What was expected but not seen. Collected, so that one run tells all of it."""
+    """The claims that did not hold. They are collected, so that one run reports all of them."""
 
     def __init__(self):
         self.broken = []
@@ -74,7 +73,7 @@ class Demo:
         self.node = node
         self.interrupts = interrupts
         self.claims = Claims()
-        self.pods = []  # (path of the token, whose it is), in the order in which they ask
+        self.pods = []  # (path of the token, its subject), in the order in which they start
 
     def run(self):
         self.make_pods()
@@ -90,7 +89,7 @@ class Demo:
         return self.verdict()
 
     def make_pods(self):
-        """Mints the tokens and lays each out as kubelet projects it, links and all."""
+        """Mints the tokens and stores each like kubelet projects it, with its symbolic links."""
         self.standin.fault_upstream(latency_ms=LATENCY_MS)
         for account, count in ACCOUNTS.items():
             subject = f"system:serviceaccount:ci:{account}"
@@ -98,7 +97,7 @@ class Demo:
                                             pod=f"{account}-%d", audience=[AUDIENCE])
             for number, jwt in enumerate(tokens):
                 self.pods.append((self.project(f"{account}-{number}", jwt), subject))
-        random.Random(1).shuffle(self.pods)  # accounts mixed, and the same in every run
+        random.Random(1).shuffle(self.pods)  # accounts in random order, but the same in every run
         say(f"{POD_COUNT} job pods of {len(ACCOUNTS)} service accounts, each with its own "
             f"service-account token in its own file. The upstream takes {LATENCY_MS} ms to "
             "answer.")
@@ -116,7 +115,7 @@ class Demo:
                 self.node.environment(PODLOGIN_TOKEN_FILE=str(token_file)))
 
     def without_podlogin(self):
-        """The client that each job uses for itself: (its name, how to run it)."""
+        """Returns the client that each job uses without podlogin: (its name, how to run it)."""
         url = f"{self.standin.upstream}/api/oauth/token"
         environment = {"PATH": os.environ["PATH"]}
         curl = shutil.which("curl")
@@ -130,12 +129,12 @@ class Demo:
                     *(f'data-urlencode = "{name}={value}"' for name, value in FORM.items())]
         config = self.directory / "curl.conf"
         config.write_text("\n".join(settings) + "\n")
-        # curl reads the token from its file by itself: a JWT never stands on a command line
+        # curl reads the token from its file: a JWT is never on a command line
         return " ".join(version.stdout.split()[:2]), lambda path: (
             [curl, "-q", "-K", config, "--data-urlencode", f"subject_token@{path}"], environment)
 
     def wave(self, title, client):
-        """Runs one client per pod, all at once. The wave, with what the upstream saw of it."""
+        """Runs one client for each pod, all at the same time. Returns the wave, with what the upstream counted."""
         outputs = self.directory / "outputs" / title
         outputs.mkdir(parents=True)
         wave = Wave([Job(*client(path), subject, outputs / str(number))
@@ -175,7 +174,7 @@ class Demo:
             time_row("CPU time of all jobs", lambda wave: sum(job.cpu_s for job in wave.jobs)),
             time_row("until the last was started", lambda wave: wave.spawn_s),
             time_row("until the last had ended", lambda wave: wave.total_s)])
-        say(f"One process a job: {client} (for itself), podlogin. A job's time is from before "
+        say(f"One process for each job: {client} (for itself), podlogin. A job's time is from before "
             f"its start to its end, on {len(os.sched_getaffinity(0))} processors that it shares "
             "with all others, the daemon and the stand-in.")
 
@@ -229,20 +228,20 @@ class Demo:
     def verdict(self):
         broken = self.claims.broken
         if not broken:
-            print(f"\n{paint('Seen as claimed.', '32')} Each job got the token of its own service "
+            print(f"\n{paint('All claims hold.', '32')} Each job got the token of its own service "
                   "account.")
             return 0
-        print(f"\n{paint('Not as claimed:', '31')}")
+        print(f"\n{paint('Claims that failed:', '31')}")
         for line in broken:
             say(line, follow="    ")
-        print("\nThe end of podlogind's log:")
+        print("\nThe last lines of podlogind's log:")
         for line in self.node.log().splitlines()[-10:]:
             say(line, follow="    ")
         return 1
 
 
 def fault_of(job):
-    """Why @job did not get its own token; None if it did."""
+    """Returns why @job did not get its own token; None if it did."""
     if job.code != 0:
         return f"exit code {job.code}: {job.error()}"
     answer = job.answer()
@@ -262,7 +261,7 @@ def end_node(node):
 
 @contextlib.contextmanager
 def demo(interrupts):
-    """Stand-in and daemon in a private directory. However it ends, nothing of it is left behind."""
+    """Stand-in and daemon in a private directory, which is removed however the demo ends."""
     with contextlib.ExitStack() as stack:
         with interrupts:
             directory = tempfile.mkdtemp(prefix="podlogin-demo-")
@@ -272,21 +271,21 @@ def demo(interrupts):
             node = Node(directory, standin)
             stack.callback(end_node, node)
             node.start()
-            stack.callback(interrupts.ignore)  # the first to be called
+            stack.callback(interrupts.ignore)  # called first
         yield Demo(directory, standin, node, interrupts)
 
 
 def main():
     for program in (PODLOGIN, PODLOGIND, EXCHANGER, STANDIN):
         if not os.access(program, os.X_OK):
-            print(f"demo: {program} is not there; build first, or set PODLOGIN_BUILD",
+            print(f"demo: {program} does not exist; build first, or set PODLOGIN_BUILD",
                   file=sys.stderr)
             return 1
     interrupts = Interrupts()
     try:
         with demo(interrupts) as stage:
             return stage.run()
-    except BrokenPipeError:  # whoever read this has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, http.client.HTTPException, RuntimeError, StandinError,

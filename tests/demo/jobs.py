@@ -1,8 +1,7 @@
-"""Runs many processes at once, measures each of them, and leaves none behind.
+"""Runs many processes at the same time, measures each of them, and leaves none behind.
 
-Each process writes to files of its own, which are read when all have ended: reading pipes while
-measuring would make the processes wait for whoever measures them.
-"""
+Each process writes to its own files, which are read when all have ended: with pipes, the processes would wait for the
+reader while they are measured."""
 
 import json
 import math
@@ -11,15 +10,14 @@ import selectors
 import signal
 import time
 
-DEADLINE_S = 120.0  # for a whole wave; every job has given up by itself long before
+DEADLINE_S = 120.0  # for a whole wave; every job times out long before
 
 
 class Interrupts:
-    """Makes SIGINT, SIGTERM and SIGHUP an orderly exit with 128 + the signal's number.
+    """Turns SIGINT, SIGTERM and SIGHUP into an orderly exit with 128 + the signal's number.
 
-    Inside `with interrupts:` the exit waits for the block's end, so that no process is ever started
-    without being noted. Once an exit is under way, further signals do not cut the cleanup short.
-    """
+    Inside `with interrupts:` the exit waits for the end of the block, so that every process that was started is known.
+    During the exit, further signals do not interrupt the cleanup."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,7 +37,7 @@ class Interrupts:
         raise SystemExit(128 + self.number)
 
     def ignore(self):
-        """From here on the end is near anyway, and it has to be a clean one."""
+        """Ignores the signals from now on, so that the cleanup is complete."""
         self.held = True
         for number in self.SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -50,17 +48,17 @@ class Interrupts:
     def __exit__(self, kind, *_):
         if self.number:
             self._end()
-        self.held = kind is not None  # a failure: what follows is cleanup
+        self.held = kind is not None  # an error: cleanup follows
 
 
 class Job:
-    """One pod's process: what it runs, whose token it must get, and what came of it."""
+    """The process of one pod: its command, the subject that its token must have, and its result."""
 
     def __init__(self, command, environment, subject, output):
         self.command = [str(argument) for argument in command]
         self.environment = environment
         self.subject = subject
-        self.output = output  # a path; standard error goes beside it
+        self.output = output  # a path; standard error goes to a file beside it
         self.pid = self.pidfd = self.code = None
         self.wall_s = self.cpu_s = 0.0
 
@@ -75,7 +73,7 @@ class Job:
             setsigdef=[signal.SIGPIPE])  # Python ignores it; a job must not
         try:
             self.pidfd = os.pidfd_open(self.pid)
-        except OSError:  # it cannot be watched, so it must not be left alone either
+        except OSError:  # it cannot be watched, so it must not keep running
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             raise
@@ -88,7 +86,7 @@ class Job:
         os.close(self.pidfd)
 
     def answer(self):
-        """The JSON that the process printed, or an empty object."""
+        """Returns the JSON that the process printed, or an empty object."""
         try:
             with open(f"{self.output}.out", encoding="utf-8") as file:
                 return json.load(file)
@@ -101,7 +99,7 @@ class Job:
 
 
 class Wave:
-    """Starts all jobs as fast as it can and waits for them. The counters may be read meanwhile."""
+    """Starts all jobs as fast as possible and waits for them. Other threads may read the counters."""
 
     def __init__(self, jobs, interrupts):
         self.jobs = jobs
@@ -117,7 +115,7 @@ class Wave:
             try:
                 for job in self.jobs:
                     self._start(job, selector)
-                    self._reap(selector, 0)  # or early ends would be seen late
+                    self._reap(selector, 0)  # otherwise early exits would be noticed late
                 self.spawn_s = time.monotonic() - self.began
                 while self.running and time.monotonic() - self.began < DEADLINE_S:
                     self._reap(selector, 0.5)
@@ -146,13 +144,13 @@ class Wave:
             self.failed += 1
 
     def _end_rest(self):
-        """Nothing to do, unless the wave was interrupted or hangs."""
+        """Kills what still runs: only if the wave was interrupted or hangs."""
         for job in self.running:
             signal.pidfd_send_signal(job.pidfd, signal.SIGKILL)
         for job in list(self.running):
             self._ended(job)
 
     def wall_percentile_s(self, percent):
-        """By nearest rank: a time that a job really took."""
+        """The percentile by nearest rank: a time that a job really took."""
         times = sorted(job.wall_s for job in self.jobs)
         return times[max(0, math.ceil(len(times) * percent / 100) - 1)]

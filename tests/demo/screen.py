@@ -1,4 +1,4 @@
-"""What the demonstration looks like: a line that moves on a terminal, plain lines elsewhere."""
+"""The output of the demo: a line that is updated on a terminal, plain lines elsewhere."""
 
 import http.client
 import os
@@ -25,14 +25,14 @@ def heading(text):
 
 
 def say(text, indent="  ", follow=None):
-    """Prints a paragraph within the width. Nothing but blanks is changed."""
+    """Prints a paragraph within the width. Only white space is changed."""
     print(textwrap.fill(text, WIDTH - 1, initial_indent=indent,
                         subsequent_indent=indent if follow is None else follow,
                         break_long_words=False, break_on_hyphens=False), flush=True)
 
 
 def table(heads, rows):
-    """Prints @rows, each a label and its cells, under @heads of two lines each."""
+    """Prints @rows, each a label and its cells, below @heads of two lines each."""
     print()
     for line in range(2):
         print(paint(" " * 34 + "".join(f"{head[line]:>14}" for head in heads), "1"))
@@ -42,7 +42,7 @@ def table(heads, rows):
 
 
 class Progress:
-    """Shows a wave while it runs, from a thread, so that drawing never delays the measuring."""
+    """Shows a wave while it runs, from a thread, so that drawing does not delay the measurement."""
 
     def __init__(self, title, wave, standin):
         self.title = title
@@ -77,7 +77,7 @@ class Progress:
         try:
             self.exchanges = self.standin.counts()["exchanges"] - self.base
         except (OSError, http.client.HTTPException):
-            pass  # it is being ended, as Ctrl-C reaches all processes of the terminal
+            pass  # the stand-in is being stopped: Ctrl-C reaches all processes of the terminal
 
     def _show(self, end):
         if not IS_TERMINAL and not end:
