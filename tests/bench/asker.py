@@ -1,4 +1,4 @@
-"""Asks for each token of a file once a second, over connections that stay: python3 asker.py SOCKET FILE"""
+"""Requests a token for each JWT of a file once a second, over persistent connections: python3 asker.py SOCKET FILE"""
 
 import pathlib
 import sys

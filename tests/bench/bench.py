@@ -1,8 +1,7 @@
-"""Measures podlogind against the floor, prints the table of goals. README.md says how to read it.
+"""Measures podlogind against the floor and prints the table of goals. README.md explains how to read it.
 
-The programs are those of the build directory in $PODLOGIN_BUILD, the static command is that in
-$PODLOGIN_STATIC or is compiled here. Needs Python's standard library only.
-"""
+The programs are those of the build directory in $PODLOGIN_BUILD. The static command is the one in $PODLOGIN_STATIC, or
+is compiled here. Needs only Python's standard library."""
 
 import argparse
 import json
@@ -26,7 +25,7 @@ LATENCY_MS = 150  # of the upstream, in the storm
 
 
 class Plan:
-    """How much is done of everything."""
+    """The size of each measurement."""
 
     def __init__(self, is_quick):
         self.is_quick = is_quick
@@ -56,7 +55,7 @@ class Bench:
         print(text, file=sys.stderr, flush=True)
 
     def prepare(self):
-        """A daemon with one token at hand, and a floor whose answers are as long."""
+        """Starts a daemon with one cached token, and a floor whose answers have the same length."""
         self.node = self.rig.node("main")
         self.jwt = self.rig.jwts("jwt", count=1, serviceaccount="pulumi-runner")
         one = rig.load(self.node, self.jwt, "--requests", 1)
@@ -72,8 +71,8 @@ class Bench:
         return {**result, "cpu_us": used / 1000 / result["all_requests"]}
 
     def pairs(self, mode, k):
-        """Rounds of floor and daemon by turns; the order within a pair changes, so that neither
-        profits from what the machine is about to do."""
+        """Alternates rounds of floor and daemon. The order within a pair changes, so that neither profits from what
+        else the machine is doing."""
         options = ["--mode", mode, "--connections", k]
         cpus = os.sched_getaffinity(0)
         if k == 1:
@@ -112,12 +111,12 @@ class Bench:
                          f"{middle(pairs, 'floor', 'cpu_us'):.2f} µs, {spread(cpu)} more.")
 
     def new_jwts(self):
-        """Line 6: JWTs never seen before, of an account whose token is cached; less a plain hit."""
+        """Line 6: new JWTs of an account whose token is cached; minus a plain hit."""
         pid = self.node.process.pid
         n = self.plan.new_jwts
         fresh = self.rig.jwts("new-jwts", count=n, serviceaccount="pulumi-runner", pod="new-%d")
         costs = []
-        for _ in range(2):  # the second time all of them are remembered
+        for _ in range(2):  # the second time, all of them are remembered
             before = rig.cpu_ns(pid)
             rig.load(self.node, fresh, "--mode", "connect", "--connections", 16, "--requests", n)
             costs.append((rig.cpu_ns(pid) - before) / 1000 / n)
@@ -125,7 +124,7 @@ class Bench:
         self.say(f"{n} new JWTs: {costs[0]:.1f} µs of CPU each, {costs[1]:.1f} once remembered.")
 
     def storms(self):
-        """Line 7. The floor holds its answers back for L, so that its excess is of the same kind."""
+        """Line 7. The floor delays its answers by L, so that its excess is of the same kind."""
         n = self.plan.storm_requests
         late = self.rig.floor(self.answer_bytes, LATENCY_MS)
         self.rig.standin.fault_upstream(latency_ms=LATENCY_MS)
@@ -149,7 +148,7 @@ class Bench:
                  f"{spread(excess['daemon'])} ms to {spread(excess['floor'])}; no failures.")
 
     def new_identities(self, node):
-        """Line 8: as many exchanges as there are identities, on connections that are kept alive."""
+        """Line 8: one exchange for each identity, on connections that are kept alive."""
         n = self.plan.storm_requests
         burst = self.rig.jwts("burst", count=n, serviceaccount="burst-%d", pod="job-%d")
         self.rig.standin.reset_counts()
@@ -167,18 +166,18 @@ class Bench:
                  f"{each[1]:.0f} in the exchanger.")
 
     def memory(self):
-        """Lines 8 and 11, with a daemon of their own."""
+        """Lines 8 and 11, with a separate daemon."""
         n = self.plan.identities - self.plan.storm_requests
         accounts = self.rig.jwts("accounts", count=n, serviceaccount="runner-%d", pod="job-%d")
         node = self.rig.node("memory")
         empty = rig.memory(node.process.pid)
-        # one login first, so that neither the issuer's keys nor the first handshake is counted
+        # one login first, so that the issuer's keys and the first handshake are not counted
         rig.load(node, self.jwt, "--requests", 1)
         self.new_identities(node)
         rig.load(node, accounts, "--mode", "connect", "--connections", 16, "--requests", n)
         full = rig.memory(node.process.pid)
         node.restart()
-        deadline = time.monotonic() + 30  # rows are read behind the first requests
+        deadline = time.monotonic() + 30  # rows are read in the background
         while node.log().count("tokens taken over") < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         cached = rig.memory(node.process.pid)
@@ -192,7 +191,7 @@ class Bench:
                  f"{each['full']:.0f} (before, with the verified JWTs).")
 
     def restart(self):
-        """Line 9: from the start of the process to the first hit, with many rows to take over."""
+        """Line 9: from the start of the process to the first hit, with many rows to read."""
         node = self.rig.node("rows", rows=2 * self.plan.rows)
         token = self.jwt.read_text().split()[0]
         rig.load(node, self.jwt, "--requests", 1)
@@ -207,7 +206,7 @@ class Bench:
             source = first_hit(node, token)
             ours.append((time.monotonic() - begun) * 1e6)
             if source != 1:
-                raise Failure("the first request after a restart was no hit")
+                raise Failure("the first request after a restart was not a hit")
             node.stop()
         node.start()
         ratios = [a / b for a, b in zip(ours, plain)]
@@ -219,8 +218,8 @@ class Bench:
         node.stop()
 
     def writes(self):
-        """Line 10: hits while tokens are refreshed all the time, with a disk and without one, so
-        that it is the writing of rows that makes the difference."""
+        """Line 10: hits while tokens are refreshed all the time, with a disk and without one, so that only the writing
+        of rows makes the difference."""
         self.rig.standin.configure_upstream(expires_in=2)
         accounts = self.rig.jwts("refreshed", count=self.plan.refreshed,
                                  serviceaccount="refreshed-%d", pod="job-%d")
@@ -253,7 +252,7 @@ class Bench:
                  f"{statistics.median(tails['memory']):.0f} µs; {spread(ratios)}.")
 
     def outages(self):
-        """Hits before and while the upstream is down, in the seconds in which tokens are due."""
+        """Hits before and during an outage of the upstream, while tokens are due."""
         kinds = {
             "refused": lambda proxy: proxy.set_mode(REFUSE),
             "black hole": lambda proxy: proxy.set_mode(BLACK_HOLE),
@@ -298,7 +297,7 @@ class Bench:
         return before, during
 
     def tails(self, node, until):
-        """p99 of rounds until then; a request that is not answered well ends the benchmark."""
+        """Returns the p99 of rounds until then; a request that fails ends the benchmark."""
         tails = []
         while time.monotonic() + self.plan.round_s < until:
             tails.append(rig.load(node, self.jwt, "--seconds", self.plan.round_s,
@@ -338,7 +337,7 @@ class Bench:
 
 
 def first_hit(node, jwt):
-    """Asks until it is answered, as a client that waits for the daemon does; the token's source."""
+    """Sends the request until it is answered, like a client that waits for the daemon. Returns the token's source."""
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -372,10 +371,10 @@ def sizes(memory):
 
 
 def static_programs(directory):
-    """Paths of the stripped static command and of an empty program, or why there are none."""
+    """Returns the paths of the stripped static command and of an empty program, or the reason why there are none."""
     compiler = shutil.which("musl-gcc")
     if not compiler:
-        return None, None, "there is no musl-gcc"
+        return None, None, "musl-gcc is not installed"
     flags = [compiler, "-Os", "-static", "-s", "-std=gnu17", "-D_GNU_SOURCE",
              "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
     empty, source = directory / "empty", directory / "empty.c"
@@ -400,10 +399,10 @@ def static_programs(directory):
 
 def parse_options():
     parser = argparse.ArgumentParser(description="Measures podlogind against the floor.")
-    parser.add_argument("--quick", action="store_true", help="shows that all of it works, in 20 s")
-    parser.add_argument("--json", metavar="FILE", help="writes the figures and all rounds")
+    parser.add_argument("--quick", action="store_true", help="a rough run in 20 s, to see that everything works")
+    parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE",
-                        help="writes the table between the marks of this page")
+                        help="write the table between the marks of this page")
     options = parser.parse_args()
     if options.markdown:
         try:

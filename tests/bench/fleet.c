@@ -1,6 +1,7 @@
 /*
- * A fleet in one process: the real broker, breaker and refresh of thousands of nodes under one
- * simulated clock, and an upstream that is there, gone or slow. fleet.py runs it and draws.
+ * A fleet in one process: the real broker, circuit breaker and refresh of thousands of nodes under
+ * one simulated clock, and an upstream that works, is down or is slow. fleet.py runs it and draws
+ * the result.
  *
  *   bench-fleet SCENARIO [--nodes N] [--identities M] [--lifetime SECONDS] [--seed S]
  *
@@ -16,20 +17,20 @@
 #include "support/sim.h"
 
 #define MINUTE          (60 * SECOND_USEC)
-#define ASK_EVERY_USEC  (2 * MINUTE) /* each account, on average: a job begins */
+#define ASK_EVERY_USEC  (2 * MINUTE) /* for each account, on average: a job starts */
 #define DEADLINE_USEC   (10 * SECOND_USEC)
 #define SERIES_S        10
 #define SECONDS_MAX     (8 * 3600)
 #define ROLLOUT_USEC    (10 * MINUTE)
 #define DAEMON_DOWN_MAX (2 * SECOND_USEC)
 
-/* A service account on one node, whose jobs ask for its token again and again. */
+/* A service account on one node, whose jobs request its token repeatedly. */
 struct account {
     struct timer timer;
     struct broker_waiter waiter;
     struct node *node;
     struct identity *identity;
-    uint64_t asked_usec; /* since it waits; 0: it does not */
+    uint64_t asked_usec; /* when it began to wait; 0: it does not wait */
 };
 
 struct node {
@@ -51,12 +52,12 @@ static struct config *config;
 static struct identities identities;
 static uint64_t begun_usec;
 
-/* What the upstream does, and what is seen there. */
+/* What the upstream does, and what it counts. */
 static uint32_t arrivals[SECONDS_MAX];
 static uint64_t down_from_usec = UINT64_MAX, down_until_usec;
-static unsigned capacity; /* exchanges per second; more are throttled. 0: no bound */
+static unsigned capacity; /* exchanges per second; more are throttled. 0: no limit */
 
-/* What the jobs see. */
+/* What the jobs count. */
 static uint64_t n_asked, n_hits, n_waited, n_failed, n_deadlines;
 static uint64_t longest_wait_usec;
 
@@ -95,7 +96,7 @@ static void next_job(struct account *account)
 
 static void job_failed(struct account *account, const struct refusal *refusal)
 {
-    /* the job is tried again as it was told, and a little later */
+    /* the job tries again after the advised delay, and a little later */
     n_failed++;
     ask_again(account, refusal->retry_after_ms * UINT64_C(1000) + random_below(2 * SECOND_USEC));
 }
@@ -187,7 +188,7 @@ static void on_restart(struct timer *timer)
     loop_timer(&sim_loop, timer, random_below(DAEMON_DOWN_MAX), on_restarted);
 }
 
-/* Jobs begin within @spread_usec. */
+/* Starts jobs within spread_usec. */
 static void fleet_start(uint64_t spread_usec)
 {
     nodes = calloc(options.nodes, sizeof(*nodes));
@@ -231,7 +232,7 @@ static uint32_t peak(size_t from_s, size_t until_s)
 static void print_result(uint64_t usec)
 {
     size_t n_seconds = (size_t)(usec / SECOND_USEC);
-    /* a token lasts for its lifetime less the margin, so no fewer exchanges would do */
+    /* a token is used for its lifetime minus the margin, so this is the minimum of exchanges */
     double margin_s = options.lifetime_s / 10 < 5 ? options.lifetime_s / 10.0 : 5;
     double least = options.nodes * (double)options.identities * (double)n_seconds /
                    (options.lifetime_s - margin_s);
@@ -255,8 +256,7 @@ static void print_result(uint64_t usec)
     printf("]}\n");
 }
 
-/* Into the rhythm of steady use: two lifetimes and a half after a start that was spread over one.
- */
+/* Reaches steady use: two and a half lifetimes after a start that was spread over one. */
 static void warm_up(void)
 {
     fleet_start(options.lifetime_s * SECOND_USEC);
@@ -271,7 +271,7 @@ static void steady(void)
     print_result(120 * MINUTE);
 }
 
-/* Ten minutes as ever, twenty without an upstream, and an hour and a half after that. */
+/* Ten normal minutes, twenty without an upstream, and an hour and a half afterwards. */
 static void outage(void)
 {
     warm_up();
@@ -292,7 +292,7 @@ static void rollout(void)
     print_result(40 * MINUTE);
 }
 
-/* The power is back: all nodes begin at once, with nothing on their disks. */
+/* After a power failure: all nodes start at the same time, with empty disks. */
 static void boot(void)
 {
     counts_reset();

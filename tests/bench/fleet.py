@@ -1,10 +1,9 @@
-"""Runs bench-fleet's scenarios, prints a table, and draws what arrives upstream.
+"""Runs the scenarios of bench-fleet, prints a table, and draws the exchanges that reach the upstream.
 
     python3 tests/bench/fleet.py [--nodes N] [--write]
 
-With --write the table goes into docs/scaling.md and the picture to docs/scaling.svg. The program is
-that of the build directory in $PODLOGIN_BUILD. Needs Python's standard library only.
-"""
+With --write, updates the table in docs/scaling.md and the picture docs/scaling.svg. The program is the one of the
+build directory in $PODLOGIN_BUILD. Needs only Python's standard library."""
 
 import argparse
 import concurrent.futures
@@ -72,7 +71,7 @@ def polyline(result, color, x, y):
 
 
 def picture(results):
-    """Exchanges per second on a logarithmic scale, for two outages and steady use."""
+    """Draws exchanges per second on a logarithmic scale, for two outages and steady use."""
     width, height, left, top = 760, 340, 60, 20
     plot_width, plot_height = width - left - 20, height - top - 60
 

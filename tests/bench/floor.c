@@ -1,7 +1,8 @@
 /*
- * The floor: what the machine gives a server of this protocol that decides nothing. One epoll loop
- * reads whole frames and answers each, but LOGIN, with the same bytes; nothing is looked up,
- * checked or logged. A daemon cannot be faster, so ratios to it say what the daemon itself costs.
+ * The floor: the best that a server of this protocol can reach on this machine. One epoll loop
+ * reads complete frames and answers each, except LOGIN, with the same bytes; it looks up, checks
+ * and logs nothing. A daemon cannot be faster, so ratios to the floor show what the daemon itself
+ * costs.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,7 +20,7 @@
 #define EVENTS_PER_WAIT 128
 #define INPUT_MAX       32768
 
-/* A frame that has not come as a whole. */
+/* A frame that has not arrived completely. */
 struct partial {
     uint8_t *bytes;
     size_t len;
@@ -85,11 +86,11 @@ static int parse_options(int argc, char **argv, struct floor *server)
 static void answer_now(struct floor *server, int fd, uint16_t id)
 {
     wire_set_id(server->answer, id);
-    /* the generators take each answer before they ask again, so there is always room for it */
+    /* the load generators read each answer before the next request, so there is always room */
     send(fd, server->answer, server->answer_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The first one starts the clock for all that come until it has run down. */
+/* The first delayed request starts the timer for all that arrive before it expires. */
 static int answer_late(struct floor *server, int fd, uint16_t id)
 {
     const struct itimerspec after = {
@@ -132,7 +133,7 @@ static void drop(struct floor *server, int fd)
     for (size_t i = 0; i < server->n_late; i++)
         if (server->late[i].fd == fd)
             server->late[i--] = server->late[--server->n_late];
-    /* close() would end its events, too, but takes longer for it */
+    /* close() would remove its events as well, but takes longer for it */
     epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     close(fd);
 }
@@ -209,7 +210,7 @@ static void grow_partials(struct floor *server, int fd)
     server->n_partials = n;
 }
 
-/* Asks for no second connection where nothing else was ready: there mostly is none. */
+/* Does not try to accept a second connection if nothing else was ready: mostly there is none. */
 static void on_listener(struct floor *server, int n_ready)
 {
     int fd;
@@ -219,7 +220,7 @@ static void on_listener(struct floor *server, int n_ready)
         if (watch(server, fd) < 0)
             close(fd);
         else
-            on_readable(server, fd); /* a client writes as soon as it has connected */
+            on_readable(server, fd); /* clients write as soon as they have connected */
         if (n_ready == 1)
             return;
     }
@@ -243,7 +244,7 @@ static int listen_at(struct floor *server)
     return 0;
 }
 
-/* A header that is right, and a payload that nobody reads. */
+/* A valid header, and a payload that nothing reads. */
 static void make_answer(struct floor *server)
 {
     uint32_t len = (uint32_t)(server->answer_bytes - WIRE_HEADER_SIZE);

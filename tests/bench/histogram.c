@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The topmost bits of a value name its bucket; the rest is the bucket's width. */
+/* The highest bits of a value select its bucket; the rest is the width of the bucket. */
 static unsigned shift_of(uint64_t value_ns)
 {
     unsigned top = value_ns ? 63u - (unsigned)__builtin_clzll(value_ns) : 0;

@@ -1,4 +1,6 @@
-/* Latencies in a fixed number of buckets, each within 1.6 % of its values, whatever their size. */
+/*
+ * Latencies in a fixed number of buckets. The width of each bucket is at most 1.6 % of its values.
+ */
 #ifndef HISTOGRAM_H
 #define HISTOGRAM_H
 
@@ -15,7 +17,7 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value_ns);
 
-/* The value that @fraction (0..1) of all values do not exceed; 0 if there are none. */
+/* Returns the value that @fraction (0..1) of all values do not exceed; 0 if there are none. */
 uint64_t histogram_percentile(const struct histogram *histogram, double fraction);
 
 /* Prints "p50_us", "p99_us", "p999_us" and "max_us" as members of a JSON object. */

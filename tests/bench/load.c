@@ -1,6 +1,6 @@
 /*
- * Load for the daemon or the floor: K connections, each with one request under way, driven by one
- * epoll loop. Prints what came of it as JSON. Ends with 1 as soon as an answer is not a token.
+ * Load for the daemon or the floor: K connections, each with one pending request, in one epoll
+ * loop. Prints the result as JSON. Exits with 1 as soon as an answer is not a token.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,7 +14,7 @@
 #include "bench/client.h"
 #include "bench/histogram.h"
 
-#define SILENCE_MAX_MS  30000 /* so long without any answer is a failure */
+#define SILENCE_MAX_MS  30000 /* a longer time without any answer is a failure */
 #define EVENTS_PER_WAIT 256
 
 struct options {
@@ -23,10 +23,10 @@ struct options {
     const char *service;
     size_t connections;
     size_t idle;
-    uint64_t requests; /* 0: as many as go into @seconds */
+    uint64_t requests; /* 0: as many as possible in seconds */
     double seconds;
     double warmup_s;
-    bool is_connect; /* a connection for each request */
+    bool is_connect; /* a new connection for each request */
     int cpu;         /* -1: any */
 };
 
@@ -39,7 +39,7 @@ struct load {
     struct histogram histogram;
     size_t n_under_way;
     uint64_t n_asked;
-    uint64_t from_ns; /* what begins before is warm-up */
+    uint64_t from_ns; /* requests that begin earlier are warm-up */
     uint64_t until_ns;
     size_t answer_bytes;
 };
@@ -48,14 +48,13 @@ static void print_help(void)
 {
     printf("bench-load --socket PATH --jwt-file FILE [OPTIONS]\n\n"
            "  --service NAME     (pulumi)\n"
-           "  --connections K    each with one request under way (1)\n"
-           "  --mode MODE        persistent: LOGIN once, then GET upon GET; connect: a connection "
-           "for\n"
-           "                     each request, which takes the file's JWTs in turn (persistent)\n"
+           "  --connections K    each with one pending request (1)\n"
+           "  --mode MODE        persistent: LOGIN once, then GETs; connect: a connection for\n"
+           "                     each request, with the JWTs of the file in turn (persistent)\n"
            "  --seconds S        (1)\n"
-           "  --requests N       this many instead, without warm-up\n"
+           "  --requests N       the number of requests instead, without warm-up\n"
            "  --warmup S         not counted (0.1)\n"
-           "  --idle N           connections that are held open meanwhile (0)\n"
+           "  --idle N           further connections that are held open (0)\n"
            "  --cpu N            run on this CPU only\n");
 }
 
@@ -153,7 +152,7 @@ static int watch(struct load *load, struct client *client)
     return epoll_ctl(load->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0 ? -errno : 0;
 }
 
-/* The first request of a connection, so with a login; its time includes connect(). */
+/* The first request of a connection, with LOGIN; its time includes connect(). */
 static int begin(struct load *load, struct client *client)
 {
     uint64_t started_ns = now_ns();
@@ -208,7 +207,7 @@ static int run(struct load *load)
         int n = epoll_wait(load->epoll_fd, events, EVENTS_PER_WAIT, SILENCE_MAX_MS);
 
         if (n <= 0) {
-            fprintf(stderr, "%zu requests are not answered\n", load->n_under_way);
+            fprintf(stderr, "%zu requests were not answered\n", load->n_under_way);
             return n < 0 ? -errno : -ETIMEDOUT;
         }
         for (int i = 0; i < n && r == 0; i++)
@@ -262,7 +261,7 @@ int main(int argc, char **argv)
         return 64;
     }
     if (prepare(&load) < 0 || run(&load) < 0)
-        return 1; /* it has been said why */
+        return 1; /* the reason was printed */
     end_ns = now_ns();
     if (end_ns > load.until_ns)
         end_ns = load.until_ns;

@@ -1,4 +1,4 @@
-"""The goals, and a table of what was measured against them."""
+"""The goals, and a table of the measurements."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ class Part:
     stretch: float
     form: str = "{:.2f}"
     is_more_better: bool = False
-    scale: float = 1.0  # from what is measured to what is shown and what the goals are in
+    scale: float = 1.0  # from the measured unit to that of the table and the goals
 
     def verdict(self, value):
         def reaches(bound):
@@ -79,7 +79,7 @@ LINES = [
 
 
 def assess(figures):
-    """The lines with what was measured: a list of dicts, as they go into the JSON."""
+    """Returns the lines with their measurements: a list of dicts, as they go into the JSON."""
     rows = []
     for line in LINES:
         row = {"line": line.number, "figure": line.figure, "goal": line.goal,
@@ -100,21 +100,21 @@ def machine():
 
 
 def markdown(rows, details):
-    """The table, and below it what stands behind the figures."""
+    """Returns the table, and below it the details of the figures."""
     lines = ["| # | figure | now | goal | stretch | met |", "|---|---|---|---|---|---|"]
     lines += [f"| {row['line']} | {row['figure']} | {row['now']} | {row['goal']} | "
               f"{row['stretch']} | {row['met']} |" for row in rows]
-    return "\n".join([*lines, "", f"Measured on {machine()}. What stands behind the figures:", "",
+    return "\n".join([*lines, "", f"Measured on {machine()}. Details of the figures:", "",
                       *(f"- {detail}" for detail in details)])
 
 
 def section_of(path):
-    """The text of a page before and after its table; ValueError if it has no place for one."""
+    """Returns the text of a page before and after its table; raises ValueError if it has no marks for one."""
     text = pathlib.Path(path).read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{path} does not hold {BEGIN} and {END}")
+        raise ValueError(f"{path} does not contain {BEGIN} and {END}")
     return before, after
 
 

@@ -1,5 +1,4 @@
-"""What the benchmark runs: a stand-in, a daemon and the floor, the generators of load, and the
-kernel's own figures about each of them."""
+"""What the benchmark runs: stand-in, daemon, floor and load generators; and the kernel's figures about them."""
 
 import json
 import os
@@ -22,7 +21,7 @@ TOKEN_BYTES = 1024  # so that an answer is about 1 KiB
 
 
 class Failure(Exception):
-    """Something that was measured did not work; no figure is worth anything then."""
+    """Something that was measured did not work, so the figures are not valid."""
 
 
 def run_json(command, **options):
@@ -35,7 +34,8 @@ def run_json(command, **options):
 
 
 class Rig:
-    """One stand-in, in a directory of its own that goes with it, and what is started beside it."""
+    """One stand-in, in a private directory that is removed afterwards, and the daemons and floors that are started
+    with it."""
 
     def __init__(self):
         missing = [program.name for program in PROGRAMS if not program.exists()]
@@ -72,8 +72,8 @@ class Rig:
         return codes
 
     def node(self, name, keeps=True, rows=10000, api_url=None):
-        """A daemon that runs with the level of log that an administrator would have; unless it
-        @keeps what it gets, its cache is where no file can be."""
+        """Starts a daemon with the log level of production. Without @keeps, its cache is at a path where no file can
+        be created."""
         node = Node(self.directory / name, self.standin)
         settings = node.etc / "podlogind.conf"
         text = settings.read_text().replace("LogLevel=debug\n", f"CacheRows={rows}\n")
@@ -92,7 +92,7 @@ class Rig:
         return floor
 
     def jwts(self, name, **order):
-        """A file of service-account tokens, one a line."""
+        """Writes a file of service-account tokens, one per line. Returns its path."""
         tokens = self.standin.mint_many(audience=[AUDIENCE], namespace="ci", **order)
         path = self.directory / name
         path.write_text("\n".join(tokens))
@@ -131,7 +131,7 @@ def spawn(runs, first, second, **options):
 
 
 def fill(node, rows, token_bytes):
-    """Puts rows of nobody into the cache of a daemon that does not run."""
+    """Writes rows that no client requests into the cache of a daemon that is not running."""
     subprocess.run([BENCH / "bench-rows", "fill", node.state / "cache.db",
                     node.directory / "key/cache.key", str(rows), str(token_bytes)],
                    check=True, timeout=300)
@@ -151,7 +151,7 @@ def pin(pid, cpus):
 
 
 def cpu_ns(pid):
-    """What the process has run so far, to the nanosecond if the kernel counts it so."""
+    """Returns the CPU time of the process so far; in nanoseconds if the kernel counts them."""
     try:
         return sum(int(pathlib.Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
                    for thread in threads(pid))
@@ -161,8 +161,8 @@ def cpu_ns(pid):
 
 
 def memory(pid):
-    """Bytes: "rss"; "private", what is this process's alone and written; "pss", each page divided
-    by the processes that share it. The latter two only for whoever may trace the daemon: root."""
+    """Returns sizes in bytes: "rss"; "private", memory that only this process uses and has written; "pss", each page
+    divided by the number of processes that share it. "pss" needs the right to trace the daemon: root."""
     names = {"Rss": "rss", "Pss": "pss", "Private_Dirty": "private", "VmRSS": "rss",
              "RssAnon": "private"}
     try:

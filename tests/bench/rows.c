@@ -1,8 +1,8 @@
 /*
- * A cache of many rows, and what it costs to read as many bytes from a plain file.
+ * A cache of many rows, and the time to read as many bytes from a plain file.
  *
- *   bench-rows fill DATABASE KEY-FILE ROWS TOKEN-BYTES   puts rows under random keys
- *   bench-rows read FILE                                 {"us": ..., "bytes": ...}
+ *   bench-rows fill DATABASE KEY-FILE ROWS TOKEN-BYTES   writes rows with random keys
+ *   bench-rows read FILE                                 prints {"us": ..., "bytes": ...}
  */
 #include <fcntl.h>
 #include <openssl/rand.h>
@@ -41,7 +41,7 @@ static void on_empty(void *data)
 static void on_done(struct store_write *write, int result)
 {
     if (result < 0)
-        exit(fail("a row cannot be kept"));
+        exit(fail("cannot write a row"));
     free(write);
     if (--n_under_way == 0)
         loop_stop(&loop);
@@ -82,7 +82,7 @@ static int fill(const char *path, const char *key_file, size_t n, size_t token_b
 
     snprintf(key_setting, sizeof(key_setting), "file:%s", key_file);
     if (loop_init(&loop) < 0 || store_open(&settings, &loop, &store, error) < 0)
-        return fail("the store cannot be opened");
+        return fail("cannot open the store");
     while (store_open_rows(store, BATCH))
         ;
     while (n > 0) {
@@ -94,10 +94,10 @@ static int fill(const char *path, const char *key_file, size_t n, size_t token_b
             write->on_done = on_done;
             if (RAND_bytes(key.bytes, sizeof(key.bytes)) != 1 ||
                 store_put(store, write, &key, &record) < 0)
-                return fail("a row cannot be put");
+                return fail("cannot store a row");
         }
         if (loop_run(&loop) < 0)
-            return fail("the loop failed");
+            return fail("the event loop failed");
     }
     store_close(store);
     secret_free(record.bytes);
@@ -116,12 +116,12 @@ static int read_whole(const char *path)
     size_t n = 0;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !(bytes = malloc((size_t)st.st_size)))
-        return fail("the file cannot be read");
+        return fail("cannot read the file");
     while (n < (size_t)st.st_size) {
         ssize_t got = read(fd, bytes + n, (size_t)st.st_size - n);
 
         if (got <= 0)
-            return fail("the file cannot be read");
+            return fail("cannot read the file");
         n += (size_t)got;
     }
     printf("{\"us\":%llu,\"bytes\":%zu}\n", (unsigned long long)(clock_boot_usec() - begun_usec),
@@ -136,5 +136,5 @@ int main(int argc, char **argv)
         return fill(argv[2], argv[3], strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10));
     if (argc == 3 && strcmp(argv[1], "read") == 0)
         return read_whole(argv[2]);
-    return fail("fill DATABASE KEY-FILE ROWS TOKEN-BYTES, or read FILE");
+    return fail("usage: fill DATABASE KEY-FILE ROWS TOKEN-BYTES, or read FILE");
 }

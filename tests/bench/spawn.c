@@ -1,6 +1,6 @@
 /*
- * Runs two commands by turns and prints the time that each takes from posix_spawn() to its end, as
- * JSON. Their output is thrown away; both must succeed.
+ * Runs two commands alternately and prints, as JSON, the time that each takes from posix_spawn() to
+ * its end. Their output is discarded; both must succeed.
  *
  *     bench-spawn RUNS COMMAND [ARGUMENT...] --- COMMAND [ARGUMENT...]
  */

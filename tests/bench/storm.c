@@ -1,7 +1,7 @@
 /*
- * A storm: N connections that all ask at the same moment, then all wait. Prints the latencies as
- * JSON, each from the moment before the first request was written. Ends with 1 if any answer is not
- * a token.
+ * A storm: N connections that all send a request at the same time, then wait. Prints the latencies
+ * as JSON, each from the time before the first request was written. Exits with 1 if any answer is
+ * not a token.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -30,7 +30,7 @@ struct storm {
     int epoll_fd;
     uint64_t from_ns;
     uint64_t written_ns;  /* when the last request was written */
-    uint64_t *latency_ns; /* exact, since what counts is a small part of them */
+    uint64_t *latency_ns; /* exact, because the relevant differences are small */
     size_t n_answers;
     size_t n_failures;
 };
@@ -38,7 +38,7 @@ struct storm {
 static void print_help(void)
 {
     printf("bench-storm --socket PATH --jwt-file FILE [--service NAME] [--connections N]\n\n"
-           "The connections take the JWTs of the file, one a line, in turn.\n");
+           "The connections use the JWTs of the file, one per line, in turn.\n");
 }
 
 static int parse_options(int argc, char **argv, struct options *options)
@@ -140,7 +140,7 @@ static int await_all(struct storm *storm)
                 continue;
             }
             storm->n_failures++;
-            client_close(client); /* which ends its events */
+            client_close(client); /* this removes its events as well */
         }
     }
     return 0;
@@ -153,7 +153,7 @@ static int compare(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
-/* Of 0 percent it is the least, of 100 the greatest. */
+/* 0 percent is the minimum, 100 the maximum. */
 static double percentile_us(const struct storm *storm, size_t percent)
 {
     size_t rank = (storm->n_answers * percent + 99) / 100;
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
         return 64;
     }
     if (prepare(&storm) < 0 || ask_all(&storm) < 0)
-        return 1; /* it has been said why */
+        return 1; /* the reason was printed */
     if (await_all(&storm) < 0)
         storm.n_failures = storm.options.connections - storm.n_answers;
     printf("{\"requests\": %zu, \"failures\": %zu, \"written_us\": %.3f, ",
