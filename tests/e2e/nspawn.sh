@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a program of this tree in a systemd that has booted in a container of the machine's own files,
-# with the pure cgroup v2 view that most nodes have. Ends as the program ends. Needs root and systemd-nspawn.
+# Runs a program of this tree in a container that boots systemd from the machine's own files, with cgroup v2
+# only, as most nodes have. Exits with the program's status. Needs root and systemd-nspawn.
 #
 #   tests/e2e/nspawn.sh COMMAND [ARGUMENT...]
 set -euo pipefail
@@ -8,7 +8,7 @@ source=$(cd "$(dirname "$0")/../.." && pwd)
 name=podlogin-e2e-$$
 cgroup=/sys/fs/cgroup
 
-# The tree, and what the tests write, have to be there under the same names.
+# The tree and the files that the tests write must have the same paths inside.
 run() {
     mkdir "$work"/{merged,out}
     mount -t tmpfs tmpfs "$work/out"
@@ -42,7 +42,7 @@ UNIT
 [Unit]
 Requires=ci.service
 UNIT
-    # nspawn wants to be in a cgroup of its own, in the hierarchies that systemd uses
+    # nspawn needs a cgroup of its own, in the hierarchies that systemd uses
     for hierarchy in "$cgroup/systemd" "$cgroup/unified"; do
         [ -d "$hierarchy" ] && mkdir -p "$hierarchy/$name" && echo $$ >"$hierarchy/$name/cgroup.procs"
     done

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""The static command in containers of podman, in cgroups of pods, against a daemon on the node.
+"""The static command in podman containers, in cgroups of pods, against a daemon on the node.
 
-An image of nothing but the command; private PID namespaces, no network, uid 65532, and the directory of the
-socket mounted read-only. Needs root, podman, buildah and the static command (./dev static).
-"""
+The image has only the command. Containers have private PID namespaces, no network and uid 65532, and the directory of
+the socket is mounted read-only. Needs root, podman, buildah and the static command (./dev static)."""
 
 import json
 import os
@@ -66,7 +65,7 @@ class Podman(NodeCase):
         return self.mint(pod="job-" + uid[:4], pod_uid=uid)
 
     def in_container(self, uid, jwt, *arguments, mode="ro", user="65532:65532"):
-        """`podlogin` in a container of the pod, as the only process that it sees."""
+        """Runs `podlogin` in a container of the pod, as the only process that it sees."""
         token = self.node.jwt_file(jwt, "token-" + uuid.uuid4().hex)
         os.chmod(token, 0o644)
         return run("podman", "--runtime", "runc", "run", "--rm", "--network=none", "--pids-limit=0",
@@ -91,7 +90,7 @@ class Podman(NodeCase):
         self.assertEqual(result.returncode, 77, result.stderr)
         self.assertIn("PEER_MISMATCH", result.stderr)
         self.assertEqual(self.exchanges(), 0)
-        # neither does a token that is there change that
+        # a cached token does not change that
         self.assertEqual(self.in_container(self.pods[0], stolen, "token").returncode, 0)
         self.assertIn("PEER_MISMATCH", self.in_container(self.pods[1], stolen, "token").stderr)
 
@@ -100,14 +99,14 @@ class Podman(NodeCase):
         result = self.in_container(self.pods[0], self.mint_for(self.pods[0]), "token", mode="rw")
         self.assertEqual(result.returncode, 77, result.stderr)
         self.assertIn("UNTRUSTED_SERVER", result.stderr)
-        # mounted read-only the same directory is good
+        # mounted read-only, the same directory is accepted
         result = self.in_container(self.pods[0], self.mint_for(self.pods[0]), "token")
         self.assertEqual(result.returncode, 0, result.stderr)
 
 
 if __name__ == "__main__":
     if "PODLOGIN_E2E_INSIDE" not in os.environ:
-        # kubelet's layout, in the hierarchy of cgroup v2 alone
+        # the layout of kubelet, with cgroup v2 only
         os.environ["PODLOGIN_E2E_INSIDE"] = "yes"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "sh", "-c",
                               'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"', "sh",

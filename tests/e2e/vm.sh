@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a program of this tree under Debian's kernel 6.1, which knows no SO_PEERPIDFD, in a virtual machine
-# whose files are this machine's own, seen through an overlay. Ends as the program ends. Needs root,
+# Runs a program of this tree under Debian's kernel 6.1, which has no SO_PEERPIDFD, in a virtual machine that
+# uses this machine's files through an overlay. Exits with the program's status. Needs root,
 # qemu-system-x86_64 and busybox-static.
 #
 #   tests/e2e/vm.sh COMMAND [ARGUMENT...]
@@ -11,7 +11,7 @@ cache=$build/e2e
 modules=(virtio_pci 9pnet_virtio 9p overlay)
 export PATH=$PATH:/usr/sbin:/sbin
 
-# Unpacked, not installed; once.
+# Downloads the kernel once, and unpacks it without installing it.
 fetch_kernel() {
     local package
     [ -e "$cache/kernel" ] && return
@@ -24,7 +24,7 @@ fetch_kernel() {
     printf '%s' "${package#linux-image-}" >"$cache/release"
 }
 
-# The modules in the order in which they are loaded, what is to be run, and how to begin.
+# The modules in loading order, the script to run, and init.
 make_initramfs() {
     local root=$work/initramfs module at=10
     mkdir -p "$root"/{bin,modules,ro,rw,new}

@@ -1,4 +1,4 @@
-/* What every harness includes. A broken promise ends the run, also with NDEBUG. */
+/* Included by every harness. PROMISE() aborts if a guarantee does not hold, also with NDEBUG. */
 #ifndef FUZZ_H
 #define FUZZ_H
 

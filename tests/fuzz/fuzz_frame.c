@@ -1,4 +1,4 @@
-/* Any payload: decoded or refused; what is decoded says the same after another round. */
+/* Any payload: it is decoded or refused; decoding the encoded result gives the same result. */
 #include "fuzz/fuzz.h"
 #include "protocol/messages.h"
 
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PROMISE(message->size <= sizeof(values));
     if (wire_decode(message, data + 1, size - 1, values) < 0)
         return 0;
-    /* unknown optional fields are gone, numbers that are 0 too: so the first round may differ */
+    /* unknown optional fields and numbers that are 0 are dropped, so only later rounds are equal */
     PROMISE(wire_encode(message, 1, values, first, sizeof(first), &first_len) == 0);
     PROMISE(wire_decode(message, first + WIRE_HEADER_SIZE, first_len - WIRE_HEADER_SIZE, again) ==
             0);

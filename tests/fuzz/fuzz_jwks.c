@@ -1,4 +1,4 @@
-/* Any key set: read or refused; each key that is read is whole. */
+/* Any key set: it is parsed or refused; each parsed key is complete. */
 #include "fuzz/fuzz.h"
 #include "jose/jwks.h"
 

@@ -1,9 +1,12 @@
-/* Any token: parsed or refused; claims read or refused; and never verified. */
+/*
+ * Any token: it is parsed or refused, its claims are read or refused, and its signature is never
+ * valid.
+ */
 #include "fuzz/fuzz.h"
 #include "identity/claims.h"
 #include "jose/jws.h"
 
-/* A real key; nobody has its other half. */
+/* A real key, whose private half was not kept. */
 static const char key_set[] =
     "{\"keys\":[{\"use\":\"sig\",\"kty\":\"EC\",\"kid\":\"k\",\"alg\":\"ES256\",\"crv\":\"P-256\","
     "\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","

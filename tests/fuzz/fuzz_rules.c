@@ -1,4 +1,7 @@
-/* Any configuration file: each line is delivered or refused with its number; any rule is judged. */
+/*
+ * Any configuration file: each line is delivered, or refused with its number; any rules can be
+ * judged.
+ */
 #include "base/json.h"
 #include "config/ini.h"
 #include "fuzz/fuzz.h"
@@ -52,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (r == -EINVAL)
         PROMISE(strncmp(error, "file:", 5) == 0);
-    /* what was read before a bad line is judged as well: nothing may depend on the end */
+    /* rules that were read before an invalid line are judged as well */
     if (policy_judge(&policy, claims(), &section) == VERDICT_ALLOW)
         PROMISE(section && !section->is_deny && section->n_rules > 0);
     policy_done(&policy);

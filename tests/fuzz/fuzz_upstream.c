@@ -1,4 +1,7 @@
-/* Any answer of a token endpoint or of an issuer: of one class, and fit to be passed on. */
+/*
+ * Any answer of a token endpoint or of an issuer: it has exactly one outcome, and its strings can
+ * be passed on.
+ */
 #include "exchanger/keys_job.h"
 #include "fuzz/fuzz.h"
 #include "provider/exchange.h"

@@ -1,5 +1,7 @@
-/* Runs a fuzz harness over files: its seeds, without libFuzzer. Every build compiles the harnesses
- * so. */
+/*
+ * Runs a fuzz harness on files, its seeds, without libFuzzer. Every build compiles the harnesses
+ * this way.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
