@@ -1,5 +1,7 @@
 #include "broker/breaker.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 
 #define POINTS_TO_OPEN    3
@@ -42,6 +44,7 @@ struct breaker_pass breaker_begin(struct breaker *breaker, uint64_t now_usec)
 
 void breaker_abandon(struct breaker *breaker, struct breaker_pass pass)
 {
+    assert(breaker->n_in_flight > 0);
     breaker->n_in_flight--;
     if (pass.is_probe)
         breaker->is_probing = false;

@@ -47,8 +47,10 @@ void flight_free(struct flight *flight)
         job_cancel(&flight->job);
         breaker_abandon(&flight->upstream->breaker, flight->pass);
     }
-    if (flight->upstream)
+    if (flight->upstream) {
+        assert(flight->upstream->n_flights > 0);
         flight->upstream->n_flights--;
+    }
     token_done(&flight->fresh);
     service_unref(flight->service);
     identity_unref(flight->leader);
@@ -81,6 +83,7 @@ static void on_slow_disk(struct timer *timer)
 {
     struct login *login = container_of(timer, struct flight, timer)->login;
 
+    assert(login->flight->state == FLIGHT_STORING);
     if (!login->broker->is_disk_slow)
         log_warning("the disk takes more than a second to store a token; serving it from memory");
     login->broker->is_disk_slow = true;
@@ -252,6 +255,7 @@ bool flight_begin(struct login *login, struct identity *leader, const struct ser
         failures_find(&broker->misconfigured, &service->digest, now_usec);
     struct flight *flight;
 
+    assert(!login->flight);
     if (!failure)
         failure = refusal_of(login, leader, now_usec);
     if (failure) {
@@ -335,6 +339,7 @@ static void on_pause_over(struct timer *timer)
     struct flight *flight = container_of(timer, struct flight, timer);
     struct refusal refusal;
 
+    assert(flight->state == FLIGHT_PAUSED);
     refusal_set_status(&refusal, PODLOGIN_UPSTREAM_UNAVAILABLE);
     if (list_is_empty(&flight->login->waiters) || !flight_go(flight, &refusal))
         login_fail(flight->login, &refusal);
@@ -398,6 +403,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     enum outcome outcome = result->outcome;
     char detail[REFUSAL_DETAIL_MAX + 1] = "";
 
+    assert(flight->state == FLIGHT_EXCHANGING);
     if (outcome != OUTCOME_OK)
         snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
                  (const char *)result->detail.at);

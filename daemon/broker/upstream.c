@@ -1,6 +1,7 @@
 /* The list of upstreams, and what is logged and told about a failing one. */
 #include "broker/upstream.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ enum podlogin_status status_of_outcome(enum outcome outcome)
 
 static struct upstream *upstream_free(struct upstream *upstream)
 {
+    assert(!upstream->n_flights && list_is_empty(&upstream->queued));
     list_remove(&upstream->node);
     free(upstream->endpoint);
     free(upstream);

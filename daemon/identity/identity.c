@@ -1,6 +1,7 @@
 /* One token: parsing, the signature, and its expiry by both clocks. */
 #include "identity/identity.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -76,6 +77,7 @@ enum verification identity_verify(struct identities *identities, struct identity
     enum podlogin_status status;
     struct jwk *key;
 
+    assert(issuer && identity->generation == identities->generation); /* else it may be freed */
     if (identity->key && !identity->key->is_withdrawn)
         return IDENTITY_VERIFIED;
     if (identity->key && parse_again(identities, identity) < 0)

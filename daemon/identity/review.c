@@ -1,6 +1,7 @@
 /* Reviews of tokens: when one is needed, and how long its result is used. */
 #include "identity/review.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static void on_reviewed(struct job *job, const struct job_result *result)
     int len = (int)result->detail.len;
     const char *detail = (const char *)result->detail.at;
 
+    assert(review->is_under_way); /* it holds the reference that is released below */
     review->is_under_way = false;
     if (result->outcome == OUTCOME_OK) {
         review->good_usec = clock_boot_usec();

@@ -26,6 +26,8 @@ static void pending_move(struct pending *pending, enum pending_state next)
 
 void pending_free(struct pending *pending)
 {
+    assert(!list_is_empty(&pending->node) && pending->connection->n_pending > 0);
+    assert(pending->connection->quota->n_misses >= pending->is_miss);
     timer_unset(&pending->deadline);
     waiter_leave(&pending->waiter.waiter);
     list_remove(&pending->node);
@@ -157,6 +159,7 @@ static void on_wake(struct waiter *waiter, const void *news)
     struct pending *pending = container_of(waiter, struct pending, waiter.waiter);
     enum need need;
 
+    assert(pending->state != PENDING_NEW);
     if (pending->state == PENDING_EXCHANGE) {
         need = on_answer(pending, news);
     } else {

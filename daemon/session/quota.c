@@ -1,6 +1,7 @@
 /* The map of quotas, their token buckets, and the processes that are barred. */
 #include "session/quota.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ static void quota_free(struct quota *quota)
 {
     struct quotas *quotas = quota->quotas;
 
+    assert(!quota->n_connections && !quota->n_misses);
     list_remove(&quota->idle);
     quotas->n_idle--;
     digest_map_remove(&quotas->map, &quota->node);
@@ -138,6 +140,7 @@ void quota_leave(struct quota *quota)
 {
     struct quotas *quotas = quota->quotas;
 
+    assert(quota->n_connections > 0);
     if (--quota->n_connections)
         return;
     quota->left_usec = clock_boot_usec();
