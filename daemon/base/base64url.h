@@ -1,18 +1,24 @@
-/* base64url without padding, as JOSE writes it (RFC 7515, section 2): strict, one way only. */
+/*
+ * Decodes base64url without padding, as JOSE uses it (RFC 7515, section 2). Strict: each value has
+ * exactly one spelling. There is no encoder.
+ */
 #ifndef BASE64URL_H
 #define BASE64URL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Most bytes that @len characters can stand for. */
+/* An upper bound of the number of bytes that @len characters decode to. */
 #define BASE64URL_DECODED_MAX(len) ((len) / 4 * 3 + 2)
 
 /*
- * Decodes @len characters into @ret_bytes, which has room for BASE64URL_DECODED_MAX(len).
+ * Decodes @len characters of @text.
  *
- * Returns 0 and the number of bytes; -EBADMSG for any other character (padding and white space are
- * such), a length of 4n + 1, or trailing bits that are not zero: one value has one spelling.
+ * @ret_bytes: a buffer of at least BASE64URL_DECODED_MAX(@len) bytes; may be written on failure.
+ * @ret_len:   the number of bytes; set on success only.
+ *
+ * Returns 0, or -EBADMSG: a character is not in the alphabet (this includes padding and white
+ * space), the length is 4n + 1, or the trailing bits are not zero.
  */
 int base64url_decode(const char *text, size_t len, uint8_t *ret_bytes, size_t *ret_len);
 

@@ -1,4 +1,7 @@
-/* Ownership of locals: CLEANUP(freep) char *name = NULL; TAKE_PTR(name) moves it out. */
+/*
+ * Ownership of local variables: CLEANUP(freep) char *name = NULL releases it when the scope ends;
+ * TAKE_PTR(name) and TAKE_FD(fd) move the value out, so that it is not released.
+ */
 #ifndef CLEANUP_H
 #define CLEANUP_H
 
@@ -22,7 +25,7 @@
         taken_;                                                                                    \
     })
 
-/* Defines NAMEp() for CLEANUP from a _free function that accepts NULL. */
+/* Defines @free_function##p() for use with CLEANUP. It does nothing if the pointer is NULL. */
 #define DEFINE_CLEANUP(type, free_function)                                                        \
     static inline void free_function##p(type *p)                                                   \
     {                                                                                              \

@@ -39,7 +39,7 @@ static int hex_digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* proc(5): a random UUID, hyphens in it. */
+/* The file holds a random UUID with hyphens (proc(5)). */
 int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
 {
     CLEANUP(fd_closep)
@@ -62,13 +62,19 @@ int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
     return n == 2 * BOOT_ID_SIZE ? 0 : -EBADMSG;
 }
 
-/* splitmix64 (Steele, Lea, Flood, 2014): a system call for each bit of jitter would be much. */
+/*
+ * splitmix64 (Steele, Lea, Flood, 2014). Jitter is computed often, so a system call for each value
+ * would be too expensive.
+ */
 uint64_t random_below(uint64_t below)
 {
     static uint64_t state;
     uint64_t z;
 
-    /* a machine that has no randomness yet has not many neighbours either */
+    /*
+     * Early in the boot the kernel may have no randomness yet. The boot clock is good enough then:
+     * jitter keeps many nodes from acting at once, and few nodes boot at the same microsecond.
+     */
     if (state == 0 && getrandom(&state, sizeof(state), GRND_NONBLOCK) != sizeof(state))
         state = clock_boot_usec();
     z = state += UINT64_C(0x9e3779b97f4a7c15);

@@ -18,7 +18,7 @@ static int64_t offset_usec(void)
     return clock_wall_usec() - (int64_t)clock_boot_usec();
 }
 
-/* Little by little it is slewed, which is no step. */
+/* Compares with the previous check only, so that slow slewing (adjtime(3)) does not add up. */
 static void check(struct clock_watch *watch)
 {
     int64_t offset = offset_usec(), by_usec = offset - watch->offset_usec;

@@ -1,6 +1,6 @@
 /*
- * What has happened since the start, counted where it happens. The names are those of the metrics
- * (Prometheus), each with its labels.
+ * Counts of events since the start, incremented where the event happens. counter_info() maps each
+ * counter to a Prometheus metric and its labels.
  */
 #ifndef COUNTERS_H
 #define COUNTERS_H
@@ -10,21 +10,21 @@
 #include "base/outcome.h"
 
 enum counter {
-    /* requests, by what the client is told */
+    /* requests, by the status that the client gets */
     COUNTER_REQUESTS_OK,
-    COUNTER_REQUESTS_REFUSED,     /* trying again does not help */
-    COUNTER_REQUESTS_UNAVAILABLE, /* it may help */
-    COUNTER_REQUESTS_FAULT,       /* of the daemon, or of the client's protocol */
+    COUNTER_REQUESTS_REFUSED,     /* a retry does not help */
+    COUNTER_REQUESTS_UNAVAILABLE, /* a retry may help */
+    COUNTER_REQUESTS_FAULT,       /* an error of the daemon, or of the client's messages */
     COUNTER_CACHE_HITS,
-    /* exchanges that have ended, in the order of enum outcome */
+    /* completed exchanges, one counter for each enum outcome, in its order */
     COUNTER_EXCHANGES,
     COUNTER_EXCHANGES_END = COUNTER_EXCHANGES + OUTCOMES - 1,
-    COUNTER_REFRESH_FAILURES, /* of tokens that were still good */
-    /* connections that were turned away */
+    COUNTER_REFRESH_FAILURES, /* of tokens that were still valid */
+    /* rejected connections */
     COUNTER_REJECTED_QUOTA,
     COUNTER_REJECTED_BARRED,
     COUNTER_REJECTED_SHORTAGE, /* of descriptors or memory */
-    COUNTER_REJECTED_YOUNG,    /* before Linux 6.5: the process may be another */
+    COUNTER_REJECTED_YOUNG,    /* before Linux 6.5: the pid may have been recycled */
     COUNTER_STORE_ERRORS,
     COUNTER_CLOCK_STEPS,
     COUNTERS,
@@ -32,7 +32,7 @@ enum counter {
 
 extern uint64_t counters[COUNTERS];
 
-/* In the thread of the event loop. */
+/* Increments @counter. Only for the thread of the event loop. */
 static inline void count(enum counter counter)
 {
     counters[counter]++;
@@ -43,6 +43,7 @@ struct counter_info {
     const char *labels; /* "result=\"ok\""; "": none */
 };
 
+/* Returns the metric of @counter; constant. */
 const struct counter_info *counter_info(enum counter counter);
 
 #endif

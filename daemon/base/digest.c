@@ -12,7 +12,7 @@ static inline void md_ctx_freep(EVP_MD_CTX **ctx)
     EVP_MD_CTX_free(*ctx);
 }
 
-/* Looking the algorithm up by name costs more than hashing a JWT, so it is done once. */
+/* Fetched once: a lookup by name costs more than hashing a JWT. */
 static const EVP_MD *sha256(void)
 {
     static EVP_MD *md;

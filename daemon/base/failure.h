@@ -1,7 +1,7 @@
 /*
- * Failures that are remembered for a while, so that asking again costs no exchange: refusals with
- * the JWT that was refused, and misconfigurations with their service. A few at a time; the oldest
- * makes room.
+ * A negative cache: remembers recent failures, so that a repeated request does not cause another
+ * exchange. Refusals are keyed by the JWT that was refused, misconfigurations by their service. A
+ * list holds FAILURES_MAX failures; a new one replaces the one that was added least recently.
  */
 #ifndef FAILURE_H
 #define FAILURE_H
@@ -9,34 +9,41 @@
 #include "base/digest.h"
 #include "base/list.h"
 
-#define FAILURES_MAX       16 /* per list */
-#define FAILURE_DETAIL_MAX 257
+#define FAILURES_MAX       16  /* in one list */
+#define FAILURE_DETAIL_MAX 257 /* bytes, with the NUL */
 
 struct failure {
     struct list node;
     struct digest key;
-    uint64_t until_usec; /* CLOCK_BOOTTIME */
-    uint64_t pause_usec; /* what it was remembered for the last time */
+    uint64_t until_usec; /* when it expires, CLOCK_BOOTTIME */
+    uint64_t pause_usec; /* how long it was remembered the last time */
     char detail[FAILURE_DETAIL_MAX];
 };
 
-/* A list of them; zeroed at first. */
+/* Initially zeroed. */
 struct failures {
-    struct list list; /* next NULL: never had one */
+    struct list list; /* oldest first; next NULL: not initialized yet */
     size_t n;
 };
 
-/* NULL: none that still counts. Valid until the list is changed. */
+/*
+ * Returns the failure of @key, or NULL if there is none or it has expired. Valid until the list
+ * changes.
+ */
 const struct failure *failures_find(const struct failures *failures, const struct digest *key,
                                     uint64_t now_usec);
 
 /*
- * Remembers for @first_usec, and for twice as long as before, up to @most_usec, if the key has
- * failed before. Without memory for it, nothing is remembered.
+ * Remembers a failure of @key for @first_usec. If the list still has an earlier failure of @key,
+ * expired or not, remembers it for twice as long as the last time, but at most for @most_usec. Does
+ * nothing if memory runs out.
+ *
+ * @detail: copied, truncated to FAILURE_DETAIL_MAX - 1 bytes.
  */
 void failures_add(struct failures *failures, const struct digest *key, const char *detail,
                   uint64_t first_usec, uint64_t most_usec, uint64_t now_usec);
 
+/* Removes all failures. */
 void failures_clear(struct failures *failures);
 
 #endif

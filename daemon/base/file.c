@@ -19,7 +19,7 @@ int file_open(const char *path, int flags)
     return TAKE_FD(fd);
 }
 
-/* One byte more than there may be is asked for, so that "too large" is noticed. */
+/* Tries to read one byte after a full buffer, to detect a file that is too large. */
 static int has_more(int fd)
 {
     char byte;
@@ -75,6 +75,6 @@ const char *file_strerror(int r)
     if (r == -ENOTSUP)
         return "not a regular file";
     if (r == -EFBIG)
-        return "larger than it may be";
+        return "file too large";
     return strerror(-r);
 }

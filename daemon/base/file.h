@@ -1,4 +1,4 @@
-/* Small files, read whole and within a bound: the only reader of files in the daemon. */
+/* Reads small files whole, up to a maximum size. All code of the daemon reads files with this. */
 #ifndef FILE_H
 #define FILE_H
 
@@ -7,25 +7,36 @@
 #include "base/secret.h"
 
 /*
- * Opens a regular file for reading. It never waits: a FIFO or a device could hold up the event
- * loop, so they are refused. @flags: further flags for open(2).
+ * Opens a regular file for reading. Never blocks: a FIFO or a device could block the event loop, so
+ * they are refused.
  *
- * Returns a descriptor; -EISDIR; -ENOTSUP: it is not a regular file; or another -errno.
+ * @flags: additional flags for open(2).
+ *
+ * Returns a descriptor that the caller closes; -EISDIR if it is a directory; -ENOTSUP if it is not
+ * a regular file; or another -errno.
  */
 int file_open(const char *path, int flags);
 
 /*
- * Reads from @fd up to its end. The caller decides what may wait: @fd may be a pipe.
+ * Reads from @fd until end of file. Blocks if @fd does, for example a pipe.
  *
- * Returns 0, with the number of bytes in @ret_len; -EFBIG: there are more than @size; or another
- * -errno.
+ * @ret_len: the number of bytes; set on success only.
+ *
+ * Returns 0; -EFBIG if there are more than @size bytes; or another -errno.
  */
 int file_read(int fd, void *buffer, size_t size, size_t *ret_len);
 
-/* file_open() and file_read() into secret memory, which the caller frees; @max bytes at most. */
+/*
+ * Reads the file at @path, of at most @max bytes, into secret memory that the caller frees.
+ *
+ * Returns 0, -ENOMEM, or the errors of file_open() and file_read().
+ */
 int file_read_secret(const char *path, size_t max, struct secret **ret_content);
 
-/* What an error of these functions means to a person. Constant, or valid as strerror(3)'s. */
+/*
+ * Describes the error @r (-errno) of these functions. The text is constant, or as short-lived as
+ * that of strerror(3).
+ */
 const char *file_strerror(int r);
 
 #endif

@@ -4,8 +4,8 @@
 #include <string.h>
 
 /*
- * Bounds the nesting before the parser recurses into it. Strings are skipped so that brackets in
- * them do not count; whatever else is wrong, the parser itself says.
+ * Limits the nesting depth before the parser recurses. Brackets in strings do not count. Any other
+ * error is left to the parser.
  */
 static bool depth_is_bounded(const char *text, size_t len)
 {

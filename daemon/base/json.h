@@ -1,4 +1,7 @@
-/* JSON from outside, read strictly: duplicates, NUL, depth and size are refused. */
+/*
+ * Reads untrusted JSON strictly: refuses duplicate members, NUL in strings, and documents that are
+ * too deep or have too many members.
+ */
 #ifndef JSON_H
 #define JSON_H
 
@@ -8,16 +11,21 @@
 #include "base/cleanup.h"
 
 #define JSON_DEPTH_MAX   8
-#define JSON_MEMBERS_MAX 1024 /* of all objects and arrays together */
+#define JSON_MEMBERS_MAX 1024 /* members and elements of all objects and arrays together */
 
 /*
- * Reads one JSON object. Member names are compared after unescaping, so "\u0061" duplicates "a".
+ * Parses @len bytes as one JSON object. Member names are compared after unescaping, so "\u0061"
+ * duplicates "a".
  *
- * Returns the object, owned by the caller, or NULL.
+ * Returns the object, which the caller releases; or NULL if the text is not one JSON object, breaks
+ * a limit, or memory runs out.
  */
 json_t *json_read_object(const void *text, size_t len);
 
-/* The member's string, without an embedded NUL; NULL if it is absent or something else. */
+/*
+ * Returns the string that is the member @name, or NULL if the member is absent or not a string.
+ * Strings of json_read_object() have no embedded NUL. @object may be NULL.
+ */
 const char *json_member_string(const json_t *object, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* A circular doubly linked list whose nodes live inside their owners. */
+/* A circular doubly linked list whose nodes are embedded in their owners. */
 #ifndef LIST_H
 #define LIST_H
 
@@ -30,7 +30,7 @@ static inline void list_append(struct list *head, struct list *node)
     head->prev = node;
 }
 
-/* Leaves @node linked to itself, so that removing it twice does no harm. */
+/* Removes @node and links it to itself, so that removing it again is harmless. */
 static inline void list_remove(struct list *node)
 {
     node->prev->next = node->next;
@@ -38,7 +38,7 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
-/* Takes the first node out; NULL if there is none. */
+/* Removes the first node. Returns it, or NULL if the list is empty. */
 static inline struct list *list_take(struct list *head)
 {
     struct list *node = head->next;
@@ -49,7 +49,7 @@ static inline struct list *list_take(struct list *head)
     return node;
 }
 
-/* Moves all of @from to the end of @to. */
+/* Moves all nodes of @from to the end of @to, in their order. */
 static inline void list_move(struct list *to, struct list *from)
 {
     if (list_is_empty(from))

@@ -13,7 +13,7 @@
 #include "text/text.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
-#define TEXT_MAX       2048 /* of a line with fields; what does not fit is cut */
+#define TEXT_MAX       2048 /* of a line with fields; the rest is cut off */
 
 static const char *program_name = "podlogind";
 static int highest_level = LOG_INFO;
@@ -26,7 +26,7 @@ void log_init(const char *program, int max_level)
     is_journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-/* A peer's text must not be able to forge a line. */
+/* Replaces control characters, so that a peer's text cannot forge a line. */
 static void escape(char *line)
 {
     for (; *line; line++)
@@ -34,7 +34,7 @@ static void escape(char *line)
             *line = '?';
 }
 
-/* One write, so that lines of the two processes do not mix; a lost line changes nothing. */
+/* A single write, so that lines of the two processes do not mix. A lost line is not an error. */
 static void put_line(int level, const char *text)
 {
     char line[2176];
@@ -63,7 +63,7 @@ void log_line(int level, const char *format, ...)
     errno = saved;
 }
 
-/* A value must not look like another field. */
+/* Appends @value. Replaces blanks, '=' and quotes, so that it cannot look like another field. */
 static void add_value(struct text *text, const char *value)
 {
     char *at = text->at;
@@ -84,9 +84,9 @@ static void add_journal_field(struct text *text, const struct log_field *field)
 }
 
 /*
- * The journal's native protocol, "NAME=value\n" in one datagram
- * (systemd.io/JOURNAL_NATIVE_PROTOCOL), and not sd_journal_sendv(), which waits for a journal that
- * does not read.
+ * Sends an entry in the journal's native protocol: "NAME=value\n" lines in one datagram
+ * (systemd.io/JOURNAL_NATIVE_PROTOCOL). Not sd_journal_sendv(), which blocks while the journal does
+ * not read.
  */
 static bool journal_send(int level, const char *message, const struct log_field *fields, size_t n)
 {

@@ -1,4 +1,7 @@
-/* One event, one line, on standard error; journald takes the level from the <N> in front. */
+/*
+ * The log: one event, one line, on standard error. Under systemd each line begins with "<N>", from
+ * which journald takes the level; otherwise with the program's name and pid.
+ */
 #ifndef LOG_H
 #define LOG_H
 
@@ -6,20 +9,32 @@
 #include <stddef.h>
 #include <syslog.h>
 
+/*
+ * Sets the prefix of lines and the highest level that is logged (syslog(3)). Detects systemd by
+ * $JOURNAL_STREAM.
+ *
+ * @program: not copied.
+ */
 void log_init(const char *program, int max_level);
 
+/*
+ * Logs a line in the manner of printf(3), truncated to 1023 bytes, with control characters replaced
+ * by '?'. Keeps errno.
+ */
 __attribute__((format(printf, 2, 3))) void log_line(int level, const char *format, ...);
 
-/* A field of its own in the journal. */
+/* A field of a structured journal entry. */
 struct log_field {
     const char *name;  /* "PODLOGIN_SERVICE" */
-    const char *label; /* "service", in the line */
-    const char *value; /* NULL: left out; may be a peer's text */
+    const char *label; /* its name in the line: "service" */
+    const char *value; /* may be untrusted; NULL: the field is left out */
 };
 
 /*
- * A line "@what label=value ...", with fields where the journal listens. Never waits: without room
- * for it the line is lost. False then, and if @level is not logged.
+ * Logs a line "@what label=value ...". Under systemd, sends it to the journal as an entry with the
+ * fields. Never blocks: a line that cannot be written at once is dropped. Keeps errno.
+ *
+ * Returns false if the line was dropped or @level is not logged.
  */
 bool log_fields(int level, const char *what, const struct log_field *fields, size_t n);
 

@@ -9,9 +9,9 @@
 #include "base/list.h"
 
 #define EVENTS_PER_ROUND 128
-#define TIMERS_PER_ROUND 16 /* thousands may be due at once, as when many are kept waiting */
+#define TIMERS_PER_ROUND 16 /* thousands may be due at once, for example of throttled requests */
 
-/* The expiry is only a reason to wake: timers are run after each round. */
+/* Only wakes the loop: timers run after each round. */
 static void on_timer_ready(struct loop_source *source, uint32_t events)
 {
     struct loop *loop = container_of(source, struct loop, timer_source);
@@ -88,7 +88,7 @@ static int loop_round(struct loop *loop)
     return 0;
 }
 
-/* Mostly there is nothing to do: the first timer seldom changes. */
+/* Sets the timerfd to the earliest timer. Usually that did not change, and no call is needed. */
 static int arm(struct loop *loop)
 {
     uint64_t at_usec = loop->timers.first ? loop->timers.first->at_usec : 0;
@@ -105,14 +105,17 @@ static int arm(struct loop *loop)
     return 0;
 }
 
-/* Those that are left over wake the loop again at once. */
+/* Runs a limited number of due timers. If more are due, the loop wakes up again at once. */
 static void run_timers(struct loop *loop)
 {
     uint64_t now_usec = loop->timers.first ? clock_boot_usec() : 0;
 
     for (int i = 0; i < TIMERS_PER_ROUND && timers_run_one(&loop->timers, now_usec); i++)
         ;
-    /* of the same time as the first of those that were called: the timerfd has told it already */
+    /*
+     * A timer that is left over may be due at the same time as the first one that ran. The timerfd
+     * has expired for that time, so arm() must set it again.
+     */
     if (loop->timers.first && loop->timers.first->at_usec <= now_usec)
         loop->woken_at_usec = 0;
 }

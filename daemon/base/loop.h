@@ -1,8 +1,9 @@
 /*
- * The event loop: epoll, and one timerfd for all timers.
+ * The event loop: epoll, and one timerfd for all timers. Single-threaded.
  *
- * Not sd_event, which dispatches one source per epoll_wait() and prepares all of them anew: at 64
- * busy connections that is a quarter of the rate (docs/decisions/0007).
+ * Not sd_event, which dispatches one source per epoll_wait() and prepares all sources again each
+ * time, which costs a quarter of the request rate at 64 busy connections. docs/decisions/0007 says
+ * why its timers are not used either.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -22,27 +23,35 @@ struct loop {
     int epoll_fd;
     struct timers timers;
     struct loop_source timer_source;
-    uint64_t woken_at_usec;     /* when timer_source is due; 0: never */
-    struct loop_source **ready; /* those of the present round that are still to be called */
+    uint64_t woken_at_usec;     /* when timer_source expires; 0: not set */
+    struct loop_source **ready; /* the sources of this round; NULL: removed since */
     int n_ready;
     bool is_done;
 };
 
+/* Returns 0 or -errno. On failure, the caller still calls loop_done(). */
 int loop_init(struct loop *loop);
+
+/* Closes the loop's descriptors. Sources and timers belong to their owners. */
 void loop_done(struct loop *loop);
 
-/* Watches @source->fd for @events. 0 or -errno. */
+/*
+ * Watch @source->fd for @events, or change the events that it is watched for. The source must stay
+ * at its address until it is removed. Return 0 or -errno.
+ */
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
 int loop_change(struct loop *loop, struct loop_source *source, uint32_t events);
 
-/* Afterwards @source is not called any more, not even if it was ready. */
+/* Stops watching @source. Its callback is not called any more, even if it was already ready. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
-/* Until loop_stop(). 0 or -errno. */
+/* Runs until loop_stop() is called. Returns 0 or -errno. */
 int loop_run(struct loop *loop);
+
+/* Ends loop_run() after the present round. */
 void loop_stop(struct loop *loop);
 
-/* timer_set(), from now on. */
+/* Sets @timer to expire @delay_usec from now. */
 static inline void loop_timer(struct loop *loop, struct timer *timer, uint64_t delay_usec,
                               void (*on_timer)(struct timer *timer))
 {

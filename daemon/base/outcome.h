@@ -1,15 +1,18 @@
-/* What a job of the exchanger came to. The broker decides from it, whoever the server is. */
+/*
+ * The result of a job of the exchanger, in terms that do not depend on the server. The broker
+ * decides by it what to do next.
+ */
 #ifndef OUTCOME_H
 #define OUTCOME_H
 
 enum outcome {
     OUTCOME_OK,
-    OUTCOME_REFUSED,       /* this JWT, or what is asked for with it, is not granted */
-    OUTCOME_MISCONFIGURED, /* no JWT would do: the request itself is wrong */
+    OUTCOME_REFUSED,       /* the server refuses this JWT, or what was requested with it */
+    OUTCOME_MISCONFIGURED, /* the request itself is wrong, whatever the JWT */
     OUTCOME_THROTTLED,
     OUTCOME_UNAVAILABLE, /* 5xx, timeout, reset, name resolution */
-    OUTCOME_MALFORMED,   /* an answer that no such server gives */
-    OUTCOME_UNTRUSTED,   /* TLS: the server is not who it should be */
+    OUTCOME_MALFORMED,   /* the answer is not one of such a server */
+    OUTCOME_UNTRUSTED,   /* TLS: the server's identity could not be verified */
     OUTCOMES,
 };
 

@@ -15,14 +15,14 @@
 #define STEP       64   /* sizes are rounded up to this */
 #define CLASSES    2048 /* so the largest secret is just under 128 KiB */
 
-/* Freed blocks of each size are kept for the next secret of that size. */
+/* A freed block, in a list of blocks of the same size that the next secrets reuse. */
 struct block {
     struct block *next;
 };
 
 static struct {
     struct block *freed[CLASSES + 1];
-    uint8_t *at; /* the chunk being cut up */
+    uint8_t *at; /* the unused rest of the latest chunk */
     size_t left;
     bool is_unlocked;
 } arena;
@@ -39,10 +39,11 @@ static int arena_grow(void)
         munmap(chunk, CHUNK_SIZE);
         return -errno;
     }
-    /* locked as pages come into use, so that an empty daemon stays small */
+    /* locks pages when they are first used, so that an idle daemon stays small */
     if (mlock2(chunk, CHUNK_SIZE, MLOCK_ONFAULT) < 0 && !arena.is_unlocked) {
         arena.is_unlocked = true;
-        log_warning("memory for tokens can be swapped out: raise RLIMIT_MEMLOCK (LimitMEMLOCK=)");
+        log_warning("cannot lock memory for tokens, so it may be swapped out: raise RLIMIT_MEMLOCK "
+                    "(LimitMEMLOCK=)");
     }
     arena.at = chunk;
     arena.left = CHUNK_SIZE;
@@ -50,9 +51,9 @@ static int arena_grow(void)
 }
 
 /*
- * Few sizes, so that blocks of one find a use for another and nobody can make each size keep a peak
- * of its own: steps of 64 bytes up to 512, eighths of a power of two up to 4096, then powers of
- * two.
+ * Rounds @size up to one of few sizes. With many sizes, a freed block would rarely fit the next
+ * secret, and a peer could make each size reach its own peak. The sizes are multiples of 64 bytes
+ * up to 512, then eighths of a power of two up to 4096, then powers of two.
  */
 static size_t capacity_of(size_t size)
 {
@@ -62,7 +63,7 @@ static size_t capacity_of(size_t size)
         return (size + STEP - 1) / STEP * STEP;
     while (power < size)
         power *= 2;
-    eighth = power / 16; /* of the power below */
+    eighth = power / 16; /* of the next lower power */
     if (power > 4096)
         return power;
     return power / 2 + (size - power / 2 + eighth - 1) / eighth * eighth;
@@ -79,7 +80,7 @@ struct secret *secret_alloc(size_t len)
     if (arena.freed[capacity / STEP]) {
         secret = (struct secret *)arena.freed[capacity / STEP];
         arena.freed[capacity / STEP] = arena.freed[capacity / STEP]->next;
-        memset(secret, 0, sizeof(struct block)); /* the exchanger; the rest was wiped */
+        memset(secret, 0, sizeof(struct block)); /* secret_free() wiped the rest */
     } else {
         if (arena.left < capacity && arena_grow() < 0)
             return NULL;
@@ -132,7 +133,7 @@ void wiping_free(void *memory)
     free(memory);
 }
 
-/* realloc() itself may leave a copy behind */
+/* Copies instead of calling realloc(), which may leave an unwiped copy of the old block. */
 void *wiping_realloc(void *memory, size_t size)
 {
     size_t old_size = memory ? malloc_usable_size(memory) : 0;

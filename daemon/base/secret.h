@@ -1,10 +1,10 @@
 /*
- * Bytes that must not leak: tokens, JWTs, keys.
+ * Memory for bytes that must not leak: tokens, JWTs, keys.
  *
- * All secrets of a process live in one arena that is left out of core dumps, wiped in a fork, and
- * locked in memory as far as RLIMIT_MEMLOCK goes. A secret has a length and is no C string, so that
- * no format prints one by accident. It is wiped when it is released. Not for use by several
- * threads.
+ * All secrets of a process are in one arena that is excluded from core dumps, is wiped in forked
+ * children, and is locked in memory as far as RLIMIT_MEMLOCK allows. A secret has a length and is
+ * not a C string, so that no format can print it by accident. It is wiped when it is freed. The
+ * arena is not thread-safe.
  */
 #ifndef SECRET_H
 #define SECRET_H
@@ -16,34 +16,42 @@
 
 struct secret {
     uint32_t len;
-    uint32_t capacity; /* bytes reserved for it in the arena, this header included */
+    uint32_t capacity; /* bytes of the arena, including this header */
     uint8_t bytes[];
 };
 
-/* Zeroed, to be filled by the caller. NULL: out of memory. */
+/*
+ * Returns a zeroed secret of @len bytes, which the caller fills and frees; or NULL if memory runs
+ * out or @len is 128 KiB or more.
+ */
 struct secret *secret_alloc(size_t len);
 
+/* Returns a copy of @len bytes, which the caller frees; or NULL as secret_alloc(). */
 struct secret *secret_new(const void *bytes, size_t len);
 
+/* Wipes and frees @secret, which may be NULL. Returns NULL. */
 struct secret *secret_free(struct secret *secret);
 
 DEFINE_CLEANUP(struct secret *, secret_free)
 
 /*
- * Make jansson, or OpenSSL, wipe what they free. First thing in main(): OpenSSL refuses it once it
- * has allocated memory. Returns 0 or -errno.
+ * Make jansson, and OpenSSL, wipe the memory that they free. Must be called first in main():
+ * OpenSSL refuses once it has allocated memory. Return 0, or -EBUSY (OpenSSL only).
  */
 int secret_guard_libraries(void);
 int secret_guard_openssl(void);
 
-/* The same for any library that takes such functions. */
+/* Allocation functions that wipe what they free, for other libraries. */
 void *wiping_malloc(size_t size);
 void *wiping_calloc(size_t n, size_t size);
 void *wiping_realloc(void *memory, size_t size);
 char *wiping_strdup(const char *string);
 void wiping_free(void *memory);
 
-/* No core dump, no ptrace by others of the same uid, no /proc/PID/mem for them. 0 or -errno. */
+/*
+ * Disables core dumps, and ptrace(2) and /proc/PID/mem by other processes of the same user. Returns
+ * 0 or -errno.
+ */
 int process_harden(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Values of settings: what would be right, and how a mistake is told. */
+/* Checks values of settings, and formats errors about them. */
 #ifndef SETTING_H
 #define SETTING_H
 
@@ -6,20 +6,23 @@
 #include <stdint.h>
 
 /*
- * Each returns NULL if @value will do, or else what would be right, as a part of a sentence: "a
- * path that begins with /". An empty value means that the setting is not set, and will do.
+ * Each returns NULL if @value is valid, or else what is expected, as a constant that completes a
+ * sentence: "a path that begins with /". An empty value means "not set" and is valid.
  */
 const char *setting_expects_text(const char *value);
 const char *setting_expects_path(const char *value);
 const char *setting_expects_url(const char *value);
 
 /*
- * Reads a time span of whole seconds, @min_s to @max_s. Returns 0, or -EINVAL: it is none, or out
- * of bounds.
+ * Reads a time span (text/time_span.h) of whole seconds, from @min_s to @max_s.
+ *
+ * @ret_s: set on success only.
+ *
+ * Returns 0, or -EINVAL: not a time span, not whole seconds, or out of range.
  */
 int setting_seconds(const char *value, uint64_t min_s, uint64_t max_s, uint64_t *ret_s);
 
-/* Writes a sentence in the manner of printf(), and returns -EINVAL. */
+/* Writes an error in the manner of printf(3), truncated to @size. Returns -EINVAL. */
 __attribute__((format(printf, 3, 4))) int setting_wrong(char *ret_error, size_t size,
                                                         const char *format, ...);
 

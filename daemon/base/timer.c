@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-/* Both are roots, or NULL. The later one becomes the first child of the earlier one. */
+/* Merges two heaps, each NULL or a root. The later root becomes the first child of the earlier. */
 static struct timer *meld(struct timer *a, struct timer *b)
 {
     if (!a || !b)
@@ -21,7 +21,7 @@ static struct timer *meld(struct timer *a, struct timer *b)
     return a;
 }
 
-/* Takes the next two siblings off *list and melds them. */
+/* Removes the first two siblings of *list and melds them. */
 static struct timer *meld_pair(struct timer **list)
 {
     struct timer *a = *list, *b = a->next;
@@ -33,7 +33,10 @@ static struct timer *meld_pair(struct timer **list)
     return meld(a, b);
 }
 
-/* Of a root's children one heap: pairs from left to right, then all from right to left. */
+/*
+ * Melds siblings into one heap, in two passes: pairs from left to right, then all from right to
+ * left.
+ */
 static struct timer *meld_children(struct timer *children)
 {
     struct timer *pairs = NULL, *heap = NULL;
@@ -54,7 +57,7 @@ static struct timer *meld_children(struct timer *children)
     return heap;
 }
 
-/* Takes a timer that is not the root out of its siblings; its children stay its own. */
+/* Removes a timer that is not the root from its siblings. It keeps its children. */
 static void cut(struct timer *timer)
 {
     if (timer->prev->child == timer)

@@ -1,6 +1,7 @@
 /*
- * A rate with a burst, as the generic cell rate algorithm (ITU-T I.371): one number says how far
- * ahead of the rate somebody is, so nothing has to be filled up in the background.
+ * A token bucket, implemented as the generic cell rate algorithm (ITU-T I.371). Its state is a
+ * single time, how far ahead the rate has been used up, so nothing needs to refill it in the
+ * background.
  */
 #ifndef TOKEN_BUCKET_H
 #define TOKEN_BUCKET_H
@@ -8,27 +9,30 @@
 #include <stdint.h>
 
 struct rate_limit {
-    uint32_t per_s; /* 0: none */
-    uint32_t burst; /* at once, after a pause; at least 1 */
+    uint32_t per_s; /* 0: unlimited */
+    uint32_t burst; /* how many at once after a pause; at least 1 */
 };
 
-/* Zeroed at first. */
+/* Initially zeroed. */
 struct token_bucket {
     uint64_t reserved_until_usec;
 };
 
 /*
- * Takes one turn, which is booked even if it is yet to come. How long to wait for it, in
- * microseconds; 0: it is now.
+ * Takes a token, in advance if the bucket is empty. Returns how many microseconds to wait before
+ * using it; 0: use it now.
  */
 uint64_t token_bucket_reserve(struct token_bucket *rate, const struct rate_limit *limit,
                               uint64_t now_usec);
 
-/* Takes a turn if it is now; else books nothing and returns how long it would take. */
+/*
+ * Takes a token if there is one, and returns 0. Otherwise takes nothing and returns in how many
+ * microseconds there will be one.
+ */
 uint64_t token_bucket_try(struct token_bucket *rate, const struct rate_limit *limit,
                           uint64_t now_usec);
 
-/* Gives a booked turn back, because nobody waits for it any more. */
+/* Gives back a token that was taken in advance and will not be used. */
 void token_bucket_refund(struct token_bucket *rate, const struct rate_limit *limit);
 
 #endif

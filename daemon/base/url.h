@@ -1,12 +1,13 @@
-/* The only URLs that podlogin asks for: https, a host, no credentials, query or fragment. */
+/* URLs. podlogin fetches only https URLs with a host, without credentials, query or fragment. */
 #ifndef URL_H
 #define URL_H
 
 #include <stdbool.h>
 
+/* Returns whether @text is such a URL, of at most 512 bytes of printable ASCII. */
 bool url_is_https(const char *text);
 
-/* The length without the slash that may stand at the end: paths are appended with one. */
+/* Returns the length of @url without a final slash: paths that are appended begin with one. */
 int url_length(const char *url);
 
 #endif

@@ -1,18 +1,18 @@
 /*
- * Those who wait for one event: an issuer's keys, a review, an exchange. Each waiter lives inside
- * its owner, waits for one event at a time, and is called once.
+ * Callbacks that wait for one event, such as an issuer's keys, a review or an exchange. A waiter is
+ * embedded in its owner, waits for one event at a time, and is called once for each wait.
  */
 #ifndef WAITERS_H
 #define WAITERS_H
 
 #include "base/list.h"
 
-/* waiter_init() makes it wait for nothing. */
 struct waiter {
     struct list node;
     void (*on_wake)(struct waiter *waiter, const void *news);
 };
 
+/* Initializes @waiter, which then waits for nothing. */
 static inline void waiter_init(struct waiter *waiter,
                                void (*on_wake)(struct waiter *waiter, const void *news))
 {
@@ -25,20 +25,23 @@ static inline bool waiter_is_waiting(const struct waiter *waiter)
     return !list_is_empty(&waiter->node);
 }
 
+/* Adds @waiter, which must not be waiting, to the end of @waiters. */
 static inline void waiter_wait(struct waiter *waiter, struct list *waiters)
 {
     list_append(waiters, &waiter->node);
 }
 
-/* Harmless if it waits for nothing. */
+/* Does nothing if @waiter is not waiting. */
 static inline void waiter_leave(struct waiter *waiter)
 {
     list_remove(&waiter->node);
 }
 
 /*
- * Calls those who wait now, in the order in which they came; @news is for them to understand. A
- * callback may free its waiter, make others leave, or wait again: then it waits for the next time.
+ * Wakes all present waiters, in the order in which they began to wait. A callback may free its
+ * waiter, make other waiters leave, or wait again, which then means for the next event.
+ *
+ * @news: passed to each callback; its type is agreed between the caller and its waiters.
  */
 static inline void waiters_wake(struct list *waiters, const void *news)
 {

@@ -1,4 +1,4 @@
-/* base64url: known answers, and that each value has exactly one spelling. */
+/* base64url: known values, and that each value has exactly one spelling. */
 #include "base/base64url.h"
 #include "support/check.h"
 #include "support/mint.h"
@@ -40,7 +40,7 @@ static void known_texts_are_decoded(void **state)
     }
 }
 
-static void what_was_encoded_is_decoded_into_the_promised_room(void **state)
+static void decoded_values_fit_the_documented_buffer(void **state)
 {
     uint8_t in[200];
 
@@ -71,8 +71,8 @@ static void other_spellings_are_refused(void **state)
         {"padding alone", "====", 4},
         {"the standard alphabet's 62", "+_-_", 4},
         {"the standard alphabet's 63", "/_-_", 4},
-        {"a space in front", " Zm9", 4},
-        {"a space behind", "Zm9 ", 4},
+        {"a leading space", " Zm9", 4},
+        {"a trailing space", "Zm9 ", 4},
         {"a newline", "Zm9v\n", 5},
         {"a newline in the middle", "Zm\n9v", 5},
         {"one character", "Z", 1},
@@ -97,7 +97,7 @@ static void other_spellings_are_refused(void **state)
     }
 }
 
-static void of_all_two_and_three_character_texts_each_value_has_one(void **state)
+static void each_value_has_one_text_of_two_or_three_characters(void **state)
 {
     unsigned n_two = 0, n_three = 0;
 
@@ -120,9 +120,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_texts_are_decoded),
-        cmocka_unit_test(what_was_encoded_is_decoded_into_the_promised_room),
+        cmocka_unit_test(decoded_values_fit_the_documented_buffer),
         cmocka_unit_test(other_spellings_are_refused),
-        cmocka_unit_test(of_all_two_and_three_character_texts_each_value_has_one),
+        cmocka_unit_test(each_value_has_one_text_of_two_or_three_characters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* Each counter has a name that Prometheus takes, of a metric that there is, and none has another's.
- */
+/* Each counter has a valid Prometheus name, of a known metric, and no two have the same labels. */
 #include "base/counters.h"
 
 #include "support/check.h"

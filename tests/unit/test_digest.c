@@ -1,4 +1,4 @@
-/* Digests of parts that cannot run into each other, and the map keyed by them. */
+/* Digests of bytes and of lists of strings, and the map keyed by them. */
 #include <openssl/sha.h>
 
 #include "base/digest.h"
@@ -144,7 +144,7 @@ static void thousands_are_found_until_they_are_removed(void **state)
     assert_null(digest_map_find(&map, &owners[7].node.key));
 }
 
-static void keys_of_one_bucket_are_told_apart(void **state)
+static void keys_of_one_bucket_are_distinguished(void **state)
 {
     struct owner owners[40];
     struct digest_map map = {0};
@@ -158,7 +158,8 @@ static void keys_of_one_bucket_are_told_apart(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(owners); i++)
         assert_ptr_equal(digest_map_find(&map, &owners[i].node.key), &owners[i].node);
     assert_null(digest_map_find(&map, &(struct digest){0}));
-    digest_map_remove(&map, &owners[39].node); /* the first of the chain, one inside, the last */
+    digest_map_remove(&map,
+                      &owners[39].node); /* the first, a middle and the last node of a chain */
     digest_map_remove(&map, &owners[20].node);
     digest_map_remove(&map, &owners[0].node);
     for (unsigned i = 0; i < ARRAY_SIZE(owners); i++)
@@ -174,7 +175,7 @@ int main(void)
         cmocka_unit_test(each_string_is_preceded_by_its_length),
         cmocka_unit_test(sequences_that_differ_have_digests_that_differ),
         cmocka_unit_test(thousands_are_found_until_they_are_removed),
-        cmocka_unit_test(keys_of_one_bucket_are_told_apart),
+        cmocka_unit_test(keys_of_one_bucket_are_distinguished),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* JSON from outside: one object, and nothing that two readers could read differently. */
+/* Untrusted JSON: one object, and nothing that two parsers could read differently. */
 #include "base/json.h"
 #include "support/check.h"
 
@@ -152,7 +152,7 @@ static void nesting_is_bounded(void **state)
     }
 }
 
-static void a_million_brackets_do_no_harm(void **state)
+static void a_million_brackets_do_not_overflow_the_stack(void **state)
 {
     size_t len = 1000000;
     CLEANUP(freep)
@@ -168,7 +168,7 @@ static void a_million_brackets_do_no_harm(void **state)
     memset(text, '"', len);
     assert_null(json_read_object(text, len));
     memset(text, '\\', len);
-    text[0] = '"'; /* the last escape would be of the byte after the end */
+    text[0] = '"'; /* the last backslash would escape the byte after the end */
     assert_null(json_read_object(text, len));
 }
 
@@ -190,7 +190,7 @@ static void members_are_bounded(void **state)
         char *text = calloc(1, 20000);
         CLEANUP(json_decrefp)
         json_t *json = NULL;
-        size_t len = (size_t)sprintf(text, "{\"l\":[1"); /* two, and n - 2 more */
+        size_t len = (size_t)sprintf(text, "{\"l\":[1"); /* two members; n - 2 follow */
 
         for (int i = 2; i < n; i++)
             len += (size_t)sprintf(text + len, ",1");
@@ -207,7 +207,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(what_is_not_one_strict_object_is_refused),
         cmocka_unit_test(nesting_is_bounded),
-        cmocka_unit_test(a_million_brackets_do_no_harm),
+        cmocka_unit_test(a_million_brackets_do_not_overflow_the_stack),
         cmocka_unit_test(brackets_in_strings_do_not_count),
         cmocka_unit_test(members_are_bounded),
     };

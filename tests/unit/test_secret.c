@@ -1,4 +1,4 @@
-/* Secret memory: bounded, aligned, wiped, and kept out of core dumps and forks. */
+/* Secret memory: bounded, aligned, wiped, and excluded from core dumps and forked children. */
 #include <sys/wait.h>
 
 #include "base/log.h"
@@ -32,7 +32,7 @@ static void a_secret_is_zeroed_bounded_and_aligned(void **state)
     }
 }
 
-static void what_is_too_large_is_refused(void **state)
+static void sizes_above_the_limit_are_refused(void **state)
 {
     static const size_t sizes[] = {
         131065,       131072,        1 << 20,      UINT32_MAX, (size_t)UINT32_MAX + 1,
@@ -59,7 +59,7 @@ static void the_bytes_are_copied(void **state)
     assert_int_equal(empty->len, 0);
 }
 
-static void a_freed_secret_is_wiped_and_its_room_used_again(void **state)
+static void a_freed_secret_is_wiped_and_reused(void **state)
 {
     static const size_t sizes[] = {1, 40, 56, 100, 8192, 60000};
 
@@ -110,7 +110,7 @@ static void secrets_do_not_overlap(void **state)
     free(secrets);
 }
 
-static void a_fork_finds_nothing(void **state)
+static void a_forked_child_sees_zeros(void **state)
 {
     CLEANUP(secret_freep)
     struct secret *secret = secret_new("pul-secret", 10);
@@ -127,7 +127,7 @@ static void a_fork_finds_nothing(void **state)
     assert_memory_equal(secret->bytes, "pul-secret", 10);
 }
 
-static void a_core_dump_leaves_secrets_out(void **state)
+static void a_core_dump_has_no_secrets(void **state)
 {
     CLEANUP(secret_freep)
     struct secret *secret = secret_new("x", 1);
@@ -180,12 +180,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_is_zeroed_bounded_and_aligned),
-        cmocka_unit_test(what_is_too_large_is_refused),
+        cmocka_unit_test(sizes_above_the_limit_are_refused),
         cmocka_unit_test(the_bytes_are_copied),
-        cmocka_unit_test(a_freed_secret_is_wiped_and_its_room_used_again),
+        cmocka_unit_test(a_freed_secret_is_wiped_and_reused),
         cmocka_unit_test(secrets_do_not_overlap),
-        cmocka_unit_test(a_fork_finds_nothing),
-        cmocka_unit_test(a_core_dump_leaves_secrets_out),
+        cmocka_unit_test(a_forked_child_sees_zeros),
+        cmocka_unit_test(a_core_dump_has_no_secrets),
         cmocka_unit_test(growing_memory_keeps_its_bytes),
     };
 

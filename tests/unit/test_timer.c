@@ -1,4 +1,5 @@
-/* Timers against a plain sorted list: a long random sequence of sets, changes, takings and runs. */
+/* Compares timers with a sorted list over a long random sequence of sets, changes, unsets and runs.
+ */
 #include <stdlib.h>
 
 #include "base/list.h"
@@ -39,7 +40,7 @@ static size_t n_due(uint64_t now_usec)
     return n;
 }
 
-static void timers_are_called_in_order_whatever_is_done_to_them(void **state)
+static void timers_run_in_order_after_any_sequence_of_operations(void **state)
 {
     uint64_t now_usec = 1;
 
@@ -126,7 +127,7 @@ static void an_owner_may_be_freed_by_its_timer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(timers_are_called_in_order_whatever_is_done_to_them),
+        cmocka_unit_test(timers_run_in_order_after_any_sequence_of_operations),
         cmocka_unit_test(a_timer_may_set_itself_again),
         cmocka_unit_test(an_owner_may_be_freed_by_its_timer),
     };

@@ -1,4 +1,4 @@
-/* Which URLs podlogin asks for at all. */
+/* Which URLs podlogin accepts. */
 #include "base/url.h"
 #include "support/check.h"
 
@@ -29,7 +29,7 @@ static void https_urls_of_a_host_are_accepted(void **state)
             fail_msg("refused: %s", cases[i]);
 }
 
-static void others_are_refused(void **state)
+static void other_urls_are_refused(void **state)
 {
     static const char *const cases[] = {
         "",
@@ -98,7 +98,7 @@ static void a_url_has_at_most_512_characters(void **state)
     assert_false(is_https(text));
 }
 
-static void every_truncation_is_judged_within_its_bytes(void **state)
+static void every_truncation_is_read_within_its_bytes(void **state)
 {
     static const char whole[] = "https://a/b";
 
@@ -116,9 +116,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(https_urls_of_a_host_are_accepted),
-        cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(other_urls_are_refused),
         cmocka_unit_test(a_url_has_at_most_512_characters),
-        cmocka_unit_test(every_truncation_is_judged_within_its_bytes),
+        cmocka_unit_test(every_truncation_is_read_within_its_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Those who wait are woken once, in order, whatever they do while they are woken. */
+/* Waiters are woken once, in order, whatever their callbacks do. */
 #include "base/waiters.h"
 
 #include "support/check.h"
@@ -47,7 +47,7 @@ static void each_is_woken_once_and_in_order(void **state)
     one_init(&c, 'c');
     one_init(&d, 'd');
     waiter_leave(&b.waiter);
-    waiter_leave(&b.waiter); /* does no harm */
+    waiter_leave(&b.waiter); /* harmless */
     a.waits_again = true;
     a.makes_leave = &c;
     waiters_wake(&waiters, "news");
