@@ -14,7 +14,7 @@ int frame_new(const struct wire_message *message, uint16_t id, const void *value
         return -ENOMEM;
     r = wire_encode(message, id, values, frame->bytes, frame->len, &len);
     if (r < 0)
-        return r == -ENOBUFS ? -EINVAL : r; /* longer than such a message may be */
+        return r == -ENOBUFS ? -EINVAL : r; /* longer than the message's limit */
     *ret_frame = TAKE_PTR(frame);
     return 0;
 }

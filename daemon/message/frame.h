@@ -1,4 +1,4 @@
-/* Whole frames in secret memory: most of them hold a token or a JWT. */
+/* Complete frames in secret memory, because most of them hold a token or a JWT. */
 #ifndef FRAME_H
 #define FRAME_H
 
@@ -6,17 +6,23 @@
 #include "protocol/wire.h"
 
 /*
- * Encodes @values into a frame of its exact size, which the caller frees.
+ * Encodes a message into a frame of the exact size.
  *
- * Returns 0; -EINVAL if a value breaks the message's table; -ENOMEM.
+ * @values:    the message's struct.
+ * @ret_frame: set on success only; the caller frees it.
+ *
+ * Returns 0; -EINVAL if a value breaks the message's table; or -ENOMEM, also if the frame is larger
+ * than a secret can be.
  */
 int frame_new(const struct wire_message *message, uint16_t id, const void *values,
               struct secret **ret_frame);
 
 /*
- * Decodes a whole frame, which has to be of @message's type; what is decoded points into it.
+ * Decodes a complete frame of the type of @message.
  *
- * Returns 0 or -EBADMSG.
+ * @ret_values: the message's struct. Its strings, bytes and lists point into @frame.
+ *
+ * Returns 0, or -EBADMSG: another type, another length, or a payload that breaks the table.
  */
 int frame_read(const struct secret *frame, const struct wire_message *message, void *ret_values);
 

@@ -1,4 +1,4 @@
-/* Whole frames: of their exact size, read only as what they are; and single fields changed. */
+/* Frames: have the exact size, are read as their own type only; fields can be changed in place. */
 #include "message/frame.h"
 
 #include "protocol/messages.h"
@@ -41,7 +41,7 @@ static void a_frame_has_the_size_that_was_measured(void **state)
     }
 }
 
-static void values_that_break_the_table_make_no_frame(void **state)
+static void values_that_break_the_table_are_refused(void **state)
 {
     static uint8_t text[PODLOGIN_TOKEN_MAX + 1];
     struct message_token message = full_message();
@@ -56,7 +56,7 @@ static void values_that_break_the_table_make_no_frame(void **state)
     assert_null(frame);
 }
 
-static void a_frame_is_read_as_what_it_is_only(void **state)
+static void a_frame_is_read_as_its_own_type_only(void **state)
 {
     const struct message_token message = full_message();
     CLEANUP(secret_freep)
@@ -91,7 +91,7 @@ static void one_number_is_changed_in_place(void **state)
     assert_int_equal(read.attributes.n, 2);
     assert_false(wire_set_u32(frame->bytes, 3, 1)); /* a u64 */
     assert_false(wire_set_u32(frame->bytes, 1, 1)); /* bytes */
-    assert_false(wire_set_u32(frame->bytes, 9, 1)); /* not there */
+    assert_false(wire_set_u32(frame->bytes, 9, 1)); /* absent */
     assert_int_equal(frame_read(frame, &message_token, &read), 0);
     assert_int_equal(read.expires_at_s, 1800000000);
 }
@@ -100,8 +100,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_has_the_size_that_was_measured),
-        cmocka_unit_test(values_that_break_the_table_make_no_frame),
-        cmocka_unit_test(a_frame_is_read_as_what_it_is_only),
+        cmocka_unit_test(values_that_break_the_table_are_refused),
+        cmocka_unit_test(a_frame_is_read_as_its_own_type_only),
         cmocka_unit_test(one_number_is_changed_in_place),
     };
 
