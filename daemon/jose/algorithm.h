@@ -1,4 +1,7 @@
-/* Signature algorithms (RFC 7518, section 3.1): the asymmetric ones, a bit each in a set. */
+/*
+ * The asymmetric signature algorithms of RFC 7518, section 3.1. A set of them is a bit mask,
+ * 1 << enum algorithm.
+ */
 #ifndef ALGORITHM_H
 #define ALGORITHM_H
 
@@ -15,13 +18,18 @@ enum algorithm {
     ALGORITHMS,
 };
 
-/* Returns 0, or -EINVAL if @name is none of them: "none" and HMAC, for example. */
+/*
+ * Finds an algorithm by its name in JOSE. Returns 0, or -EINVAL if @name is not one of them, for
+ * example "none" or "HS256".
+ */
 int algorithm_find(const char *name, enum algorithm *ret_algorithm);
 
 /*
- * Reads names separated by any of @separators into a set of bits, 1 << enum algorithm.
+ * Reads a set of algorithms: names that are separated by any characters of @separators.
  *
- * Returns 0; -EINVAL if a name is unknown or there is none; -ENOMEM.
+ * @ret_algorithms: a bit mask, 1 << enum algorithm.
+ *
+ * Returns 0; -EINVAL if a name is unknown or there is no name; or -ENOMEM.
  */
 int algorithms_parse(const char *text, const char *separators, unsigned *ret_algorithms);
 

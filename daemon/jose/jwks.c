@@ -17,7 +17,7 @@
     (1u << ALGORITHM_RS256 | 1u << ALGORITHM_RS384 | 1u << ALGORITHM_RS512 |                       \
      1u << ALGORITHM_PS256 | 1u << ALGORITHM_PS384 | 1u << ALGORITHM_PS512)
 
-/* RFC 7518, section 3.4: each ECDSA algorithm has one curve. */
+/* Each ECDSA algorithm has one curve (RFC 7518, section 3.4). */
 static const struct curve {
     const char *name;
     const char *group;
@@ -79,7 +79,7 @@ static EVP_PKEY *pkey_build(const char *type, OSSL_PARAM_BLD *bld)
     return pkey;
 }
 
-/* RFC 7518, section 6.3.1 */
+/* Reads an RSA public key (RFC 7518, section 6.3.1). */
 static int rsa_read(const json_t *json, struct jwk *key)
 {
     uint8_t n_bytes[RSA_BITS_MAX / 8 + 4], e_bytes[16];
@@ -119,8 +119,10 @@ static const struct curve *curve_of(const json_t *json)
     return NULL;
 }
 
-/* RFC 7518, section 6.2.1; a point that is not on the curve would leak nothing here, yet verify
- * junk */
+/*
+ * Reads an EC public key (RFC 7518, section 6.2.1). A point that is not on the curve is refused: no
+ * private key is at risk here, but such a key could accept invalid signatures.
+ */
 static int ec_read(const json_t *json, struct jwk *key)
 {
     const struct curve *curve = curve_of(json);
@@ -150,7 +152,10 @@ static int ec_read(const json_t *json, struct jwk *key)
     return 0;
 }
 
-/* A key that names its algorithm is used with no other. 1; 0: it is for none of ours; -EBADMSG. */
+/*
+ * A key with "alg" may be used with that algorithm only (RFC 7517, section 4.4). Returns 1; 0 if it
+ * is for an algorithm that is not supported; or -EBADMSG if "alg" contradicts the type of the key.
+ */
 static int restrict_algorithm(const json_t *json, struct jwk *key)
 {
     const char *name = json_member_string(json, "alg");
@@ -161,14 +166,14 @@ static int restrict_algorithm(const json_t *json, struct jwk *key)
     if (!name)
         return -EBADMSG;
     if (algorithm_find(name, &algorithm) < 0)
-        return 0; /* encryption, say */
+        return 0; /* for example an encryption algorithm */
     if (!(key->algorithms & 1u << algorithm))
         return -EBADMSG;
     key->algorithms = 1u << algorithm;
     return 1;
 }
 
-/* 1 and a key; 0: a key that is not for us; -EBADMSG, -ENOMEM. */
+/* Returns 1 and a key; 0 if the key is to be ignored; -EBADMSG if it is malformed; or -ENOMEM. */
 static int jwk_read(const json_t *json, struct jwk **ret_key)
 {
     const char *kty = json_member_string(json, "kty"), *use = json_member_string(json, "use");
@@ -183,7 +188,7 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
         (json_object_get(json, "use") && (!use || strcmp(use, "sig") != 0)) ||
         (strcmp(kty, "RSA") != 0 && strcmp(kty, "EC") != 0))
         return 0;
-    if (json_object_get(json, "d")) /* a private key in public: whoever did that, trust it not */
+    if (json_object_get(json, "d")) /* a published private key is compromised */
         return -EBADMSG;
     key = calloc(1, sizeof(*key));
     if (!key)
@@ -193,7 +198,7 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
     if (!key->kid)
         return -ENOMEM;
     if (strcmp(kty, "EC") == 0 && !curve_of(json))
-        return 0; /* secp256k1, say */
+        return 0; /* for example secp256k1 */
     r = strcmp(kty, "RSA") == 0 ? rsa_read(json, key) : ec_read(json, key);
     if (r == 0)
         r = restrict_algorithm(json, key);
@@ -214,7 +219,7 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
         int r = jwk_read(json, &key);
 
         if (r < 0)
-            *ret_error = "a key in the set is broken";
+            *ret_error = "a key in the key set is malformed";
         if (r <= 0) {
             if (r < 0)
                 return r;
@@ -222,13 +227,13 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
         }
         if (jwks_find(jwks, key->kid)) {
             jwk_unref(key);
-            *ret_error = "two keys have the same kid";
+            *ret_error = "two keys in the key set have the same kid";
             return -EBADMSG;
         }
         jwks->keys[jwks->n++] = key;
     }
     if (jwks->n == 0) {
-        *ret_error = "no key in the set can be used";
+        *ret_error = "the key set has no supported key";
         return -EBADMSG;
     }
     return 0;

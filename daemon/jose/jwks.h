@@ -1,4 +1,7 @@
-/* An issuer's key set (RFC 7517): public RSA and EC keys, each for one algorithm family. */
+/*
+ * An issuer's key set (RFC 7517): public RSA keys of 2048 to 4096 bits, and public EC keys on
+ * P-256, P-384 and P-521.
+ */
 #ifndef JWKS_H
 #define JWKS_H
 
@@ -11,14 +14,14 @@
 
 #define JWKS_KEYS_MAX  32
 #define JWKS_BYTES_MAX 65536
-#define KID_MAX        256
+#define KID_MAX        256 /* bytes of "kid" */
 
-/* Kept as long as the key set or a verified token refers to it. */
+/* Reference-counted: key sets and verified tokens refer to it. */
 struct jwk {
     unsigned n_refs;
-    bool is_withdrawn; /* the issuer's newest key set does not have it any more */
+    bool is_withdrawn; /* the issuer's latest key set does not have it any more */
     char *kid;
-    unsigned algorithms; /* those that it may be used with */
+    unsigned algorithms; /* that it may be used with; 1 << enum algorithm */
     EVP_PKEY *pkey;
 };
 
@@ -28,24 +31,36 @@ struct jwks {
 };
 
 /*
- * Reads a key set. Keys of other types or uses, and such without "kid", are passed over, as RFC
- * 7517, section 5 says; a key that claims to be of a known type and is broken, two keys of one
- * "kid", or a set without any usable key refuse the whole.
+ * Reads a key set.
  *
- * Returns 0; -EBADMSG with a constant sentence in @ret_error; -ENOMEM.
+ * Ignores keys of other types, curves, uses and algorithms, and keys without a "kid" of 1 to
+ * KID_MAX bytes (RFC 7517, section 5). Refuses the whole set if it is larger than JWKS_BYTES_MAX or
+ * has more than JWKS_KEYS_MAX keys; if a key has no "kty", is of a supported type but malformed, of
+ * an unsupported size, or private; if two keys have the same "kid"; or if no key is left.
+ *
+ * @ret_jwks:  empty on failure; otherwise the caller releases it with jwks_done().
+ * @ret_error: a constant text; means nothing on success.
+ *
+ * Returns 0, -EBADMSG, or -ENOMEM.
  */
 int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char **ret_error);
 
-/* Keys of @old that @fresh has as well stay the same object, so that verified tokens stay verified.
+/*
+ * Moves the keys of @fresh to @old. A key that is in both keeps its struct jwk, so that tokens that
+ * were verified with it stay verified. The other keys of @old are marked as withdrawn.
  */
 void jwks_replace(struct jwks *old, struct jwks *fresh);
 
-/* NULL: there is none. Exactly that "kid"; never another that might do. */
+/* Returns the key with exactly this "kid", without a new reference; or NULL. */
 struct jwk *jwks_find(const struct jwks *jwks, const char *kid);
 
+/* Drops the references of @jwks and empties it. */
 void jwks_done(struct jwks *jwks);
 
+/* Adds a reference. Returns @key. */
 struct jwk *jwk_ref(struct jwk *key);
+
+/* Drops a reference, and frees @key with the last one. */
 void jwk_unref(struct jwk *key);
 
 #endif

@@ -47,7 +47,7 @@ static json_t *object_decode(const char *text, size_t len)
     return json_read_object(bytes->bytes, n);
 }
 
-/* Members that name, carry or fetch a key, or say that the payload is not what it seems. */
+/* Members that name, carry or fetch a key, or that change how the payload must be read. */
 static bool has_forbidden_member(const json_t *header)
 {
     static const char *const names[] = {"crit", "b64", "jwk", "jku", "zip", "enc"};
@@ -75,7 +75,7 @@ static enum podlogin_status header_read(const char *text, size_t len, struct jws
     const json_t *typ = json_object_get(header, "typ");
 
     if (!header)
-        return malformed(ret_refusal, "the header is not one JSON object in base64url");
+        return malformed(ret_refusal, "the header is not a JSON object in base64url");
     if (has_forbidden_member(header))
         return malformed(ret_refusal, "the header has a member that is not allowed (crit, b64, "
                                       "jwk, jku, x5*, zip, enc)");
@@ -87,7 +87,7 @@ static enum podlogin_status header_read(const char *text, size_t len, struct jws
         return refusal_set(ret_refusal, PODLOGIN_TOKEN_BAD_ALGORITHM,
                            "\"alg\" is not an asymmetric signature algorithm");
     if (!kid || !*kid || strlen(kid) > KID_MAX)
-        return malformed(ret_refusal, "the header has no usable \"kid\"");
+        return malformed(ret_refusal, "the header has no valid \"kid\"");
     strcpy(jws->kid, kid);
     return PODLOGIN_OK;
 }
@@ -103,7 +103,7 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
     first = len <= PODLOGIN_JWT_MAX ? memchr(text, '.', len) : NULL;
     second = first ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
     if (!second || memchr(second + 1, '.', (size_t)(end - second - 1)))
-        return malformed(ret_refusal, "not three parts with two dots between them");
+        return malformed(ret_refusal, "the token does not have three parts separated by dots");
     status = header_read(text, (size_t)(first - text), ret_jws, ret_refusal);
     if (status != PODLOGIN_OK)
         return status;
@@ -111,15 +111,15 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
     if (BASE64URL_DECODED_MAX(signature_len) > sizeof(ret_jws->signature) ||
         base64url_decode(second + 1, signature_len, ret_jws->signature, &ret_jws->signature_len) <
             0)
-        return malformed(ret_refusal, "the signature is not base64url, or longer than any key's");
+        return malformed(ret_refusal, "the signature is not base64url, or is too long");
     ret_jws->payload = object_decode(first + 1, (size_t)(second - first - 1));
     if (!ret_jws->payload)
-        return malformed(ret_refusal, "the payload is not one JSON object in base64url");
+        return malformed(ret_refusal, "the payload is not a JSON object in base64url");
     ret_jws->signed_len = (size_t)(second - text);
     return PODLOGIN_OK;
 }
 
-/* RFC 7518, section 3.4: r and s of fixed width, one after the other; OpenSSL takes DER. */
+/* JWS concatenates r and s in fixed width (RFC 7518, section 3.4); OpenSSL expects DER. */
 static int ecdsa_to_der(const uint8_t *signature, size_t coordinate_len, uint8_t *ret_der,
                         size_t *ret_len)
 {
@@ -152,7 +152,7 @@ static bool signature_is_sound(const struct scheme *scheme, const uint8_t *signa
         return false;
     if (scheme->padding && EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, scheme->padding) != 1)
         return false;
-    /* RFC 7518, section 3.5: the salt is as long as the hash */
+    /* the salt is as long as the hash (RFC 7518, section 3.5) */
     if (scheme->padding == RSA_PKCS1_PSS_PADDING &&
         EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1)
         return false;
@@ -187,5 +187,5 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
 void jws_done(struct jws *jws)
 {
     json_decref(jws->payload);
-    explicit_bzero(jws, sizeof(*jws)); /* the signature is what makes a token usable */
+    explicit_bzero(jws, sizeof(*jws)); /* the signature makes a token usable */
 }

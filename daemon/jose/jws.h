@@ -1,9 +1,8 @@
 /*
- * Compact JSON Web Signatures (RFC 7515, section 7.1), strictly: parse without trusting, then
- * verify.
+ * Compact JSON Web Signatures (RFC 7515, section 7.1): strict parsing, then verification.
  *
- * Only asymmetric algorithms exist here. "none", HMAC, and header members that would bring their
- * own key or change the meaning of the payload are refused, not ignored.
+ * Only asymmetric algorithms are supported. "none", HMAC, and header members that bring their own
+ * key or change the meaning of the payload are refused, not ignored.
  */
 #ifndef JWS_H
 #define JWS_H
@@ -16,35 +15,38 @@
 #include "jose/jwks.h"
 #include "message/refusal.h"
 
-#define SIGNATURE_MAX 512 /* RSA 4096 */
+#define SIGNATURE_MAX 512 /* bytes; RSA with 4096 bits */
 
 struct jws {
     enum algorithm algorithm;
     char kid[KID_MAX + 1];
-    json_t *payload;   /* owned: one JSON object */
-    size_t signed_len; /* of the text before the second dot */
+    json_t *payload;   /* a JSON object, owned */
+    size_t signed_len; /* length of the text before the second dot, which is signed */
     uint8_t signature[SIGNATURE_MAX + 2];
     size_t signature_len;
 };
 
 /*
- * Splits and decodes @len bytes of @text. Nothing in the result can be believed yet.
+ * Splits and decodes @len bytes of @text. The result is not verified and must not be trusted.
  *
- * Returns PODLOGIN_OK; or PODLOGIN_TOKEN_MALFORMED, PODLOGIN_TOKEN_BAD_ALGORITHM ("alg" is not an
- * asymmetric signature algorithm) or PODLOGIN_INTERNAL (out of memory), which @ret_refusal
- * explains.
+ * @ret_jws:     on success, the caller releases it with jws_done().
+ * @ret_refusal: set on failure only.
+ *
+ * Returns PODLOGIN_OK; PODLOGIN_TOKEN_MALFORMED, also if memory runs out; or
+ * PODLOGIN_TOKEN_BAD_ALGORITHM if "alg" is not an asymmetric signature algorithm.
  */
 enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
                                struct refusal *ret_refusal);
 
 /*
- * Whether @text was signed with @key. The algorithm has to be one that @key may be used with.
+ * Verifies the signature of @text, from which @jws was parsed, with @key.
  *
- * Returns PODLOGIN_OK, PODLOGIN_TOKEN_BAD_ALGORITHM, PODLOGIN_TOKEN_BAD_SIGNATURE or
- * PODLOGIN_INTERNAL.
+ * Returns PODLOGIN_OK; PODLOGIN_TOKEN_BAD_ALGORITHM if @key may not be used with the algorithm;
+ * PODLOGIN_TOKEN_BAD_SIGNATURE; or PODLOGIN_INTERNAL if memory runs out.
  */
 enum podlogin_status jws_verify(const struct jws *jws, const char *text, const struct jwk *key);
 
+/* Releases the payload and wipes @jws. */
 void jws_done(struct jws *jws);
 
 #endif

@@ -1,4 +1,4 @@
-/* Key sets: which keys are taken, passed over, or spoil the whole set. */
+/* Key sets: which keys are used or ignored, and which make the whole set invalid. */
 #include <openssl/core_names.h>
 
 #include "base/log.h"
@@ -61,7 +61,7 @@ static char *set_of(const char *first, const char *second)
     return text;
 }
 
-static void keys_of_all_kinds_are_taken_with_their_algorithms(void **state)
+static void keys_of_all_kinds_are_accepted_with_their_algorithms(void **state)
 {
     const unsigned all_rsa = 1u << ALGORITHM_RS256 | 1u << ALGORITHM_RS384 | 1u << ALGORITHM_RS512 |
                              1u << ALGORITHM_PS256 | 1u << ALGORITHM_PS384 | 1u << ALGORITHM_PS512;
@@ -115,7 +115,9 @@ enum fate {
 #define ZEROS_32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define ONES_32  "__________________________________________8"
 
-/* Changes one member of a good key; @value is JSON, NULL removes it, "bits N" stands for a modulus.
+/*
+ * Changes one member of a valid key. @value is JSON; NULL removes the member; "bits N" is a modulus
+ * of that size.
  */
 static const struct {
     const char *why, *key, *member, *value;
@@ -264,7 +266,7 @@ static char *jwk_changed(const char *kid, const char *member, const char *value)
     return json_dumps(json, JSON_COMPACT);
 }
 
-static void each_change_of_a_key_has_its_fate(void **state)
+static void each_changed_key_is_used_ignored_or_refuses_the_set(void **state)
 {
     EVP_PKEY *good = mint_ec("P-256");
     CLEANUP(freep)
@@ -286,14 +288,14 @@ static void each_change_of_a_key_has_its_fate(void **state)
         }
         if (fate != changes[i].fate)
             fail_msg("%s: %d, not %d", changes[i].why, fate, changes[i].fate);
-        /* alone, a key that is passed over leaves nothing */
+        /* a set that has only an ignored key has no key */
         assert_int_equal(parse_exact(alone, strlen(alone), &jwks), fate == TAKEN ? 0 : -EBADMSG);
         jwks_done(&jwks);
     }
     EVP_PKEY_free(good);
 }
 
-static void what_is_no_key_set_is_refused(void **state)
+static void texts_that_are_not_a_key_set_are_refused(void **state)
 {
     static const char *const cases[] = {
         "",
@@ -329,7 +331,7 @@ static void what_is_no_key_set_is_refused(void **state)
             fail_msg("accepted: %s", cases[i]);
 }
 
-static void something_beside_the_set_is_refused(void **state)
+static void text_around_the_set_is_refused(void **state)
 {
     static const char *const forms[] = {
         "%s,", "%sx", "%s%s", "[%s]", "x%s", "\xef\xbb\xbf%s", "%s\x01", "{\"a\":%s}",
@@ -351,7 +353,7 @@ static void something_beside_the_set_is_refused(void **state)
         if (parse_exact(text, strlen(text), &jwks) == 0)
             fail_msg("accepted: row %zu", i);
     }
-    /* and a NUL */
+    /* a NUL after the set */
     assert_int_equal(parse_exact(good, strlen(good) + 1, &jwks), -EBADMSG);
 }
 
@@ -437,7 +439,7 @@ static void replace(struct jwks *old, const char *first, const char *second)
     assert_int_equal(old->n, second ? 2 : 1);
 }
 
-static void a_key_that_stays_is_the_same_object_and_one_that_goes_is_withdrawn(void **state)
+static void replacing_a_set_keeps_unchanged_keys_and_withdraws_removed_ones(void **state)
 {
     struct jwks jwks = {0};
     struct jwk *kept, *gone;
@@ -460,7 +462,7 @@ static void a_key_that_stays_is_the_same_object_and_one_that_goes_is_withdrawn(v
     jwk_unref(gone);
 }
 
-static void another_key_of_the_same_kid_or_other_algorithms_withdraws_the_old_one(void **state)
+static void a_key_with_the_same_kid_but_other_content_withdraws_the_old_one(void **state)
 {
     EVP_PKEY *other = mint_ec("P-256");
     CLEANUP(freep)
@@ -489,16 +491,16 @@ static void another_key_of_the_same_kid_or_other_algorithms_withdraws_the_old_on
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_of_all_kinds_are_taken_with_their_algorithms),
+        cmocka_unit_test(keys_of_all_kinds_are_accepted_with_their_algorithms),
         cmocka_unit_test(every_truncation_is_refused),
-        cmocka_unit_test(each_change_of_a_key_has_its_fate),
-        cmocka_unit_test(what_is_no_key_set_is_refused),
-        cmocka_unit_test(something_beside_the_set_is_refused),
+        cmocka_unit_test(each_changed_key_is_used_ignored_or_refuses_the_set),
+        cmocka_unit_test(texts_that_are_not_a_key_set_are_refused),
+        cmocka_unit_test(text_around_the_set_is_refused),
         cmocka_unit_test(keys_are_at_most_32_each_with_a_kid_of_its_own),
         cmocka_unit_test(a_set_has_at_most_64_kib),
         cmocka_unit_test(a_kid_is_found_exactly_or_not_at_all),
-        cmocka_unit_test(a_key_that_stays_is_the_same_object_and_one_that_goes_is_withdrawn),
-        cmocka_unit_test(another_key_of_the_same_kid_or_other_algorithms_withdraws_the_old_one),
+        cmocka_unit_test(replacing_a_set_keeps_unchanged_keys_and_withdraws_removed_ones),
+        cmocka_unit_test(a_key_with_the_same_kid_but_other_content_withdraws_the_old_one),
     };
 
     log_init("test_jwks", -1);

@@ -1,6 +1,6 @@
 /*
- * Compact JWS: all nine algorithms, and each way to be no good. Tokens are signed properly over
- * whatever they say, so that nothing but the fault in question can refuse them.
+ * Compact JWS: all nine algorithms, and each reason to refuse a token. Malformed tokens have valid
+ * signatures, so that only the fault under test can be the reason.
  */
 #include <dlfcn.h>
 #include <limits.h>
@@ -37,8 +37,8 @@ static const struct {
 };
 
 /*
- * Stands in front of OpenSSL's own: what it returns if forced_result is set. An error inside of
- * OpenSSL is negative and must not count as "sound" (CVE-2008-5077 was that in many programs).
+ * Wraps OpenSSL's function: returns forced_result if it is set. OpenSSL returns a negative number
+ * for an internal error, which must not count as valid; many programs had that bug (CVE-2008-5077).
  */
 static int forced_result = INT_MAX;
 
@@ -100,7 +100,7 @@ static int keys_free(void **state)
     return 0;
 }
 
-/* Parse, look the key up, verify: what the daemon does with a token, claims apart. */
+/* Parses, looks up the key and verifies, as the daemon does before it checks the claims. */
 static enum podlogin_status judge_bytes(const void *token, size_t len)
 {
     CLEANUP(freep)
@@ -180,7 +180,7 @@ static void the_payload_is_what_was_signed(void **state)
 #define ALG(alg)       "{\"alg\":" alg ",\"kid\":\"rsa\"}"
 #define KID(kid)       "{\"alg\":\"RS256\",\"kid\":" kid "}"
 
-static void headers_are_judged_strictly(void **state)
+static void headers_are_checked_strictly(void **state)
 {
     static const struct {
         const char *why, *header;
@@ -395,7 +395,7 @@ static size_t form_fill(const char *form, const char *token, char *ret_text)
     return len;
 }
 
-static void there_are_three_parts_and_two_dots(void **state)
+static void a_token_has_three_parts_and_two_dots(void **state)
 {
     static const struct {
         const char *form;
@@ -468,7 +468,7 @@ static void there_are_three_parts_and_two_dots(void **state)
         size_t len = form_fill(cases[i].form, token, text);
         enum podlogin_status status = judge_bytes(text, len);
 
-        /* one character more can be a bad length or bad trailing bits: refused either way */
+        /* one more character is a bad length or bad trailing bits; both are refused */
         if (strcmp(cases[i].form, "%h.%p.%sA") == 0)
             assert_int_not_equal(status, PODLOGIN_OK);
         else if (status != cases[i].expected)
@@ -505,7 +505,7 @@ static void every_flipped_bit_of_the_text_is_refused(void **state)
     }
 }
 
-/* One value has one spelling: the last character's unused bits are zero in each part. */
+/* Each value has one spelling: the unused bits of the last character of a part must be zero. */
 static void trailing_bits_that_are_not_zero_are_refused(void **state)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -552,7 +552,7 @@ static void a_token_has_at_most_8192_bytes(void **state)
         char header[64] = HEADER;
         size_t len = 0;
 
-        /* blanks behind header and payload until the length is right */
+        /* pads header and payload with blanks to the wanted length */
         for (size_t n_header = 0; n_header < 3 && len != PODLOGIN_JWT_MAX + extra; n_header++) {
             for (size_t n_payload = 5700; n_payload < 5900 && len != PODLOGIN_JWT_MAX + extra;
                  n_payload++) {
@@ -571,7 +571,7 @@ static void a_token_has_at_most_8192_bytes(void **state)
     }
 }
 
-static void an_algorithm_goes_with_its_own_kind_of_key_only(void **state)
+static void an_algorithm_works_with_its_own_key_type_only(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
@@ -590,8 +590,8 @@ static void an_algorithm_goes_with_its_own_kind_of_key_only(void **state)
     }
 }
 
-/* The header names one algorithm, the signature is of another that the same key could make. */
-static void the_named_algorithm_is_the_one_that_counts(void **state)
+/* The header names one algorithm; the signature was made with another one of the same key type. */
+static void the_algorithm_in_the_header_is_used(void **state)
 {
     (void)state;
     for (size_t named = 0; named < 6; named++) {
@@ -624,7 +624,7 @@ static void a_key_may_be_restricted_to_one_algorithm(void **state)
     key->algorithms = before;
 }
 
-static void a_stranger_with_the_same_kid_is_refused(void **state)
+static void another_key_with_the_same_kid_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
@@ -639,7 +639,7 @@ static void a_stranger_with_the_same_kid_is_refused(void **state)
     }
 }
 
-/* CVE-2015-9235 and its kind: the public key is public, so whoever has it could "sign". */
+/* CVE-2015-9235: anybody could sign with HMAC, since its key would be the public key. */
 static void hmac_keyed_with_the_public_key_is_refused(void **state)
 {
     static const char *const names[] = {"HS256", "HS384", "HS512", "RS256", "ES256"};
@@ -719,9 +719,9 @@ static void signatures_of_another_length_are_refused(void **state)
         for (size_t len = 0; len < raw.len + 8 && len <= SIGNATURE_MAX; len++)
             if (len != raw.len)
                 assert_int_equal(raw_judge(&raw, raw.signature, len), SIGNATURE);
-        memcpy(longer + 1, raw.signature, raw.len); /* a zero in front changes no number */
+        memcpy(longer + 1, raw.signature, raw.len); /* a leading zero does not change the number */
         assert_int_equal(raw_judge(&raw, longer, raw.len + 1), SIGNATURE);
-        memcpy(longer + 1, raw.signature, half); /* nor does one in front of both */
+        memcpy(longer + 1, raw.signature, half); /* neither do leading zeros of both numbers */
         longer[half + 1] = 0;
         memcpy(longer + half + 2, raw.signature + half, half);
         assert_int_equal(raw_judge(&raw, longer, raw.len + 2), SIGNATURE);
@@ -730,7 +730,7 @@ static void signatures_of_another_length_are_refused(void **state)
     }
 }
 
-static void rsa_signatures_that_are_no_signatures_are_refused(void **state)
+static void forged_rsa_signatures_are_refused(void **state)
 {
     struct raw raw = raw_of("RS256", 0);
     uint8_t junk[512] = {0};
@@ -764,7 +764,7 @@ static void salts_of_another_length_are_refused(void **state)
     }
 }
 
-/* n of the curve, in its width */
+/* The order n of each curve, in its width. */
 static void order_of(int nid, uint8_t *ret_bytes, size_t width)
 {
     EC_GROUP *group = EC_GROUP_new_by_curve_name(nid);
@@ -773,7 +773,7 @@ static void order_of(int nid, uint8_t *ret_bytes, size_t width)
     EC_GROUP_free(group);
 }
 
-static void ecdsa_pairs_that_are_no_signatures_are_refused(void **state)
+static void forged_ecdsa_signatures_are_refused(void **state)
 {
     static const int nids[] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
 
@@ -797,7 +797,7 @@ static void ecdsa_pairs_that_are_no_signatures_are_refused(void **state)
         assert_int_equal(raw_judge(&raw, bytes, raw.len), SIGNATURE);
         memcpy(bytes, raw.signature, half); /* s = n */
         assert_int_equal(raw_judge(&raw, bytes, raw.len), SIGNATURE);
-        memcpy(bytes, raw.signature + half, half); /* the wrong way round */
+        memcpy(bytes, raw.signature + half, half); /* s and r swapped */
         memcpy(bytes + half, raw.signature, half);
         assert_int_equal(raw_judge(&raw, bytes, raw.len), SIGNATURE);
         memset(bytes, 0xff, raw.len);
@@ -809,7 +809,7 @@ static void ecdsa_pairs_that_are_no_signatures_are_refused(void **state)
     }
 }
 
-static void der_in_place_of_a_pair_is_refused(void **state)
+static void ecdsa_signatures_in_der_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 6; i < ARRAY_SIZE(algorithms); i++) {
@@ -831,7 +831,7 @@ static void der_in_place_of_a_pair_is_refused(void **state)
     }
 }
 
-static void only_a_clear_yes_of_openssl_counts(void **state)
+static void only_the_result_1_of_openssl_means_valid(void **state)
 {
     static const int results[] = {0, -1, -2, 2, INT_MIN};
 
@@ -869,26 +869,26 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_nine_algorithms_are_accepted),
         cmocka_unit_test(the_payload_is_what_was_signed),
-        cmocka_unit_test(headers_are_judged_strictly),
+        cmocka_unit_test(headers_are_checked_strictly),
         cmocka_unit_test(a_kid_has_at_most_256_bytes),
         cmocka_unit_test(payloads_are_one_strict_object),
-        cmocka_unit_test(there_are_three_parts_and_two_dots),
+        cmocka_unit_test(a_token_has_three_parts_and_two_dots),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_flipped_bit_of_the_text_is_refused),
         cmocka_unit_test(trailing_bits_that_are_not_zero_are_refused),
         cmocka_unit_test(a_token_has_at_most_8192_bytes),
-        cmocka_unit_test(an_algorithm_goes_with_its_own_kind_of_key_only),
-        cmocka_unit_test(the_named_algorithm_is_the_one_that_counts),
+        cmocka_unit_test(an_algorithm_works_with_its_own_key_type_only),
+        cmocka_unit_test(the_algorithm_in_the_header_is_used),
         cmocka_unit_test(a_key_may_be_restricted_to_one_algorithm),
-        cmocka_unit_test(a_stranger_with_the_same_kid_is_refused),
+        cmocka_unit_test(another_key_with_the_same_kid_is_refused),
         cmocka_unit_test(hmac_keyed_with_the_public_key_is_refused),
         cmocka_unit_test(every_flipped_bit_of_a_signature_is_refused),
         cmocka_unit_test(signatures_of_another_length_are_refused),
-        cmocka_unit_test(rsa_signatures_that_are_no_signatures_are_refused),
+        cmocka_unit_test(forged_rsa_signatures_are_refused),
         cmocka_unit_test(salts_of_another_length_are_refused),
-        cmocka_unit_test(ecdsa_pairs_that_are_no_signatures_are_refused),
-        cmocka_unit_test(der_in_place_of_a_pair_is_refused),
-        cmocka_unit_test(only_a_clear_yes_of_openssl_counts),
+        cmocka_unit_test(forged_ecdsa_signatures_are_refused),
+        cmocka_unit_test(ecdsa_signatures_in_der_are_refused),
+        cmocka_unit_test(only_the_result_1_of_openssl_means_valid),
         cmocka_unit_test(a_signature_of_another_token_is_refused),
     };
 
