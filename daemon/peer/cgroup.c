@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define UUID_LEN   36
-#define STATIC_LEN 32 /* kubelet names a static pod by a hash of its manifest */
+#define STATIC_LEN 32 /* the uid of a static pod is a hash of its manifest */
 
 struct part {
     const char *at;
@@ -25,7 +25,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/* @separator: systemd's unit names keep '-' for themselves, so there a UUID has '_' */
+/* @separator: '-', or '_' in unit names of systemd, where '-' separates the levels of a slice. */
 static bool uid_read(struct part part, char separator, char ret_uid[POD_UID_SIZE])
 {
     if (part.len != UUID_LEN && part.len != STATIC_LEN)
@@ -41,7 +41,7 @@ static bool uid_read(struct part part, char separator, char ret_uid[POD_UID_SIZE
     return true;
 }
 
-/* The driver cgroupfs: "pod<uid>" */
+/* Reads a name of kubelet's cgroup driver cgroupfs: "pod<uid>". */
 static bool plain_pod_read(struct part part, char ret_uid[POD_UID_SIZE])
 {
     if (!part_begins(part, "pod"))
@@ -50,8 +50,9 @@ static bool plain_pod_read(struct part part, char ret_uid[POD_UID_SIZE])
 }
 
 /*
- * The driver systemd: "kubepods-burstable-pod<uid>.slice", "kubelet-kubepods-pod<uid>.slice" with
- * --cgroup-root. containerd with the other driver than kubelet makes one component of it all:
+ * Reads a name of kubelet's cgroup driver systemd: "kubepods-burstable-pod<uid>.slice"; with
+ * --cgroup-root, "kubelet-kubepods-pod<uid>.slice". If containerd uses the driver cgroupfs and
+ * kubelet uses systemd, the name is a single component,
  * "kubepods-pod<uid>.slice:cri-containerd:<id>".
  */
 static bool slice_pod_read(struct part part, char ret_uid[POD_UID_SIZE])
@@ -82,16 +83,16 @@ static bool is_service_class(struct part part)
     return part_is(part, "burstable") || part_is(part, "besteffort") || part_is(part, "guaranteed");
 }
 
-/* Below these, users without privileges make cgroups of any name. */
+/* In these subtrees, users without privileges can create cgroups of any name. */
 static bool is_of_a_user(struct part part)
 {
     return part_is(part, "user.slice") || part_begins(part, "user-") || part_begins(part, "user@");
 }
 
-/* Where in the tree a component stands, as far as that tells whether "pod<uid>" may follow. */
+/* Where in the tree a path component is: decides whether a "pod<uid>" below it is a pod. */
 enum place {
-    PLACE_TOP,      /* of the namespace that we look from, which may be among the pods */
-    PLACE_KUBEPODS, /* kubelet's directory, or that of a class of service in it */
+    PLACE_TOP,      /* the root of our cgroup namespace, which may itself be inside of kubepods */
+    PLACE_KUBEPODS, /* kubelet's directory, or a QoS class directory in it */
     PLACE_ELSEWHERE,
 };
 
@@ -119,7 +120,7 @@ static bool part_take(struct part *path, struct part *ret_part)
     return ret_part->len;
 }
 
-/* One path. @ret_uid: with CGROUP_POD */
+/* Reads one path. Sets @ret_uid only if it returns CGROUP_POD. */
 static enum cgroup_verdict path_read(struct part path, char ret_uid[POD_UID_SIZE])
 {
     enum place place = PLACE_TOP;
@@ -143,7 +144,10 @@ static enum cgroup_verdict path_read(struct part path, char ret_uid[POD_UID_SIZE
     return has_pod ? CGROUP_POD : CGROUP_NO_POD;
 }
 
-/* "HIERARCHY:CONTROLLERS:PATH"; CONTROLLERS of a named hierarchy may hold anything but a colon. */
+/*
+ * Splits "HIERARCHY:CONTROLLERS:PATH". CONTROLLERS of a named hierarchy may hold any character but
+ * a colon.
+ */
 static bool line_split(struct part line, struct part *ret_path, bool *ret_is_v2)
 {
     const char *end = line.at + line.len;

@@ -1,9 +1,11 @@
 /*
- * Which pod a process runs in, as /proc/PID/cgroup tells it (cgroups(7)): cgroup v1, hybrid and v2,
- * both of kubelet's drivers, seen from the host or from a cgroup namespace below it.
+ * Finds the pod of a process in the text of /proc/PID/cgroup (cgroups(7)). Supports cgroup v1,
+ * hybrid and v2, both cgroup drivers of kubelet, and a reader in the host's or a nested cgroup
+ * namespace.
  *
- * Who may write cgroups can nest a foreign name below its own, so the outermost pod counts and a
- * second one makes the whole worthless. A user's own subtree names no pods. Pure: no I/O.
+ * A process that may write cgroups can create another pod's name below its own cgroup. Therefore a
+ * path that names a second pod is a contradiction. Names in the subtree of a user do not count.
+ * Does no I/O.
  */
 #ifndef CGROUP_H
 #define CGROUP_H
@@ -11,18 +13,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define POD_UID_SIZE 37 /* a UUID, or the 32 digits of a static pod, and a NUL */
+#define POD_UID_SIZE 37 /* a UUID, or the 32 digits of a static pod; with a NUL */
 
 enum cgroup_verdict {
     CGROUP_POD,
     CGROUP_NO_POD,
-    CGROUP_CONTRADICTION, /* two pods: in one path, or in two hierarchies */
+    CGROUP_CONTRADICTION, /* a path has two pods, or two hierarchies have different ones */
 };
 
 /*
- * Reads the whole text of @len bytes. @ret_uid is set with CGROUP_POD: as in the claim
- * "kubernetes.io".pod.uid, with dashes. @ret_is_unified: there is no hierarchy but that of cgroup
- * v2, so that its id alone identifies the pod.
+ * Reads the complete text of @len bytes.
+ *
+ * @ret_uid:        means something with CGROUP_POD only: the pod's uid as in the claim
+ *                  "kubernetes.io".pod.uid, with dashes.
+ * @ret_is_unified: whether cgroup v2 is the only hierarchy, so that the cgroup's id identifies the
+ *                  pod.
  */
 enum cgroup_verdict cgroup_read(const char *text, size_t len, char ret_uid[POD_UID_SIZE],
                                 bool *ret_is_unified);

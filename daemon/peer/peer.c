@@ -20,11 +20,11 @@
 #define SO_PEERPIDFD 77
 #endif
 
-#define SHORT_READ            2048 /* the kernel hands it out whole, if there is room: less is all */
+#define SHORT_READ            2048 /* a shorter read of a file in procfs is the last one */
 #define CGROUP_TEXT_MAX       16384
-#define INITIAL_PID_NAMESPACE 0xEFFFFFFCu /* PROC_PID_INIT_INO of the kernel */
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFCu /* the kernel's PROC_PID_INIT_INO */
 
-/* linux/pidfd.h, its first version (Linux 6.13) */
+/* From linux/pidfd.h, in its first version (Linux 6.13). */
 struct pidfd_info {
     uint64_t mask;
     uint64_t cgroupid;
@@ -38,24 +38,24 @@ struct pidfd_info {
 #define PIDFD_INFO_CGROUP (UINT64_C(1) << 2)
 
 /*
- * The pods of cgroups that were read lately, by the cgroup's id, which the kernel never gives
- * again. A cgroup of v2 stays where it was made.
+ * A cache of recently found pods, keyed by the id of the cgroup. The kernel does not reuse these
+ * ids, and a cgroup of v2 cannot be moved, so an entry never becomes wrong.
  */
 #define KNOWN_MAX 256
 
 static struct known {
-    uint64_t cgroup; /* 0: free */
+    uint64_t cgroup; /* 0: the slot is free */
     char pod_uid[POD_UID_SIZE];
 } known[KNOWN_MAX];
 
-/* 0: the kernel does not tell, or the process is gone */
+/* Returns 0 if the kernel does not report it, or the process has ended. */
 static uint64_t cgroup_id(int pidfd)
 {
     struct pidfd_info info = {.mask = PIDFD_INFO_PID | PIDFD_INFO_CGROUP};
 
     if (ioctl(pidfd, PIDFD_INFO, &info) < 0)
         return 0;
-    /* of a process that was reaped it still tells the cgroup, and that it is root */
+    /* for a reaped process, the kernel reports the root cgroup, but no pid */
     return info.mask & PIDFD_INFO_CGROUP && info.mask & PIDFD_INFO_PID && info.pid ? info.cgroupid
                                                                                    : 0;
 }
@@ -78,7 +78,8 @@ static ssize_t cgroup_text(pid_t pid, char text[CGROUP_TEXT_MAX])
     }
     if (n < 0)
         return -errno;
-    return len < CGROUP_TEXT_MAX ? (ssize_t)len : -EFBIG; /* half of it could lack a line */
+    return len < CGROUP_TEXT_MAX ? (ssize_t)len
+                                 : -EFBIG; /* a truncated text may lack the line with the pod */
 }
 
 static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret_is_unified)
@@ -92,7 +93,7 @@ static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret
     ssize_t len = cgroup_text(pid, text);
 
     if (len == -ENOENT || len == -ESRCH)
-        return PEER_ENDED; /* or hidden from us, which peer_check_surroundings() has ruled out */
+        return PEER_ENDED; /* or hidden from us; peer_check_surroundings() has ruled that out */
     return len < 0 ? PEER_UNSEEN : states[cgroup_read(text, (size_t)len, ret_uid, ret_is_unified)];
 }
 
@@ -108,7 +109,7 @@ static enum peer_state pod_find(struct peer *peer)
         return PEER_IN_POD;
     }
     state = pod_read(peer->pid, peer->pod_uid, &is_unified);
-    /* the process may have been moved since its id was told */
+    /* the process may have moved to another cgroup between the two reads */
     if (state == PEER_IN_POD && is_unified && id && cgroup_id(peer->pidfd) == id) {
         slot->cgroup = id;
         memcpy(slot->pod_uid, peer->pod_uid, sizeof(slot->pod_uid));
@@ -116,7 +117,10 @@ static enum peer_state pod_find(struct peer *peer)
     return state;
 }
 
-/* -1 with errno: ESRCH if the process is gone. @ret_is_by_pid: it may be another's. */
+/*
+ * Returns a pidfd; or -1 with errno, which is ESRCH if the process has ended. Sets @ret_is_by_pid
+ * if the pidfd was opened by pid, which may have been recycled.
+ */
 static int pin(int socket_fd, pid_t pid, bool *ret_is_by_pid)
 {
     socklen_t len = sizeof(int);
@@ -125,7 +129,7 @@ static int pin(int socket_fd, pid_t pid, bool *ret_is_by_pid)
     if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &len) == 0)
         return fd;
     if (errno == EINVAL)
-        errno = ESRCH; /* what 6.5 says of a process that was reaped */
+        errno = ESRCH; /* Linux 6.5 reports a reaped process like this */
     if (errno != ENOPROTOOPT || pid <= 0)
         return -1;
     *ret_is_by_pid = true;
@@ -133,8 +137,9 @@ static int pin(int socket_fd, pid_t pid, bool *ret_is_by_pid)
 }
 
 /*
- * Whether the process of this pid began before @usec; proc(5), field 22 of "stat", in ticks of the
- * boot clock. Whoever got a pid after a connection was made by its owner before began later.
+ * Returns whether the process with this pid started before @usec of the boot clock (field 22 of
+ * /proc/PID/stat, in clock ticks; proc(5)). A process that reuses the pid of the one that connected
+ * started after the connection was made.
  */
 static bool began_before(pid_t pid, uint64_t usec)
 {
@@ -152,7 +157,7 @@ static bool began_before(pid_t pid, uint64_t usec)
     if (n < 0)
         return false;
     text[n] = '\0';
-    at = strrchr(text, ')'); /* the name before it is the process's own choice */
+    at = strrchr(text, ')'); /* the name in parentheses is chosen by the process */
     return at &&
            sscanf(at,
                   ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
@@ -200,7 +205,7 @@ int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struc
         peer_done(ret_peer);
         return r;
     }
-    if (!peer_lives(ret_peer)) /* so the pid was its own all the time */
+    if (!peer_lives(ret_peer)) /* if it still runs, its pid was not recycled while we read */
         ret_peer->state = PEER_ENDED;
     return 0;
 }
@@ -212,7 +217,7 @@ void peer_done(struct peer *peer)
     peer->pidfd = -1;
 }
 
-/* pidfd_open(2): readable when the process has terminated, reaped or not */
+/* A pidfd is readable once the process has terminated, reaped or not (pidfd_open(2)). */
 bool peer_lives(const struct peer *peer)
 {
     struct pollfd pollfd = {.fd = peer->pidfd, .events = POLLIN};
@@ -234,7 +239,10 @@ static bool maps_all_users(void)
     return is_whole;
 }
 
-/* An init in the same container means that the container has a PID namespace of its own. */
+/*
+ * Returns whether the daemon is in a PID namespace of a container. If pid 1 runs in a pod, it is
+ * the container's init.
+ */
 static bool is_in_own_pid_namespace(const char *pod_of_init)
 {
     struct stat st;
@@ -253,21 +261,24 @@ int peer_check_surroundings(char ret_error[PEER_ERROR_MAX])
 
     snprintf(expected, sizeof(expected), "%d", (int)getpid());
     if (readlink("/proc/self", self, sizeof(self) - 1) < 0 || strcmp(self, expected) != 0)
-        error =
-            "/proc is not mounted, or that of another PID namespace: give the daemon the node's";
+        error = "/proc is not mounted, or is of another PID namespace: give the daemon the node's "
+                "/proc";
     else if (!maps_all_users())
-        error = "the daemon runs in a user namespace: without PrivateUsers=yes, on the node itself";
+        error = "the daemon runs in a user namespace: run it on the node itself, without "
+                "PrivateUsers=yes";
     if (!error) {
         state = pod_read(1, pod_of_init, &is_unified);
         if (state == PEER_ENDED || state == PEER_UNSEEN)
-            error = "the cgroups of other processes cannot be read: without ProtectProc=invisible "
-                    "or hidepid=, and as root";
+            error =
+                "the daemon cannot read the cgroups of other processes: run it as root, without "
+                "ProtectProc=invisible and hidepid=";
         else if (is_in_own_pid_namespace(state == PEER_IN_POD ? pod_of_init : ""))
-            error = "the daemon runs in a PID namespace of its own, so it sees no peer: set "
+            error = "the daemon runs in its own PID namespace and cannot see its peers: set "
                     "hostPID: true";
     }
     if (error)
         snprintf(ret_error, PEER_ERROR_MAX,
-                 "PeerAttestation=enforce cannot work here: %s (or PeerAttestation=off)", error);
+                 "PeerAttestation=enforce cannot work here: %s (or set PeerAttestation=off)",
+                 error);
     return error ? -EOPNOTSUPP : 0;
 }

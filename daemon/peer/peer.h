@@ -1,10 +1,10 @@
 /*
- * Who is asking, by the word of the kernel: the process at the other end of a connection, and the
- * pod that it runs in.
+ * The peer of a connection as the kernel identifies it: the process, its user, and the pod that it
+ * runs in.
  *
- * The process is pinned by SO_PEERPIDFD, so that its pid cannot become another's while it is looked
- * at. Kernels before 6.5 have only SO_PEERCRED, so there a process counts only if it is older than
- * the connection: one that got its pid since is not.
+ * The process is pinned with SO_PEERPIDFD, so that its pid cannot be recycled while it is examined.
+ * Kernels before 6.5 have only SO_PEERCRED. There, a process is accepted only if it is older than
+ * the connection, because a process with a recycled pid is younger.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -21,41 +21,53 @@ enum peer_state {
     PEER_IN_POD,
     PEER_IN_NO_POD,
     PEER_CONTRADICTORY, /* its cgroups name two pods */
-    PEER_ENDED,         /* it was gone before it could be looked at */
-    PEER_UNSEEN,        /* its cgroup cannot be read, as from within other namespaces */
+    PEER_ENDED,         /* it ended before it could be examined */
+    PEER_UNSEEN, /* its cgroup was not read: not requested, or not visible from our namespaces */
 };
 
 struct peer {
     enum peer_state state;
-    int pidfd; /* -1: none */
-    pid_t pid; /* 0: in a PID namespace that is not below ours */
-    uid_t uid;
+    int pidfd;                  /* -1: none */
+    pid_t pid;                  /* 0: unknown, or not visible in our PID namespace */
+    uid_t uid;                  /* -1: unknown */
     char pod_uid[POD_UID_SIZE]; /* with PEER_IN_POD */
 };
 
-/* How closely a peer is looked at; each costs more than the one before. */
+/* How closely a peer is examined. Each level costs more than the one before. */
 enum peer_view {
-    PEER_USER,   /* pid and uid only, as SO_PEERCRED has them */
-    PEER_POD,    /* also the pod, of whoever has that pid now: good enough to count by */
-    PEER_PINNED, /* the pod of the very process that connected */
+    PEER_USER,   /* pid and uid only, by SO_PEERCRED */
+    PEER_POD,    /* also the pod, by the pid, which may be recycled: good enough for quotas */
+    PEER_PINNED, /* also the pod, of exactly the process that connected */
 };
 
 /*
- * Looks at the peer of a connected socket. It was connected after @after_usec of the boot clock,
- * which counts with PEER_PINNED only.
+ * Identifies the peer of a connected socket.
  *
- * 0, and the caller releases it with peer_done(); -EMFILE, -ENFILE or -ENOMEM: it cannot be looked
- * at for want of those; -EAGAIN: before Linux 6.5, it is too young to be told from one that got its
- * pid, and can be on another connection.
+ * @after_usec: a time of the boot clock, after which the connection was made; used with PEER_PINNED
+ *              only.
+ * @ret_peer:   set in each case. What could not be found out is in its state.
+ *
+ * Returns 0, and the caller releases the peer with peer_done(); -EMFILE, -ENFILE or -ENOMEM if
+ * these resources ran out; -EAGAIN if, before Linux 6.5, the process is so young that its pid may
+ * have been recycled: a later connection of the same process can succeed.
  */
 int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struct peer *ret_peer);
+
+/* Closes the pidfd, if there is one. */
 void peer_done(struct peer *peer);
 
-/* Whether the process that connected still runs: another may have inherited the connection. */
+/*
+ * Returns whether the pinned process still runs. If it does not, another process may have inherited
+ * the connection. False if the peer is not pinned.
+ */
 bool peer_lives(const struct peer *peer);
 
 /*
- * Whether peers can be told here. 0, or -EOPNOTSUPP with a sentence that says what to change.
+ * Checks whether the daemon can identify peers in its namespaces.
+ *
+ * @ret_error: on failure, a sentence that says what to change.
+ *
+ * Returns 0 or -EOPNOTSUPP.
  */
 int peer_check_surroundings(char ret_error[PEER_ERROR_MAX]);
 

@@ -1,11 +1,13 @@
-/* Which pod a process is in, by texts of /proc/PID/cgroup as kubelets, runtimes and kernels write
- * them. */
+/*
+ * Finds pods in texts of /proc/PID/cgroup, as different versions of kubelet, container runtimes and
+ * kernels write them.
+ */
 #include "peer/cgroup.h"
 
 #include "support/check.h"
 
 #define U      "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
-#define U_     "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9" /* in a unit's name */
+#define U_     "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9" /* as in the name of a systemd unit */
 #define OTHER  "11111111-2222-3333-4444-555555555555"
 #define OTHER_ "11111111_2222_3333_4444_555555555555"
 #define STATIC "0123456789abcdef0123456789abcdef"
@@ -20,14 +22,14 @@ struct form {
 };
 
 static const struct form forms[] = {
-    /* v2, kubelet's driver cgroupfs */
+    /* v2, kubelet's cgroup driver cgroupfs */
     {"0::/kubepods/burstable/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/kubepods/besteffort/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/kubepods/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/kubepods/guaranteed/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/kubepods/burstable/pod" U "\n", U, .is_unified = true},
     {"0::/kubepods/burstable/pod" U "/" ID, U, .is_unified = true},
-    /* with --cgroup-root, in a node that is a container itself */
+    /* with --cgroup-root, on a node that is itself a container */
     {"0::/kubelet/kubepods/burstable/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/docker/" ID "/kubelet/kubepods/besteffort/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/system.slice/docker-" ID ".scope/kubelet/kubepods/pod" U "/" ID "\n", U,
@@ -35,7 +37,7 @@ static const struct form forms[] = {
     {"0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
      "kubelet-kubepods-burstable-pod" U_ ".slice/cri-containerd-" ID ".scope\n",
      U, .is_unified = true},
-    /* v2, driver systemd: containerd, CRI-O, dockershim */
+    /* v2, cgroup driver systemd: containerd, CRI-O, dockershim */
     {"0::" SLICE "/kubepods-burstable.slice/kubepods-burstable-pod" U_ ".slice/cri-containerd-" ID
      ".scope\n",
      U, .is_unified = true},
@@ -50,7 +52,7 @@ static const struct form forms[] = {
      .is_unified = true},
     {"0::" SLICE "/kubepods-pod" U_ ".slice/cri-containerd-" ID ".scope/system.slice/a.service\n",
      U, .is_unified = true},
-    /* containerd without SystemdCgroup under a kubelet with it */
+    /* containerd without SystemdCgroup, kubelet with the driver systemd */
     {"0::/system.slice/containerd.service/kubepods-burstable-pod" U_ ".slice:cri-containerd:" ID
      "\n",
      U, .is_unified = true},
@@ -59,7 +61,7 @@ static const struct form forms[] = {
     {"0::/kubepods/burstable/pod" STATIC "/" ID "\n", STATIC, .is_unified = true},
     {"0::" SLICE "/kubepods-burstable-pod" STATIC ".slice/cri-containerd-" ID ".scope\n", STATIC,
      .is_unified = true},
-    /* from a daemon in a private cgroup namespace */
+    /* read by a daemon in a private cgroup namespace */
     {"0::/../../../besteffort/pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/../../pod" U "/" ID "\n", U, .is_unified = true},
     {"0::/../../../pod" U "/" ID "\n", U, .is_unified = true},
@@ -76,7 +78,7 @@ static const struct form forms[] = {
      ".scope\n4:cpu,cpuacct:" SLICE "/kubepods-burstable.slice/kubepods-burstable-pod" U_
      ".slice/docker-" ID ".scope\n",
      U},
-    /* hybrid: the unified hierarchy, and some others, know nothing */
+    /* hybrid: the unified hierarchy and some others do not name the pod */
     {"9:name=systemd:/kubepods/burstable/pod" U "/" ID "\n4:memory:/kubepods/burstable/pod" U "/" ID
      "\n1:cpu:/\n0::/\n",
      U},
@@ -84,7 +86,7 @@ static const struct form forms[] = {
      U},
     {"4:memory:/\n0::/kubepods/pod" U "/" ID "\n", U},
     {"1:name=a=b,c:/kubepods/pod" U "/" ID "\n", U},
-    /* the kernel says so of a cgroup that was removed */
+    /* the kernel marks a removed cgroup like this */
     {"0::/kubepods/burstable/pod" U "/" ID " (deleted)\n", U, .is_unified = true},
     {"0::/kubepods/burstable/pod" U " (deleted)\n", NULL, .is_unified = true},
     /* no pod */
@@ -99,7 +101,7 @@ static const struct form forms[] = {
     {"0::/system.slice/kubelet.service\n", NULL, .is_unified = true},
     {"9:name=systemd:/\n8:pids:/\n0::/\n", NULL},
     {"", NULL},
-    /* not quite a pod's */
+    /* almost a pod's name */
     {"0::/kubepods/burstable/pod" U "x/" ID "\n", NULL, .is_unified = true},
     {"0::/kubepods/burstable/pod0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9/" ID "\n", NULL,
      .is_unified = true},
@@ -110,7 +112,7 @@ static const struct form forms[] = {
     {"0::/Kubepods/pod" U "/" ID "\n", NULL, .is_unified = true},
     {"kubepods/pod" U "\n", NULL},
     {"0:kubepods/pod" U "\n", NULL},
-    /* made by somebody who may make cgroups below his own */
+    /* created by a user or a pod that may create cgroups below its own */
     {"0::/user.slice/user-1000.slice/user@1000.service/kubepods/pod" U "/" ID "\n", NULL,
      .is_unified = true},
     {"0::/user.slice/user-1000.slice/user@1000.service/kubepods-pod" U_ ".slice\n", NULL,
@@ -135,7 +137,7 @@ static const struct form forms[] = {
      .contradicts = true},
 };
 
-static void each_form_names_its_pod(void **state)
+static void each_form_of_path_names_its_pod(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
@@ -154,13 +156,12 @@ static void each_form_names_its_pod(void **state)
         if (form->pod && strcmp(uid, form->pod) != 0)
             fail_msg("pod %s instead of %s: %s", uid, form->pod, form->text);
         if (is_unified != form->is_unified && !form->contradicts)
-            fail_msg("hierarchies are mistaken: %s", form->text);
+            fail_msg("is_unified is wrong: %s", form->text);
     }
 }
 
-/* Cut anywhere, a text may name no pod, or the same, never another, and is not read past its end.
- */
-static void a_cut_text_never_names_another(void **state)
+/* A truncated text names the same pod or none, never another, and is not read past its end. */
+static void a_truncated_text_never_names_another_pod(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
@@ -180,8 +181,8 @@ static void a_cut_text_never_names_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_form_names_its_pod),
-        cmocka_unit_test(a_cut_text_never_names_another),
+        cmocka_unit_test(each_form_of_path_names_its_pod),
+        cmocka_unit_test(a_truncated_text_never_names_another_pod),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
