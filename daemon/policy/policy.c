@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One member name, plain or quoted; moves @at past it. */
+/* Reads one member name, plain or quoted, and moves *@at past it. Returns NULL if it is empty. */
 static const char *member_read(const char **at, size_t *ret_len)
 {
     const char *start = *at, *end;
@@ -31,13 +31,13 @@ static int path_read(struct rule *rule, const char *text, const char **ret_error
         size_t len;
 
         if (rule->n_path == CLAIM_PATH_MAX) {
-            *ret_error = "a claim path has at most 8 members";
+            *ret_error = "a claim path has at most 8 names";
             return -EINVAL;
         }
         member = member_read(&at, &len);
         if (!member || (*at && *at != '.')) {
             *ret_error =
-                "a claim path is members with dots between; one that holds a dot is quoted: "
+                "a claim path is a list of names separated by dots; a name with a dot is quoted: "
                 "\"kubernetes.io\".namespace";
             return -EINVAL;
         }
@@ -60,7 +60,7 @@ int rule_init(struct rule *rule, const char *path, const char *pattern, const ch
     if (r == 0) {
         r = wildcard_init(&rule->pattern, pattern);
         if (r == -EINVAL)
-            *ret_error = "the pattern is not UTF-8";
+            *ret_error = "the pattern is not valid UTF-8";
         if (r == -E2BIG)
             *ret_error = "the pattern is longer than 512 characters";
     }
@@ -77,7 +77,7 @@ void rule_done(struct rule *rule)
     *rule = (struct rule){0};
 }
 
-/* Numbers and truth values match as they are written in JSON. */
+/* Integers and booleans match the text that JSON has for them. */
 static bool value_matches(const struct wildcard *pattern, const json_t *value)
 {
     char number[32];
@@ -150,7 +150,7 @@ int rule_section_add(struct rule_section *section, const char *path, const char 
     return r;
 }
 
-/* A section without rules matches nobody; the configuration does not let one through. */
+/* A section without rules matches nothing. The configuration refuses such a section. */
 static bool section_matches(const struct rule_section *section, const json_t *claims)
 {
     for (size_t i = 0; i < section->n_rules; i++)
@@ -169,7 +169,7 @@ enum verdict policy_judge(const struct policy *policy, const json_t *claims,
         const struct rule_section *section = &policy->sections[i];
 
         if (!section->is_deny && verdict == VERDICT_ALLOW)
-            continue; /* admitted already; only a Deny can change that */
+            continue; /* already admitted; only a Deny section can change that */
         if (!section_matches(section, claims))
             continue;
         *ret_section = section;

@@ -1,10 +1,10 @@
 /*
- * A service's own rules: which service accounts and pods it admits.
+ * The rules of a service: which service accounts and pods may use it.
  *
- * Rules are those of Pulumi Cloud's authorization policies: a claim path and a pattern. All rules
- * of a section must match; any Allow section admits, any Deny section refuses whatever the others
- * say, and with no Allow section nobody is admitted. Pure: no I/O, no clock, no memory of earlier
- * calls.
+ * A rule has a claim path and a pattern, as in Pulumi Cloud's authorization policies. A section
+ * matches if all of its rules match. A request is admitted if an Allow section matches and no Deny
+ * section does; without an Allow section, nothing is admitted. The decision depends on the claims
+ * only: no I/O, no clock, no state.
  */
 #ifndef POLICY_H
 #define POLICY_H
@@ -15,7 +15,7 @@
 
 #include "policy/wildcard.h"
 
-#define CLAIM_PATH_MAX 8 /* as deep as a JWT's payload may be */
+#define CLAIM_PATH_MAX 8 /* the maximum depth of a JWT's payload, JSON_DEPTH_MAX */
 
 struct rule {
     char *path[CLAIM_PATH_MAX]; /* member names, outermost first */
@@ -24,7 +24,7 @@ struct rule {
 };
 
 struct rule_section {
-    char *name;
+    char *name; /* "" if it has none */
     bool is_deny;
     struct rule *rules;
     size_t n_rules;
@@ -42,29 +42,46 @@ enum verdict {
 };
 
 /*
- * Reads `"kubernetes.io".namespace` and a pattern. On failure *ret_error is a constant sentence.
- * 0, -EINVAL or -ENOMEM.
+ * Reads a claim path, such as `"kubernetes.io".namespace`, and a pattern.
+ *
+ * @rule:      released with rule_done(); empty on failure.
+ * @ret_error: on failure, a constant text.
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
  */
 int rule_init(struct rule *rule, const char *path, const char *pattern, const char **ret_error);
+
+/* Frees the contents of @rule. */
 void rule_done(struct rule *rule);
 
-/* The claim that the rule looks at; NULL: it is not there. */
+/* Returns the claim at the path of the rule, owned by @claims; or NULL if it is absent. */
 const json_t *rule_claim(const struct rule *rule, const json_t *claims);
 
-/* Whether the claim is there and is, or as an array holds, a value that matches. */
+/*
+ * Returns whether the claim matches: its value does, or if it is an array, one of its elements.
+ * Only strings, integers and booleans match. An absent claim does not match.
+ */
 bool rule_matches(const struct rule *rule, const json_t *claims);
 
-/* Appends an empty section; NULL: out of memory. The pointer holds until the next call. */
+/*
+ * Appends an empty section and returns it, or NULL if memory runs out. The pointer is valid until
+ * the next call. @name is copied.
+ */
 struct rule_section *policy_add_section(struct policy *policy, const char *name, bool is_deny);
 
-/* Appends a rule to a section. As rule_init(). */
+/* Appends a rule to a section. Parameters and result are those of rule_init(). */
 int rule_section_add(struct rule_section *section, const char *path, const char *pattern,
                      const char **ret_error);
 
-/* @ret_section: the section that decided; NULL where none did. */
+/*
+ * Evaluates the rules. Takes the first Deny section that matches, or else the first Allow section.
+ *
+ * @ret_section: the section that decided, owned by @policy; NULL if no section matches.
+ */
 enum verdict policy_judge(const struct policy *policy, const json_t *claims,
                           const struct rule_section **ret_section);
 
+/* Frees the contents of @policy. */
 void policy_done(struct policy *policy);
 
 #endif

@@ -8,7 +8,7 @@
 
 #define INVALID UINT32_MAX
 
-/* The next code point of valid or invalid UTF-8; moves @at past it. */
+/* Returns the next code point and moves *@at past it; or INVALID, without moving. */
 static uint32_t utf8_next(const char **at)
 {
     const unsigned char *byte = (const unsigned char *)*at;
@@ -17,7 +17,7 @@ static uint32_t utf8_next(const char **at)
 
     if ((*byte >= 0x80 && *byte < 0xc2) || *byte > 0xf4)
         return INVALID;
-    /* RFC 3629, section 4: no longer form than needed, no surrogate, nothing past U+10FFFF */
+    /* no overlong forms, surrogates, or code points above U+10FFFF (RFC 3629, section 4) */
     if ((*byte == 0xe0 && byte[1] < 0xa0) || (*byte == 0xed && byte[1] >= 0xa0) ||
         (*byte == 0xf0 && byte[1] < 0x90) || (*byte == 0xf4 && byte[1] >= 0x90))
         return INVALID;
@@ -64,7 +64,7 @@ void wildcard_done(struct wildcard *wildcard)
     *wildcard = (struct wildcard){0};
 }
 
-/* Where the pattern may stand without taking a character: past `*` and `?`. */
+/* Adds the positions that are reachable without a character: `*` and `?` can be skipped. */
 static void pass_optional(const struct wildcard *wildcard, bool *at)
 {
     for (size_t i = 0; i < wildcard->n; i++)
@@ -72,6 +72,7 @@ static void pass_optional(const struct wildcard *wildcard, bool *at)
             at[i + 1] = true;
 }
 
+/* Computes the positions after the character @c. Returns false if there is none. */
 static bool step(const struct wildcard *wildcard, uint32_t c, const bool *at, bool *next)
 {
     bool is_alive = false;

@@ -1,6 +1,6 @@
 /*
- * Patterns as Pulumi Cloud's authorization policies write them: `*` is any run of characters, `?`
- * none or one, `.` exactly one. A character is a Unicode code point.
+ * Patterns with wildcards, as in Pulumi Cloud's authorization policies: `*` matches any number of
+ * characters, `?` none or one, `.` exactly one. A character is a Unicode code point.
  */
 #ifndef WILDCARD_H
 #define WILDCARD_H
@@ -12,19 +12,25 @@
 #define WILDCARD_MAX 512 /* code points of a pattern */
 
 struct wildcard {
-    char *text; /* as it was written */
+    char *text; /* the pattern as it was written */
     uint32_t *code_points;
     size_t n;
-    bool is_literal; /* no wildcard in it: comparing strings is enough */
+    bool is_literal; /* has no wildcard: strings are compared */
 };
 
-/* 0; -EINVAL if @text is not UTF-8, -E2BIG if it is longer than WILDCARD_MAX, -ENOMEM. */
+/*
+ * Reads a pattern. Returns 0; -EINVAL if @text is not UTF-8; -E2BIG if it is longer than
+ * WILDCARD_MAX code points; or -ENOMEM.
+ */
 int wildcard_init(struct wildcard *wildcard, const char *text);
+
+/* Frees the contents of @wildcard. */
 void wildcard_done(struct wildcard *wildcard);
 
 /*
- * Whether the whole of @text (UTF-8) matches. The work is bounded by the product of both lengths,
- * whatever the pattern: every position that the pattern could be at is followed at once.
+ * Returns whether the whole of @text matches. Text that is not valid UTF-8 never matches. The time
+ * is bounded by the product of both lengths for any pattern, because all possible positions in the
+ * pattern are tracked at once.
  */
 bool wildcard_matches(const struct wildcard *wildcard, const char *text);
 

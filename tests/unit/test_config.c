@@ -350,7 +350,7 @@ static const struct {
      "services.d/pulumi.conf:8: a claim path has at most 8"},
     {"services.d/pulumi.conf", SERVICE "[Allow]\nsub=\xff\n",
      "services.d/pulumi.conf:8: the pattern is "
-     "not UTF-8"},
+     "not valid UTF-8"},
     {"services.d/pulumi.conf", SERVICE "Team=x\n",
      "services.d/pulumi.conf:7: Team=x does not go with TokenType="},
     {"services.d/pulumi.conf", SERVICE "Expiration=soon\n",

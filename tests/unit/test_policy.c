@@ -1,4 +1,4 @@
-/* A service's rules: claim paths, patterns, and how sections decide together. */
+/* The rules of a service: claim paths, patterns, and how sections are combined. */
 #include "base/json.h"
 #include "policy/policy.h"
 #include "support/check.h"
@@ -101,7 +101,7 @@ static void a_rule_matches_the_claim_at_its_path(void **state)
     }
 }
 
-static void what_is_no_path_or_pattern_is_refused_with_a_reason(void **state)
+static void invalid_paths_and_patterns_are_refused_with_a_reason(void **state)
 {
     static const struct {
         const char *path, *pattern, *reason;
@@ -122,8 +122,8 @@ static void what_is_no_path_or_pattern_is_refused_with_a_reason(void **state)
         {"\"a\"\"b\"", "x", "a claim path is"},
         {"1.2.3.4.5.6.7.8.9", "x", "at most 8"},
         {"1.2.3.4.5.6.7.8.", "x", "at most 8"},
-        {"a", "\xff", "not UTF-8"},
-        {"a", "x\xc3", "not UTF-8"},
+        {"a", "\xff", "not valid UTF-8"},
+        {"a", "x\xc3", "not valid UTF-8"},
     };
 
     (void)state;
@@ -141,7 +141,7 @@ static void what_is_no_path_or_pattern_is_refused_with_a_reason(void **state)
     }
 }
 
-static void a_path_of_eight_members_is_the_longest(void **state)
+static void a_path_has_at_most_eight_names(void **state)
 {
     const char *error;
     struct rule rule;
@@ -183,12 +183,12 @@ static void every_truncation_of_a_path_is_read_within_its_bytes(void **state)
     }
 }
 
-/* "+" begins an Allow section, "-" a Deny section; rules of one section follow it. */
+/* "+" begins an Allow section, "-" a Deny section; its rules follow. */
 struct policy_case {
     const char *why;
     const char *lines[12];
     enum verdict expected;
-    const char *section; /* that decided; NULL: none */
+    const char *section; /* the one that decides; NULL: none */
 };
 
 static void policy_build(struct policy *policy, const char *const *lines)
@@ -209,7 +209,7 @@ static void policy_build(struct policy *policy, const char *const *lines)
     }
 }
 
-static void sections_decide_together(void **state)
+static void sections_are_combined(void **state)
 {
     static const struct policy_case cases[] = {
         {"no section admits nobody", {NULL}, VERDICT_DENY_UNMATCHED, NULL},
@@ -278,11 +278,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_matches_the_claim_at_its_path),
-        cmocka_unit_test(what_is_no_path_or_pattern_is_refused_with_a_reason),
-        cmocka_unit_test(a_path_of_eight_members_is_the_longest),
+        cmocka_unit_test(invalid_paths_and_patterns_are_refused_with_a_reason),
+        cmocka_unit_test(a_path_has_at_most_eight_names),
         cmocka_unit_test(a_pattern_of_513_characters_is_refused),
         cmocka_unit_test(every_truncation_of_a_path_is_read_within_its_bytes),
-        cmocka_unit_test(sections_decide_together),
+        cmocka_unit_test(sections_are_combined),
         cmocka_unit_test(a_rule_that_is_refused_leaves_the_section_as_it_was),
     };
 

@@ -1,6 +1,6 @@
 /*
- * Wildcards: known answers, and a comparison with an independent matcher that takes the definition
- * literally and backtracks.
+ * Wildcards: known results, and a comparison with an independent matcher that implements the
+ * definition literally, with backtracking.
  */
 #include <time.h>
 
@@ -108,7 +108,7 @@ static void known_pairs_match_or_do_not(void **state)
     }
 }
 
-/* The definition, literally. One byte is one character here. */
+/* The definition, implemented literally. Here, one byte is one character. */
 static bool oracle(const char *pattern, const char *text)
 {
     switch (*pattern) {
@@ -140,7 +140,7 @@ static void random_string(uint64_t *seed, const char *alphabet, unsigned max, ch
     ret_text[len] = '\0';
 }
 
-static void random_pairs_match_as_the_definition_says(void **state)
+static void random_pairs_match_as_defined(void **state)
 {
     static const char *const alphabets[] = {"ab*?.", "a*?.", "ab*", "a?.", "abc.?", "*?."};
     uint64_t seed = 20260821;
@@ -157,10 +157,10 @@ static void random_pairs_match_as_the_definition_says(void **state)
             fail_msg("\"%s\" and \"%s\": not %d", pattern, text, oracle(pattern, text));
         n_matches += oracle(pattern, text);
     }
-    assert_in_range(n_matches, 5000, 55000); /* or the comparison says little */
+    assert_in_range(n_matches, 5000, 55000); /* otherwise the comparison means little */
 }
 
-/* Every character doubled in width: positions are counted in characters, not in bytes. */
+/* Replaces letters by characters of several bytes: positions count characters, not bytes. */
 static char *widen(const char *narrow, char *ret_wide)
 {
     char *at = ret_wide;
@@ -173,7 +173,7 @@ static char *widen(const char *narrow, char *ret_wide)
     return ret_wide;
 }
 
-static void random_pairs_of_wide_characters_match_alike(void **state)
+static void random_pairs_of_wide_characters_match_as_defined(void **state)
 {
     uint64_t seed = 8259;
 
@@ -188,7 +188,7 @@ static void random_pairs_of_wide_characters_match_alike(void **state)
     }
 }
 
-static void what_is_not_utf8_is_no_pattern(void **state)
+static void patterns_that_are_not_utf8_are_refused(void **state)
 {
     static const char *const cases[] = {
         "\x80",
@@ -221,11 +221,11 @@ static void what_is_not_utf8_is_no_pattern(void **state)
     }
 }
 
-/* RFC 3629, section 3: overlong forms of three and four bytes, surrogates, nothing past U+10FFFF */
+/* RFC 3629, section 3: overlong forms of three and four bytes, surrogates, above U+10FFFF. */
 static void long_forms_and_surrogates_are_not_utf8(void **state)
 {
     static const char *const cases[] = {
-        "\xe0\x80\xaa", /* an overlong "*": with another wildcard beside it it would be one */
+        "\xe0\x80\xaa", /* an overlong "*" must not act as a wildcard */
         "x*\xe0\x80\xaa", "\xe0\x9f\xbf", "\xf0\x80\x80\xaa", "\xf0\x8f\xbf\xbf",
         "\xed\xa0\x80",   "\xed\xbf\xbf", "\xf4\x90\x80\x80",
     };
@@ -271,14 +271,14 @@ static void a_pattern_has_at_most_512_characters(void **state)
     for (int i = 0; i < WILDCARD_MAX; i++)
         memcpy(text + 2 * i, "\xc3\xa4", 2);
     text[2 * WILDCARD_MAX] = '\0';
-    text[0] = '*'; /* bytes do not count; this makes the second half of a character stand alone */
+    text[0] = '*'; /* characters count, not bytes; this leaves a lone second byte of a character */
     assert_int_equal(wildcard_init(&wildcard, text), -EINVAL);
     memcpy(text, "\xc3\xa4", 2);
     assert_int_equal(wildcard_init(&wildcard, text), 0);
     wildcard_done(&wildcard);
 }
 
-static void pathological_patterns_end_soon(void **state)
+static void pathological_patterns_do_not_take_long(void **state)
 {
     static const char *const pieces[] = {"a*", "*a", "?", "?*", "a?", "*?a?", "a*.", "*"};
     size_t text_len = 8192;
@@ -304,13 +304,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_pairs_match_or_do_not),
-        cmocka_unit_test(random_pairs_match_as_the_definition_says),
-        cmocka_unit_test(random_pairs_of_wide_characters_match_alike),
-        cmocka_unit_test(what_is_not_utf8_is_no_pattern),
+        cmocka_unit_test(random_pairs_match_as_defined),
+        cmocka_unit_test(random_pairs_of_wide_characters_match_as_defined),
+        cmocka_unit_test(patterns_that_are_not_utf8_are_refused),
         cmocka_unit_test(long_forms_and_surrogates_are_not_utf8),
         cmocka_unit_test(a_text_that_is_not_utf8_does_not_match_a_pattern),
         cmocka_unit_test(a_pattern_has_at_most_512_characters),
-        cmocka_unit_test(pathological_patterns_end_soon),
+        cmocka_unit_test(pathological_patterns_do_not_take_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
