@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNBROKEN_MAX 40 /* longer than any word, shorter than any token */
+#define UNBROKEN_MAX 40 /* longer than a word, shorter than a token */
 #define REDACTED     "[...]"
 
 static bool is_token_char(char c)
@@ -30,7 +30,7 @@ void detail_add(char detail[DETAIL_SIZE], const char *text)
         }
         detail[n++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
         text++;
-        /* the rest of a short run as it stands, so that a cut one is not judged anew */
+        /* copies the rest of a short run at once: a part of it must not be measured again */
         for (; run > 1 && n + sizeof(REDACTED) < DETAIL_SIZE; run--)
             detail[n++] = *text++;
         if (run > 1)

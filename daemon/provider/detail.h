@@ -1,15 +1,17 @@
-/* What went wrong, in the words of a server: fit for a log, and without secrets. */
+/* A server's explanation of an error, made safe for logs: printable, bounded, without secrets. */
 #ifndef DETAIL_H
 #define DETAIL_H
 
-#define DETAIL_SIZE 256
+#define DETAIL_SIZE 256 /* bytes, with the NUL */
 
 /*
- * Appends @text of a server to @detail, a C string in DETAIL_SIZE bytes; what does not fit is cut.
- * Control characters and what is not ASCII become '?', and a long unbroken run is left out, since a
- * server may quote the JWT that it was sent.
+ * Appends @text from a server to @detail, a C string, truncated to fit. Replaces control characters
+ * and non-ASCII bytes with '?'. Replaces runs of more than 40 characters that a token can have with
+ * "[...]", because a server may quote the JWT that it was sent.
  */
 void detail_add(char detail[DETAIL_SIZE], const char *text);
+
+/* Appends @before and @number, in the same way. */
 void detail_add_number(char detail[DETAIL_SIZE], const char *before, long number);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * The second half of a provider: which HTTP request exchanges a JWT for its token, and how the
- * answer is read. Pure functions, used by the exchanger, and by podloginctl to show the request.
+ * The second half of a provider: builds the HTTP request that exchanges a JWT for an access token,
+ * and reads the answer. The functions do no I/O. The exchanger uses them, and podloginctl to show
+ * the request.
  */
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
@@ -15,10 +16,10 @@
 #define PROVIDER_HEADERS_MAX   4
 #define PROVIDER_VARIABLES_MAX 9
 
-/* Beside Accept and Content-Type. */
+/* An additional header, besides Accept and Content-Type. */
 struct provider_header {
     const char *name;
-    char *value;
+    char *value; /* owned; wiped when it is freed */
 };
 
 struct provider_request {
@@ -32,47 +33,60 @@ struct provider_request {
 };
 
 struct provider_variable {
-    const char *name; /* constant: one of provider->variables */
+    const char *name; /* one of provider->variables, not owned */
     struct secret *value;
 };
 
-/* With OUTCOME_OK it has a variable at least, and an end by one of the two ways to tell it. */
+/*
+ * With OUTCOME_OK, it has at least one variable, and one of expires_in_s and expires_at_s.
+ */
 struct provider_answer {
     enum outcome outcome;
     char detail[DETAIL_SIZE];
     uint32_t retry_after_ms;
     char token_type[64];
-    struct provider_variable variables[PROVIDER_VARIABLES_MAX]; /* the first is the token itself */
+    struct provider_variable variables[PROVIDER_VARIABLES_MAX]; /* the first is the token */
     size_t n_variables;
-    uint32_t expires_in_s; /* since the answer; 0: not told */
-    int64_t expires_at_s;  /* Unix time; 0: not told */
+    uint32_t expires_in_s; /* from the time of the answer; 0: unknown */
+    int64_t expires_at_s;  /* Unix time; 0: unknown */
 };
 
 struct provider_exchange {
     const struct provider *provider;
 
-    /* @jwt is not kept. Returns 0, -EINVAL (the values were not checked) or -ENOMEM. */
+    /*
+     * Builds a request. @jwt is copied. Returns 0; -EINVAL if the values were not checked
+     * and are not valid; or -ENOMEM.
+     */
     int (*request)(const struct provider_values *values, const struct secret *jwt,
                    struct provider_request *ret_request);
 
-    /* Reads the answer to a request; always sets answer->outcome. Returns 0 or -ENOMEM. */
+    /*
+     * Reads the answer to a request into @answer, which is zeroed but for retry_after_ms. Sets
+     * answer->outcome in each case. Returns 0 or -ENOMEM.
+     */
     int (*answer)(const struct provider_values *values, long http_status, const void *body,
                   size_t body_len, struct provider_answer *answer);
 };
 
-/* NULL: there is none of that name. */
+/* Returns the exchange half of the provider @name, or NULL. */
 const struct provider_exchange *provider_exchange_find(const char *name);
 
-/* Appends a variable with a copy of @value. Returns 0, or -ENOMEM, also if there are too many. */
+/*
+ * Appends a variable with a copy of @value. @name is not copied. Returns 0, or -ENOMEM, also if
+ * there are PROVIDER_VARIABLES_MAX already.
+ */
 int answer_add_variable(struct provider_answer *answer, const char *name, const void *value,
                         size_t len);
 
 /*
- * The outcome that an HTTP status means where the body says nothing that is known, as with answers
- * of proxies and gateways. Statuses below 400 are no failure: OUTCOME_MALFORMED.
+ * Returns the outcome of an HTTP status alone, for answers whose body has no known error, such as
+ * those of proxies and gateways: 401 and 403 are REFUSED, 404 and 405 MISCONFIGURED, 429 THROTTLED,
+ * 500 and above UNAVAILABLE. All others, including 200 and redirects, are MALFORMED.
  */
 enum outcome outcome_of_http_status(long http_status);
 
+/* Frees and wipes the contents. */
 void provider_request_done(struct provider_request *request);
 void provider_answer_done(struct provider_answer *answer);
 

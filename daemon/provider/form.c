@@ -3,14 +3,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Unreserved characters of RFC 3986 stay; everything else, space too, is percent-encoded. */
+/* Unreserved characters (RFC 3986, section 2.3) are copied; all others are percent-encoded. */
 static bool is_unreserved(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';
 }
 
-/* Writes, or with @at NULL only measures. */
+/* Encodes into @at, or only measures if @at is NULL. Returns the length. */
 static size_t value_encode(const void *value, size_t len, uint8_t *at)
 {
     static const char digits[] = "0123456789ABCDEF";

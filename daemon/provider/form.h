@@ -1,10 +1,13 @@
-/* Bodies of application/x-www-form-urlencoded, built so that no value can become another field. */
+/*
+ * Encodes application/x-www-form-urlencoded bodies. All characters but the unreserved ones are
+ * escaped, so that a value cannot inject another field.
+ */
 #ifndef FORM_H
 #define FORM_H
 
 #include "base/secret.h"
 
-#define FORM_MAX 65536
+#define FORM_MAX 65536 /* bytes of a body */
 
 struct form_field {
     const char *name;
@@ -12,7 +15,10 @@ struct form_field {
     size_t len;
 };
 
-/* The body, in secret memory since a field is a JWT; NULL: out of memory, or over FORM_MAX. */
+/*
+ * Returns the body, which the caller frees; or NULL if memory runs out or it is larger than
+ * FORM_MAX. It is a secret because a field is a JWT.
+ */
 struct secret *form_encode(const struct form_field *fields, size_t n);
 
 #endif

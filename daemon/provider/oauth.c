@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "protocol/messages.h"
 
-/* A value that a header, an environment variable or a terminal can take. */
+/* Printable ASCII without blanks is safe in a header, an environment variable and a terminal. */
 static bool is_visible(const char *text, size_t max)
 {
     size_t len = text ? strlen(text) : 0;
@@ -27,12 +27,15 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-/* RFC 6749, section 5.2 and RFC 8693, section 2.2.2 name the errors; 401 and 403 speak for all. */
+/*
+ * Maps the errors of RFC 6749, section 5.2, and RFC 8693, section 2.2.2. With HTTP 401 and 403, an
+ * unknown error is a refusal.
+ */
 static enum outcome outcome_of_error(long http_status, const char *error)
 {
     static const char *const refusals[] = {"invalid_grant", "access_denied", "invalid_token", NULL};
     static const char *const faults[] = {"server_error", "temporarily_unavailable", NULL};
-    /* what AWS's services say, some of them with HTTP 400 */
+    /* the last four are errors of AWS services, some of them with HTTP 400 */
     static const char *const throttles[] = {"slow_down",
                                             "too_many_requests",
                                             "Throttling",
@@ -60,15 +63,15 @@ static int answer_set_token(struct provider_answer *answer, const char *variable
 
     answer->outcome = OUTCOME_MALFORMED;
     if (!is_visible(token, PODLOGIN_TOKEN_MAX)) {
-        detail_add(answer->detail, "the answer has no usable access_token");
+        detail_add(answer->detail, "the answer has no valid access_token");
         return 0;
     }
     if (!is_visible(token_type, sizeof(answer->token_type) - 1)) {
-        detail_add(answer->detail, "the answer has no usable token_type");
+        detail_add(answer->detail, "the answer has no valid token_type");
         return 0;
     }
     if (!json_is_integer(expires_in) || lifetime_s <= 0) {
-        detail_add(answer->detail, "the answer has no usable expires_in");
+        detail_add(answer->detail, "the answer has no valid expires_in");
         return 0;
     }
     if (answer_add_variable(answer, variable, token, strlen(token)) < 0)
@@ -88,12 +91,12 @@ int oauth_answer(long http_status, const void *body, size_t body_len, const char
     const char *description = json_member_string(json, "error_description");
     const char *error = NULL;
 
-    /* one that is no string is none of RFC 6749, but it surely does not say that all is well */
+    /* an "error" that is not a string breaks RFC 6749, but still means a failure */
     if (error_member && !json_is_null(error_member))
         error = json_is_string(error_member) ? json_string_value(error_member) : "error";
     if (!error && http_status == 200 && json)
         return answer_set_token(answer, variable, json);
-    /* an answer with an error is a failure even at 200 */
+    /* with "error", even a 200 is a failure */
     answer->outcome =
         error ? outcome_of_error(http_status, error) : outcome_of_http_status(http_status);
     if (answer->outcome == OUTCOME_UNAVAILABLE && http_status == 503 && answer->retry_after_ms)

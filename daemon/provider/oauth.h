@@ -1,12 +1,15 @@
-/* Answers of OAuth 2.0 token endpoints (RFC 6749, section 5; RFC 8693, section 2.2). */
+/* Reads answers of OAuth 2.0 token endpoints (RFC 6749, section 5; RFC 8693, section 2.2). */
 #ifndef OAUTH_H
 #define OAUTH_H
 
 #include "provider/exchange.h"
 
 /*
- * Sets outcome and detail of @answer, and with OUTCOME_OK its token as the value of @variable, its
- * type and expires_in_s. Returns 0 or -ENOMEM.
+ * Reads an answer. Sets the outcome of @answer and appends to its detail. With OUTCOME_OK, also
+ * adds the token as the value of @variable, and sets token_type, and expires_in_s, to
+ * TOKEN_LIFETIME_MAX_S at most. A 503 with answer->retry_after_ms set is OUTCOME_THROTTLED.
+ *
+ * Returns 0 or -ENOMEM.
  */
 int oauth_answer(long http_status, const void *body, size_t body_len, const char *variable,
                  struct provider_answer *answer);

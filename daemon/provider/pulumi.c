@@ -1,6 +1,4 @@
-/*
- * Pulumi Cloud: settings. docs/man/podlogind.conf.5 describes them.
- */
+/* The settings of Pulumi Cloud. podlogind.conf(5) describes them. */
 #include "provider/pulumi.h"
 
 #include <stdint.h>
@@ -61,7 +59,7 @@ static const struct provider_setting settings[] = {
 
 static const char *const variables[] = {"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", NULL};
 
-/* User= for a team token is a misunderstanding that would otherwise stay unnoticed. */
+/* Refuses targets that have no effect, such as User= with TokenType=team: they are mistakes. */
 static int check_target(const struct provider_values *values, const struct pulumi_token_type *type,
                         size_t *ret_blamed, char *ret_error, size_t size)
 {
@@ -71,15 +69,15 @@ static int check_target(const struct provider_values *values, const struct pulum
 
         *ret_blamed = target;
         if (value && !fits)
-            return setting_wrong(ret_error, size, "%s=%.64s does not go with TokenType=%s",
+            return setting_wrong(ret_error, size, "%s=%.64s cannot be used with TokenType=%s",
                                  settings[target].name, value, type->name);
         if (value && values->value[PULUMI_SCOPE])
-            return setting_wrong(ret_error, size, "%s= and Scope= say the same thing; set one",
+            return setting_wrong(ret_error, size, "%s= and Scope= set the same thing; set only one",
                                  settings[target].name);
     }
     *ret_blamed = PULUMI_TOKEN_TYPE;
     if (type->has_target && !values->value[type->target] && !values->value[PULUMI_SCOPE])
-        return setting_wrong(ret_error, size, "TokenType=%s needs %s=", type->name,
+        return setting_wrong(ret_error, size, "TokenType=%s requires %s=", type->name,
                              settings[type->target].name);
     return 0;
 }

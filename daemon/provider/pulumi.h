@@ -1,10 +1,10 @@
-/* Pulumi Cloud: what both halves of the provider know. */
+/* Pulumi Cloud: shared by the two halves of the provider. */
 #ifndef PULUMI_H
 #define PULUMI_H
 
 #include "provider/provider.h"
 
-#define PULUMI_EXPIRATION_S 7200 /* unless Expiration= is set */
+#define PULUMI_EXPIRATION_S 7200 /* default of Expiration= */
 
 enum pulumi_setting {
     PULUMI_ORGANIZATION,
@@ -17,16 +17,19 @@ enum pulumi_setting {
     PULUMI_API_URL,
 };
 
-/* Each token type has one setting that names whom the token is for, and its prefix in the scope. */
+/*
+ * A type of token. All but "organization" have a target: the setting that names the user, team or
+ * runner that the token is for. The scope is then scope_prefix and the target.
+ */
 struct pulumi_token_type {
-    const char *name;
-    const char *urn;
+    const char *name; /* in TokenType= */
+    const char *urn;  /* requested_token_type of the exchange */
     const char *scope_prefix;
     enum pulumi_setting target;
     bool has_target;
 };
 
-/* The one of TokenType=; NULL: there is none of that name. */
+/* Returns the type that TokenType= names, by default "organization"; or NULL if it is unknown. */
 const struct pulumi_token_type *pulumi_token_type(const struct provider_values *values);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Pulumi Cloud: POST /api/oauth/token, an RFC 8693 token exchange with the extension `expiration`
- * (Pulumi Cloud REST API, "OAuth Token Exchange").
+ * The exchange of Pulumi Cloud: POST /api/oauth/token, a token exchange (RFC 8693) with the
+ * extension `expiration` (Pulumi Cloud REST API, "OAuth Token Exchange").
  */
 #include <errno.h>
 #include <stdio.h>
@@ -77,7 +77,7 @@ static int pulumi_answer(const struct provider_values *values, long http_status,
     const char *api_url = values->value[PULUMI_API_URL];
     int r = oauth_answer(http_status, body, body_len, "PULUMI_ACCESS_TOKEN", answer);
 
-    /* a self-hosted service has to be named to the CLI as well */
+    /* the CLI needs the URL of a self-hosted service, too */
     if (r == 0 && answer->outcome == OUTCOME_OK && api_url)
         r = answer_add_variable(answer, "PULUMI_BACKEND_URL", api_url, strlen(api_url));
     return r;

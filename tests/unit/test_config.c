@@ -352,7 +352,7 @@ static const struct {
      "services.d/pulumi.conf:8: the pattern is "
      "not valid UTF-8"},
     {"services.d/pulumi.conf", SERVICE "Team=x\n",
-     "services.d/pulumi.conf:7: Team=x does not go with TokenType="},
+     "services.d/pulumi.conf:7: Team=x cannot be used with TokenType="},
     {"services.d/pulumi.conf", SERVICE "Expiration=soon\n",
      "services.d/pulumi.conf:7: Expiration=soon"},
     {"services.d/pulumi.conf", SERVICE "APIURL=http://x\n",

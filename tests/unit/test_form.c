@@ -1,4 +1,4 @@
-/* Form bodies: no value can become another field, and every value comes back. */
+/* Form bodies: no value can inject a field, and each value can be decoded again. */
 #include "base/log.h"
 #include "provider/form.h"
 #include "support/check.h"
@@ -49,7 +49,7 @@ static unsigned hex_value(uint8_t c)
     return c <= '9' ? c - (unsigned)'0' : c - (unsigned)'A' + 10;
 }
 
-static void every_byte_comes_back_and_only_unreserved_ones_stand_plain(void **state)
+static void every_byte_can_be_decoded_and_only_unreserved_ones_are_copied(void **state)
 {
     static const char unreserved[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -88,7 +88,7 @@ static void a_body_over_64_kib_is_refused(void **state)
     field.len = 70000;
     assert_null(form_encode(&field, 1));
     memset(value, '&', 70000);
-    field.len = 30000; /* three times that in the body */
+    field.len = 30000; /* three times as many in the body */
     assert_null(form_encode(&field, 1));
 }
 
@@ -96,7 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_fields_are_encoded),
-        cmocka_unit_test(every_byte_comes_back_and_only_unreserved_ones_stand_plain),
+        cmocka_unit_test(every_byte_can_be_decoded_and_only_unreserved_ones_are_copied),
         cmocka_unit_test(a_body_over_64_kib_is_refused),
     };
 

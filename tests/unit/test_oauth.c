@@ -1,4 +1,4 @@
-/* Answers of token endpoints: each class of outcome, and what of them may stand in a log. */
+/* Answers of token endpoints: their outcomes, and which of their text may appear in a log. */
 #include "base/log.h"
 #include "protocol/messages.h"
 #include "provider/oauth.h"
@@ -31,7 +31,7 @@ static void answer_read(long status, const char *body, size_t len, struct provid
     }
 }
 
-static void a_token_is_taken_from_a_whole_answer(void **state)
+static void a_token_is_read_from_a_complete_answer(void **state)
 {
     static const char body[] =
         "{\"access_token\":\"pul-0123456789abcdef\",\"issued_token_type\":"
@@ -49,7 +49,7 @@ static void a_token_is_taken_from_a_whole_answer(void **state)
     assert_int_equal(answer.expires_in_s, 7200);
 }
 
-static void every_truncation_of_an_answer_is_nonsense(void **state)
+static void every_truncation_of_an_answer_is_malformed(void **state)
 {
     (void)state;
     for (size_t cut = 0; cut < strlen(TOKEN_BODY); cut++) {
@@ -61,7 +61,7 @@ static void every_truncation_of_an_answer_is_nonsense(void **state)
     }
 }
 
-static void an_answer_is_of_one_class(void **state)
+static void each_answer_has_one_outcome(void **state)
 {
     static const struct {
         const char *why;
@@ -146,8 +146,8 @@ static void an_answer_is_of_one_class(void **state)
     }
 }
 
-/* "An answer with `error` is a failure even at 200", whatever the error's type is. */
-static void an_error_that_is_no_string_is_an_error(void **state)
+/* An answer with `error` is a failure even with HTTP 200, whatever the type of the error. */
+static void an_error_that_is_not_a_string_is_an_error(void **state)
 {
     static const char *const errors[] = {"true", "1", "{\"code\":\"denied\"}", "[\"denied\"]"};
     unsigned n_tokens = 0;
@@ -171,7 +171,7 @@ static void an_error_that_is_no_string_is_an_error(void **state)
     assert_int_equal(n_tokens, 0);
 }
 
-static void a_token_without_all_that_belongs_to_it_is_nonsense(void **state)
+static void an_incomplete_token_is_malformed(void **state)
 {
     static const struct {
         const char *why, *body;
@@ -265,7 +265,7 @@ static void lifetimes_and_lengths_are_bounded(void **state)
     }
 }
 
-static void the_detail_says_what_the_server_said(void **state)
+static void the_detail_has_the_explanation_of_the_server(void **state)
 {
     static const struct {
         long status;
@@ -280,7 +280,7 @@ static void the_detail_says_what_the_server_said(void **state)
         {400, "{\"error\":\"a\",\"error_description\":\"\xc3\xa4\"}", "HTTP 400: a: ??"},
         {502, "<html>", "HTTP 502, and the body is not a JSON object"},
         {503, "{\"message\":\"x\"}", "HTTP 503"},
-        {200, "{}", "the answer has no usable access_token"},
+        {200, "{}", "the answer has no valid access_token"},
     };
 
     (void)state;
@@ -293,7 +293,7 @@ static void the_detail_says_what_the_server_said(void **state)
     }
 }
 
-static void long_unbroken_runs_are_left_out(void **state)
+static void long_unbroken_runs_are_replaced(void **state)
 {
     static const char jwt[] =
         "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl";
@@ -325,8 +325,8 @@ static void long_unbroken_runs_are_left_out(void **state)
     }
 }
 
-/* Wherever the room ends, no more than a short run of a secret shows. */
-static void no_cut_shows_a_piece_of_a_secret(void **state)
+/* Wherever the detail is truncated, it shows at most a short run of a secret. */
+static void no_truncation_shows_a_part_of_a_secret(void **state)
 {
     char secret[120];
 
@@ -354,15 +354,15 @@ static void no_cut_shows_a_piece_of_a_secret(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_token_is_taken_from_a_whole_answer),
-        cmocka_unit_test(every_truncation_of_an_answer_is_nonsense),
-        cmocka_unit_test(an_answer_is_of_one_class),
-        cmocka_unit_test(an_error_that_is_no_string_is_an_error),
-        cmocka_unit_test(a_token_without_all_that_belongs_to_it_is_nonsense),
+        cmocka_unit_test(a_token_is_read_from_a_complete_answer),
+        cmocka_unit_test(every_truncation_of_an_answer_is_malformed),
+        cmocka_unit_test(each_answer_has_one_outcome),
+        cmocka_unit_test(an_error_that_is_not_a_string_is_an_error),
+        cmocka_unit_test(an_incomplete_token_is_malformed),
         cmocka_unit_test(lifetimes_and_lengths_are_bounded),
-        cmocka_unit_test(the_detail_says_what_the_server_said),
-        cmocka_unit_test(long_unbroken_runs_are_left_out),
-        cmocka_unit_test(no_cut_shows_a_piece_of_a_secret),
+        cmocka_unit_test(the_detail_has_the_explanation_of_the_server),
+        cmocka_unit_test(long_unbroken_runs_are_replaced),
+        cmocka_unit_test(no_truncation_shows_a_part_of_a_secret),
     };
 
     log_init("test_oauth", -1);

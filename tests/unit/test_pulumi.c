@@ -1,4 +1,4 @@
-/* Pulumi Cloud: settings, the request to the byte, and what the answer adds. */
+/* Pulumi Cloud: its settings, the exact bytes of a request, and the variables of an answer. */
 #include "base/log.h"
 #include "provider/exchange.h"
 #include "support/check.h"
@@ -13,7 +13,7 @@ static size_t index_of(const char *line)
     return i;
 }
 
-/* "Name=value" lines as the configuration takes them: an empty value is none. */
+/* Reads "Name=value" lines as the configuration does: an empty value means "not set". */
 static struct provider_values values_of(const char *const *lines)
 {
     struct provider_values values = {0};
@@ -26,7 +26,7 @@ static struct provider_values values_of(const char *const *lines)
     return values;
 }
 
-/* Each line alone, as it is read, then all together. */
+/* Checks each setting alone, then all together, as the configuration does. */
 static int settings_check(const char *const *lines, char *ret_error, size_t size)
 {
     struct provider_values values = values_of(lines);
@@ -58,7 +58,7 @@ static void the_provider_is_found_by_its_name_alone(void **state)
     assert_in_range(n, 1, PROVIDER_SETTINGS_MAX);
 }
 
-static void settings_that_fit_are_accepted(void **state)
+static void valid_settings_are_accepted(void **state)
 {
     static const char *const cases[][8] = {
         {"Organization=acme"},
@@ -84,7 +84,7 @@ static void settings_that_fit_are_accepted(void **state)
     }
 }
 
-static void settings_that_do_not_are_refused_with_a_reason(void **state)
+static void invalid_settings_are_refused_with_a_reason(void **state)
 {
     static const struct {
         const char *lines[8];
@@ -99,13 +99,13 @@ static void settings_that_do_not_are_refused_with_a_reason(void **state)
         {{"Organization=a", "TokenType=team"}, "Team="},
         {{"Organization=a", "TokenType=personal"}, "User="},
         {{"Organization=a", "TokenType=runner"}, "Runner="},
-        {{"Organization=a", "User=x"}, "User=x does not go with TokenType=organization"},
-        {{"Organization=a", "Team=x"}, "Team=x does not go with TokenType=organization"},
-        {{"Organization=a", "Runner=x"}, "Runner=x does not go with TokenType=organization"},
+        {{"Organization=a", "User=x"}, "User=x cannot be used with TokenType=organization"},
+        {{"Organization=a", "Team=x"}, "Team=x cannot be used with TokenType=organization"},
+        {{"Organization=a", "Runner=x"}, "Runner=x cannot be used with TokenType=organization"},
         {{"Organization=a", "TokenType=team", "Team=x", "User=y"},
-         "User=y does not go with TokenType=team"},
+         "User=y cannot be used with TokenType=team"},
         {{"Organization=a", "TokenType=personal", "Team=x", "User=y"},
-         "Team=x does not go with TokenType=personal"},
+         "Team=x cannot be used with TokenType=personal"},
         {{"Organization=a", "TokenType=team", "Team=x", "Scope=team:y"}, "Team= and Scope="},
         {{"Organization=a", "Expiration=0"}, "Expiration="},
         {{"Organization=a", "Expiration=0s"}, "Expiration="},
@@ -137,7 +137,7 @@ static void settings_that_do_not_are_refused_with_a_reason(void **state)
     "&subject_token=" jwt                                                                          \
     "&subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token"
 
-static void requests_are_as_pulumi_cloud_wants_them(void **state)
+static void requests_are_in_the_format_of_pulumi_cloud(void **state)
 {
     static const struct {
         const char *lines[8];
@@ -230,7 +230,7 @@ static void a_request_without_checked_settings_is_refused(void **state)
     }
 }
 
-static void the_answer_names_the_variables(void **state)
+static void the_answer_has_the_names_of_the_variables(void **state)
 {
     static const char body[] =
         "{\"access_token\":\"pul-x\",\"token_type\":\"token\",\"expires_in\":7200}";
@@ -273,11 +273,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_provider_is_found_by_its_name_alone),
-        cmocka_unit_test(settings_that_fit_are_accepted),
-        cmocka_unit_test(settings_that_do_not_are_refused_with_a_reason),
-        cmocka_unit_test(requests_are_as_pulumi_cloud_wants_them),
+        cmocka_unit_test(valid_settings_are_accepted),
+        cmocka_unit_test(invalid_settings_are_refused_with_a_reason),
+        cmocka_unit_test(requests_are_in_the_format_of_pulumi_cloud),
         cmocka_unit_test(a_request_without_checked_settings_is_refused),
-        cmocka_unit_test(the_answer_names_the_variables),
+        cmocka_unit_test(the_answer_has_the_names_of_the_variables),
     };
 
     log_init("test_pulumi", -1);
