@@ -11,7 +11,8 @@
 #include "protocol/messages.h"
 #include "protocol/names.h"
 
-#define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount" /* in every pod */
+#define ACCOUNT_DIRECTORY                                                                          \
+    "/var/run/secrets/kubernetes.io/serviceaccount" /* Kubernetes mounts it in each pod */
 
 static int ends_with_conf(const struct dirent *entry)
 {
@@ -57,7 +58,7 @@ static int load_issuer(struct config *config, const char *path, const char *name
     r = issuer_file_read(path, issuer, ret_error);
     for (size_t i = 0; r == 0 && i + 1 < config->n_issuers; i++) {
         if (strcmp(config->issuers[i].url, issuer->url) == 0) {
-            snprintf(ret_error, INI_ERROR_MAX, "%s:1: URL= is that of issuers.d/%.64s.conf already",
+            snprintf(ret_error, INI_ERROR_MAX, "%s:1: URL= is already used by issuers.d/%.64s.conf",
                      path, config->issuers[i].name);
             r = -EINVAL;
         }
@@ -78,12 +79,13 @@ static int find_issuer(const struct config *config, struct service *service, con
             return 0;
         }
     }
-    snprintf(ret_error, INI_ERROR_MAX, "%s:1: Issuer=%.64s has no file issuers.d/%.64s.conf", path,
+    snprintf(ret_error, INI_ERROR_MAX,
+             "%s:1: Issuer=%.64s does not exist: there is no issuers.d/%.64s.conf", path,
              service->issuer_name, service->issuer_name);
     return -EINVAL;
 }
 
-/* Rules and the name do not count: they decide who is served, not what the upstream gives. */
+/* Without the rules and the name: they do not change which token the upstream issues. */
 static int service_digest(struct service *service)
 {
     const char *parts[5 + PROVIDER_SETTINGS_MAX];
@@ -142,14 +144,14 @@ static int load_entry(struct config *config, const char *directory, const char *
         return -ENOMEM;
     if (!service_name_is_valid(name, strlen(name))) {
         snprintf(ret_error, INI_ERROR_MAX,
-                 "%s:1: the file's name is 1 to %d letters, digits, '.', '_', '-', and .conf", path,
-                 PODLOGIN_SERVICE_MAX);
+                 "%s:1: the file name must be 1 to %d letters, digits, '.', '_' or '-', and .conf",
+                 path, PODLOGIN_SERVICE_MAX);
         return -EINVAL;
     }
     return load(config, path, name, ret_error);
 }
 
-/* In alphabetical order, so that errors and logs do not depend on the file system. */
+/* Loads files in alphabetical order, so that errors and logs do not depend on the file system. */
 static int load_directory(struct config *config, const char *directory, const char *subdirectory,
                           load_file load, char *ret_error)
 {
@@ -163,7 +165,7 @@ static int load_directory(struct config *config, const char *directory, const ch
     n = scandir(path, &entries, ends_with_conf, alphasort);
     if (n < 0) {
         r = -errno;
-        snprintf(ret_error, INI_ERROR_MAX, "%s: cannot be read: %s", path, strerror(-r));
+        snprintf(ret_error, INI_ERROR_MAX, "%s: cannot read directory: %s", path, strerror(-r));
         return r;
     }
     for (int i = 0; i < n; i++) {
@@ -211,7 +213,7 @@ int config_load(const char *directory, const struct config **ret_config,
     r = daemon_file_read(path, config, ret_error);
     if (r == 0)
         r = load_directory(config, directory, "issuers.d", load_issuer, ret_error);
-    if (r == 0) /* which point to their issuers, so those stay where they are */
+    if (r == 0) /* services point to their issuers, so no issuer may be added after this */
         r = load_directory(config, directory, "services.d", load_service, ret_error);
     if (r < 0)
         return r;
@@ -262,7 +264,7 @@ static void config_free(struct config *config)
     free(config);
 }
 
-/* The count is the only part that changes, so it is kept out of "const". */
+/* Casts away const: the reference count is the only part that changes. */
 const struct config *config_ref(const struct config *config)
 {
     ((struct config *)config)->n_refs++;

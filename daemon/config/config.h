@@ -1,6 +1,6 @@
 /*
- * What the administrator wrote, checked once and immutable afterwards: podlogind.conf, issuers.d
- * and services.d of one directory.
+ * The configuration: podlogind.conf, issuers.d and services.d of one directory. It is checked when
+ * it is loaded, and does not change afterwards.
  */
 #ifndef CONFIG_H
 #define CONFIG_H
@@ -17,85 +17,86 @@
 #include "provider/provider.h"
 
 #define CONFIG_DIRECTORY   "/etc/podlogin"
-#define CACHE_ROWS_DEFAULT 10000
+#define CACHE_ROWS_DEFAULT 10000 /* of CacheRows= */
 #define CACHE_ROWS_MAX     1000000
 
-/* Whether the API server is asked if a token still counts. */
+/* When the API server is asked whether a JWT is still valid (TokenReview=). */
 struct review_config {
     enum review_mode {
         REVIEW_OFF,
         REVIEW_MISS,     /* before an exchange */
-        REVIEW_INTERVAL, /* on hits too, when the latest answer is so old */
+        REVIEW_INTERVAL, /* also on hits, if the latest answer is older than interval_s */
     } mode;
     uint64_t interval_s;
     char *api_server;
     char *ca_file;
-    char *token_file; /* the daemon's own, for the API server */
+    char *token_file; /* the daemon's own token for the API server */
 };
 
 struct config;
 
 struct issuer_config {
-    const struct config *config; /* that it is part of */
-    char *name;                  /* of the file */
-    char *url;                   /* equal to "iss", byte by byte */
+    const struct config *config; /* the one that it is part of */
+    char *name;                  /* of the file, without .conf */
+    char *url;                   /* compared with "iss" byte by byte */
     unsigned algorithms;         /* 1 << enum algorithm */
-    char *keys_url;              /* NULL: from the discovery document */
-    char *keys_file;             /* NULL: fetched */
-    char *ca_file;               /* NULL: the system's */
+    char *keys_url;              /* NULL: read from the discovery document */
+    char *keys_file;             /* NULL: keys are fetched */
+    char *ca_file;               /* NULL: the system's certificates */
     struct review_config review;
-    struct digest digest; /* of all but the name and the review: whose keys these are, and what they
-                             count for */
+    struct digest digest; /* of all members above but name and review: if two are equal, their keys
+                             are interchangeable */
 };
 
 enum share {
-    SHARE_SERVICEACCOUNT, /* all pods of the account on this node share a token */
+    SHARE_SERVICEACCOUNT, /* all pods of the service account on this node share a token */
     SHARE_POD,
 };
 
 struct service {
-    const struct config *config; /* that it is part of */
-    char *name;                  /* of the file */
+    const struct config *config; /* the one that it is part of */
+    char *name;                  /* of the file, without .conf */
     const struct provider *provider;
-    char *provider_settings[PROVIDER_SETTINGS_MAX]; /* as provider->settings; NULL: not set */
-    int provider_lines[PROVIDER_SETTINGS_MAX];      /* of the file, that they are on */
+    char *provider_settings[PROVIDER_SETTINGS_MAX]; /* in the order of provider->settings; NULL: not
+                                                       set */
+    int provider_lines[PROVIDER_SETTINGS_MAX];      /* their line numbers in the file */
     char *issuer_name;
     const struct issuer_config *issuer; /* of the same configuration */
     char *audience;
-    char *ca_file; /* that the upstream is verified with; NULL: the system's */
+    char *ca_file; /* verifies the upstream; NULL: the system's certificates */
     enum share share;
     struct policy policy;
-    struct digest digest;   /* of all that decides which token the upstream gives */
-    struct digest upstream; /* of the endpoint and the certificates that it is verified with */
-    uint64_t id; /* no other service of this process, of this or another config, has it */
+    struct digest digest;   /* of everything that decides which token the upstream issues */
+    struct digest upstream; /* of the endpoint and ca_file: identifies the upstream */
+    uint64_t id;            /* unique in this process, over all configurations */
 };
 
-/* Whether the kernel has to agree with the JWT about the pod. */
+/* Whether the pod that the kernel reports must be the pod of the JWT (PeerAttestation=). */
 enum attestation {
     ATTESTATION_ENFORCE,
-    ATTESTATION_AUDIT, /* what it would refuse is served, and said */
+    ATTESTATION_AUDIT, /* a mismatch is logged, but not refused */
     ATTESTATION_OFF,
 };
 
-/* What one pod may use of the daemon, or one uid where no pod is known. 0: no limit. */
+/* Limits for each pod, or for each uid if the pod is not known. 0 means no limit. */
 struct limits {
-    uint32_t connections; /* of all together */
+    uint32_t connections; /* of all pods together */
     uint32_t connections_per_pod;
     struct rate_limit requests;
     struct rate_limit signature_checks;
-    uint32_t misses; /* exchanges begun for it and not ended */
+    uint32_t misses; /* exchanges in flight on its behalf */
     uint64_t frame_timeout_s;
     uint64_t idle_timeout_s;
 };
 
-/* Immutable once it is loaded, and counted: who keeps a part of it keeps a reference. */
+/* Immutable and reference-counted: a holder of any part of it holds a reference. */
 struct config {
     unsigned n_refs;
     char *socket;
-    char *cache;
+    char *cache; /* the database */
     char *cache_key;
     bool is_key_beside_allowed;
-    uint32_t cache_rows; /* the most, on the disk and in memory */
+    uint32_t cache_rows; /* maximum, on disk and in memory */
     enum attestation attestation;
     char *node_token_file; /* NULL: none */
     char *node_uid;        /* NULL: none */
@@ -110,33 +111,47 @@ struct config {
 /*
  * Reads and checks the whole directory.
  *
- * Returns 0 and a reference for the caller; -EINVAL or another -errno with an error of
- * the form "FILE:LINE: what is wrong, and what would be right".
+ * @ret_config: set on success only; the caller drops the reference with config_unref().
+ * @ret_error:  on failure, one line. If a file is invalid: "FILE:LINE: the error, and what is
+ *              expected". Line 1 also stands for the file as a whole.
+ *
+ * Returns 0; -EINVAL if a file is invalid; or another -errno if one cannot be read, or memory runs
+ * out.
  */
 int config_load(const char *directory, const struct config **ret_config,
                 char ret_error[INI_ERROR_MAX]);
 
+/* Adds a reference. Returns @config. */
 const struct config *config_ref(const struct config *config);
-const struct config *config_unref(const struct config *config); /* returns NULL */
+
+/* Drops a reference; @config may be NULL. Frees it with the last one. Returns NULL. */
+const struct config *config_unref(const struct config *config);
 
 DEFINE_CLEANUP(const struct config *, config_unref)
 
-/* References to the configuration that they are part of. NULL is fine. */
+/*
+ * Add and drop references to the configuration that the part belongs to. All but
+ * issuer_config_ref() accept NULL. _ref() returns its argument, _unref() returns NULL.
+ */
 const struct service *service_ref(const struct service *service);
-const struct service *service_unref(const struct service *service); /* returns NULL */
+const struct service *service_unref(const struct service *service);
 const struct issuer_config *issuer_config_ref(const struct issuer_config *issuer);
 const struct issuer_config *issuer_config_unref(const struct issuer_config *issuer);
 
-/* NULL: there is none of that name. */
+/* Returns the service with this name of @len bytes, without a new reference; or NULL. */
 const struct service *config_service(const struct config *config, const void *name, size_t len);
 
-/* Whether the upstream gives the same tokens with both; names and rules may differ. */
+/* Returns whether the upstream issues the same tokens for both. Names and rules may differ. */
 bool service_is_same(const struct service *a, const struct service *b);
 
-/* The one that is the same as @service of another configuration; NULL: there is none. */
+/*
+ * Finds the service of @config that is the same (service_is_same()) as @service of another
+ * configuration; one with the same name is preferred. Returns it, without a new reference, or NULL.
+ */
 const struct service *config_same_service(const struct config *config,
                                           const struct service *service);
 
+/* Returns the provider's settings, which point into @service. */
 struct provider_values service_values(const struct service *service);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define DAY_S 86400
 
-/* What is wrong with a value, or NULL; takes it over into the struct. */
+/* Stores @value in the member. Returns NULL, or what is expected if @value is not valid. */
 typedef const char *(*setting_parser)(const char *value, void *ret_member);
 
 struct setting {
@@ -50,9 +50,9 @@ static const char *parse_cache_key(const char *value, void *ret_member)
     bool is_credential = strncmp(value, credential, strlen(credential)) == 0;
 
     if (is_credential && (!*name || strchr(name, '/') || *name == '.'))
-        return "credential: and the name of one";
+        return "credential: followed by a name";
     if (!is_credential && strcmp(value, "runtime") != 0 && strncmp(value, "file:/", 6) != 0)
-        return "runtime, credential: and a name, or file: and a path";
+        return "runtime, credential: followed by a name, or file: followed by a path";
     return parse_text(value, ret_member);
 }
 
@@ -125,7 +125,7 @@ static const char *parse_review(const char *value, void *ret_member)
     return strncmp(value, interval, strlen(interval)) == 0 &&
                    setting_seconds(value + strlen(interval), 1, DAY_S, &review->interval_s) == 0
                ? NULL
-               : "off, miss, or interval: and a time span from 1s to 1d";
+               : "off, miss, or interval: followed by a time span from 1s to 1d";
 }
 
 static const char *parse_attestation(const char *value, void *ret_member)
@@ -147,7 +147,7 @@ static const char *parse_algorithms(const char *value, void *ret_member)
 {
     return algorithms_parse(value, " \t", ret_member) == 0
                ? NULL
-               : "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512, one or more of them";
+               : "one or more of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512";
 }
 
 static const char *parse_provider(const char *value, void *ret_member)
@@ -177,8 +177,8 @@ static int set(const struct setting *settings, void *target, const struct ini_li
             continue;
         expected = settings->parse(line->value, (char *)target + settings->offset);
         if (expected)
-            return setting_wrong(ret_error, size, "%s=%.64s is not understood; it takes %s",
-                                 line->key, line->value, expected);
+            return setting_wrong(ret_error, size, "%s=%.64s is not valid; expected %s", line->key,
+                                 line->value, expected);
         return 0;
     }
     return setting_wrong(ret_error, size, "[%.64s] has no setting %.64s=", line->section,
@@ -236,7 +236,7 @@ static const struct setting service_settings[] = {
 static int no_section(const struct ini_line *line, const char *expected, char *ret_error,
                       size_t size)
 {
-    return setting_wrong(ret_error, size, "no section [%.64s] here; there is %s", line->section,
+    return setting_wrong(ret_error, size, "unknown section [%.64s]; expected %s", line->section,
                          expected);
 }
 
@@ -246,7 +246,7 @@ static int on_daemon_line(void *data, const struct ini_line *line, char *ret_err
     bool is_daemon = strcmp(line->section, "Daemon") == 0;
 
     if ((!is_daemon && strcmp(line->section, "Limits") != 0) || line->name)
-        return no_section(line, "[Daemon] and [Limits]", ret_error, size);
+        return no_section(line, "[Daemon] or [Limits]", ret_error, size);
     if (!line->key)
         return 0;
     return is_daemon ? set(daemon_settings, config, line, ret_error, size)
@@ -304,7 +304,7 @@ static int on_provider_line(struct service *service, const struct ini_line *line
             has_setting(service_settings, line->key) ? "; it belongs in [Service]" : "");
     expected = settings[i].expects(line->value);
     if (expected)
-        return setting_wrong(ret_error, size, "%s=%.64s is not understood; it takes %s", line->key,
+        return setting_wrong(ret_error, size, "%s=%.64s is not valid; expected %s", line->key,
                              line->value, expected);
     service->provider_lines[i] = line->number;
     return parse_text(line->value, &service->provider_settings[i]) ? -ENOMEM : 0;
@@ -319,11 +319,11 @@ static int on_service_line(void *data, const struct ini_line *line, char *ret_er
     if (strcmp(line->section, "Service") == 0 && !line->name)
         return line->key ? set(service_settings, service, line, ret_error, size) : 0;
     if (!service->provider)
-        return setting_wrong(ret_error, size, "[Service] with Provider= comes before [%.64s]",
+        return setting_wrong(ret_error, size, "[Service] with Provider= must come before [%.64s]",
                              line->section);
     if (strcmp(line->section, service->provider->section) == 0 && !line->name)
         return line->key ? on_provider_line(service, line, ret_error, size) : 0;
-    return no_section(line, "[Service], the provider's own, [Allow \"...\"] and [Deny \"...\"]",
+    return no_section(line, "[Service], the provider's section, [Allow \"...\"] or [Deny \"...\"]",
                       ret_error, size);
 }
 
@@ -337,7 +337,7 @@ static int file_fault(char ret_error[INI_ERROR_MAX], const char *path, const cha
     return line_fault(ret_error, path, 1, reason);
 }
 
-/* What the provider makes of its settings together. */
+/* Lets the provider check its settings together. */
 static int check_provider(const char *path, const struct service *service,
                           char ret_error[INI_ERROR_MAX])
 {
@@ -360,7 +360,7 @@ int daemon_file_read(const char *path, struct config *config, char ret_error[INI
     int r = ini_read_file(path, &handler, ret_error);
 
     if (r == 0 && config->node_token_file && config->node_uid)
-        return file_fault(ret_error, path, "NodeTokenFile= and NodeUID= exclude each other");
+        return file_fault(ret_error, path, "NodeTokenFile= and NodeUID= cannot both be set");
     return r;
 }
 
@@ -372,9 +372,10 @@ int issuer_file_read(const char *path, struct issuer_config *issuer, char ret_er
     if (r < 0)
         return r;
     if (!issuer->url)
-        return file_fault(ret_error, path, "URL= is missing: the issuer's URL, as in \"iss\"");
+        return file_fault(ret_error, path,
+                          "URL= is missing; set it to the issuer's URL, as in \"iss\"");
     if (issuer->keys_url && issuer->keys_file)
-        return file_fault(ret_error, path, "KeysURL= and KeysFile= exclude each other");
+        return file_fault(ret_error, path, "KeysURL= and KeysFile= cannot both be set");
     return 0;
 }
 
@@ -389,14 +390,16 @@ int service_file_read(const char *path, struct service *service, char ret_error[
     if (!service->provider)
         return file_fault(ret_error, path, "Provider= is missing in [Service]");
     if (!service->issuer_name)
-        return file_fault(ret_error, path, "Issuer= is missing in [Service]: a file of issuers.d");
-    if (!service->audience)
         return file_fault(ret_error, path,
-                          "Audience= is missing in [Service]: the one that a JWT must carry");
+                          "Issuer= is missing in [Service]; it names a file in issuers.d");
+    if (!service->audience)
+        return file_fault(
+            ret_error, path,
+            "Audience= is missing in [Service]; it is the audience that a JWT must have");
     for (size_t i = 0; i < service->policy.n_sections; i++)
         if (service->policy.sections[i].n_rules == 0)
             return file_fault(ret_error, path,
-                              "an [Allow] or [Deny] section without a rule; to mean everybody, "
+                              "an [Allow] or [Deny] section has no rule; to match everything, "
                               "write sub=*");
     return check_provider(path, service, ret_error);
 }

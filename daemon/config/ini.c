@@ -48,7 +48,7 @@ static char *trim(char *text)
     return text;
 }
 
-/* A `#` begins a comment at the start of the line or after a blank. */
+/* Removes a comment: a `#` at the start of the text or after a blank begins one. */
 static void cut_comment(char *text)
 {
     for (char *at = text; *at; at++) {
@@ -59,7 +59,7 @@ static void cut_comment(char *text)
     }
 }
 
-/* What cannot be sent, logged or seen in an editor is not meant. */
+/* Control characters are mistakes: they are invisible in an editor and unsafe in logs. */
 static bool has_control(const char *text)
 {
     for (; text && *text; text++)
@@ -82,12 +82,12 @@ static int deliver(struct ini *ini, const char *key, const char *value)
 
     if (has_control(line.section) || has_control(line.name) || has_control(key) ||
         has_control(value))
-        return fail(ini, "a control character, a tab perhaps, where none can stand");
+        return fail(ini, "a control character, such as a tab, is not allowed here");
     r = ini->handler->on_line(ini->handler->data, &line, reason, sizeof(reason));
     return r == -EINVAL ? fail(ini, "%s", reason) : r;
 }
 
-/* [Section] or [Section "name"], and perhaps a comment */
+/* Reads [Section] or [Section "name"], followed by an optional comment. */
 static int read_section(struct ini *ini, char *text)
 {
     char *end, *quote;
@@ -97,7 +97,7 @@ static int read_section(struct ini *ini, char *text)
     if (*end == '"') {
         quote = strchr(end + 1, '"');
         if (!quote || quote[1] != ']')
-            return fail(ini, "a section with a name is written [Section \"name\"]");
+            return fail(ini, "a section with a name must be written [Section \"name\"]");
         *quote = '\0';
         *end = '\0';
         strcpy(ini->name, end + 1);
@@ -105,17 +105,17 @@ static int read_section(struct ini *ini, char *text)
         end = quote + 1;
     }
     if (*end != ']')
-        return fail(ini, "a section is written [Section]");
+        return fail(ini, "a section must be written [Section]");
     *end = '\0';
     cut_comment(end + 1);
     if (*trim(end + 1))
-        return fail(ini, "nothing but a comment may follow the section's ]");
+        return fail(ini, "only a comment may follow the ] of a section");
     strcpy(ini->section, trim(text + 1));
     ini->has_section = true;
     return deliver(ini, NULL, NULL);
 }
 
-/* The first = outside of quotes: a claim's name may hold one. */
+/* Finds the first = outside of quotes, because the name of a claim may contain one. */
 static char *find_equals(char *text)
 {
     bool is_quoted = false;
@@ -136,9 +136,9 @@ static int read_setting(struct ini *ini, char *text)
     char *value;
 
     if (!ini->has_section)
-        return fail(ini, "a setting before the first [Section]");
+        return fail(ini, "the setting is not in a [Section]");
     if (!equals)
-        return fail(ini, "neither [Section] nor Key=value");
+        return fail(ini, "the line is neither [Section] nor Key=value");
     *equals = '\0';
     value = equals + 1;
     if (!is_verbatim) {
@@ -146,14 +146,14 @@ static int read_setting(struct ini *ini, char *text)
         value = trim(value);
     } else if (*value &&
                (is_blank(*value) || is_blank(value[strlen(value) - 1]) || strstr(value, " #"))) {
-        /* it could never match, and in a Deny section that would go unnoticed */
+        /* such a rule would never match, which nobody would notice in a Deny section */
         return fail(ini,
-                    "a rule's value is taken as it stands: no blank at its ends, and a comment "
-                    "on a line of its own");
+                    "a rule's value is used verbatim: remove blanks around it, and put a comment "
+                    "on its own line");
     }
     text = trim(text);
     if (!*text)
-        return fail(ini, "a value without a key");
+        return fail(ini, "the key before = is missing");
     return deliver(ini, text, value);
 }
 
@@ -168,7 +168,7 @@ static int read_line(struct ini *ini, const char *start, size_t len)
     if (len >= sizeof(buffer))
         return fail(ini, "the line is longer than %d bytes", INI_LINE_MAX - 1);
     if (memchr(start, '\0', len))
-        return fail(ini, "a NUL byte: this is not a text file");
+        return fail(ini, "the line has a NUL byte; this is not a text file");
     memcpy(buffer, start, len);
     buffer[len] = '\0';
     for (text = buffer; is_blank(*text); text++)
@@ -203,7 +203,7 @@ int ini_read(const char *path, const char *text, size_t len, const struct ini_ha
 
 static int cannot_read(char ret_error[INI_ERROR_MAX], const char *path, int r)
 {
-    snprintf(ret_error, INI_ERROR_MAX, "%s: cannot be read: %s", path, file_strerror(r));
+    snprintf(ret_error, INI_ERROR_MAX, "%s: cannot read file: %s", path, file_strerror(r));
     return r;
 }
 

@@ -1,5 +1,4 @@
-/* The configuration directory: every key, and every refusal with its file, its line and a remedy.
- */
+/* The configuration directory: each setting, and each error with its file, line and remedy. */
 #include <syslog.h>
 
 #include "config/config.h"
@@ -31,7 +30,7 @@ static void make_directory(const char *name)
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
-/* A directory that is good, for each test to spoil. */
+/* Creates a valid directory, in which each test breaks something. */
 static int make(void **state)
 {
     (void)state;
@@ -61,7 +60,7 @@ static const struct config *load(void)
     return config;
 }
 
-/* The error without the directory in front, which has to be there. */
+/* Returns the error without the path of the directory, which it must begin with. */
 static const char *load_error(char error[INI_ERROR_MAX], int *ret_result)
 {
     const struct config *config = NULL;
@@ -110,7 +109,7 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_null(config_unref(NULL));
 }
 
-static void every_key_is_taken(void **state)
+static void every_key_is_read(void **state)
 {
     const struct config *config;
     struct provider_values values;
@@ -193,7 +192,7 @@ static void every_key_is_taken(void **state)
     config_unref(config);
 }
 
-/* One file replaced by a bad one. */
+/* Each replaces one file with an invalid one. */
 static const struct {
     const char *file, *text, *error;
 } refusals[] = {
@@ -202,39 +201,39 @@ static const struct {
     {"podlogind.conf", "[Daemon]\nsocket=/x\n",
      "podlogind.conf:2: [Daemon] has no setting socket="},
     {"podlogind.conf", "\n[Demon]\n",
-     "podlogind.conf:2: no section [Demon] here; there is [Daemon]"},
-    {"podlogind.conf", "[Daemon \"x\"]\n", "podlogind.conf:1: no section"},
-    {"podlogind.conf", "[]\n", "podlogind.conf:1: no section"},
+     "podlogind.conf:2: unknown section [Demon]; expected [Daemon]"},
+    {"podlogind.conf", "[Daemon \"x\"]\n", "podlogind.conf:1: unknown section"},
+    {"podlogind.conf", "[]\n", "podlogind.conf:1: unknown section"},
     {"podlogind.conf", "[Daemon]\nSocket=/x\ty\n", "podlogind.conf:2: a control character"},
     {"issuers.d/eks.conf", "[Issuer]\nURL=https://a\x01\n", "issuers.d/eks.conf:2: a control"},
     {"services.d/pulumi.conf", SERVICE "[Allow \"a\tb\"]\n", "services.d/pulumi.conf:7: a control"},
-    {"podlogind.conf", "Socket=/x\n", "podlogind.conf:1: a setting before"},
-    {"podlogind.conf", "[Daemon]\nSocket\n", "podlogind.conf:2: neither"},
+    {"podlogind.conf", "Socket=/x\n", "podlogind.conf:1: the setting is not in"},
+    {"podlogind.conf", "[Daemon]\nSocket\n", "podlogind.conf:2: the line is neither"},
     {"podlogind.conf", "[Daemon]\nSocket=x\n",
-     "podlogind.conf:2: Socket=x is not understood; it takes "
+     "podlogind.conf:2: Socket=x is not valid; expected "
      "a path that begins with /"},
     {"podlogind.conf", "[Daemon]\nCache=cache.db\n", "podlogind.conf:2: Cache=cache.db"},
     {"podlogind.conf", "[Daemon]\nCacheKey=\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\nCacheKey=Runtime\n",
-     "podlogind.conf:2: CacheKey=Runtime is not understood; it takes runtime, "
-     "credential: and a name, or file:"},
+     "podlogind.conf:2: CacheKey=Runtime is not valid; expected runtime, "
+     "credential: followed by a name, or file:"},
     {"podlogind.conf", "[Daemon]\nCacheKey=file:key\n", "podlogind.conf:2: CacheKey=file:key"},
     {"podlogind.conf", "[Daemon]\nCacheKey=file:\n", "podlogind.conf:2: CacheKey=file:"},
     {"podlogind.conf", "[Daemon]\nCacheKey=credential:\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\nCacheKey=credential:a/b\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\nCacheKey=credential:..\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\nCacheKeyBesideCache=true\n",
-     "podlogind.conf:2: CacheKeyBesideCache=true is not understood; it takes yes or no"},
+     "podlogind.conf:2: CacheKeyBesideCache=true is not valid; expected yes or no"},
     {"podlogind.conf", "[Daemon]\nCacheRows=0\n", "podlogind.conf:2: CacheRows=0"},
     {"podlogind.conf", "[Daemon]\nCacheRows=1000001\n", "podlogind.conf:2: CacheRows=1000001"},
     {"podlogind.conf", "[Daemon]\nCacheRows=-1\n", "podlogind.conf:2: CacheRows=-1"},
     {"podlogind.conf", "[Daemon]\nCacheRows=10k\n", "podlogind.conf:2: CacheRows=10k"},
     {"podlogind.conf", "[Daemon]\nCacheKey=runtime x\n", "podlogind.conf:2: CacheKey="},
     {"podlogind.conf", "[Daemon]\n\nPeerAttestation=on\n",
-     "podlogind.conf:3: PeerAttestation=on is not understood; it takes enforce, audit or off"},
+     "podlogind.conf:3: PeerAttestation=on is not valid; expected enforce, audit or off"},
     {"podlogind.conf", "[Daemon]\nNodeTokenFile=token\n", "podlogind.conf:2: NodeTokenFile="},
     {"podlogind.conf", "[Daemon]\nNodeTokenFile=/a\nNodeUID=b\n",
-     "podlogind.conf:1: NodeTokenFile= and NodeUID= exclude each other"},
+     "podlogind.conf:1: NodeTokenFile= and NodeUID= cannot both be set"},
     {"podlogind.conf", "[Limits]\nConnections=0\n", "podlogind.conf:2: Connections=0"},
     {"podlogind.conf", "[Limits]\nRequestsPerPod=-1\n", "podlogind.conf:2: RequestsPerPod=-1"},
     {"podlogind.conf", "[Limits]\nRequestsPerPod=50/s\n", "podlogind.conf:2: RequestsPerPod=50/s"},
@@ -249,7 +248,7 @@ static const struct {
     {"podlogind.conf", "[Daemon]\nNodeName=x\n",
      "podlogind.conf:2: [Daemon] has no setting NodeName="},
     {"podlogind.conf", "[Daemon]\nLogLevel=verbose\n",
-     "podlogind.conf:2: LogLevel=verbose is not understood; it takes error, warning, notice, info "
+     "podlogind.conf:2: LogLevel=verbose is not valid; expected error, warning, notice, info "
      "or "
      "debug"},
     {"podlogind.conf", "[Daemon]\nLogLevel=\n", "podlogind.conf:2: LogLevel="},
@@ -261,15 +260,15 @@ static const struct {
     {"issuers.d/eks.conf", "[Issuer]\nURL=http://a\n", "issuers.d/eks.conf:2: URL=http://a"},
     {"issuers.d/eks.conf", "[Issuer]\nURL=https://a?b\n", "issuers.d/eks.conf:2: URL=https://a?b"},
     {"issuers.d/eks.conf", "[Issuer]\nURL=https://a b\n", "issuers.d/eks.conf:2: URL="},
-    {"issuers.d/eks.conf", ISSUER "[Issuer \"x\"]\n", "issuers.d/eks.conf:3: no section"},
+    {"issuers.d/eks.conf", ISSUER "[Issuer \"x\"]\n", "issuers.d/eks.conf:3: unknown section"},
     {"issuers.d/eks.conf", ISSUER "[Service]\n",
-     "issuers.d/eks.conf:3: no section [Service] here; "
-     "there is [Issuer]"},
+     "issuers.d/eks.conf:3: unknown section [Service]; "
+     "expected [Issuer]"},
     {"issuers.d/eks.conf", ISSUER "Audience=x\n", "issuers.d/eks.conf:3: [Issuer] has no setting"},
     {"issuers.d/eks.conf", ISSUER "Algorithms=\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "Algorithms=none\n",
      "issuers.d/eks.conf:3: Algorithms=none is not "
-     "understood; it takes RS256"},
+     "valid; expected one or more of RS256"},
     {"issuers.d/eks.conf", ISSUER "Algorithms=RS256 none\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "Algorithms=HS256\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "Algorithms=rs256\n", "issuers.d/eks.conf:3: Algorithms="},
@@ -282,19 +281,19 @@ static const struct {
      "issuers.d/eks.conf:3: TokenReview=always"},
     {"issuers.d/eks.conf", ISSUER "TokenReview=interval:0\n", "issuers.d/eks.conf:3: TokenReview="},
     {"issuers.d/eks.conf", ISSUER "KeysURL=https://a/k\nKeysFile=/k\n",
-     "issuers.d/eks.conf:1: KeysURL= and KeysFile= exclude each other"},
+     "issuers.d/eks.conf:1: KeysURL= and KeysFile= cannot both be set"},
 
     {"services.d/pulumi.conf", "", "services.d/pulumi.conf:1: Provider= is missing"},
     {"services.d/pulumi.conf", ALLOW, "services.d/pulumi.conf:1: Provider= is missing"},
     {"services.d/pulumi.conf", "[Service]\nProvider=\n",
      "services.d/pulumi.conf:2: Provider= is not "
-     "understood; it takes pulumi"},
+     "valid; expected pulumi"},
     {"services.d/pulumi.conf", "[Service]\nProvider=Pulumi\n",
      "services.d/pulumi.conf:2: Provider="},
     {"services.d/pulumi.conf", "[Service]\nProvider=exec\n",
      "services.d/pulumi.conf:2: Provider=exec"},
     {"services.d/pulumi.conf", "[Pulumi]\nOrganization=acme\n",
-     "services.d/pulumi.conf:1: [Service] with Provider= comes before [Pulumi]"},
+     "services.d/pulumi.conf:1: [Service] with Provider= must come before [Pulumi]"},
     {"services.d/pulumi.conf", "[Service]\nProvider=pulumi\nAudience=a\n[Pulumi]\nOrganization=a\n",
      "services.d/pulumi.conf:1: Issuer= is missing"},
     {"services.d/pulumi.conf", "[Service]\nProvider=pulumi\nIssuer=eks\n[Pulumi]\nOrganization=a\n",
@@ -304,13 +303,13 @@ static const struct {
      "services.d/pulumi.conf:1: Audience= is missing"},
     {"services.d/pulumi.conf",
      "[Service]\nProvider=pulumi\nIssuer=gke\nAudience=a\n[Pulumi]\nOrganization=a\n",
-     "services.d/pulumi.conf:1: Issuer=gke has no file issuers.d/gke.conf"},
+     "services.d/pulumi.conf:1: Issuer=gke does not exist: there is no issuers.d/gke.conf"},
     {"services.d/pulumi.conf",
      "[Service]\nProvider=pulumi\nIssuer=EKS\nAudience=a\n[Pulumi]\nOrganization=a\n",
-     "services.d/pulumi.conf:1: Issuer=EKS has no file"},
+     "services.d/pulumi.conf:1: Issuer=EKS does not exist"},
     {"services.d/pulumi.conf", "[Service]\nShare=all\n",
      "services.d/pulumi.conf:2: Share=all is not "
-     "understood; it takes serviceaccount or pod"},
+     "valid; expected serviceaccount or pod"},
     {"services.d/pulumi.conf", "[Service]\nShare=\n", "services.d/pulumi.conf:2: Share="},
     {"services.d/pulumi.conf", "[Service]\nShare=Pod\n", "services.d/pulumi.conf:2: Share="},
     {"services.d/pulumi.conf", "[Service]\nColour=red\n",
@@ -322,21 +321,23 @@ static const struct {
     {"services.d/pulumi.conf", SERVICE "CAFile=/ca.pem\n",
      "services.d/pulumi.conf:7: [Pulumi] has no setting CAFile=; it belongs in [Service]"},
     {"services.d/pulumi.conf", "[Service]\nCAFile=ca.pem\n",
-     "services.d/pulumi.conf:2: CAFile=ca.pem is not understood; it takes a path that begins"},
+     "services.d/pulumi.conf:2: CAFile=ca.pem is not valid; expected a path that begins"},
     {"services.d/pulumi.conf", SERVICE "User=x\n\n\nTokenType=shared\n",
-     "services.d/pulumi.conf:10: TokenType=shared is not understood; it takes organization,"},
+     "services.d/pulumi.conf:10: TokenType=shared is not valid; expected organization,"},
     {"services.d/pulumi.conf", SERVICE "Expiration=8d\n",
-     "services.d/pulumi.conf:7: Expiration=8d is not understood; it takes a time span of"},
+     "services.d/pulumi.conf:7: Expiration=8d is not valid; expected a time span of"},
     {"services.d/pulumi.conf", SERVICE "APIURL=http://host\n",
-     "services.d/pulumi.conf:7: APIURL=http://host is not understood; it takes an https:// URL"},
+     "services.d/pulumi.conf:7: APIURL=http://host is not valid; expected an https:// URL"},
     {"services.d/pulumi.conf", SERVICE "[AWS]\n",
-     "services.d/pulumi.conf:7: no section [AWS] here; "
-     "there is [Service], the provider's own"},
-    {"services.d/pulumi.conf", SERVICE "[Pulumi \"x\"]\n", "services.d/pulumi.conf:7: no section"},
-    {"services.d/pulumi.conf", SERVICE "[allow]\n", "services.d/pulumi.conf:7: no section [allow]"},
+     "services.d/pulumi.conf:7: unknown section [AWS]; "
+     "expected [Service], the provider's section"},
+    {"services.d/pulumi.conf", SERVICE "[Pulumi \"x\"]\n",
+     "services.d/pulumi.conf:7: unknown section"},
+    {"services.d/pulumi.conf", SERVICE "[allow]\n",
+     "services.d/pulumi.conf:7: unknown section [allow]"},
     {"services.d/pulumi.conf", SERVICE "[Allow \"empty\"]\n",
      "services.d/pulumi.conf:1: an [Allow] or "
-     "[Deny] section without a rule"},
+     "[Deny] section has no rule"},
     {"services.d/pulumi.conf", SERVICE ALLOW "[Deny]\n", "services.d/pulumi.conf:1: an [Allow] or"},
     {"services.d/pulumi.conf", SERVICE "[Allow]\nsub= x\n",
      "services.d/pulumi.conf:8: a rule's value"},
@@ -360,17 +361,18 @@ static const struct {
     {"services.d/pulumi.conf", SERVICE "Organization=\n",
      "services.d/pulumi.conf:1: Organization= is "
      "missing"},
-    {"services.d/white space.conf", SERVICE, "services.d/white space.conf:1: the file's name is"},
-    {"services.d/\xc3\xa4.conf", SERVICE, "services.d/\xc3\xa4.conf:1: the file's name is"},
+    {"services.d/white space.conf", SERVICE,
+     "services.d/white space.conf:1: the file name must be"},
+    {"services.d/\xc3\xa4.conf", SERVICE, "services.d/\xc3\xa4.conf:1: the file name must be"},
     {"services.d/"
      "0123456789012345678901234567890123456789012345678901234567890123x.conf",
      SERVICE,
      "services.d/"
-     "0123456789012345678901234567890123456789012345678901234567890123x.conf:1: the file's"},
-    {"issuers.d/a:b.conf", ISSUER, "issuers.d/a:b.conf:1: the file's name is"},
+     "0123456789012345678901234567890123456789012345678901234567890123x.conf:1: the file name"},
+    {"issuers.d/a:b.conf", ISSUER, "issuers.d/a:b.conf:1: the file name must be"},
 };
 
-static void each_fault_is_refused_with_file_line_and_remedy(void **state)
+static void each_error_has_its_file_line_and_remedy(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
@@ -400,7 +402,7 @@ static void a_rule_of_513_characters_is_refused(void **state)
                         "than 512 characters");
 }
 
-static void what_is_missing_is_named(void **state)
+static void missing_files_and_directories_are_named(void **state)
 {
     static const char *const names[] = {"podlogind.conf", "issuers.d", "services.d"};
 
@@ -417,7 +419,7 @@ static void what_is_missing_is_named(void **state)
         got = load_error(error, &result);
         assert_int_equal(result, -ENOENT);
         assert_memory_equal(got, names[i], strlen(names[i]));
-        assert_non_null(strstr(got, "cannot be read"));
+        assert_non_null(strstr(got, "cannot read "));
     }
 }
 
@@ -439,7 +441,7 @@ static void only_conf_files_that_are_not_hidden_are_read(void **state)
     config_unref(config);
 }
 
-static void services_are_found_by_their_whole_name(void **state)
+static void services_are_found_by_their_complete_name(void **state)
 {
     static const char *const others[] = {"", "p", "pulum", "pulumi2", "Pulumi", "pulumi.conf", "a"};
     const struct config *config;
@@ -448,7 +450,7 @@ static void services_are_found_by_their_whole_name(void **state)
     put("services.d/A-b_c.9.conf", SERVICE ALLOW);
     config = load();
     assert_int_equal(config->n_services, 2);
-    assert_string_equal(config->services[0].name, "A-b_c.9"); /* in order of their names */
+    assert_string_equal(config->services[0].name, "A-b_c.9"); /* sorted by name */
     assert_ptr_equal(config_service(config, "pulumi", 6), &config->services[1]);
     assert_ptr_equal(config_service(config, "pulumixx", 6), &config->services[1]);
     assert_null(config_service(config, "pulumi\0", 7));
@@ -474,7 +476,7 @@ static struct digest digest_with(const char *service, const char *issuer)
     return digest;
 }
 
-static void a_service_that_gives_other_tokens_has_another_digest(void **state)
+static void a_service_with_other_tokens_has_another_digest(void **state)
 {
     static const struct {
         const char *why, *service, *issuer;
@@ -507,7 +509,7 @@ static void a_service_that_gives_other_tokens_has_another_digest(void **state)
     }
 }
 
-static void a_cache_or_socket_may_be_named_empty_to_mean_the_default(void **state)
+static void an_empty_cache_or_socket_means_the_default(void **state)
 {
     const struct config *config;
 
@@ -519,7 +521,7 @@ static void a_cache_or_socket_may_be_named_empty_to_mean_the_default(void **stat
     config_unref(config);
 }
 
-static void only_asymmetric_algorithms_have_a_name(void **state)
+static void only_asymmetric_algorithms_are_known(void **state)
 {
     static const char *const names[ALGORITHMS] = {"RS256", "RS384", "RS512", "PS256", "PS384",
                                                   "PS512", "ES256", "ES384", "ES512"};
@@ -542,15 +544,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_those_of_the_manual),
-        TEST(every_key_is_taken),
-        TEST(each_fault_is_refused_with_file_line_and_remedy),
+        TEST(every_key_is_read),
+        TEST(each_error_has_its_file_line_and_remedy),
         TEST(a_rule_of_513_characters_is_refused),
-        TEST(what_is_missing_is_named),
+        TEST(missing_files_and_directories_are_named),
         TEST(only_conf_files_that_are_not_hidden_are_read),
-        TEST(services_are_found_by_their_whole_name),
-        TEST(a_service_that_gives_other_tokens_has_another_digest),
-        TEST(a_cache_or_socket_may_be_named_empty_to_mean_the_default),
-        TEST(only_asymmetric_algorithms_have_a_name),
+        TEST(services_are_found_by_their_complete_name),
+        TEST(a_service_with_other_tokens_has_another_digest),
+        TEST(an_empty_cache_or_socket_means_the_default),
+        TEST(only_asymmetric_algorithms_are_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,15 @@
-/* The configuration reader: what a line means, and that each refusal names its line. */
+/* The configuration reader: how lines are read, and that each error names its line. */
 #include "config/ini.h"
 #include "support/scratch.h"
 
 struct seen {
     char text[8192];
-    const char *refused; /* the key or section that the handler does not want */
-    int result;          /* that it returns then */
+    const char *refused; /* the key or section that the handler refuses */
+    int result;          /* what it returns then */
 };
 
-/* "[Section|name]" and "key=value" with a newline each, blanks made visible by the newline. */
+/* Collects "[Section|name]" and "key=value", each on its own line, which shows blanks at the end.
+ */
 static int on_line(void *data, const struct ini_line *line, char *ret_error, size_t error_size)
 {
     struct seen *seen = data;
@@ -42,7 +43,7 @@ static int read_exact(const char *text, size_t len, struct seen *seen, char *ret
     return ini_read("test.conf", exact, len, &handler, ret_error);
 }
 
-static void lines_are_handed_out_as_they_are_meant(void **state)
+static void valid_lines_are_read(void **state)
 {
     static const struct {
         const char *why, *text, *expected;
@@ -53,7 +54,7 @@ static void lines_are_handed_out_as_they_are_meant(void **state)
         {"a section and a newline", "[A]\n", "1 [A]\n"},
         {"blanks around it", " \t[A] \t", "1 [A]\n"},
         {"blanks in it", "[ A ]", "1 [A]\n"},
-        {"a comment behind it", "[A] # x", "1 [A]\n"},
+        {"a comment after it", "[A] # x", "1 [A]\n"},
         {"a section with a name", "[A \"b c\"]", "1 [A|b c]\n"},
         {"a name with brackets, hash and equals", "[A \"[b]#=\"]", "1 [A|[b]#=]\n"},
         {"an empty name", "[A \"\"]", "1 [A|]\n"},
@@ -64,8 +65,8 @@ static void lines_are_handed_out_as_they_are_meant(void **state)
         {"blanks in key and value", "[A]\na b=c d", "1 [A]\n2 a b=c d\n"},
         {"an empty value", "[A]\nk=\nl= \nm= # x", "1 [A]\n2 k=\n3 l=\n4 m=\n"},
         {"the first equals counts", "[A]\nk=v=w==", "1 [A]\n2 k=v=w==\n"},
-        {"a comment behind the value", "[A]\nk=v # x", "1 [A]\n2 k=v\n"},
-        {"a comment behind a tab", "[A]\nk=v\t#x", "1 [A]\n2 k=v\n"},
+        {"a comment after the value", "[A]\nk=v # x", "1 [A]\n2 k=v\n"},
+        {"a comment after a tab", "[A]\nk=v\t#x", "1 [A]\n2 k=v\n"},
         {"a hash in the value", "[A]\nk=v#x#", "1 [A]\n2 k=v#x#\n"},
         {"a hash as value", "[A]\nk=#v", "1 [A]\n2 k=\n"},
         {"a semicolon is no comment", "[A]\nk=v ; x", "1 [A]\n2 k=v ; x\n"},
@@ -101,37 +102,37 @@ static void lines_are_handed_out_as_they_are_meant(void **state)
     }
 }
 
-static void what_is_no_line_is_refused_by_its_number(void **state)
+static void invalid_lines_are_refused_with_their_number(void **state)
 {
     static const struct {
         const char *text;
         size_t len; /* 0: strlen(text) */
         const char *error;
     } cases[] = {
-        {"k=v", 0, "test.conf:1: a setting before the first [Section]"},
-        {"\n\nk=v", 0, "test.conf:3: a setting before"},
+        {"k=v", 0, "test.conf:1: the setting is not in a [Section]"},
+        {"\n\nk=v", 0, "test.conf:3: the setting is not in"},
         {"\xef\xbb\xbf[A]", 0, "test.conf:1: "},
-        {"[A]\nk", 0, "test.conf:2: neither [Section] nor Key=value"},
-        {"[A]\nk: v", 0, "test.conf:2: neither"},
-        {"[A]\n\"k=v", 0, "test.conf:2: neither"},
-        {"[A]\n\"a=b=c", 0, "test.conf:2: neither"},
-        {"[A]\n=v", 0, "test.conf:2: a value without a key"},
-        {"[A]\n \t =v", 0, "test.conf:2: a value without a key"},
-        {"[A", 0, "test.conf:1: a section is written [Section]"},
-        {"[", 0, "test.conf:1: a section is written"},
-        {"[A\n]", 0, "test.conf:1: a section is written"},
-        {"[A \"b]", 0, "test.conf:1: a section with a name is written"},
-        {"[A \"b\" ]", 0, "test.conf:1: a section with a name is written"},
-        {"[A \"b\"c]", 0, "test.conf:1: a section with a name is written"},
-        {"[A \"b\" \"c\"]", 0, "test.conf:1: a section with a name is written"},
-        {"[A]x", 0, "test.conf:1: nothing but a comment"},
-        {"[A]]", 0, "test.conf:1: nothing but a comment"},
-        {"[A] k=v", 0, "test.conf:1: nothing but a comment"},
-        {"[A] [B]", 0, "test.conf:1: nothing but a comment"},
-        {"[A] \"b\"", 0, "test.conf:1: nothing but a comment"},
-        {"[A]\nk=\0v", 7, "test.conf:2: a NUL byte"},
-        {"[A]\n#\0", 6, "test.conf:2: a NUL byte"},
-        {"[A]\n\n[Allow]\nk= v", 0, "test.conf:4: a rule's value is taken as it stands"},
+        {"[A]\nk", 0, "test.conf:2: the line is neither [Section] nor Key=value"},
+        {"[A]\nk: v", 0, "test.conf:2: the line is neither"},
+        {"[A]\n\"k=v", 0, "test.conf:2: the line is neither"},
+        {"[A]\n\"a=b=c", 0, "test.conf:2: the line is neither"},
+        {"[A]\n=v", 0, "test.conf:2: the key before = is missing"},
+        {"[A]\n \t =v", 0, "test.conf:2: the key before = is missing"},
+        {"[A", 0, "test.conf:1: a section must be written [Section]"},
+        {"[", 0, "test.conf:1: a section must be written"},
+        {"[A\n]", 0, "test.conf:1: a section must be written"},
+        {"[A \"b]", 0, "test.conf:1: a section with a name must be written"},
+        {"[A \"b\" ]", 0, "test.conf:1: a section with a name must be written"},
+        {"[A \"b\"c]", 0, "test.conf:1: a section with a name must be written"},
+        {"[A \"b\" \"c\"]", 0, "test.conf:1: a section with a name must be written"},
+        {"[A]x", 0, "test.conf:1: only a comment"},
+        {"[A]]", 0, "test.conf:1: only a comment"},
+        {"[A] k=v", 0, "test.conf:1: only a comment"},
+        {"[A] [B]", 0, "test.conf:1: only a comment"},
+        {"[A] \"b\"", 0, "test.conf:1: only a comment"},
+        {"[A]\nk=\0v", 7, "test.conf:2: the line has a NUL byte"},
+        {"[A]\n#\0", 6, "test.conf:2: the line has a NUL byte"},
+        {"[A]\n\n[Allow]\nk= v", 0, "test.conf:4: a rule's value is used verbatim"},
         {"[Allow]\nk=\tv", 0, "test.conf:2: a rule's value"},
         {"[Allow]\nk=v ", 0, "test.conf:2: a rule's value"},
         {"[Allow]\nk=v # x", 0, "test.conf:2: a rule's value"},
@@ -162,7 +163,7 @@ static void what_is_no_line_is_refused_by_its_number(void **state)
     }
 }
 
-static void what_the_handler_refuses_ends_the_reading(void **state)
+static void an_error_of_the_handler_ends_the_reading(void **state)
 {
     static const char text[] = "[A]\nk=v\n\n[B]\nl=w\n";
     static const struct {
@@ -202,7 +203,7 @@ static void every_truncation_is_read_within_its_bytes(void **state)
     }
 }
 
-static void a_line_is_never_cut(void **state)
+static void a_line_is_never_truncated(void **state)
 {
     (void)state;
     for (size_t len = INI_LINE_MAX - 2; len <= INI_LINE_MAX + 1; len++) {
@@ -223,7 +224,7 @@ static void a_line_is_never_cut(void **state)
     }
 }
 
-static void long_names_and_reasons_stay_within_their_room(void **state)
+static void long_names_and_errors_stay_within_their_buffers(void **state)
 {
     CLEANUP(freep)
     char *text = calloc(1, 3 * INI_LINE_MAX);
@@ -246,7 +247,7 @@ static void long_names_and_reasons_stay_within_their_room(void **state)
     assert_int_equal(strlen(error), INI_ERROR_MAX - 1);
 }
 
-static void files_are_read_whole_or_not_at_all(void **state)
+static void files_are_read_completely_or_not_at_all(void **state)
 {
     static const char text[] = "[A]\nk=v";
     char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16], error[INI_ERROR_MAX];
@@ -260,7 +261,7 @@ static void files_are_read_whole_or_not_at_all(void **state)
     snprintf(path, sizeof(path), "%s/x.conf", directory);
     assert_int_equal(ini_read_file(path, &handler, error), -ENOENT);
     assert_memory_equal(error, path, strlen(path));
-    assert_non_null(strstr(error, "cannot be read"));
+    assert_non_null(strstr(error, "cannot read file"));
     assert_int_equal(ini_read_file(directory, &handler, error), -EISDIR);
     scratch_write(path, text, strlen(text), 0600);
     assert_int_equal(ini_read_file(path, &handler, error), 0);
@@ -277,13 +278,13 @@ static void files_are_read_whole_or_not_at_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_handed_out_as_they_are_meant),
-        cmocka_unit_test(what_is_no_line_is_refused_by_its_number),
-        cmocka_unit_test(what_the_handler_refuses_ends_the_reading),
+        cmocka_unit_test(valid_lines_are_read),
+        cmocka_unit_test(invalid_lines_are_refused_with_their_number),
+        cmocka_unit_test(an_error_of_the_handler_ends_the_reading),
         cmocka_unit_test(every_truncation_is_read_within_its_bytes),
-        cmocka_unit_test(a_line_is_never_cut),
-        cmocka_unit_test(long_names_and_reasons_stay_within_their_room),
-        cmocka_unit_test(files_are_read_whole_or_not_at_all),
+        cmocka_unit_test(a_line_is_never_truncated),
+        cmocka_unit_test(long_names_and_errors_stay_within_their_buffers),
+        cmocka_unit_test(files_are_read_completely_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
