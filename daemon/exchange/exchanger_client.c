@@ -12,11 +12,11 @@
 #include "base/log.h"
 #include "message/frame.h"
 
-#define JOB_DEADLINE_USEC  (15 * SECOND_USEC) /* a whole transfer, and time in the queue */
-#define HANG_USEC          (10 * SECOND_USEC) /* more than TRANSFER_TIMEOUT_MS */
+#define JOB_DEADLINE_USEC  (15 * SECOND_USEC) /* for a complete transfer and time in the queue */
+#define HANG_USEC          (10 * SECOND_USEC) /* longer than TRANSFER_TIMEOUT_MS */
 #define JOB_SENT_MAX       2
 #define RESTART_DELAY_USEC (SECOND_USEC / 2)
-#define SETTLED_USEC       SECOND_USEC /* an exchanger that lived so long restarts at once */
+#define SETTLED_USEC       SECOND_USEC /* an exchanger that ran for longer is restarted without delay */
 
 extern char **environ;
 
@@ -25,14 +25,14 @@ struct exchanger_client {
     char *path;
     pid_t pid; /* 0: not running */
     uint64_t started_usec;
-    struct loop_source source; /* of the socket; fd -1: the exchanger does not run */
+    struct loop_source source; /* of the socket; fd -1: not running */
     struct timer restart;
-    uint64_t heard_usec; /* the latest answer */
+    uint64_t heard_usec; /* when the latest answer came */
     struct list queued;
     struct list sent;
     unsigned n_sent;
     uint16_t last_id;
-    struct secret *answer; /* JOB_FRAME_MAX bytes for one result; wiped after it */
+    struct secret *answer; /* JOB_FRAME_MAX bytes for one result; wiped after each */
 };
 
 static void job_reset(struct job *job)
@@ -66,7 +66,10 @@ void job_cancel(struct job *job)
 static void exchanger_client_flush(struct exchanger_client *exchanger);
 static void exchanger_client_lost(struct exchanger_client *exchanger, const char *how);
 
-/* The exchanger has deadlines of its own, so one that has said nothing for so long hangs. */
+/*
+ * Fails the job. The exchanger has shorter timeouts of its own, so if it has sent nothing at all
+ * for HANG_USEC since it got the job, it hangs and is restarted.
+ */
 static void on_deadline(struct timer *timer)
 {
     struct job *job = container_of(timer, struct job, deadline);
@@ -74,11 +77,11 @@ static void on_deadline(struct timer *timer)
     bool hangs = job->state == JOB_SENT && exchanger->heard_usec < job->sent_usec &&
                  clock_boot_usec() - job->sent_usec >= HANG_USEC;
 
-    job_fail(job, "no answer of the exchanger in time");
+    job_fail(job, "the exchanger did not answer in time");
     if (hangs)
         exchanger_client_lost(exchanger, "does not answer");
     else
-        exchanger_client_flush(exchanger); /* there is room now */
+        exchanger_client_flush(exchanger); /* the job has made room for another */
 }
 
 static struct job *job_find(struct exchanger_client *exchanger, uint16_t id)
@@ -89,7 +92,7 @@ static struct job *job_find(struct exchanger_client *exchanger, uint16_t id)
     return NULL;
 }
 
-/* An id that no job under way has. */
+/* Returns an id that no job in flight has. */
 static uint16_t next_id(struct exchanger_client *exchanger)
 {
     do {
@@ -98,7 +101,7 @@ static uint16_t next_id(struct exchanger_client *exchanger)
     return exchanger->last_id;
 }
 
-/* Hands over what there is room for; the rest waits for answers, or for the socket. */
+/* Sends queued jobs up to JOBS_IN_FLIGHT_MAX; the rest waits for answers, or for the socket. */
 static void exchanger_client_flush(struct exchanger_client *exchanger)
 {
     bool is_full = false;
@@ -113,7 +116,7 @@ static void exchanger_client_flush(struct exchanger_client *exchanger)
                  MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             is_full = errno == EAGAIN || errno == ENOBUFS;
             if (!is_full)
-                return; /* the hang-up follows, and with it the restart */
+                return; /* EPOLLHUP follows and causes the restart */
             break;
         }
         list_remove(&job->node);
@@ -137,11 +140,11 @@ static void on_result(struct exchanger_client *exchanger, const uint8_t *frame, 
         return;
     wire_header_read(frame, &header);
     job = job_find(exchanger, header.id);
-    if (!job) /* it has passed its deadline */
+    if (!job) /* it passed its deadline, or was cancelled */
         return;
     if (header.type != JOB_RESULT || header.payload_len != len - WIRE_HEADER_SIZE ||
         wire_decode(&job_result, frame + WIRE_HEADER_SIZE, header.payload_len, &result) < 0) {
-        job_fail(job, "the exchanger's answer could not be read");
+        job_fail(job, "the exchanger sent a malformed answer");
         return;
     }
     job_reset(job);
@@ -225,7 +228,7 @@ static void on_restart(struct timer *timer)
     int r = exchanger_client_start(exchanger);
 
     if (r < 0) {
-        log_error("the exchanger %s cannot be started: %s", exchanger->path, strerror(-r));
+        log_error("cannot start the exchanger %s: %s", exchanger->path, strerror(-r));
         loop_timer(exchanger->loop, &exchanger->restart, RESTART_DELAY_USEC, on_restart);
     }
 }
@@ -238,28 +241,27 @@ static void exchanger_client_stop(struct exchanger_client *exchanger)
     }
     exchanger->source.fd = -1;
     if (exchanger->pid > 0) {
-        kill(exchanger->pid, SIGKILL); /* it holds nothing that could be lost */
+        kill(exchanger->pid, SIGKILL); /* it has no state that could be lost */
         while (waitpid(exchanger->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
     exchanger->pid = 0;
 }
 
-/* The exchanger is gone: what it had goes back to the queue, in its order. */
+/* Restarts the exchanger. The jobs that it had go back to the front of the queue, in order. */
 static void exchanger_client_lost(struct exchanger_client *exchanger, const char *how)
 {
     bool was_settled = clock_boot_usec() - exchanger->started_usec > SETTLED_USEC;
     struct list requeued;
 
-    log_warning("the exchanger %s, with %u jobs under way; starting another", how,
-                exchanger->n_sent);
+    log_warning("the exchanger %s, with %u jobs in flight; restarting it", how, exchanger->n_sent);
     exchanger_client_stop(exchanger);
     list_init(&requeued);
     while (!list_is_empty(&exchanger->sent)) {
         struct job *job = container_of(exchanger->sent.next, struct job, node);
 
         if (job->n_sent >= JOB_SENT_MAX) {
-            job_fail(job, "the exchanger ended twice during this exchange");
+            job_fail(job, "the exchanger ended twice during this job");
             continue;
         }
         list_remove(&job->node);

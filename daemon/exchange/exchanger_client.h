@@ -1,7 +1,8 @@
 /*
- * The broker's end of the socket pair: it starts the exchanger, hands jobs to it, and starts it
- * anew when it dies or hangs. A job that was under way then is handed over once more; one that has
- * brought the exchanger down twice fails. Every job ends, by an answer or by its deadline.
+ * The broker's side of the connection to the exchanger. It starts the exchanger, sends jobs to it,
+ * and restarts it when it dies or hangs. Jobs in flight are then sent a second time; a job during
+ * which the exchanger ended twice fails. Each job completes, with an answer or at its deadline,
+ * unless it is cancelled.
  */
 #ifndef LINK_H
 #define LINK_H
@@ -13,21 +14,24 @@
 struct exchanger_client;
 struct job;
 
-/* @result points into memory that is wiped when the callback returns. The job is idle again. */
+/*
+ * Called when a job completes; the job is idle again. @result points into memory that is wiped when
+ * the callback returns.
+ */
 typedef void (*job_done)(struct job *job, const struct job_result *result);
 
 enum job_state {
     JOB_IDLE,
-    JOB_QUEUED, /* not handed over yet */
-    JOB_SENT,
+    JOB_QUEUED, /* waits to be sent */
+    JOB_SENT,   /* in flight */
 };
 
-/* Embedded in its owner, zeroed at first. */
+/* Embedded in its owner; initially zeroed. */
 struct job {
     struct list node;
     struct exchanger_client *exchanger;
     enum job_state state;
-    unsigned n_sent;
+    unsigned n_sent; /* how many times it was sent */
     uint64_t sent_usec;
     uint16_t id;
     struct secret *frame;
@@ -35,20 +39,35 @@ struct job {
     job_done on_done;
 };
 
-/* @path: the program podlogin-exchanger. */
+/*
+ * Starts the exchanger.
+ *
+ * @path:          the program podlogin-exchanger; copied.
+ * @ret_exchanger: set on success only; freed with exchanger_client_free().
+ *
+ * Returns 0 or -errno.
+ */
 int exchanger_client_new(struct loop *loop, const char *path,
                          struct exchanger_client **ret_exchanger);
+
+/* Cancels all jobs and kills the exchanger. @exchanger may be NULL. Returns NULL. */
 struct exchanger_client *exchanger_client_free(struct exchanger_client *exchanger);
 
 /*
- * Queues an idle job; @message and @values are job_exchange or job_keys and are copied. @on_done is
- * called later, never from here. 0, -ENOMEM, or -EINVAL (a value does not fit).
+ * Queues an idle job.
+ *
+ * @message: job_exchange, job_keys or job_review.
+ * @values:  its struct; copied.
+ * @on_done: called from the event loop, never from this function.
+ *
+ * Returns 0; -ENOMEM; or -EINVAL if a value breaks the message's table. On failure, @on_done is not
+ * called.
  */
 int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
                             const struct wire_message *message, const void *values,
                             job_done on_done);
 
-/* The job is idle afterwards, and its callback is not called. */
+/* Makes the job idle. Its callback is not called. Does nothing if it is idle. */
 void job_cancel(struct job *job);
 
 #endif
