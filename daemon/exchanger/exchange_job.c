@@ -1,4 +1,4 @@
-/* Exchanges a JWT for a token: one POST or the like, as the provider says. */
+/* Exchanges a JWT for an access token, with the one HTTP request that the provider builds. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "exchanger/work.h"
 #include "provider/exchange.h"
 
-/* What has to be remembered until the answer comes. */
+/* The state of a job until the answer comes. */
 struct exchange_task {
     uint16_t id;
     const struct provider_exchange *exchange;
@@ -42,7 +42,7 @@ static struct provider_values values_of(const struct exchange_task *task)
     return values;
 }
 
-/* "NAME=VALUE" in secret memory */
+/* Returns "NAME=VALUE" in secret memory, or NULL if memory runs out. */
 static struct secret *assignment_new(const struct provider_variable *variable)
 {
     size_t len = strlen(variable->name);
@@ -56,7 +56,7 @@ static struct secret *assignment_new(const struct provider_variable *variable)
     return text;
 }
 
-/* The first variable is the token's own; the others are attributes. */
+/* Sends the result: the first variable is the token, the others are its attributes. */
 static void send_answer(uint16_t id, const struct provider_answer *answer)
 {
     struct secret *texts[PROVIDER_VARIABLES_MAX] = {NULL};
@@ -111,7 +111,7 @@ static void on_answer(struct http_transfer *transfer)
         send_answer(task->id, &answer);
 }
 
-/* NAME=VALUE goes to the place that the provider has for NAME. */
+/* Stores the value of NAME=VALUE at the index of the provider's setting NAME. */
 static int task_set(struct exchange_task *task, struct wire_bytes setting)
 {
     const struct provider_setting *settings = task->exchange->provider->settings;
@@ -190,6 +190,6 @@ int exchange_job_begin(struct worker *worker, uint16_t id, const struct job_exch
     if (r == 0)
         r = send_request(worker, task, job);
     if (r == 0)
-        (void)TAKE_PTR(task); /* the transfer's, until on_answer() */
+        (void)TAKE_PTR(task); /* the transfer owns it until on_answer() */
     return r;
 }

@@ -35,7 +35,7 @@ static void transfer_free(struct http_transfer *transfer)
     free(transfer);
 }
 
-/* Room for the whole body is taken at once, since growing it would leave copies. */
+/* Allocates the maximum at once: growing the buffer would leave copies of secrets in memory. */
 static size_t on_body(char *bytes, size_t size, size_t n, void *data)
 {
     struct http_transfer *transfer = data;
@@ -53,7 +53,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
     return size * n;
 }
 
-/* Cache-Control: max-age (RFC 9111, section 5.2.2.1) */
+/* Reads Cache-Control: max-age (RFC 9111, section 5.2.2.1). */
 static size_t on_header(char *bytes, size_t size, size_t n, void *data)
 {
     static const char name[] = "cache-control:", directive[] = "max-age=";
@@ -118,7 +118,7 @@ static int add_header(struct http_transfer *transfer, const char *line)
     return 0;
 }
 
-/* A value that could end the line would be one that adds headers. */
+/* Refuses control characters and non-ASCII bytes: a newline in a value would inject a header. */
 static bool is_header_value(const void *bytes, size_t len, uint8_t least)
 {
     for (size_t i = 0; i < len; i++)
@@ -127,7 +127,7 @@ static bool is_header_value(const void *bytes, size_t len, uint8_t least)
     return true;
 }
 
-/* "NAME: PREFIX VALUE" */
+/* Adds the header "NAME: PREFIXVALUE". The line is built in secret memory. */
 static int add_header_value(struct http_transfer *transfer, const char *name, const char *prefix,
                             const void *value, size_t len)
 {
@@ -185,14 +185,14 @@ int http_start(CURLM *multi, struct http_request *request, http_done on_done, vo
     transfer->data = data;
     transfer->easy = curl_easy_init();
     snprintf(accept, sizeof(accept), "Accept: %s", request->accept);
-    /* without the last, curl waits for "100 Continue" before a body of more than 1 MiB */
+    /* an empty "Expect:" keeps curl from waiting for "100 Continue" before a body of over 1 MiB */
     if (!transfer->easy || add_header(transfer, accept) < 0 ||
         add_header(transfer, "Expect:") < 0 || add_own_headers(transfer, request) < 0)
         return -ENOMEM;
     set_options(transfer, request);
     if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
         return -ENOMEM;
-    (void)TAKE_PTR(transfer); /* the multi handle's, until http_turn() */
+    (void)TAKE_PTR(transfer); /* the multi handle owns it until http_turn() */
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
- * HTTPS for the exchanger: libcurl's multi interface, kept-alive connections, one request after the
- * other per transfer. No redirects, cookies, compression, netrc, or protocol but https.
+ * HTTPS for the exchanger, with libcurl's multi interface. Connections are kept alive and carry one
+ * request at a time (HTTP/1.1). No redirects, cookies, compression, .netrc, or protocols other than
+ * https.
  */
 #ifndef HTTP_H
 #define HTTP_H
@@ -14,22 +15,22 @@
 
 struct http_transfer;
 
-/* Called when the transfer has an answer or an error; the transfer is freed afterwards. */
+/* Called when the transfer has an answer or has failed. The transfer is freed afterwards. */
 typedef void (*http_done)(struct http_transfer *transfer);
 
 struct http_transfer {
     http_done on_done;
     void *data;
 
-    /* the answer; valid in on_done */
-    long status; /* 0: there was none; then outcome and detail say why */
+    /* The answer, valid during on_done(). */
+    long status; /* HTTP status; 0: no answer, outcome and detail say why */
     enum outcome outcome;
     char detail[CURL_ERROR_SIZE];
     uint32_t retry_after_ms;
     uint32_t max_age_s; /* of Cache-Control; 0: none */
     uint8_t *body;
     size_t body_len;
-    bool is_too_large;
+    bool is_too_large; /* the body exceeds UPSTREAM_BODY_MAX */
 
     CURL *easy;
     struct curl_slist *headers;
@@ -41,25 +42,37 @@ struct http_request {
     const char *method; /* "GET", "POST", ... */
     const char *url;
     const char *accept;
-    const char *ca_file;      /* NULL: the system's */
-    struct secret *body;      /* NULL: none; taken over in any case */
+    const char *ca_file;      /* NULL: the system's certificates */
+    struct secret *body;      /* NULL: none; http_start() takes it over in each case */
     const char *content_type; /* of the body */
     const struct provider_header *headers;
     size_t n_headers;
     const struct secret *authorization; /* a bearer token; NULL: none */
 };
 
-/* What an error of curl says of the server; @is_too_large: it was made because of the size. */
+/*
+ * Returns what the error @code of curl says about the server. @is_too_large: the transfer was
+ * aborted because the body is too large.
+ */
 enum outcome http_outcome(CURLcode code, bool is_too_large);
 
-/* One per process. 0 or -errno. */
+/* Initializes libcurl; once in a process. Returns 0 or -ENOMEM. */
 int http_init(CURLM **ret_multi);
+
+/* Ends all use of libcurl. */
 void http_free(CURLM *multi);
 
-/* Starts a transfer; @on_done is called from http_turn(), never from here. 0 or -ENOMEM. */
+/*
+ * Starts a transfer. The strings of @request are copied.
+ *
+ * @on_done: called from http_turn(), never from this function.
+ * @data:    stored in the transfer for @on_done; not owned.
+ *
+ * Returns 0, or -ENOMEM, also if a header is not valid.
+ */
 int http_start(CURLM *multi, struct http_request *request, http_done on_done, void *data);
 
-/* Lets all transfers do what they can; calls the callbacks of those that ended. */
+/* Makes progress on all transfers without blocking. Calls the callbacks of those that ended. */
 void http_turn(CURLM *multi);
 
 #endif

@@ -1,4 +1,4 @@
-/* Fetches an issuer's key set: from its URL, or from where the discovery document says. */
+/* Fetches an issuer's key set, from a configured URL or the one in the discovery document. */
 #include "exchanger/keys_job.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 struct keys_task {
     struct worker *worker;
     uint16_t id;
-    char *ca_file; /* NULL: the system's */
+    char *ca_file; /* NULL: the system's certificates */
     char *issuer;  /* NULL: the URL of the keys is configured */
 };
 
@@ -32,7 +32,7 @@ static void fail_with_status(const struct keys_task *task, const char *what, lon
 {
     char detail[64];
 
-    snprintf(detail, sizeof(detail), "%s: HTTP %ld", what, http_status);
+    snprintf(detail, sizeof(detail), "cannot fetch %s: HTTP %ld", what, http_status);
     result_send_failure(task->id, OUTCOME_UNAVAILABLE, detail);
 }
 
@@ -71,7 +71,7 @@ char *discovery_read(const void *body, size_t len, const char *issuer, const cha
     *ret_error = "the discovery document is not a JSON object";
     if (!json)
         return NULL;
-    *ret_error = "the discovery document is of another issuer";
+    *ret_error = "the discovery document names another issuer";
     if (!named || strcmp(named, issuer) != 0)
         return NULL;
     *ret_error = "the discovery document has no https jwks_uri";
@@ -103,7 +103,7 @@ static void on_discovered(struct http_transfer *transfer)
     else if (fetch(task, url, ACCEPT_KEYS, on_keys) < 0)
         result_send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
     else
-        (void)TAKE_PTR(task); /* the next transfer's */
+        (void)TAKE_PTR(task); /* the next transfer owns it */
 }
 
 static int discover(struct keys_task *task, struct wire_bytes issuer)
@@ -135,6 +135,6 @@ int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *jo
         return -ENOMEM;
     r = url ? fetch(task, url, ACCEPT_KEYS, on_keys) : discover(task, job->issuer);
     if (r == 0)
-        (void)TAKE_PTR(task); /* the transfer's */
+        (void)TAKE_PTR(task); /* the transfer owns it */
     return r;
 }

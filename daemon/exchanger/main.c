@@ -1,6 +1,7 @@
 /*
- * podlogin-exchanger: speaks HTTPS for the broker. It takes jobs from its socket pair, answers each
- * with one result, and ends when the broker closes the other end. It writes nothing.
+ * podlogin-exchanger makes HTTPS requests for the broker. It receives jobs on its end of a socket
+ * pair, answers each with one result, and ends when the broker closes the other end. It writes no
+ * files.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,11 +20,11 @@
 struct exchanger {
     CURLM *multi;
     struct worker worker;
-    struct secret *buffer; /* JOB_FRAME_MAX bytes for one job; wiped after it */
+    struct secret *buffer; /* JOB_FRAME_MAX bytes for one job; wiped after each */
     bool is_over;
 };
 
-/* All that waits in the socket; the broker bounds how much that is. */
+/* Receives all pending jobs. The broker sends at most JOBS_IN_FLIGHT_MAX at a time. */
 static void take_jobs(struct exchanger *exchanger)
 {
     ssize_t n;
@@ -69,17 +70,17 @@ int main(void)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     if (!is_started_by_broker()) {
-        fprintf(stderr, "podlogin-exchanger is started by podlogind, not by hand\n");
+        fprintf(stderr, "podlogin-exchanger is started by podlogind; it cannot be run directly\n");
         return EXIT_CODE_USAGE;
     }
     if (secret_guard_openssl() < 0 || secret_guard_libraries() < 0 || process_harden() < 0) {
-        log_error("the process cannot be hardened");
+        log_error("cannot harden the process");
         return EXIT_FAILURE;
     }
     exchanger.buffer = secret_alloc(JOB_FRAME_MAX);
     r = exchanger.buffer ? http_init(&exchanger.multi) : -ENOMEM;
     if (r < 0) {
-        log_error("libcurl cannot be used: %s", strerror(-r));
+        log_error("cannot initialize libcurl: %s", strerror(-r));
         return EXIT_FAILURE;
     }
     exchanger.worker.multi = exchanger.multi;

@@ -12,7 +12,7 @@ void result_send(uint16_t id, const struct job_result *result)
 {
     const struct job_result odd = {
         .outcome = OUTCOME_MALFORMED,
-        .detail = wire_string("the answer cannot be passed on"),
+        .detail = wire_string("the answer does not fit into a result"),
     };
     CLEANUP(secret_freep)
     struct secret *frame = NULL;

@@ -1,13 +1,17 @@
-/* What a job came to, sent to the broker: each job has one result. */
+/* Sends results to the broker. Each job has exactly one. */
 #ifndef RESULT_H
 #define RESULT_H
 
 #include "exchange/job.h"
 
-/* Blocks while the broker is behind: it reads results before it sends jobs. */
+/*
+ * Sends the result of the job @id. If it breaks a limit of the message, sends a result with
+ * OUTCOME_MALFORMED instead. Blocks while the socket is full. This cannot deadlock: the broker
+ * never blocks on the socket.
+ */
 void result_send(uint16_t id, const struct job_result *result);
 
-/* One without anything but a sentence, which is made fit for a log. */
+/* Sends a result that has only an outcome and @detail, which detail_add() makes safe for logs. */
 void result_send_failure(uint16_t id, enum outcome outcome, const char *detail);
 
 #endif

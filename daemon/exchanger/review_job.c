@@ -1,4 +1,4 @@
-/* Asks the API server whether a token still counts (TokenReview, authentication.k8s.io/v1). */
+/* Asks the API server whether a JWT is still valid (TokenReview, authentication.k8s.io/v1). */
 #include "exchanger/review_job.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static bool array_holds(const json_t *array, const char *text)
     return false;
 }
 
-/* The user that was found, and the audience, have to be those of the token. */
+/* The user and the audience that the API server reports must be those of the JWT. */
 static enum outcome status_read(const json_t *status, const struct review_expected *expected,
                                 char *ret_detail)
 {
@@ -52,11 +52,14 @@ static enum outcome status_read(const json_t *status, const struct review_expect
     snprintf(ret_detail, DETAIL_SIZE, "%s", error ? error : "not authenticated");
     if (!json_is_true(json_object_get(status, "authenticated")))
         return OUTCOME_REFUSED;
-    /* without any it would be for the API server: one that does not know audiences says so */
-    snprintf(ret_detail, DETAIL_SIZE, "TokenReview finds another audience, or none");
+    /*
+     * An API server that does not support audiences reports none. The JWT is then valid for the API
+     * server itself, which says nothing about our audience.
+     */
+    snprintf(ret_detail, DETAIL_SIZE, "TokenReview reports another audience, or none");
     if (!array_holds(json_object_get(status, "audiences"), expected->audience))
         return OUTCOME_REFUSED;
-    snprintf(ret_detail, DETAIL_SIZE, "TokenReview finds another account");
+    snprintf(ret_detail, DETAIL_SIZE, "TokenReview reports another service account");
     if (!username || strcmp(username, expected->username) != 0 || !uid ||
         strcmp(uid, expected->uid) != 0)
         return OUTCOME_REFUSED;
@@ -72,7 +75,7 @@ enum outcome review_read(long http_status, const void *body, size_t len,
     const json_t *status = json_object_get(json, "status");
 
     if (http_status == 401 || http_status == 403) {
-        snprintf(ret_detail, DETAIL_SIZE, "the API server refuses the daemon's own token: HTTP %ld",
+        snprintf(ret_detail, DETAIL_SIZE, "the API server rejects the daemon's own token: HTTP %ld",
                  http_status);
         return OUTCOME_MISCONFIGURED;
     }
@@ -170,6 +173,6 @@ int review_job_begin(struct worker *worker, uint16_t id, const struct job_review
     if (r == 0)
         r = send_request(worker, task, job);
     if (r == 0)
-        (void)TAKE_PTR(task); /* the transfer's, until on_reviewed() */
+        (void)TAKE_PTR(task); /* the transfer owns it until on_reviewed() */
     return r;
 }

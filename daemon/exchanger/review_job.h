@@ -1,4 +1,4 @@
-/* Reading a TokenReview (authentication.k8s.io/v1). */
+/* Parses answers to a TokenReview (authentication.k8s.io/v1). */
 #ifndef REVIEW_JOB_H
 #define REVIEW_JOB_H
 
@@ -7,7 +7,7 @@
 #include "base/outcome.h"
 #include "provider/detail.h"
 
-/* What a TokenReview has to find in the token. */
+/* What a TokenReview must report about the JWT. */
 struct review_expected {
     const char *audience;
     const char *username;
@@ -15,8 +15,13 @@ struct review_expected {
 };
 
 /*
- * Reads the API server's answer. Returns OUTCOME_OK; OUTCOME_REFUSED, if the token does not count
- * any more; or why it is no answer. @ret_detail, of DETAIL_SIZE bytes, explains all but the first.
+ * Reads the API server's answer of @len bytes.
+ *
+ * @ret_detail: DETAIL_SIZE bytes; explains the outcome, empty for OUTCOME_OK. It may have text of
+ * the server, which is not safe for logs yet.
+ *
+ * Returns OUTCOME_OK; OUTCOME_REFUSED if the JWT is not valid any more; OUTCOME_MISCONFIGURED if
+ * the API server rejects the daemon's own token; OUTCOME_UNAVAILABLE; or OUTCOME_MALFORMED.
  */
 enum outcome review_read(long http_status, const void *body, size_t len,
                          const struct review_expected *expected, char *ret_detail);

@@ -1,4 +1,4 @@
-/* What the exchanger does with jobs: each kind has a file, which begins it and sends its result. */
+/* Dispatches jobs. Each kind of job has a file, which begins the job and sends its result. */
 #ifndef WORK_H
 #define WORK_H
 
@@ -9,17 +9,18 @@ struct worker {
     CURLM *multi;
 };
 
-/* Begins the job in the frame of @len bytes; its result is sent later. */
+/*
+ * Begins the job in the frame of @len bytes. Its result is sent later, or at once if it cannot
+ * begin. A frame that is shorter than a header is ignored.
+ */
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len);
 
-/*
- * Begin a job. Return 0: its result is sent later; or -errno, and nothing is sent.
- */
+/* Begin a job. Return 0, and its result is sent later; or -errno, and no result is sent. */
 int exchange_job_begin(struct worker *worker, uint16_t id, const struct job_exchange *job);
 int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *job);
 int review_job_begin(struct worker *worker, uint16_t id, const struct job_review *job);
 
-/* A C string of its own; NULL: it is absent, or out of memory. */
+/* Returns a C string that the caller frees; or NULL if @bytes is empty or memory runs out. */
 char *copy_bytes(struct wire_bytes bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* Discovery documents: only the issuer's own, and only an https key set. */
+/* Discovery documents: only of the right issuer, and only with an https jwks_uri. */
 #include "exchanger/keys_job.h"
 #include "support/check.h"
 
@@ -14,7 +14,7 @@ static char *read_exact(const char *body, size_t len, const char **ret_error)
     return discovery_read(exact, len, ISSUER, ret_error);
 }
 
-static void the_key_sets_url_is_taken(void **state)
+static void the_url_of_the_key_set_is_read(void **state)
 {
     static const char *const cases[] = {
         "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"" KEYS "\"}",
@@ -33,7 +33,7 @@ static void the_key_sets_url_is_taken(void **state)
     }
 }
 
-static void anything_else_is_refused_with_a_reason(void **state)
+static void invalid_documents_are_refused_with_a_reason(void **state)
 {
     static const struct {
         const char *body, *reason;
@@ -98,8 +98,8 @@ static void every_truncation_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_key_sets_url_is_taken),
-        cmocka_unit_test(anything_else_is_refused_with_a_reason),
+        cmocka_unit_test(the_url_of_the_key_set_is_read),
+        cmocka_unit_test(invalid_documents_are_refused_with_a_reason),
         cmocka_unit_test(every_truncation_is_refused),
     };
 

@@ -1,4 +1,5 @@
-/* The API server's word on a token: it counts only if the server speaks of this very token. */
+/* Answers to a TokenReview: they are accepted only if they report the user and audience of the JWT.
+ */
 #include "exchanger/review_job.h"
 
 #include "support/check.h"
@@ -16,10 +17,10 @@ static const struct {
     long http_status;
     const char *body;
     enum outcome outcome;
-    const char *detail; /* a part of it */
+    const char *detail; /* a part of the detail */
 } cases[] = {
     {"all is well", 201, STATUS(GOOD), OUTCOME_OK, ""},
-    {"some servers answer so", 200, STATUS(GOOD), OUTCOME_OK, ""},
+    {"some servers answer with 200", 200, STATUS(GOOD), OUTCOME_OK, ""},
     {"several audiences", 201,
      STATUS("\"authenticated\":true,\"audiences\":[\"a\",\"" AUDIENCE "\"]," USER), OUTCOME_OK, ""},
     /* refusals */
@@ -53,7 +54,7 @@ static const struct {
      STATUS("\"authenticated\":true,\"audiences\":[\"" AUDIENCE "\"],\"user\":{\"username\":"
             "\"" USERNAME "\"}"),
      OUTCOME_REFUSED, "account"},
-    /* no answers */
+    /* answers that are not a review */
     {"our own token is not accepted", 401, STATUS(GOOD), OUTCOME_MISCONFIGURED, "HTTP 401"},
     {"our own token may not ask", 403, STATUS(GOOD), OUTCOME_MISCONFIGURED, "HTTP 403"},
     {"the server fails", 500, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 500"},
@@ -62,9 +63,10 @@ static const struct {
     {"nothing", 201, "", OUTCOME_MALFORMED, "not a TokenReview"},
     {"a page", 201, "<html>", OUTCOME_MALFORMED, "not a TokenReview"},
     {"no status", 201, "{\"kind\":\"TokenReview\"}", OUTCOME_MALFORMED, "not a TokenReview"},
-    {"a status that is none", 201, "{\"status\":true}", OUTCOME_MALFORMED, "not a TokenReview"},
+    {"a status that is not an object", 201, "{\"status\":true}", OUTCOME_MALFORMED,
+     "not a TokenReview"},
     {"two answers", 201, STATUS(GOOD) STATUS(GOOD), OUTCOME_MALFORMED, "not a TokenReview"},
-    {"said twice", 201, STATUS("\"authenticated\":false," GOOD), OUTCOME_MALFORMED,
+    {"a duplicate member", 201, STATUS("\"authenticated\":false," GOOD), OUTCOME_MALFORMED,
      "not a TokenReview"},
 };
 
@@ -76,7 +78,7 @@ static enum outcome read_exact(long http_status, const char *body, size_t len, c
     return review_read(http_status, exact, len, &expected, ret_detail);
 }
 
-static void each_answer_means_one_thing(void **state)
+static void each_answer_has_one_outcome(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -90,7 +92,7 @@ static void each_answer_means_one_thing(void **state)
     }
 }
 
-static void every_truncation_is_no_answer(void **state)
+static void every_truncation_is_malformed(void **state)
 {
     static const char body[] = STATUS(GOOD);
 
@@ -105,8 +107,8 @@ static void every_truncation_is_no_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_answer_means_one_thing),
-        cmocka_unit_test(every_truncation_is_no_answer),
+        cmocka_unit_test(each_answer_has_one_outcome),
+        cmocka_unit_test(every_truncation_is_malformed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
