@@ -10,8 +10,8 @@
 #define APPLICATION_ID 0x706f646c /* "podl" */
 #define SCHEMA_VERSION 2
 #define COLUMNS        "name, created, expires, sealed, key_id, boot_id, expires_boot"
-#define PAGES_PER_ROW  4 /* tokens are a kilobyte or two, and 16 KiB at most */
-#define PAGES_SPARE    256
+#define PAGES_PER_ROW  4   /* tokens have one or two KiB, and at most 16 KiB */
+#define PAGES_SPARE    256 /* for a database of few rows */
 
 static inline void stmt_freep(sqlite3_stmt **statement)
 {
@@ -66,7 +66,7 @@ static int query_number(struct database *database, const char *sql, int64_t *ret
     return 0;
 }
 
-/* Rowid tables: with rows of a kilobyte they are a third of the size of WITHOUT ROWID ones. */
+/* Not WITHOUT ROWID: with rows of about 1 KiB, such tables are three times as large. */
 static const char schema[] =
     "BEGIN IMMEDIATE;"
     "PRAGMA application_id = 1886348396;"
@@ -87,9 +87,9 @@ static const char from_1_to_2[] = "BEGIN IMMEDIATE;"
                                   "PRAGMA user_version = 2;"
                                   "COMMIT;";
 
-_Static_assert(APPLICATION_ID == 1886348396, "the schema names the application");
+_Static_assert(APPLICATION_ID == 1886348396, "the schema has APPLICATION_ID in decimal");
 
-/* A statement that fails leaves the transaction open. */
+/* Executes a transaction. A statement that fails leaves it open, so it is rolled back here. */
 static int execute_whole(struct database *database, const char *sql)
 {
     int r = execute(database, sql);
@@ -99,7 +99,7 @@ static int execute_whole(struct database *database, const char *sql)
     return r;
 }
 
-/* Before anything is written or locked: what is not ours stays as it is, to the bit. */
+/* Checks whose database it is, before writing or locking: others are not changed in any way. */
 static int look(struct database *database, int64_t *ret_version, char *ret_error)
 {
     int64_t application_id = 0, n_tables = 0;
@@ -114,11 +114,11 @@ static int look(struct database *database, int64_t *ret_version, char *ret_error
     if (n_tables == 0 && application_id == 0 && *ret_version == 0)
         return 0;
     if (application_id != APPLICATION_ID || *ret_version < 1) {
-        snprintf(ret_error, DATABASE_ERROR_MAX, "it is not a cache of podlogin");
+        snprintf(ret_error, DATABASE_ERROR_MAX, "it is not a podlogin cache");
         return -EMEDIUMTYPE;
     }
     if (*ret_version > SCHEMA_VERSION) {
-        snprintf(ret_error, DATABASE_ERROR_MAX, "it is of a newer version of podlogin");
+        snprintf(ret_error, DATABASE_ERROR_MAX, "a newer version of podlogin wrote it");
         return -EPROTONOSUPPORT;
     }
     return 0;
@@ -172,12 +172,12 @@ static int prepare(struct database *database, const char *path, uint32_t rows_ma
     int64_t version = 0;
     int r = errno_of(code);
 
-    /* exclusive before WAL: no shared-memory file, and a second daemon is noticed */
+    /* set before WAL: avoids the shared-memory file, and detects a second daemon */
     if (r == 0)
         r = execute(database, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;");
     if (r == 0)
         r = look(database, &version, ret_error);
-    if (r == 0) /* takes the lock */
+    if (r == 0) /* acquires the lock */
         r = execute(database, "BEGIN IMMEDIATE; COMMIT;");
     if (r == 0)
         r = settle(database, rows_max, version);
@@ -203,7 +203,8 @@ int database_open(struct database *database, const char *path, uint32_t rows_max
     ret_error[0] = '\0';
     r = prepare(database, path, rows_max, ret_error);
     if (r == -EBUSY)
-        snprintf(ret_error, DATABASE_ERROR_MAX, "it is in use; is another podlogind running?");
+        snprintf(ret_error, DATABASE_ERROR_MAX,
+                 "another process has locked it (is another podlogind running?)");
     if (r < 0 && !ret_error[0])
         snprintf(ret_error, DATABASE_ERROR_MAX, "%s",
                  database->db ? sqlite3_errmsg(database->db) : strerror(-r));
@@ -225,7 +226,7 @@ void database_close(struct database *database)
     *database = (struct database){0};
 }
 
-/* False: it has not the length that it should have. */
+/* Copies a blob. Returns false if it is not of @size bytes. */
 static bool blob_read(sqlite3_stmt *statement, int column, void *ret_bytes, size_t size)
 {
     if (sqlite3_column_bytes(statement, column) != (int)size)

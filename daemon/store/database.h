@@ -1,4 +1,7 @@
-/* The SQLite file: opening, schema, statements. Rows here are sealed bytes under a name. */
+/*
+ * The SQLite database: opening, schema, statements. To this layer, a row is sealed bytes with a
+ * name.
+ */
 #ifndef DATABASE_H
 #define DATABASE_H
 
@@ -17,12 +20,12 @@ struct database {
     sqlite3 *db;
     sqlite3_stmt *insert;
     sqlite3_stmt *find;
-    sqlite3_stmt *read; /* where database_read() has come to; NULL: it has not begun, or is done */
-    uint8_t id[DATABASE_ID_SIZE]; /* random; sealed rows of another database do not open here */
-    int64_t seen_s;               /* the latest wall clock time that was written, when opened */
+    sqlite3_stmt *read; /* the position of database_read(); NULL: not begun, or complete */
+    uint8_t id[DATABASE_ID_SIZE]; /* random; rows are sealed for one database only */
+    int64_t seen_s; /* when it was opened: the latest wall-clock time that it has recorded */
 };
 
-/* Version 1 of the schema had no boot clock, and did not say which key sealed a row. */
+/* A row that version 1 of the schema wrote has no key_id, boot_id and expires_boot_usec. */
 struct database_row {
     unsigned version; /* of the schema when it was written: 1 or 2 */
     struct digest name;
@@ -36,38 +39,54 @@ struct database_row {
 };
 
 /*
- * Opens or creates, and brings an older schema up to date. @rows_max bounds the file's size.
+ * Opens the database at @path. Creates it if it does not exist, and upgrades an older schema.
  *
- * 0; -EBUSY: locked by another process; -EUCLEAN: damaged; -EMEDIUMTYPE: not ours;
- * -EPROTONOSUPPORT: of a newer version; another -errno: the file system does not let us. The
- * database is closed then, and what is not damaged is as it was.
+ * @rows_max:  how many rows it is for; limits the size of the file.
+ * @ret_error: why it failed.
+ *
+ * Returns 0; -EBUSY if another process has locked it; -EUCLEAN if it is damaged; -EMEDIUMTYPE if it
+ * is not podlogin's; -EPROTONOSUPPORT if a newer version wrote it; or another -errno, from the file
+ * system. After a failure it is closed. A database of another application or version, or one that
+ * is locked, is not changed.
  */
 int database_open(struct database *database, const char *path, uint32_t rows_max,
                   char ret_error[DATABASE_ERROR_MAX]);
+
+/* Closes the database; does nothing if it is not open. Checkpoints the write-ahead log. */
 void database_close(struct database *database);
 
+/*
+ * Called with a row, which is valid until it returns. Returns 0, or -errno, which ends the reading.
+ */
 typedef int (*database_on_row)(void *data, const struct database_row *row);
 
 /*
- * Calls @on_row for the next @n rows. 1: there may be more; 0: that were all; -EUCLEAN or another
- * -errno; what @on_row returned, if that is negative. Nothing is written before all are read.
+ * Calls @on_row for each of the next @n rows. The caller must not write before all rows are read.
+ *
+ * Returns 1 if there may be more rows; 0 if there are none; -EUCLEAN if a row is malformed; another
+ * -errno; or the error of @on_row. After 0 or an error, the next call begins again.
  */
 int database_read(struct database *database, size_t n, database_on_row on_row, void *data);
 
-/* Calls @on_row for the row of that name, if there is one. Returns as above, but for 1. */
+/* Calls @on_row for the row @name, if there is one. Returns 0, or an error as database_read(). */
 int database_find(struct database *database, const struct digest *name, database_on_row on_row,
                   void *data);
 
+/* Begins a transaction. Returns 0 or -errno. */
 int database_begin(struct database *database);
 
-/* Of version 2. */
+/* Inserts @row as version 2, or replaces the row of that name. Returns 0 or -errno. */
 int database_insert(struct database *database, const struct database_row *row);
+
+/* Commits the transaction. Returns 0 or -errno; then the caller rolls it back. */
 int database_commit(struct database *database);
+
+/* Rolls the transaction back. Does nothing if there is none. */
 void database_rollback(struct database *database);
 
 /*
- * Removes what has expired at @now_s, and of more than @rows_max rows those that expire first,
- * notes the time, and gives the write-ahead log's space back.
+ * Deletes rows that have expired at @now_s; of more than @rows_max rows, those that expire first.
+ * Records the time, and truncates the write-ahead log. Returns 0 or -errno.
  */
 int database_purge(struct database *database, int64_t now_s, uint32_t rows_max);
 

@@ -18,7 +18,7 @@
 #define RUNTIME_DIRECTORY "/run/podlogind"
 #define KEY_NAME          "cache.key"
 
-/* Hexadecimal digits, or one byte over and over: a misunderstanding, not 32 random bytes. */
+/* Detects mistakes: a key in hexadecimal, or a single byte repeated, is not random bytes. */
 static bool is_random(const uint8_t *bytes, size_t len)
 {
     size_t n_hex = 0, n_same = 0;
@@ -47,7 +47,7 @@ static int keys_read(int fd, struct cache_keys *ret_keys)
     return r;
 }
 
-/* Who else could read the key, or put another in its place? @others: mode bits that must be 0. */
+/* Checks that no other user can read or replace the key. @others: mode bits that must be 0. */
 static int file_check(int fd, const char *path, mode_t others, char *ret_error)
 {
     struct stat st;
@@ -55,10 +55,11 @@ static int file_check(int fd, const char *path, mode_t others, char *ret_error)
     if (fstat(fd, &st) < 0)
         return -errno;
     if (!S_ISREG(st.st_mode) || st.st_mode & others || (st.st_uid != geteuid() && st.st_uid != 0)) {
-        snprintf(ret_error, KEY_ERROR_MAX,
-                 "the key %.200s must be a regular file of root or of the daemon's user, mode 0400 "
-                 "or 0600",
-                 path);
+        snprintf(
+            ret_error, KEY_ERROR_MAX,
+            "the key %.200s must be a regular file of root or the daemon's user, with mode 0400 "
+            "or 0600",
+            path);
         return -EPERM;
     }
     return 0;
@@ -72,7 +73,7 @@ static int load(const char *path, mode_t others, struct cache_keys *ret_keys, ch
 
     if (fd < 0) {
         r = -errno;
-        snprintf(ret_error, KEY_ERROR_MAX, "the key %.200s cannot be read: %s", path, strerror(-r));
+        snprintf(ret_error, KEY_ERROR_MAX, "cannot read the key %.200s: %s", path, strerror(-r));
         return r;
     }
     r = file_check(fd, path, others, ret_error);
@@ -81,13 +82,13 @@ static int load(const char *path, mode_t others, struct cache_keys *ret_keys, ch
     r = keys_read(fd, ret_keys);
     if (r < 0)
         snprintf(ret_error, KEY_ERROR_MAX,
-                 "the key %.200s must hold exactly 32 random bytes (head -c 32 /dev/urandom), or "
-                 "64: the new key, then the one before",
+                 "the key %.200s must have exactly 32 random bytes (head -c 32 /dev/urandom), or "
+                 "64: the new key, then the previous one",
                  path);
     return r;
 }
 
-/* Renamed into place, so that no half-written key is ever found. */
+/* Creates a key. It is renamed into place, so that a partly written key is never read. */
 static int create(const char *path, struct cache_keys *ret_keys, char *ret_error)
 {
     CLEANUP(freep)
@@ -107,12 +108,11 @@ static int create(const char *path, struct cache_keys *ret_keys, char *ret_error
         rename(temporary, path) < 0)
         r = errno ? -errno : -EIO;
     if (r < 0)
-        snprintf(ret_error, KEY_ERROR_MAX, "the key %.200s cannot be written: %s", path,
-                 strerror(-r));
+        snprintf(ret_error, KEY_ERROR_MAX, "cannot write the key %.200s: %s", path, strerror(-r));
     return r;
 }
 
-/* A key in tmpfs dies with the boot, and so never is in a disk's snapshot or backup. */
+/* A key on tmpfs is lost at shutdown, so it is never in a snapshot or backup of a disk. */
 static int runtime_directory_check(const char *directory, char *ret_error)
 {
     struct statfs fs = {0};
@@ -121,8 +121,8 @@ static int runtime_directory_check(const char *directory, char *ret_error)
     if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || statfs(directory, &fs) < 0)
         r = -errno;
     if (r < 0) {
-        snprintf(ret_error, KEY_ERROR_MAX, "the runtime directory %.200s cannot be used: %s",
-                 directory, strerror(-r));
+        snprintf(ret_error, KEY_ERROR_MAX, "cannot use the runtime directory %.200s: %s", directory,
+                 strerror(-r));
         return r;
     }
     if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) {
@@ -135,7 +135,7 @@ static int runtime_directory_check(const char *directory, char *ret_error)
     return 0;
 }
 
-/* The directory of @path as the file system has it; false: there is none. */
+/* Resolves the directory of @path. Returns false if it does not exist. */
 static bool real_directory(const char *path, char ret_directory[PATH_MAX])
 {
     CLEANUP(freep)
@@ -144,14 +144,14 @@ static bool real_directory(const char *path, char ret_directory[PATH_MAX])
     return copy && realpath(dirname(copy), ret_directory);
 }
 
-/* Whoever copies the cache's directory must not have the key with it. */
+/* Returns whether the key is in the cache's directory or below it: a copy would then have both. */
 static bool is_beside(const char *key_path, const char *data_path)
 {
     char key[PATH_MAX], data[PATH_MAX];
     size_t len;
 
     if (!real_directory(key_path, key) || !real_directory(data_path, data))
-        return false; /* what is not there says its own error later */
+        return false; /* opening what does not exist fails later, with its own error */
     len = strlen(data);
     return strncmp(key, data, len) == 0 && (key[len] == '\0' || key[len] == '/' || len == 1);
 }
@@ -162,18 +162,19 @@ static int beside_check(const char *key_path, const char *data_path, bool may_be
     if (!is_beside(key_path, data_path))
         return 0;
     if (may_be_beside) {
-        log_warning("the key %s is in the directory of the cache: whoever copies that has both",
-                    key_path);
+        log_warning(
+            "the key %s is in the directory of the cache: a copy of that directory has both",
+            key_path);
         return 0;
     }
     snprintf(ret_error, KEY_ERROR_MAX,
-             "the key %.200s is in the directory of the cache: whoever copies that directory has "
-             "both; keep it elsewhere, or force it with CacheKeyBesideCache=yes",
+             "the key %.200s is in the directory of the cache: a copy of that directory has both; "
+             "keep the key elsewhere, or allow this with CacheKeyBesideCache=yes",
              key_path);
     return -EPERM;
 }
 
-/* 0: *ret_path is the caller's to free */
+/* Returns 0, and a path that the caller frees; or -errno. */
 static int runtime_path(char **ret_path, char *ret_error)
 {
     const char *directory = getenv("RUNTIME_DIRECTORY");
@@ -187,16 +188,20 @@ static int runtime_path(char **ret_path, char *ret_error)
     return asprintf(ret_path, "%s/" KEY_NAME, directory) < 0 ? -ENOMEM : 0;
 }
 
-/* systemd.exec(5): in a directory of this service alone, often by an access list for its user. */
+/*
+ * systemd puts credentials into a directory of this service only, and often grants its user access
+ * by an ACL (systemd.exec(5)). The group bits of the mode then show the mask of the ACL.
+ */
 static int credential_path(const char *name, char **ret_path, char *ret_error)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
     if (!directory || *directory != '/') {
-        snprintf(ret_error, KEY_ERROR_MAX,
-                 "CacheKey=credential:%.64s needs LoadCredential=%.64s:PATH in the unit: there are "
-                 "no credentials (CREDENTIALS_DIRECTORY is not set)",
-                 name, name);
+        snprintf(
+            ret_error, KEY_ERROR_MAX,
+            "CacheKey=credential:%.64s requires LoadCredential=%.64s:PATH in the unit: the service "
+            "has no credentials (CREDENTIALS_DIRECTORY is not set)",
+            name, name);
         return -ENOENT;
     }
     return asprintf(ret_path, "%s/%s", directory, name) < 0 ? -ENOMEM : 0;
@@ -212,7 +217,7 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
     int r;
 
     *ret_keys = (struct cache_keys){0};
-    snprintf(ret_error, KEY_ERROR_MAX, "the cache's key cannot be set up");
+    snprintf(ret_error, KEY_ERROR_MAX, "cannot set up the cache key");
     if (is_runtime)
         r = runtime_path(&path, ret_error);
     else if (is_credential)

@@ -1,12 +1,12 @@
 /*
- * Where the key that seals the cache comes from (CacheKey=), and whether others could know it.
+ * Loads the key that seals the cache (CacheKey=), and checks that others cannot know it.
  *
- *   runtime          made in the runtime directory, which has to be on tmpfs: it dies with the boot
+ *   runtime          created in the runtime directory, which must be on tmpfs: lost at shutdown
  *   credential:NAME  a credential of systemd (LoadCredential=, LoadCredentialEncrypted=)
  *   file:PATH        a file that only its owner can read
  *
- * A credential or file holds 32 random bytes, or 64 while keys are changed: the new key, which
- * seals, and behind it the one before, which still opens.
+ * A credential or file holds 32 random bytes, or 64 during a change of the key: the new key, which
+ * seals and opens rows, followed by the previous one, which only opens them.
  */
 #ifndef KEY_H
 #define KEY_H
@@ -24,8 +24,15 @@ struct cache_keys {
 };
 
 /*
- * @setting: as above. @data_path: the database; a key in its directory or below is refused unless
- * @may_be_beside. The caller wipes *ret_keys. 0, or -errno with a sentence in @ret_error.
+ * Loads the keys; creates the runtime key if it does not exist.
+ *
+ * @setting:       as above.
+ * @data_path:     the database. A key in its directory or below is refused,
+ * @may_be_beside: unless this is true; then a warning is logged.
+ * @ret_keys:      the caller wipes it, also on failure.
+ * @ret_error:     on failure, one line.
+ *
+ * Returns 0 or -errno.
  */
 int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
                     struct cache_keys *ret_keys, char ret_error[KEY_ERROR_MAX]);

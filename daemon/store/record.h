@@ -1,6 +1,5 @@
 /*
- * What the store keeps under a key: bytes that mean something to its users only, and how long they
- * count.
+ * What the store keeps under a key: bytes that are opaque to the store, and their lifetime.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -13,10 +12,10 @@
 #define RECORD_LIFETIME_MAX_S (7 * 24 * 3600)
 
 struct record {
-    struct secret *bytes;
-    int64_t created_s; /* by the wall clock */
-    int64_t expires_s;
-    uint64_t expires_boot_usec; /* the same moment by the boot clock */
+    struct secret *bytes;       /* owned */
+    int64_t created_s;          /* by the wall clock, Unix time */
+    int64_t expires_s;          /* by the wall clock, Unix time */
+    uint64_t expires_boot_usec; /* the same time by the boot clock */
 };
 
 #endif

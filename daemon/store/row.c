@@ -5,9 +5,9 @@
 #include <string.h>
 
 #define ROW_MAX          (SEAL_OVERHEAD + DIGEST_SIZE + RECORD_BYTES_MAX)
-#define CLOCK_BACK_MAX_S 2 /* that a wall clock may be corrected by from one boot to the next */
+#define CLOCK_BACK_MAX_S 2 /* how far a correction may set the wall clock back between boots */
 
-/* What a sealed row is bound to. Version 1 ended before the boot id. */
+/* The associated data that a row is sealed with. In version 1 it ended before boot_id. */
 struct associated {
     char format[8];
     uint8_t database_id[DATABASE_ID_SIZE];
@@ -23,7 +23,7 @@ struct associated {
 
 _Static_assert(sizeof(struct associated) == 8 + 16 + 32 + 8 + 16 + 16 + 8,
                "no padding is authenticated");
-_Static_assert(SEAL_ID_SIZE == DATABASE_KEY_ID_SIZE, "rows say which key sealed them");
+_Static_assert(SEAL_ID_SIZE == DATABASE_KEY_ID_SIZE, "a row has the id of the key that sealed it");
 
 static struct associated associated_of(const struct rows *rows, const struct seal *seal,
                                        const struct database_row *row)
@@ -76,7 +76,7 @@ int row_seal(struct rows *rows, const struct digest *key, const struct record *r
     return 0;
 }
 
-/* 0; -EBADMSG; -ENOMEM */
+/* Returns 0; -EBADMSG if @seal does not open the row; or -ENOMEM. */
 static int open_with(const struct rows *rows, struct seal *seal, const struct database_row *row,
                      struct digest *ret_key, struct secret **ret_bytes)
 {
@@ -102,7 +102,7 @@ static int open_with(const struct rows *rows, struct seal *seal, const struct da
     return 0;
 }
 
-/* Which of the two keys it says that it is of; version 1 does not say. */
+/* Opens a row with the key that it names. A row of version 1 names none, so both are tried. */
 static int open_either(struct rows *rows, const struct database_row *row, enum row_state *ret_state,
                        struct digest *ret_key, struct secret **ret_bytes)
 {
@@ -123,9 +123,9 @@ static int open_either(struct rows *rows, const struct database_row *row, enum r
 }
 
 /*
- * In the boot that wrote it a row is judged by both clocks. After that there is only the wall
- * clock, which is not believed if it is earlier than it has been: nobody could tell then how long
- * the token has lived. 0: the token has expired, or may have.
+ * Returns when the row expires by the boot clock, or 0 if it has or may have expired. Within the
+ * boot that wrote the row, both clocks count. After that there is only the wall clock. If it is
+ * earlier than it has been, it was set back, and the age of the token cannot be known.
  */
 static uint64_t expiry_boot_usec(const struct rows *rows, const struct database_row *row,
                                  struct now now)

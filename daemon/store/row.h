@@ -1,7 +1,6 @@
 /*
- * A row: a token, sealed, and bound to its place. The associated data of the seal says everything
- * that stands in clear beside it, so that a row opens only in its database, under its name, until
- * its time.
+ * Seals records into rows, and opens rows. All plaintext columns of a row are associated data of
+ * its seal, so that a row opens only in its database, under its name, and with its own expiry.
  */
 #ifndef ROW_H
 #define ROW_H
@@ -12,26 +11,36 @@
 
 struct rows {
     struct seal seal;
-    struct seal previous; /* of the key before, which opens only; key NULL: there is none */
+    struct seal previous; /* the previous key, which only opens; its key is NULL: there is none */
     uint8_t database_id[DATABASE_ID_SIZE];
     uint8_t boot_id[BOOT_ID_SIZE];
-    int64_t seen_s; /* the wall clock has been there, so it is not earlier now */
+    int64_t seen_s; /* the wall clock has shown this time; if it is earlier now, it was set back */
 };
 
-/* Seals @record, and the key itself, since the name is only an HMAC. @ret_row->sealed is the
- * caller's to free. 0 or -errno. */
+/*
+ * Seals @record, and @key with it, because the name of a row is only its HMAC. The caller frees
+ * @ret_row->sealed. Returns 0 or -errno.
+ */
 int row_seal(struct rows *rows, const struct digest *key, const struct record *record,
              struct database_row *ret_row);
 
 enum row_state {
-    ROW_GOOD,
-    ROW_OLD,     /* good, but sealed by the key before, or in the form of an older version */
-    ROW_EXPIRED, /* or it cannot be told whether it has */
-    ROW_BAD,     /* another key sealed it, or somebody changed it */
+    ROW_GOOD,    /* valid */
+    ROW_OLD,     /* valid, but sealed with the previous key or written by an older version */
+    ROW_EXPIRED, /* has expired, or may have */
+    ROW_BAD,     /* sealed with another key, or changed */
     ROW_STATES,
 };
 
-/* 0 with *ret_state, and with the first two of them a key and a token; -ENOMEM. */
+/*
+ * Opens @row.
+ *
+ * @ret_state:  set on success.
+ * @ret_key:    set with ROW_GOOD and ROW_OLD.
+ * @ret_record: set with ROW_GOOD and ROW_OLD; the caller owns its bytes.
+ *
+ * Returns 0 or -ENOMEM.
+ */
 int row_open(struct rows *rows, const struct database_row *row, struct now now,
              enum row_state *ret_state, struct digest *ret_key, struct record *ret_record);
 

@@ -23,32 +23,32 @@ struct store {
     uint32_t rows_max;
     struct loop *loop;
     struct store_events events;
-    struct loop_source done_source; /* an eventfd: the thread has something to say */
+    struct loop_source done_source; /* an eventfd: the writer thread has completed a turn */
     struct rows rows;
-    bool has_database; /* its id is in rows */
+    bool has_database; /* its id is in rows.database_id */
     bool has_warned;
     bool has_thread;
     pthread_t thread;
 
-    bool is_reading; /* rows: the database is the loop's as yet, and nothing is written */
+    bool is_reading; /* reading rows: the loop owns the database, and nothing is written */
     size_t n_of_state[ROW_STATES];
 
-    struct database database; /* the thread's, once that runs; db NULL: not open */
-    bool has_failed;          /* the latest write; the thread's */
+    struct database database; /* owned by the thread once it runs; db NULL: not open */
+    bool has_failed;          /* the latest turn failed; owned by the thread */
 
-    pthread_mutex_t mutex; /* guards what follows */
+    pthread_mutex_t mutex; /* protects all members below */
     pthread_cond_t wake;
     struct list queued;
     struct list done;
     bool wants_tick;
     bool is_closing;
     int result;     /* of the thread's latest turn */
-    bool is_opened; /* the thread has opened a database since the loop looked last */
+    bool is_opened; /* the thread has opened a database since the loop last checked */
     uint8_t opened_id[DATABASE_ID_SIZE];
-    char reason[DATABASE_ERROR_MAX]; /* why it could not */
+    char reason[DATABASE_ERROR_MAX]; /* why it could not open one */
 };
 
-/* A row that does not open is a miss, not an error. */
+/* Passes a row to on_row(). A row that does not open is a miss, not an error. */
 static int hand_over(struct store *store, const struct database_row *row, enum row_state *ret_state)
 {
     struct digest key;
@@ -85,7 +85,7 @@ static int write_batch(struct store *store, struct list *batch)
     for (struct list *node = batch->next; node != batch && r == 0; node = node->next) {
         struct store_write *write = container_of(node, struct store_write, node);
 
-        /* another database was begun after it was sealed */
+        /* the row was sealed for a database that has been replaced since */
         if (memcmp(write->database_id, store->database.id, DATABASE_ID_SIZE) != 0)
             write->result = -ESTALE;
         else
@@ -100,7 +100,10 @@ static int write_batch(struct store *store, struct list *batch)
 
 static int open_or_begin_anew(struct store *store, char *reason);
 
-/* What could not be opened is tried again, and so is what fails: a new handle has no bad memory. */
+/*
+ * Opens the database again, after it could not be opened or failed: a new handle has no stale
+ * state.
+ */
 static void reopen(struct store *store)
 {
     char reason[DATABASE_ERROR_MAX] = "";
@@ -132,14 +135,14 @@ static int take_turn(struct store *store, struct list *batch, bool wants_tick)
     if (r == 0 && wants_tick)
         r = database_purge(&store->database, clock_now().wall_s, store->rows_max);
     store->has_failed = r < 0;
-    if (r == -EUCLEAN) /* at once, before more is lost */
+    if (r == -EUCLEAN) /* damaged: replaced at once, before more writes are lost */
         reopen(store);
     for (struct list *node = batch->next; node != batch && r < 0; node = node->next)
         container_of(node, struct store_write, node)->result = r;
     return r;
 }
 
-/* One commit for all that came in while the one before was on its way to the disk. */
+/* The writer thread. Writes that arrive during a commit are committed together in the next one. */
 static void *writer(void *data)
 {
     struct store *store = data;
@@ -164,13 +167,13 @@ static void *writer(void *data)
         store->result = r;
         list_move(&store->done, &batch);
         if (write(store->done_source.fd, &one, sizeof(one)) < 0)
-            log_error("the loop cannot be woken: %s", strerror(errno));
+            log_error("cannot wake the event loop: %s", strerror(errno));
     }
     pthread_mutex_unlock(&store->mutex);
     return NULL;
 }
 
-/* Once when it begins, once when it is over; systemctl status shows it all the while. */
+/* Logs the beginning and the end of a failure once. systemctl status shows it while it lasts. */
 static void say(struct store *store, int result, const char *reason)
 {
     bool warns = result < 0;
@@ -179,13 +182,12 @@ static void say(struct store *store, int result, const char *reason)
         return;
     store->has_warned = warns;
     if (warns) {
-        log_warning("tokens cannot be kept in %s (%s): serving from memory only", store->path,
-                    reason);
-        sd_notifyf(0, "STATUS=Serving from memory only: tokens cannot be kept in %s: %s",
-                   store->path, reason);
+        log_warning("cannot store tokens in %s: %s; serving from memory only", store->path, reason);
+        sd_notifyf(0, "STATUS=Serving from memory only: cannot store tokens in %s: %s", store->path,
+                   reason);
     } else {
-        log_notice("tokens are kept in %s again", store->path);
-        sd_notifyf(0, "STATUS=Tokens are kept in %s", store->path);
+        log_notice("storing tokens in %s again", store->path);
+        sd_notifyf(0, "STATUS=Storing tokens in %s", store->path);
     }
 }
 
@@ -235,7 +237,7 @@ static void on_thread(struct loop_source *source, uint32_t events)
     }
 }
 
-/* Nobody else may be able to read, replace or add files. */
+/* Other users must not be able to read, replace or add files. */
 static int directory_check(const char *path, char *ret_error)
 {
     CLEANUP(freep)
@@ -246,7 +248,7 @@ static int directory_check(const char *path, char *ret_error)
     if (!directory)
         return -ENOMEM;
     if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || stat(directory, &st) < 0)
-        return 0; /* opening the database says what is wrong */
+        return 0; /* opening the database will fail and report why */
     if (st.st_uid != geteuid() || st.st_mode & 077) {
         snprintf(ret_error, STORE_ERROR_MAX,
                  "the directory %s must belong to the daemon's user and have mode 0700", directory);
@@ -255,12 +257,12 @@ static int directory_check(const char *path, char *ret_error)
     return 0;
 }
 
-/* Two are kept: the latest, and the one before it. */
+/* Renames a damaged database. The latest two are kept. */
 static void set_aside(const char *path, const char *reason)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 
-    log_warning("%s is set aside as %s.corrupt: %s", path, path, reason);
+    log_warning("%s is damaged (%s); moving it to %s.corrupt", path, reason, path);
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         CLEANUP(freep)
         char *from = NULL, *to = NULL, *older = NULL;
@@ -269,11 +271,11 @@ static void set_aside(const char *path, const char *reason)
             asprintf(&to, "%s.corrupt%s", path, suffixes[i]) < 0 ||
             asprintf(&older, "%s.corrupt.old%s", path, suffixes[i]) < 0)
             return;
-        /* those of one database stay together, also when it has fewer files than the one before */
+        /* removes leftovers, so that the files of different databases are never mixed */
         if (rename(to, older) < 0 && errno == ENOENT)
             unlink(older);
         if (rename(from, to) < 0 && errno != ENOENT)
-            log_warning("%s cannot be renamed: %s", from, strerror(errno));
+            log_warning("cannot rename %s: %s", from, strerror(errno));
     }
 }
 
@@ -287,7 +289,7 @@ static int open_or_begin_anew(struct store *store, char *reason)
     return database_open(&store->database, store->path, store->rows_max, reason);
 }
 
-/* Whatever is wrong with the disk, the daemon starts. */
+/* Opens the database. The daemon starts even if that fails. */
 static void begin(struct store *store)
 {
     char reason[DATABASE_ERROR_MAX] = "";
@@ -301,7 +303,7 @@ static void begin(struct store *store)
     }
     memcpy(store->rows.database_id, store->database.id, DATABASE_ID_SIZE);
     store->rows.seen_s = store->database.seen_s;
-    sd_notifyf(0, "STATUS=Tokens are kept in %s", store->path);
+    sd_notifyf(0, "STATUS=Storing tokens in %s", store->path);
 }
 
 static int keys_init(struct store *store, const struct store_settings *settings, char *ret_error)
@@ -331,10 +333,10 @@ static int thread_start(struct store *store)
     return -r;
 }
 
-/* What was read is at hand; what was not is lost. */
+/* Recovers from an error while rows were read. The rows that were not read yet are lost. */
 static void begin_anew(struct store *store, int result)
 {
-    char reason[DATABASE_ERROR_MAX] = "its rows cannot be read";
+    char reason[DATABASE_ERROR_MAX] = "cannot read its rows";
 
     database_close(&store->database);
     if (result == -EUCLEAN) {
@@ -350,20 +352,20 @@ static void begin_anew(struct store *store, int result)
     say(store, result, reason);
 }
 
-/* From now on the database is the thread's. */
+/* Ends the reading. From now on, the writer thread owns the database. */
 static void reading_ends(struct store *store, int result)
 {
     const size_t *n = store->n_of_state;
     int r;
 
     store->is_reading = false;
-    log_info("%zu tokens taken over from %s; passed over: %zu expired, %zu that do not open",
+    log_info("loaded %zu tokens from %s; skipped: %zu expired, %zu undecryptable",
              n[ROW_GOOD] + n[ROW_OLD], store->path, n[ROW_EXPIRED], n[ROW_BAD]);
     if (result < 0)
         begin_anew(store, result);
     r = thread_start(store);
     if (r < 0) {
-        log_error("tokens cannot be kept: %s", strerror(-r));
+        log_error("cannot start the thread that stores tokens: %s", strerror(-r));
         store->has_database = false;
     }
 }
@@ -416,7 +418,7 @@ static struct store *store_new(const struct store_settings *settings, struct loo
     store->path = strdup(settings->path);
     if (!store->path)
         return store_close(store);
-    /* without it no row is of this boot, and each is judged by the wall clock */
+    /* a random id matches no row, so that the wall clock decides for all of them */
     if (clock_boot_id(store->rows.boot_id) < 0)
         RAND_bytes(store->rows.boot_id, BOOT_ID_SIZE);
     return store;
@@ -429,7 +431,7 @@ int store_open(const struct store_settings *settings, struct loop *loop, struct 
     struct store *store = store_new(settings, loop);
     int r;
 
-    snprintf(ret_error, STORE_ERROR_MAX, "the store cannot be set up");
+    snprintf(ret_error, STORE_ERROR_MAX, "cannot set up the store");
     if (!store)
         return -ENOMEM;
     r = directory_check(store->path, ret_error);
@@ -462,7 +464,7 @@ struct store *store_close(struct store *store)
         pthread_mutex_unlock(&store->mutex);
         pthread_join(store->thread, NULL);
     } else if (store->database.db && !list_is_empty(&store->queued)) {
-        write_batch(store, &store->queued); /* it ends before the thread has begun */
+        write_batch(store, &store->queued); /* closed before the thread was started */
     }
     list_move(&store->done, &store->queued);
     while ((node = list_take(&store->done)))
@@ -487,7 +489,7 @@ int store_put(struct store *store, struct store_write *write, const struct diges
 {
     int r;
 
-    if (!store->has_database) /* whose id a row is bound to */
+    if (!store->has_database) /* a row is sealed for one database */
         return -ENODEV;
     r = row_seal(&store->rows, key, record, &write->row);
     if (r < 0)

@@ -1,11 +1,12 @@
 /*
- * What survives a restart: tokens, sealed, in SQLite.
+ * Stores records, such as tokens, in an SQLite database, so that they survive a restart. They are
+ * sealed.
  *
- * Memory is what the broker serves from. The store is read once, at start, and written by a thread
- * of its own, since a commit waits for the disk; that thread sees sealed rows only. What was read
- * is opened row by row, when it is asked for or else in the background, so that the first hit does
- * not wait for all. Where there is no usable disk the store says so, the broker goes on without it,
- * and it is tried again.
+ * The broker serves from memory. It reads the store once, at start: rows are opened in the
+ * background, or earlier if they are requested, so that the first requests do not wait for all
+ * rows. A writer thread does the writing, because a commit waits for the disk; it handles sealed
+ * rows only. If the disk cannot be used, the store logs it, the broker continues without it, and
+ * the store tries again with each store_tick().
  */
 #ifndef STORE_H
 #define STORE_H
@@ -21,17 +22,22 @@
 
 struct store;
 
-/* Called back in the loop's thread. */
+/* Callbacks, called in the thread of the event loop. */
 struct store_events {
     void *data;
 
     /*
-     * For each row that is opened, is whole and has not expired. Takes over @record. One that
-     * @is_outdated is not on the disk in today's form and should be put there.
+     * Called for each row that was opened and has not expired. Takes over @record's bytes.
+     *
+     * @is_outdated: the row was sealed with the previous key, or by an older version; the record
+     *               should be put again.
      */
     void (*on_row)(void *data, const struct digest *key, struct record *record, bool is_outdated);
 
-    /* There is another, empty database now: all tokens should be put there. */
+    /*
+     * Called when another database was opened, which lacks the records of the previous one: all
+     * records should be put again.
+     */
     void (*on_empty)(void *data);
 };
 
@@ -43,40 +49,53 @@ struct store_settings {
     struct store_events events;
 };
 
-/* One write under way; embedded in its owner. */
+/* A write; embedded in its owner, which must not free or reuse it before on_done(). */
 struct store_write {
     struct list node;
     void (*on_done)(struct store_write *write, int result); /* 0 or -errno; in the loop's thread */
-    struct database_row row;                                /* owns what is sealed */
-    uint8_t database_id[DATABASE_ID_SIZE];                  /* in which alone the row opens */
+    struct database_row row;                                /* owns the sealed bytes */
+    uint8_t database_id[DATABASE_ID_SIZE]; /* the database that the row is sealed for */
     int result;
 };
 
 /*
- * Opens or creates the database. One that is damaged is set aside, and an empty one begun. One that
- * cannot be opened is no error: the store then writes nothing, has logged why, and tries again.
+ * Opens or creates the database. A damaged one is renamed and replaced by an empty one. It is not
+ * an error if the database cannot be opened: the store logs why, writes nothing, and tries again
+ * with store_tick().
  *
- * 0; -EPERM if its directory or key are open to others; another -errno; with a sentence in
- * @ret_error.
+ * @ret_store: set on success only; closed with store_close().
+ * @ret_error: on failure, one line.
+ *
+ * Returns 0; -EPERM if other users could access the directory or the key; or another -errno.
  */
 int store_open(const struct store_settings *settings, struct loop *loop, struct store **ret_store,
                char ret_error[STORE_ERROR_MAX]);
 
-/* Until all rows are open: opens the one of @key, if there is one, and hands it to on_row(). */
+/*
+ * Opens the row of @key, if there is one, and calls on_row(). Does nothing once all rows are open.
+ */
 void store_open_row(struct store *store, const struct digest *key);
 
-/* Opens the next @n rows, also those that have been asked for. False: all are open. */
+/*
+ * Opens the next @n rows, including those that store_open_row() has opened already, and calls
+ * on_row(). Returns false once all are open.
+ */
 bool store_open_rows(struct store *store, size_t n);
 
-/* Writes all that is under way, without calling back, and closes. */
+/* Completes all writes without calling on_done(), and closes. @store may be NULL. Returns NULL. */
 struct store *store_close(struct store *store);
 
-/* Seals @record and begins to write it. 0, or -errno (then nothing is called back). */
+/*
+ * Seals @record, and queues it to be written; on_done() of @write reports the result. Returns 0; or
+ * -errno, and on_done() is not called: -ENODEV if there is no database.
+ */
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
               const struct record *record);
 
-/* Once a minute: removes rows that have expired, opens what could not be opened; in the
- * background. */
+/*
+ * Deletes expired rows, and opens a database that could not be opened. Done by the writer thread;
+ * the caller calls this once a minute.
+ */
 void store_tick(struct store *store);
 
 #endif

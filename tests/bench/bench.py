@@ -178,7 +178,7 @@ class Bench:
         full = rig.memory(node.process.pid)
         node.restart()
         deadline = time.monotonic() + 30  # rows are read in the background
-        while node.log().count("tokens taken over") < 2 and time.monotonic() < deadline:
+        while node.log().count("undecryptable") < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         cached = rig.memory(node.process.pid)
         each = {name: (after["private"] - empty["private"]) / self.plan.identities

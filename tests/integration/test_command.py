@@ -422,7 +422,7 @@ class Daemon(NodeCase):
         result = self.run_daemon("--config", self.node.etc, "--exchanger",
                                  BUILD / "daemon/podlogin-exchanger")
         self.assertEqual(result.returncode, 70)
-        self.assertIn("keep it elsewhere", result.stderr)
+        self.assertIn("keep the key elsewhere", result.stderr)
 
 
 if __name__ == "__main__":

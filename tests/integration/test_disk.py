@@ -73,8 +73,8 @@ class Failing(NodeCase):
             self.preload.heal()
             # the next successful write starts those of all dirty tokens
             self.ask_for(["sa-10"])
-            wait_for(lambda: "are kept in" in self.node.log())
-            while "Tokens are kept in" not in received[received.index("Serving from"):]:
+            wait_for(lambda: "storing tokens in" in self.node.log())
+            while "Storing tokens in" not in received[received.index("Serving from"):]:
                 received += notify.recv(4096).decode()
         time.sleep(0.5)
         self.node.kill()

@@ -64,7 +64,7 @@ class AtRest(NodeCase):
         self.node.start()
         self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
         # the token, and the issuer's keys
-        wait_for(lambda: "0 expired, 2 that do not open" in self.node.log())
+        wait_for(lambda: "0 expired, 2 undecryptable" in self.node.log())
 
     def test_rows_that_were_tampered_with_are_not_served(self):
         statements = {
@@ -113,7 +113,7 @@ class AtRest(NodeCase):
                                                      f"Cache={self.node.state}"))
         other.start()
         self.addCleanup(other.stop)
-        self.assertIn("is another podlogind running?): serving from memory only", other.log())
+        self.assertIn("is another podlogind running?); serving from memory only", other.log())
         result = other.podlogin("token", token_file=other.jwt_file(self.mint()))
         self.assertEqual(result.returncode, 0, result.stderr)
         other.stop()

@@ -1,4 +1,4 @@
-/* The SQLite file: what is opened, what is refused and why, and which rows come back. */
+/* The SQLite database: what is opened, what is refused and why, and which rows are read. */
 #include "store/database.h"
 #include "support/scratch.h"
 
@@ -45,7 +45,7 @@ static int open_bad(void)
     return r;
 }
 
-/* Statements behind the daemon's back. */
+/* Changes the database without the daemon's code. */
 static void sql(const char *statements)
 {
     sqlite3 *db;
@@ -72,7 +72,7 @@ static void insert(struct database *database, uint8_t name, int64_t expires_s, c
 }
 
 struct rows {
-    char text[256]; /* "name expires sealed;" each */
+    char text[256]; /* "name expires sealed;" for each row */
     int result;
 };
 
@@ -99,7 +99,7 @@ static const char *load(struct database *database)
     return rows.text;
 }
 
-static void rows_survive(void **state)
+static void rows_are_there_after_a_restart(void **state)
 {
     struct database database;
     uint8_t id[DATABASE_ID_SIZE];
@@ -119,7 +119,7 @@ static void rows_survive(void **state)
     database_close(&database);
 }
 
-static void what_is_rolled_back_is_not_there(void **state)
+static void rows_that_were_rolled_back_are_not_there(void **state)
 {
     struct database_row row = {.name = {{3}},
                                .created_s = 100,
@@ -138,7 +138,7 @@ static void what_is_rolled_back_is_not_there(void **state)
     database_close(&database);
 }
 
-static void the_callback_can_end_the_loading(void **state)
+static void the_callback_can_end_the_reading(void **state)
 {
     struct rows rows = {.result = -ENOMEM};
     struct database database;
@@ -166,7 +166,7 @@ static bool file_holds(const char *suffix, const char *needle)
     return memmem(bytes, len, needle, strlen(needle)) != NULL;
 }
 
-static void a_purge_leaves_nothing_of_what_expired_in_any_file(void **state)
+static void a_purge_removes_expired_rows_from_all_files(void **state)
 {
     struct database database;
 
@@ -198,7 +198,7 @@ static void each_new_database_has_an_id_of_its_own(void **state)
     database_close(&database);
 }
 
-static void the_file_has_the_schema_and_settings_that_it_should(void **state)
+static void the_file_has_the_right_schema_and_settings(void **state)
 {
     static const struct {
         const char *query, *expected;
@@ -230,14 +230,14 @@ static void the_file_has_the_schema_and_settings_that_it_should(void **state)
     database_close(&database);
 }
 
-static void a_second_one_finds_it_locked(void **state)
+static void a_second_daemon_finds_the_database_locked(void **state)
 {
     struct database database, again;
 
     (void)state;
     open_good(&database);
     assert_int_equal(open_bad(), -EBUSY);
-    insert(&database, 1, 1000, "one"); /* and the first does not suffer */
+    insert(&database, 1, 1000, "one"); /* the first one still works */
     database_close(&database);
     open_good(&again);
     assert_string_equal(load(&again), "1 1000 one;");
@@ -250,15 +250,15 @@ static void a_second_one_finds_it_locked(void **state)
     "CREATE TABLE token (name BLOB UNIQUE, created, expires, sealed);"                             \
     "INSERT INTO meta VALUES (1, randomblob(16));"
 
-static void what_is_not_ours_is_refused(void **state)
+static void databases_of_others_are_refused(void **state)
 {
     static const struct {
         const char *why, *sql;
         int result;
     } cases[] = {
         {"the schema by hand", GOOD_SCHEMA, 0},
-        {"somebody else's", "CREATE TABLE t (x);", -EMEDIUMTYPE},
-        {"somebody else's id", GOOD_SCHEMA "PRAGMA application_id = 1;", -EMEDIUMTYPE},
+        {"of another application", "CREATE TABLE t (x);", -EMEDIUMTYPE},
+        {"the id of another application", GOOD_SCHEMA "PRAGMA application_id = 1;", -EMEDIUMTYPE},
         {"an id and nothing else", "PRAGMA application_id = 1;", -EMEDIUMTYPE},
         {"our tables without our id", GOOD_SCHEMA "PRAGMA application_id = 0;", -EMEDIUMTYPE},
         {"a newer version", GOOD_SCHEMA "PRAGMA user_version = 3;", -EPROTONOSUPPORT},
@@ -293,7 +293,7 @@ static void what_is_not_ours_is_refused(void **state)
         after = scratch_read(path, &len_after);
         if (r != cases[i].result)
             fail_msg("%s: %d", cases[i].why, r);
-        /* what is not ours is as it was, to the bit */
+        /* a database that is not podlogin's is not changed at all */
         if (r == -EMEDIUMTYPE) {
             assert_int_equal(len_before, len_after);
             assert_memory_equal(before, after, len_before);
@@ -303,7 +303,7 @@ static void what_is_not_ours_is_refused(void **state)
     }
 }
 
-static void version_1_is_brought_up_to_date(void **state)
+static void version_1_is_upgraded(void **state)
 {
     struct database database;
 
@@ -322,7 +322,7 @@ static void version_1_is_brought_up_to_date(void **state)
         "pragma_user_version");
 }
 
-static void of_too_many_rows_those_go_that_end_first(void **state)
+static void of_too_many_rows_those_that_expire_first_are_deleted(void **state)
 {
     struct database database;
 
@@ -339,8 +339,8 @@ static void of_too_many_rows_those_go_that_end_first(void **state)
     database_close(&database);
 }
 
-/* Not for ever: what has expired makes room. */
-static void a_file_does_not_grow_without_bound(void **state)
+/* A full file is not a permanent state: expired rows make room. */
+static void the_size_of_the_file_is_limited(void **state)
 {
     static char bytes[30000];
     struct database database;
@@ -376,7 +376,7 @@ static void a_file_does_not_grow_without_bound(void **state)
     database_close(&database);
 }
 
-static void rows_of_another_shape_are_reported_as_damage(void **state)
+static void malformed_rows_are_reported_as_damage(void **state)
 {
     static const char *const cases[] = {
         "INSERT INTO token VALUES (x'00', 100, 1000, x'00')",
@@ -403,7 +403,7 @@ static void rows_of_another_shape_are_reported_as_damage(void **state)
     }
 }
 
-static void what_is_no_database_is_refused(void **state)
+static void a_file_that_is_not_a_database_is_refused(void **state)
 {
     CLEANUP(freep)
     char *bytes = NULL;
@@ -417,7 +417,8 @@ static void what_is_no_database_is_refused(void **state)
     open_good(&database);
     database_close(&database);
     bytes = scratch_read(path, &len);
-    assert_true(len > 8192); /* without its second page it has no id; less than a page is nothing */
+    /* a file without its second page has no id */
+    assert_true(len > 8192);
     for (size_t cut = 512; cut < 8192; cut += 97) {
         remove(path);
         scratch_write(path, bytes, cut, 0600);
@@ -444,19 +445,19 @@ static void a_link_or_a_missing_directory_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(rows_survive),
-        TEST(what_is_rolled_back_is_not_there),
-        TEST(the_callback_can_end_the_loading),
-        TEST(a_purge_leaves_nothing_of_what_expired_in_any_file),
+        TEST(rows_are_there_after_a_restart),
+        TEST(rows_that_were_rolled_back_are_not_there),
+        TEST(the_callback_can_end_the_reading),
+        TEST(a_purge_removes_expired_rows_from_all_files),
         TEST(each_new_database_has_an_id_of_its_own),
-        TEST(the_file_has_the_schema_and_settings_that_it_should),
-        TEST(a_second_one_finds_it_locked),
-        TEST(what_is_not_ours_is_refused),
-        TEST(version_1_is_brought_up_to_date),
-        TEST(of_too_many_rows_those_go_that_end_first),
-        TEST(a_file_does_not_grow_without_bound),
-        TEST(rows_of_another_shape_are_reported_as_damage),
-        TEST(what_is_no_database_is_refused),
+        TEST(the_file_has_the_right_schema_and_settings),
+        TEST(a_second_daemon_finds_the_database_locked),
+        TEST(databases_of_others_are_refused),
+        TEST(version_1_is_upgraded),
+        TEST(of_too_many_rows_those_that_expire_first_are_deleted),
+        TEST(the_size_of_the_file_is_limited),
+        TEST(malformed_rows_are_reported_as_damage),
+        TEST(a_file_that_is_not_a_database_is_refused),
         TEST(a_link_or_a_missing_directory_is_refused),
     };
 

@@ -1,4 +1,4 @@
-/* The key that seals the cache: one that others could know or replace is not taken. */
+/* The key that seals the cache: a key that others could know or replace is refused. */
 #include <linux/magic.h>
 #include <sys/statfs.h>
 
@@ -34,7 +34,7 @@ static const char *data(void)
     return path;
 }
 
-/* cache_keys_load() with a key file of @len bytes and @mode; the error goes to @ret_error. */
+/* Calls cache_keys_load() with a key file of @len bytes and @mode. */
 static int init_from_file(const char *path, char ret_error[KEY_ERROR_MAX])
 {
     char setting[4 * SCRATCH_MAX];
@@ -95,14 +95,14 @@ static void a_key_of_another_user_is_refused(void **state)
 
     (void)state;
     if (geteuid() != 0)
-        skip(); /* nobody else can give a file away */
+        skip(); /* only root can change the owner of a file */
     snprintf(path, sizeof(path), "%s/key", key_directory);
     scratch_write(path, key_bytes, sizeof(key_bytes), 0600);
     assert_int_equal(chown(path, 12345, 12345), 0);
     assert_int_equal(init_from_file(path, error), -EPERM);
 }
 
-static void what_is_no_regular_file_is_refused(void **state)
+static void a_key_that_is_not_a_regular_file_is_refused(void **state)
 {
     char path[SCRATCH_MAX + 16], other[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
 
@@ -139,7 +139,7 @@ static void a_file_holds_one_key_or_two(void **state)
     assert_true(keys.has_previous);
 }
 
-static void what_is_not_random_is_refused(void **state)
+static void keys_that_are_not_random_are_refused(void **state)
 {
     static const char *const cases[] = {
         "0123456789abcdef0123456789ABCDEF",
@@ -159,7 +159,7 @@ static void what_is_not_random_is_refused(void **state)
     assert_int_equal(init_from_file(path, error), -EBADMSG);
 }
 
-/* As systemd makes them: below a directory of the service, readable through an access list. */
+/* As systemd creates them: in a directory of the service, readable by an ACL. */
 static void a_credential_is_found_by_its_name(void **state)
 {
     char path[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
@@ -198,7 +198,7 @@ static void a_key_beside_the_data_is_refused(void **state)
     }
 }
 
-static void a_key_below_the_data_is_refused_and_can_be_forced(void **state)
+static void a_key_below_the_data_is_refused_unless_it_is_allowed(void **state)
 {
     char path[SCRATCH_MAX + 16], setting[SCRATCH_MAX + 32];
     char error[KEY_ERROR_MAX];
@@ -212,7 +212,7 @@ static void a_key_below_the_data_is_refused_and_can_be_forced(void **state)
     assert_int_equal(init_from_file(path, error), -EPERM);
     snprintf(setting, sizeof(setting), "file:%s", path);
     assert_int_equal(cache_keys_load(setting, data(), true, &keys, error), 0);
-    /* a directory whose name only begins the same is another one */
+    /* a directory whose name has the other's as a prefix is a different one */
     snprintf(path, sizeof(path), "%sx", data_directory);
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof(path), "%sx/key", data_directory);
@@ -229,7 +229,7 @@ static bool is_tmpfs(const char *path)
     return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }
 
-static void a_runtime_key_is_made_once_and_found_again(void **state)
+static void a_runtime_key_is_created_once_and_found_again(void **state)
 {
     char directory[SCRATCH_MAX], path[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
     struct cache_keys first, second;
@@ -250,7 +250,7 @@ static void a_runtime_key_is_made_once_and_found_again(void **state)
     assert_int_equal(remove(path), 0);
     assert_int_equal(cache_keys_load("runtime", data(), false, &second, error), 0);
     assert_memory_not_equal(first.current, second.current, SEAL_KEY_SIZE);
-    /* a key that is there and no good is not replaced: something is wrong with this node */
+    /* an invalid key is not replaced, because something is wrong with this node */
     scratch_write(path, key_bytes, 16, 0600);
     assert_int_equal(cache_keys_load("runtime", data(), false, &first, error), -EBADMSG);
     scratch_write(path, key_bytes, sizeof(key_bytes), 0644);
@@ -278,7 +278,7 @@ static void a_runtime_directory_on_a_disk_is_refused(void **state)
     unsetenv("RUNTIME_DIRECTORY");
 }
 
-/* "the database, in whose directory the key must not be": also where the key is made at runtime */
+/* The key must not be in the directory of the database, even if the daemon creates it. */
 static void a_runtime_key_beside_the_data_is_refused(void **state)
 {
     char directory[SCRATCH_MAX], data[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
@@ -304,13 +304,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(key_files_are_32_bytes_that_only_their_owner_can_read),
         TEST(a_key_of_another_user_is_refused),
-        TEST(what_is_no_regular_file_is_refused),
+        TEST(a_key_that_is_not_a_regular_file_is_refused),
         TEST(a_file_holds_one_key_or_two),
-        TEST(what_is_not_random_is_refused),
+        TEST(keys_that_are_not_random_are_refused),
         TEST(a_credential_is_found_by_its_name),
-        TEST(a_key_below_the_data_is_refused_and_can_be_forced),
+        TEST(a_key_below_the_data_is_refused_unless_it_is_allowed),
         TEST(a_key_beside_the_data_is_refused),
-        TEST(a_runtime_key_is_made_once_and_found_again),
+        TEST(a_runtime_key_is_created_once_and_found_again),
         TEST(a_runtime_directory_on_a_disk_is_refused),
         TEST(a_runtime_key_beside_the_data_is_refused),
     };

@@ -1,4 +1,5 @@
-/* A row opens where it was sealed, until its time by the clocks that can be believed. */
+/* A row opens in its database and under its name, until it expires by the clocks that are reliable.
+ */
 #include "protocol/messages.h"
 #include "store/row.h"
 #include "support/check.h"
@@ -22,7 +23,7 @@ static void rows_done(struct rows *rows)
     seal_done(&rows->previous);
 }
 
-/* Of two hours, asked for at NOW_S and BOOT. */
+/* A record of two hours, requested at NOW_S and BOOT. */
 static void make_row(struct rows *rows, struct database_row *ret_row)
 {
     struct message_token message = {.token = wire_string("pul-secret"),
@@ -59,12 +60,12 @@ static enum row_state open_row(struct rows *rows, const struct database_row *row
     return state;
 }
 
-static void it_is_judged_by_the_clocks_that_can_be_believed(void **state)
+static void expiry_is_evaluated_with_the_reliable_clocks(void **state)
 {
     static const struct {
         const char *why;
         int64_t wall_s;
-        uint64_t boot_s; /* since it was asked for; boots are told apart by is_other_boot */
+        uint64_t boot_s; /* after BOOT, of the same boot or of another one */
         bool is_other_boot;
         int64_t seen_s;
         enum row_state expected;
@@ -108,7 +109,7 @@ static void it_is_judged_by_the_clocks_that_can_be_believed(void **state)
     rows_done(&rows);
 }
 
-/* Every bit of every column, and of what it is bound to beside them. */
+/* Every bit of every column, and of the associated data that is not a column. */
 static void every_flipped_bit_makes_a_miss(void **state)
 {
     struct now now = {.wall_s = NOW_S + 60, .boot_usec = BOOT + 60 * SECOND_USEC};
@@ -176,7 +177,7 @@ static void every_truncation_makes_a_miss(void **state)
     rows_done(&rows);
 }
 
-static void the_key_before_opens_and_another_does_not(void **state)
+static void the_previous_key_opens_a_row_and_another_does_not(void **state)
 {
     struct now now = {.wall_s = NOW_S, .boot_usec = BOOT};
     struct database_row row;
@@ -198,10 +199,10 @@ static void the_key_before_opens_and_another_does_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_judged_by_the_clocks_that_can_be_believed),
+        cmocka_unit_test(expiry_is_evaluated_with_the_reliable_clocks),
         cmocka_unit_test(every_flipped_bit_makes_a_miss),
         cmocka_unit_test(every_truncation_makes_a_miss),
-        cmocka_unit_test(the_key_before_opens_and_another_does_not),
+        cmocka_unit_test(the_previous_key_opens_a_row_and_another_does_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
-/* Sealing: every bit counts. */
+/* Sealing: any changed bit is detected. */
 #include "store/seal.h"
 #include "support/check.h"
 
 static const uint8_t key_bytes[SEAL_KEY_SIZE] = "0123456789abcdef0123456789abcde";
 
-static void what_is_sealed_is_opened(void **state)
+static void sealed_bytes_can_be_opened(void **state)
 {
     struct seal seal;
     uint8_t plain[300], sealed[300 + SEAL_OVERHEAD];
@@ -101,7 +101,7 @@ static void another_key_opens_nothing_and_has_other_names(void **state)
     seal_done(&other);
 }
 
-static void no_nonce_and_no_key_is_used_for_two_things(void **state)
+static void no_nonce_or_key_is_used_twice(void **state)
 {
     enum {
         N = 2000
@@ -126,11 +126,11 @@ static void no_nonce_and_no_key_is_used_for_two_things(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_sealed_is_opened),
+        cmocka_unit_test(sealed_bytes_can_be_opened),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(another_key_opens_nothing_and_has_other_names),
-        cmocka_unit_test(no_nonce_and_no_key_is_used_for_two_things),
+        cmocka_unit_test(no_nonce_or_key_is_used_twice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

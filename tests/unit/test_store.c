@@ -1,13 +1,13 @@
 /*
- * What survives a restart, and what must not: rows that somebody changed, swapped, prolonged or
- * carried over from elsewhere are misses, and never served.
+ * What survives a restart, and what must not: rows that were changed, swapped, prolonged or copied
+ * from another database are misses and are never served.
  */
 #include <sqlite3.h>
 
 #include "store/seal.h"
 #include "support/store_fixture.h"
 
-/* A closed store with two tokens in it. */
+/* Creates a store with two tokens, and closes it. */
 static void fill(void)
 {
     struct loaded loaded;
@@ -18,7 +18,7 @@ static void fill(void)
     store_close(store);
 }
 
-/* Statements behind the daemon's back. */
+/* Changes the database without the daemon's code. */
 static void sql(const char *statements)
 {
     sqlite3 *db;
@@ -48,7 +48,7 @@ static void a_token_survives_a_restart(void **state)
     store_close(store);
 }
 
-static void closing_writes_what_is_under_way_without_calling_back(void **state)
+static void closing_completes_writes_without_callbacks(void **state)
 {
     enum {
         N = 10
@@ -82,7 +82,7 @@ static void closing_writes_what_is_under_way_without_calling_back(void **state)
     assert_null(store_close(NULL));
 }
 
-static void files_are_private_and_hold_nothing_in_clear(void **state)
+static void files_are_private_and_have_no_plaintext(void **state)
 {
     static const char *const suffixes[] = {"", "-wal"};
     static const char *const needles[] = {"pul-one", "pul-two", "token_type"};
@@ -114,9 +114,9 @@ static void files_are_private_and_hold_nothing_in_clear(void **state)
     }
 }
 
-static void rows_that_somebody_changed_are_not_served(void **state)
+static void changed_rows_are_not_served(void **state)
 {
-    /* 1 is the row with the earlier end; the other one is as it was */
+    /* row 1 expires earlier; the other row is not changed */
     static const struct {
         const char *why, *sql, *one, *two;
     } cases[] = {
@@ -197,7 +197,7 @@ static void rows_that_somebody_changed_are_not_served(void **state)
         store = open_good(&loaded);
         if (strcmp(loaded.text[1], cases[i].one) != 0 || strcmp(loaded.text[2], cases[i].two) != 0)
             fail_msg("%s: \"%s\" and \"%s\"", cases[i].why, loaded.text[1], loaded.text[2]);
-        /* and the store is of use as before */
+        /* the store still works */
         assert_int_equal(put(store, 3, "pul-three", 500), 0);
         store_close(store);
         store = open_good(&loaded);
@@ -206,8 +206,8 @@ static void rows_that_somebody_changed_are_not_served(void **state)
     }
 }
 
-/* A row that is too large to be one of ours is as good as damaged: it must not cost the others. */
-static void a_row_of_100_kib_is_a_miss_and_no_more(void **state)
+/* A row that is too large is treated as damaged. The other rows must not be lost with it. */
+static void a_row_of_100_kib_is_only_a_miss(void **state)
 {
     struct loaded loaded;
     struct store *store;
@@ -259,7 +259,7 @@ static void rows_of_another_database_are_not_served(void **state)
     store_close(store);
 }
 
-static void what_has_expired_is_not_loaded_and_goes_with_the_purge(void **state)
+static void expired_rows_are_not_loaded_and_are_purged(void **state)
 {
     struct loaded loaded;
     struct store *store = open_good(&loaded);
@@ -296,7 +296,7 @@ static void spoil_header(void)
     assert_int_equal(pwrite(fd, "garbage, garbage, garbage", 25, 0), 25);
 }
 
-static void what_is_damaged_is_set_aside(void **state)
+static void a_damaged_database_is_renamed(void **state)
 {
     static const struct {
         const char *why, *sql; /* NULL: the file's first bytes are overwritten */
@@ -323,8 +323,8 @@ static void what_is_damaged_is_set_aside(void **state)
             spoil_header();
         store = open_good(&loaded);
         if (!is_there(".corrupt") || !is_there(""))
-            fail_msg("%s: not set aside", cases[i].why);
-        if (i < 3) /* the others are seen when some rows are loaded already */
+            fail_msg("%s: not renamed", cases[i].why);
+        if (i < 3) /* the others are detected after some rows are loaded */
             assert_string_equal(loaded.text[1], "");
         assert_int_equal(put(store, 3, "pul-three", 500), 0);
         store_close(store);
@@ -335,8 +335,8 @@ static void what_is_damaged_is_set_aside(void **state)
     }
 }
 
-/* A row that was sealed for a database which was then begun anew must not count as kept. */
-static void what_was_put_for_a_database_that_is_gone_is_not_kept(void **state)
+/* A row that was sealed for a database which has been replaced since must not count as stored. */
+static void a_row_for_a_replaced_database_is_not_stored(void **state)
 {
     struct loaded loaded = {0};
     const struct store_settings settings = settings_of(&loaded);
@@ -351,7 +351,7 @@ static void what_was_put_for_a_database_that_is_gone_is_not_kept(void **state)
 
     (void)state;
     fill();
-    sql("UPDATE token SET boot_id = x'00'"); /* shows when the rows are read */
+    sql("UPDATE token SET boot_id = x'00'"); /* detected when the rows are read */
     n_emptied = 0;
     assert_int_equal(store_open(&settings, &loop, &store, error), 0);
     write->on_done = on_done;
@@ -365,7 +365,7 @@ static void what_was_put_for_a_database_that_is_gone_is_not_kept(void **state)
     store_close(store);
 }
 
-static void of_what_is_set_aside_two_are_kept(void **state)
+static void two_damaged_databases_are_kept(void **state)
 {
     struct loaded loaded;
 
@@ -379,7 +379,7 @@ static void of_what_is_set_aside_two_are_kept(void **state)
     }
 }
 
-static void what_is_not_ours_or_newer_is_left_alone(void **state)
+static void databases_of_others_and_newer_ones_are_left_alone(void **state)
 {
     static const char *const cases[] = {"PRAGMA application_id = 7", "PRAGMA user_version = 3"};
 
@@ -398,7 +398,7 @@ static void what_is_not_ours_or_newer_is_left_alone(void **state)
         store_tick(store);
         store_close(store);
         assert_false(is_there(".corrupt"));
-        /* the version that it belongs to finds everything */
+        /* for the version that wrote it, nothing has changed */
         sql(i ? "PRAGMA user_version = 2" : "PRAGMA application_id = 1886348396");
         store = open_good(&loaded);
         assert_string_equal(loaded.text[1], "pul-one@1000");
@@ -407,8 +407,8 @@ static void what_is_not_ours_or_newer_is_left_alone(void **state)
     }
 }
 
-/* However a page is spoiled: what is loaded is what was kept, or nothing, and the store goes on. */
-static void no_damage_to_a_page_brings_anything_else_up(void **state)
+/* Whatever the damage to a page, the store loads what was stored or nothing, and still works. */
+static void no_damage_to_a_page_loads_anything_else(void **state)
 {
     CLEANUP(freep)
     char *bytes = NULL;
@@ -435,8 +435,8 @@ static void no_damage_to_a_page_brings_anything_else_up(void **state)
     }
 }
 
-/* A file that lost its end is either whole enough to be written to, or set aside. */
-static void a_file_that_was_cut_is_of_use_again(void **state)
+/* A truncated file can either still be written to, or is renamed. */
+static void a_truncated_file_works_again(void **state)
 {
     CLEANUP(freep)
     char *bytes = NULL;
@@ -453,7 +453,7 @@ static void a_file_that_was_cut_is_of_use_again(void **state)
         scratch_write(path, bytes, cut, 0600);
         store = open_good(&loaded);
         if (put(store, 3, "pul-three", 500) != 0)
-            fail_msg("nothing can be kept in a file cut to %zu of %zu bytes: %d", cut, len,
+            fail_msg("cannot write to a file truncated to %zu of %zu bytes: %d", cut, len,
                      last_result);
         store_close(store);
         store = open_good(&loaded);
@@ -462,7 +462,7 @@ static void a_file_that_was_cut_is_of_use_again(void **state)
     }
 }
 
-static void a_locked_database_is_opened_when_it_is_free(void **state)
+static void a_locked_database_is_opened_once_it_is_unlocked(void **state)
 {
     struct loaded loaded;
     struct store *store = open_good(&loaded), *second = open_good(&loaded);
@@ -474,7 +474,7 @@ static void a_locked_database_is_opened_when_it_is_free(void **state)
     store_close(store);
     assert_int_equal(n_emptied, 0);
     wait_until_it_works(second);
-    assert_int_equal(n_emptied, 1); /* so all that is at hand is put there */
+    assert_int_equal(n_emptied, 1); /* so all records in memory are put again */
     store_close(second);
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
@@ -482,7 +482,7 @@ static void a_locked_database_is_opened_when_it_is_free(void **state)
     store_close(store);
 }
 
-/* A row of version 1, as that wrote it. */
+/* Writes a row as version 1 did. */
 static void put_version_1(uint8_t n, const char *text, int64_t lifetime_s)
 {
     struct associated_1 {
@@ -521,7 +521,7 @@ static void put_version_1(uint8_t n, const char *text, int64_t lifetime_s)
     seal_done(&seal);
 }
 
-static void tokens_of_version_1_are_taken_over(void **state)
+static void tokens_of_version_1_are_loaded(void **state)
 {
     struct loaded loaded;
     struct store *store;
@@ -538,7 +538,7 @@ static void tokens_of_version_1_are_taken_over(void **state)
     assert_string_equal(loaded.text[1], "pul-one@1000");
     assert_string_equal(loaded.text[2], "pul-two@2000");
     assert_int_equal(n_outdated, 2);
-    assert_int_equal(put(store, 1, "pul-one", 1000), 0); /* as the broker does then */
+    assert_int_equal(put(store, 1, "pul-one", 1000), 0); /* as the broker does */
     store_close(store);
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
@@ -547,7 +547,7 @@ static void tokens_of_version_1_are_taken_over(void **state)
     store_close(store);
 }
 
-/* New key, then the one before: rows of both are there; those of the one before are put anew. */
+/* With a new and the previous key, rows of both open; rows of the previous key are put again. */
 static void a_change_of_the_key_loses_nothing(void **state)
 {
     uint8_t keys[64] = {2, 1, 2, 3, [32] = 1, 1, 2, 3};
@@ -557,7 +557,7 @@ static void a_change_of_the_key_loses_nothing(void **state)
     (void)state;
     fill();
     scratch_write(key_path, keys, sizeof(keys), 0600);
-    for (int kills = 0; kills < 3; kills++) { /* whenever it ends in between */
+    for (int kills = 0; kills < 3; kills++) { /* at whatever point it is killed */
         store = open_good(&loaded);
         assert_string_equal(loaded.text[1], "pul-one@1000");
         assert_string_equal(loaded.text[2], "pul-two@2000");
@@ -567,7 +567,7 @@ static void a_change_of_the_key_loses_nothing(void **state)
     store = open_good(&loaded);
     assert_int_equal(put(store, 1, "pul-one", 1000), 0);
     store_close(store);
-    scratch_write(key_path, keys, 32, 0600); /* the one before is gone: so is what it sealed */
+    scratch_write(key_path, keys, 32, 0600); /* without the previous key, its rows are lost */
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
     assert_string_equal(loaded.text[2], "");
@@ -595,7 +595,7 @@ static void a_directory_that_others_can_use_is_refused(void **state)
     store_close(open_good(&loaded));
 }
 
-static void a_key_that_is_no_good_is_an_error(void **state)
+static void an_invalid_key_is_an_error(void **state)
 {
     struct loaded loaded;
     struct store *store;
@@ -606,10 +606,10 @@ static void a_key_that_is_no_good_is_an_error(void **state)
     assert_int_equal(remove(key_path), 0);
     assert_int_equal(open_store(&loaded, &store), -ENOENT);
     snprintf(key_setting, sizeof(key_setting), "file:%s/key", directory);
-    assert_int_equal(open_store(&loaded, &store), -EPERM); /* beside the data */
+    assert_int_equal(open_store(&loaded, &store), -EPERM); /* in the directory of the data */
 }
 
-static void the_directory_is_made_where_only_its_parent_is_there(void **state)
+static void a_missing_directory_is_created(void **state)
 {
     struct loaded loaded;
     struct stat st;
@@ -622,7 +622,7 @@ static void the_directory_is_made_where_only_its_parent_is_there(void **state)
     assert_int_equal(st.st_mode & 0777, 0700);
 }
 
-static void without_a_usable_disk_nothing_is_kept_and_that_is_said(void **state)
+static void without_a_usable_disk_nothing_is_stored(void **state)
 {
     struct loaded loaded;
     struct store *store;
@@ -636,8 +636,8 @@ static void without_a_usable_disk_nothing_is_kept_and_that_is_said(void **state)
     store_close(store);
 }
 
-/* Asked for before it is its turn. */
-static void a_row_is_opened_when_it_is_asked_for(void **state)
+/* A row can be requested before the background reading has reached it. */
+static void a_row_is_opened_on_request(void **state)
 {
     const struct digest one = {{1, 0xaa}}, none = {{3, 0xaa}};
     struct loaded loaded = {0};
@@ -657,14 +657,14 @@ static void a_row_is_opened_when_it_is_asked_for(void **state)
     assert_false(store_open_rows(store, 10));
     assert_string_equal(loaded.text[2], "pul-two@2000");
     loaded.text[1][0] = '\0';
-    store_open_row(store, &one); /* all are open */
+    store_open_row(store, &one); /* no effect: all are open */
     assert_string_equal(loaded.text[1], "");
     assert_false(store_open_rows(store, 10));
     store_close(store);
 }
 
-/* What is put while rows are read is written, also when it ends before all are open. */
-static void it_may_end_before_all_rows_are_open(void **state)
+/* Records that are put while rows are read are written, even if it ends before all are open. */
+static void it_can_end_before_all_rows_are_open(void **state)
 {
     struct loaded loaded = {0};
     const struct store_settings settings = settings_of(&loaded);
@@ -697,28 +697,28 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_token_survives_a_restart),
-        TEST(closing_writes_what_is_under_way_without_calling_back),
-        TEST(files_are_private_and_hold_nothing_in_clear),
-        TEST(rows_that_somebody_changed_are_not_served),
-        TEST(a_row_of_100_kib_is_a_miss_and_no_more),
+        TEST(closing_completes_writes_without_callbacks),
+        TEST(files_are_private_and_have_no_plaintext),
+        TEST(changed_rows_are_not_served),
+        TEST(a_row_of_100_kib_is_only_a_miss),
         TEST(rows_of_another_key_are_not_served),
         TEST(rows_of_another_database_are_not_served),
-        TEST(what_has_expired_is_not_loaded_and_goes_with_the_purge),
-        TEST(what_is_damaged_is_set_aside),
-        TEST(what_was_put_for_a_database_that_is_gone_is_not_kept),
-        TEST(of_what_is_set_aside_two_are_kept),
-        TEST(what_is_not_ours_or_newer_is_left_alone),
-        TEST(no_damage_to_a_page_brings_anything_else_up),
-        TEST(a_file_that_was_cut_is_of_use_again),
-        TEST(a_locked_database_is_opened_when_it_is_free),
-        TEST(tokens_of_version_1_are_taken_over),
+        TEST(expired_rows_are_not_loaded_and_are_purged),
+        TEST(a_damaged_database_is_renamed),
+        TEST(a_row_for_a_replaced_database_is_not_stored),
+        TEST(two_damaged_databases_are_kept),
+        TEST(databases_of_others_and_newer_ones_are_left_alone),
+        TEST(no_damage_to_a_page_loads_anything_else),
+        TEST(a_truncated_file_works_again),
+        TEST(a_locked_database_is_opened_once_it_is_unlocked),
+        TEST(tokens_of_version_1_are_loaded),
         TEST(a_change_of_the_key_loses_nothing),
         TEST(a_directory_that_others_can_use_is_refused),
-        TEST(a_key_that_is_no_good_is_an_error),
-        TEST(the_directory_is_made_where_only_its_parent_is_there),
-        TEST(without_a_usable_disk_nothing_is_kept_and_that_is_said),
-        TEST(a_row_is_opened_when_it_is_asked_for),
-        TEST(it_may_end_before_all_rows_are_open),
+        TEST(an_invalid_key_is_an_error),
+        TEST(a_missing_directory_is_created),
+        TEST(without_a_usable_disk_nothing_is_stored),
+        TEST(a_row_is_opened_on_request),
+        TEST(it_can_end_before_all_rows_are_open),
     };
 
     umask(077); /* as the daemon does */
