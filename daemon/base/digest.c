@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -117,8 +118,10 @@ void digest_map_remove(struct digest_map *map, struct digest_node *node)
 {
     struct digest_node **at = bucket_of(map, &node->key);
 
-    while (*at != node)
+    while (*at != node) {
+        assert(*at);
         at = &(*at)->next;
+    }
     *at = node->next;
     map->n--;
 }

@@ -2,6 +2,7 @@
 #ifndef LIST_H
 #define LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,6 +34,7 @@ static inline void list_append(struct list *head, struct list *node)
 /* Removes @node and links it to itself, so that removing it again is harmless. */
 static inline void list_remove(struct list *node)
 {
+    assert(node->prev->next == node && node->next->prev == node);
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_init(node);

@@ -1,5 +1,6 @@
 #include "base/secret.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
@@ -110,6 +111,8 @@ struct secret *secret_free(struct secret *secret)
     if (!secret)
         return NULL;
     capacity = secret->capacity;
+    /* an overrun of the preceding block overwrites this header */
+    assert(capacity >= STEP && capacity <= STEP * CLASSES && capacity % STEP == 0);
     explicit_bzero(secret, capacity);
     block->next = arena.freed[capacity / STEP];
     arena.freed[capacity / STEP] = block;

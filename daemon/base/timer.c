@@ -1,5 +1,6 @@
 #include "base/timer.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 /* Merges two heaps, each NULL or a root. The later root becomes the first child of the earlier. */
@@ -60,6 +61,7 @@ static struct timer *meld_children(struct timer *children)
 /* Removes a timer that is not the root from its siblings. It keeps its children. */
 static void cut(struct timer *timer)
 {
+    assert(timer->prev);
     if (timer->prev->child == timer)
         timer->prev->child = timer->next;
     else

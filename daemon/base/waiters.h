@@ -28,6 +28,7 @@ static inline bool waiter_is_waiting(const struct waiter *waiter)
 /* Adds @waiter, which must not be waiting, to the end of @waiters. */
 static inline void waiter_wait(struct waiter *waiter, struct list *waiters)
 {
+    assert(!waiter_is_waiting(waiter));
     list_append(waiters, &waiter->node);
 }
 

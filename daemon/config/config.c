@@ -1,5 +1,6 @@
 #include "config/config.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -275,6 +276,7 @@ const struct config *config_unref(const struct config *config)
 {
     struct config *counted = (struct config *)config;
 
+    assert(!counted || counted->n_refs > 0);
     if (counted && --counted->n_refs == 0)
         config_free(counted);
     return NULL;

@@ -1,5 +1,6 @@
 #include "exchange/exchanger_client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -318,8 +319,10 @@ int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
                             const struct wire_message *message, const void *values,
                             job_done on_done)
 {
-    int r = frame_new(message, 0, values, &job->frame);
+    int r;
 
+    assert(job->state == JOB_IDLE);
+    r = frame_new(message, 0, values, &job->frame);
     if (r < 0)
         return r;
     loop_timer(exchanger->loop, &job->deadline, JOB_DEADLINE_USEC, on_deadline);

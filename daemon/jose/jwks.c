@@ -1,5 +1,6 @@
 #include "jose/jwks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -306,6 +307,7 @@ struct jwk *jwk_ref(struct jwk *key)
 
 void jwk_unref(struct jwk *key)
 {
+    assert(key->n_refs > 0);
     if (--key->n_refs > 0)
         return;
     EVP_PKEY_free(key->pkey);

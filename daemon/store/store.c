@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libgen.h>
 #include <openssl/rand.h>
@@ -325,6 +326,8 @@ static int thread_start(struct store *store)
     sigset_t all, before;
     int r;
 
+    /* from here on, the thread owns the database */
+    assert(!store->is_reading && !store->has_thread);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     r = pthread_create(&store->thread, NULL, writer, store);
