@@ -184,8 +184,8 @@ size_t wire_size(const struct wire_message *message, const void *values)
     size_t size = WIRE_HEADER_SIZE;
 
     for (size_t i = 0; i < message->n_fields; i++)
-        size += field_size(&message->fields[i],
-                           (const uint8_t *)values + message->fields[i].offset);
+        size +=
+            field_size(&message->fields[i], (const uint8_t *)values + message->fields[i].offset);
     return size;
 }
 

@@ -26,7 +26,7 @@ static void check(struct clock_watch *watch)
     watch->offset_usec = offset;
     if (by_usec > -STEP_MIN_USEC && by_usec < STEP_MIN_USEC)
         return;
-    count(COUNTER_CLOCK_STEPS);
+    counter_add(COUNTER_CLOCK_STEPS);
     watch->on_set(watch, by_usec);
 }
 

@@ -33,7 +33,7 @@ enum counter {
 extern uint64_t counters[COUNTERS];
 
 /* Increments @counter. Only for the thread of the event loop. */
-static inline void count(enum counter counter)
+static inline void counter_add(enum counter counter)
 {
     counters[counter]++;
 }

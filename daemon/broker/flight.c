@@ -113,7 +113,7 @@ static void login_fail(struct login *login, const struct refusal *refusal)
     const struct broker_answer answer = {.refusal = *refusal};
 
     if (login->token.frame)
-        count(COUNTER_REFRESH_FAILURES);
+        counter_add(COUNTER_REFRESH_FAILURES);
     flight_free(login->flight);
     login_retry_later(login, refusal->retry_after_ms * UINT64_C(1000));
     waiters_wake(&login->waiters, &answer);
@@ -410,7 +410,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     else if (!result_check(result, flight->service->provider, detail, sizeof(detail)) ||
              !take_token(flight, result, detail, sizeof(detail)))
         outcome = OUTCOME_MALFORMED;
-    count(COUNTER_EXCHANGES + outcome);
+    counter_add(COUNTER_EXCHANGES + outcome);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
     if (outcome == OUTCOME_OK)

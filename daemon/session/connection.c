@@ -62,7 +62,7 @@ static void turn_away(int fd, enum counter reason, const char *detail)
     if (wire_encode(&message_error, 0, &error, frame, sizeof(frame), &len) == 0)
         (void)!send(fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
-    count(reason);
+    counter_add(reason);
 }
 
 void connection_turn_away(int fd)

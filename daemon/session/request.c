@@ -50,7 +50,7 @@ static void audit(struct connection *connection, const struct request *request,
         .attestation = unattested(connection, request),
     };
 
-    count(counter_of(status));
+    counter_add(counter_of(status));
     audit_answer(&connection->quota->trail, &event);
 }
 
@@ -167,7 +167,7 @@ enum need request_answer(struct connection *connection, const struct request *re
     if (token) {
         wire_set_id(token->frame->bytes, request->id);
         connection_send(connection, token->frame->bytes, token->frame->len);
-        count(COUNTER_CACHE_HITS);
+        counter_add(COUNTER_CACHE_HITS);
         audit(connection, request, PODLOGIN_OK, token, source_of_hit(token, admission.now));
         return NEED_NOTHING;
     }

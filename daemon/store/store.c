@@ -99,7 +99,7 @@ static int write_batch(struct store *store, struct list *batch)
     return r;
 }
 
-static int open_or_begin_anew(struct store *store, char *reason);
+static int open_or_replace(struct store *store, char *reason);
 
 /*
  * Opens the database again, after it could not be opened or failed: a new handle has no stale
@@ -112,7 +112,7 @@ static void reopen(struct store *store)
 
     if (store->database.db)
         database_close(&store->database);
-    r = open_or_begin_anew(store, reason);
+    r = open_or_replace(store, reason);
     pthread_mutex_lock(&store->mutex);
     if (r == 0) {
         store->is_opened = true;
@@ -226,7 +226,7 @@ static void on_thread(struct loop_source *source, uint32_t events)
     strcpy(reason, result == -EROFS && store->reason[0] ? store->reason : strerror(-result));
     pthread_mutex_unlock(&store->mutex);
     if (result < 0)
-        count(COUNTER_STORE_ERRORS);
+        counter_add(COUNTER_STORE_ERRORS);
     say(store, result, reason);
     if (is_opened)
         on_opened(store, id);
@@ -280,7 +280,7 @@ static void set_aside(const char *path, const char *reason)
     }
 }
 
-static int open_or_begin_anew(struct store *store, char *reason)
+static int open_or_replace(struct store *store, char *reason)
 {
     int r = database_open(&store->database, store->path, store->rows_max, reason);
 
@@ -294,7 +294,7 @@ static int open_or_begin_anew(struct store *store, char *reason)
 static void begin(struct store *store)
 {
     char reason[DATABASE_ERROR_MAX] = "";
-    int r = open_or_begin_anew(store, reason);
+    int r = open_or_replace(store, reason);
 
     store->is_reading = store->has_database = r == 0;
     if (r < 0) {
@@ -337,14 +337,14 @@ static int thread_start(struct store *store)
 }
 
 /* Recovers from an error while rows were read. The rows that were not read yet are lost. */
-static void begin_anew(struct store *store, int result)
+static void begin_empty(struct store *store, int result)
 {
     char reason[DATABASE_ERROR_MAX] = "cannot read its rows";
 
     database_close(&store->database);
     if (result == -EUCLEAN) {
         set_aside(store->path, reason);
-        result = open_or_begin_anew(store, reason);
+        result = open_or_replace(store, reason);
     }
     store->has_database = false;
     if (result == 0) {
@@ -365,7 +365,7 @@ static void reading_ends(struct store *store, int result)
     log_info("loaded %zu tokens from %s; skipped: %zu expired, %zu undecryptable",
              n[ROW_GOOD] + n[ROW_OLD], store->path, n[ROW_EXPIRED], n[ROW_BAD]);
     if (result < 0)
-        begin_anew(store, result);
+        begin_empty(store, result);
     r = thread_start(store);
     if (r < 0) {
         log_error("cannot start the thread that stores tokens: %s", strerror(-r));

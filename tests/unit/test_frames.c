@@ -49,10 +49,11 @@ static void each_header_is_judged_as_soon_as_it_is_there(void **state)
          FRAME_WRONG, "longer than 16384"},
         {"as long as can be", UINT32_MAX, 1, 0, FRAME_WRONG, "longer than 16384"},
         {"negative, for some", 0x80000000, 1, 0, FRAME_WRONG, "longer than 16384"},
-        {"version 0", 0, 0, 0, FRAME_WRONG, "a version other"},
-        {"version 2", 0, 2, 0, FRAME_WRONG, "a version other"},
-        {"version 255", 5, 255, 5, FRAME_WRONG, "a version other"},
-        {"another protocol: \"GET / HT\"", 0x47455420, '/', 0, FRAME_WRONG, "a version other"},
+        {"version 0", 0, 0, 0, FRAME_WRONG, "the version of the frame"},
+        {"version 2", 0, 2, 0, FRAME_WRONG, "the version of the frame"},
+        {"version 255", 5, 255, 5, FRAME_WRONG, "the version of the frame"},
+        {"another protocol: \"GET / HT\"", 0x47455420, '/', 0, FRAME_WRONG,
+         "the version of the frame"},
     };
 
     (void)state;
