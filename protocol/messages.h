@@ -6,8 +6,8 @@
  * needs it is answered with the error. Each request gets exactly one answer, with the id of the
  * request. Answers may come in another order than the requests.
  */
-#ifndef MESSAGES_H
-#define MESSAGES_H
+#ifndef PROTOCOL_MESSAGES_H
+#define PROTOCOL_MESSAGES_H
 
 #include "protocol/wire.h"
 

@@ -1,6 +1,6 @@
 /* Names that come from the peer: of services, and of environment variables. */
-#ifndef NAMES_H
-#define NAMES_H
+#ifndef PROTOCOL_NAMES_H
+#define PROTOCOL_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* What each status means to a person, a script and a retry loop: a table of all of them. */
-#ifndef STATUS_H
-#define STATUS_H
+#ifndef PROTOCOL_STATUS_H
+#define PROTOCOL_STATUS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * field is read as it was written. Decoded bytes and strings point into the frame and are valid as
  * long as the frame is; nothing is copied or allocated.
  */
-#ifndef WIRE_H
-#define WIRE_H
+#ifndef PROTOCOL_WIRE_H
+#define PROTOCOL_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

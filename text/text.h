@@ -3,8 +3,8 @@
  * With stdio, a third of the static command would be the formatting of floating-point numbers. The
  * buffer is the caller's, who can wipe it if it holds a secret.
  */
-#ifndef TEXT_H
-#define TEXT_H
+#ifndef TEXT_TEXT_H
+#define TEXT_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,8 +8,8 @@
  * numbers and units. Unlike in systemd, fractions, months, years, microseconds and "infinity" are
  * not supported.
  */
-#ifndef TIME_SPAN_H
-#define TIME_SPAN_H
+#ifndef TEXT_TIME_SPAN_H
+#define TEXT_TIME_SPAN_H
 
 #include <stdint.h>
 

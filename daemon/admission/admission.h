@@ -4,8 +4,8 @@
  *
  * Judging does no I/O, except to check that the client process is still running.
  */
-#ifndef ADMISSION_H
-#define ADMISSION_H
+#ifndef ADMISSION_ADMISSION_H
+#define ADMISSION_ADMISSION_H
 
 #include "config/config.h"
 #include "identity/identity.h"

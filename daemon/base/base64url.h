@@ -2,8 +2,8 @@
  * Decodes base64url without padding, as JOSE uses it (RFC 7515, section 2). Strict: each value has
  * exactly one spelling. There is no encoder.
  */
-#ifndef BASE64URL_H
-#define BASE64URL_H
+#ifndef BASE_BASE64URL_H
+#define BASE_BASE64URL_H
 
 #include <stddef.h>
 #include <stdint.h>

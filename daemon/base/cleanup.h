@@ -2,8 +2,8 @@
  * Ownership of local variables: CLEANUP(freep) char *name = NULL releases it when the scope ends;
  * TAKE_PTR(name) and TAKE_FD(fd) move the value out, so that it is not released.
  */
-#ifndef CLEANUP_H
-#define CLEANUP_H
+#ifndef BASE_CLEANUP_H
+#define BASE_CLEANUP_H
 
 #include <errno.h>
 #include <stdlib.h>

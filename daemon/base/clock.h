@@ -5,8 +5,8 @@
  * All code of the daemon reads the time through these functions, so that tests and the simulation
  * can link their own clocks instead of clock.c.
  */
-#ifndef CLOCK_H
-#define CLOCK_H
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
 
 #include <stdint.h>
 

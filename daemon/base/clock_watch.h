@@ -3,8 +3,8 @@
  * for kernels and containers where that does not happen, the clocks are also compared once a
  * minute.
  */
-#ifndef CLOCK_WATCH_H
-#define CLOCK_WATCH_H
+#ifndef BASE_CLOCK_WATCH_H
+#define BASE_CLOCK_WATCH_H
 
 #include "base/loop.h"
 

@@ -2,8 +2,8 @@
  * Counts of events since the start, incremented where the event happens. counter_info() maps each
  * counter to a Prometheus metric and its labels.
  */
-#ifndef COUNTERS_H
-#define COUNTERS_H
+#ifndef BASE_COUNTERS_H
+#define BASE_COUNTERS_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SHA-256 digests (FIPS 180-4) of bytes and of lists of strings, and hash maps keyed by them. */
-#ifndef DIGEST_H
-#define DIGEST_H
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
 
 #include <stddef.h>
 #include <stdint.h>

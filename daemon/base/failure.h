@@ -3,8 +3,8 @@
  * exchange. Refusals are keyed by the JWT that was refused, misconfigurations by their service. A
  * list holds FAILURES_MAX failures; a new one replaces the one that was added least recently.
  */
-#ifndef FAILURE_H
-#define FAILURE_H
+#ifndef BASE_FAILURE_H
+#define BASE_FAILURE_H
 
 #include "base/digest.h"
 #include "base/list.h"

@@ -1,6 +1,6 @@
 /* Reads small files whole, up to a maximum size. All code of the daemon reads files with this. */
-#ifndef FILE_H
-#define FILE_H
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
  * Reads untrusted JSON strictly: refuses duplicate members, NUL in strings, and documents that are
  * too deep or have too many members.
  */
-#ifndef JSON_H
-#define JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include <jansson.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* A circular doubly linked list whose nodes are embedded in their owners. */
-#ifndef LIST_H
-#define LIST_H
+#ifndef BASE_LIST_H
+#define BASE_LIST_H
 
 #include <assert.h>
 #include <stdbool.h>

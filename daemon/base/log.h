@@ -2,8 +2,8 @@
  * The log: one event, one line, on standard error. Under systemd each line begins with "<N>", from
  * which journald takes the level; otherwise with the program's name and pid.
  */
-#ifndef LOG_H
-#define LOG_H
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

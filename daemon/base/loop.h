@@ -2,11 +2,11 @@
  * The event loop: epoll, and one timerfd for all timers. Single-threaded.
  *
  * Not sd_event, which dispatches one source per epoll_wait() and prepares all sources again each
- * time, which costs a quarter of the request rate at 64 busy connections. docs/decisions/0007 says
+ * time, which leaves a quarter of the request rate at 64 busy connections. docs/decisions/0007 says
  * why its timers are not used either.
  */
-#ifndef LOOP_H
-#define LOOP_H
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * The result of a job of the exchanger, in terms that do not depend on the server. The broker
  * decides by it what to do next.
  */
-#ifndef OUTCOME_H
-#define OUTCOME_H
+#ifndef BASE_OUTCOME_H
+#define BASE_OUTCOME_H
 
 enum outcome {
     OUTCOME_OK,

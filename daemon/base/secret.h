@@ -6,8 +6,8 @@
  * not a C string, so that no format can print it by accident. It is wiped when it is freed. The
  * arena is not thread-safe.
  */
-#ifndef SECRET_H
-#define SECRET_H
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
 
 #include <stddef.h>
 #include <stdint.h>

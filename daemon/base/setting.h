@@ -1,6 +1,6 @@
 /* Checks values of settings, and formats errors about them. */
-#ifndef SETTING_H
-#define SETTING_H
+#ifndef BASE_SETTING_H
+#define BASE_SETTING_H
 
 #include <stddef.h>
 #include <stdint.h>

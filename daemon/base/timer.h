@@ -4,8 +4,8 @@
  *
  * Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap: a new form of self-adjusting heap", 1986.
  */
-#ifndef TIMER_H
-#define TIMER_H
+#ifndef BASE_TIMER_H
+#define BASE_TIMER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * single time, how far ahead the rate has been used up, so nothing needs to refill it in the
  * background.
  */
-#ifndef TOKEN_BUCKET_H
-#define TOKEN_BUCKET_H
+#ifndef BASE_TOKEN_BUCKET_H
+#define BASE_TOKEN_BUCKET_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* URLs. podlogin fetches only https URLs with a host, without credentials, query or fragment. */
-#ifndef URL_H
-#define URL_H
+#ifndef BASE_URL_H
+#define BASE_URL_H
 
 #include <stdbool.h>
 

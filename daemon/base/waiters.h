@@ -2,8 +2,8 @@
  * Callbacks that wait for one event, such as an issuer's keys, a review or an exchange. A waiter is
  * embedded in its owner, waits for one event at a time, and is called once for each wait.
  */
-#ifndef WAITERS_H
-#define WAITERS_H
+#ifndef BASE_WAITERS_H
+#define BASE_WAITERS_H
 
 #include "base/list.h"
 

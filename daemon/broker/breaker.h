@@ -8,8 +8,8 @@
  * is back, the number of concurrent exchanges starts at one and doubles each round trip, so that
  * ten thousand nodes do not overload it again.
  */
-#ifndef BREAKER_H
-#define BREAKER_H
+#ifndef BROKER_BREAKER_H
+#define BROKER_BREAKER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  *
  * A request is judged (identity, rules) before it gets here, and again before it is answered.
  */
-#ifndef BROKER_H
-#define BROKER_H
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
 
 #include "base/failure.h"
 #include "base/waiters.h"

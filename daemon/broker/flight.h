@@ -2,8 +2,8 @@
  * An exchange in flight, from its beginning to its answer: who leads it, when it is retried, how it
  * ends.
  */
-#ifndef FLIGHT_H
-#define FLIGHT_H
+#ifndef BROKER_FLIGHT_H
+#define BROKER_FLIGHT_H
 
 #include "broker/login.h"
 #include "broker/upstream.h"

@@ -2,8 +2,8 @@
  * One login: its token, the requests that wait for one, and its refresh. flight.c does the
  * exchange, write_behind.c the disk.
  */
-#ifndef LOGIN_H
-#define LOGIN_H
+#ifndef BROKER_LOGIN_H
+#define BROKER_LOGIN_H
 
 #include "broker/broker.h"
 

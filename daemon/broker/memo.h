@@ -2,8 +2,8 @@
  * What the broker attaches to an identity: the cache key for the service that it asked for last, so
  * that a hit computes no digest, and the refusals of its JWT by upstreams.
  */
-#ifndef MEMO_H
-#define MEMO_H
+#ifndef BROKER_MEMO_H
+#define BROKER_MEMO_H
 
 #include "base/failure.h"
 #include "identity/identity.h"

@@ -2,8 +2,8 @@
  * Checks the results of the exchanger as far as possible. The exchanger talks to servers, and one
  * of them may have taken it over.
  */
-#ifndef RESULT_H
-#define RESULT_H
+#ifndef BROKER_RESULT_H
+#define BROKER_RESULT_H
 
 #include "exchange/job.h"
 #include "provider/provider.h"

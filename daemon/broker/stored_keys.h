@@ -3,8 +3,8 @@
  * tokens. They are stored in rows like tokens: sealed, so they can be trusted, and for no longer
  * than they may be used.
  */
-#ifndef STORED_KEYS_H
-#define STORED_KEYS_H
+#ifndef BROKER_STORED_KEYS_H
+#define BROKER_STORED_KEYS_H
 
 #include "broker/broker.h"
 

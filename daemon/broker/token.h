@@ -1,6 +1,6 @@
 /* A token as it is cached and served, and its lifetime by both clocks. */
-#ifndef TOKEN_H
-#define TOKEN_H
+#ifndef BROKER_TOKEN_H
+#define BROKER_TOKEN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * shared by all services that use them. It has the circuit breaker, the latest failure, and the
  * exchanges that wait for the breaker.
  */
-#ifndef UPSTREAM_H
-#define UPSTREAM_H
+#ifndef BROKER_UPSTREAM_H
+#define BROKER_UPSTREAM_H
 
 #include "base/list.h"
 #include "broker/breaker.h"

@@ -2,8 +2,8 @@
  * Write-behind: tokens that are being written to the disk, and dirty ones, whose row on the disk is
  * missing or out of date.
  */
-#ifndef KEEP_H
-#define KEEP_H
+#ifndef BROKER_WRITE_BEHIND_H
+#define BROKER_WRITE_BEHIND_H
 
 #include "broker/login.h"
 

@@ -2,8 +2,8 @@
  * The configuration: podlogind.conf, issuers.d and services.d of one directory. It is checked when
  * it is loaded, and does not change afterwards.
  */
-#ifndef CONFIG_H
-#define CONFIG_H
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Reads and checks single files: podlogind.conf, issuers.d/NAME.conf, services.d/NAME.conf. */
-#ifndef FILE_H
-#define FILE_H
+#ifndef CONFIG_FILE_H
+#define CONFIG_FILE_H
 
 #include "config/config.h"
 

@@ -4,8 +4,8 @@
  * This reader is our own because keys of rules may be quoted, their values are used verbatim, and a
  * line must never be truncated (docs/decisions/0001-ini-reader.md).
  */
-#ifndef INI_H
-#define INI_H
+#ifndef CONFIG_INI_H
+#define CONFIG_INI_H
 
 #include <stddef.h>
 

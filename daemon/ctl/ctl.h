@@ -1,6 +1,6 @@
 /* Functions that the commands of podloginctl share. */
-#ifndef CTL_H
-#define CTL_H
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
 
 #include <stdarg.h>
 

@@ -1,6 +1,6 @@
 /* The options of podloginctl's commands: one table for each command, one parser for all. */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#ifndef CTL_OPTIONS_H
+#define CTL_OPTIONS_H
 
 struct ctl_option {
     const char *name; /* without "--"; NULL at the end of a table */

@@ -4,8 +4,8 @@
  * which the exchanger ended twice fails. Each job completes, with an answer or at its deadline,
  * unless it is cancelled.
  */
-#ifndef LINK_H
-#define LINK_H
+#ifndef EXCHANGE_EXCHANGER_CLIENT_H
+#define EXCHANGE_EXCHANGER_CLIENT_H
 
 #include "base/list.h"
 #include "base/loop.h"

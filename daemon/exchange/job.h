@@ -2,8 +2,8 @@
  * The messages between the broker and the exchanger, over a socket pair (SOCK_SEQPACKET: one frame
  * in each packet). They use the codec of the public protocol, but are private.
  */
-#ifndef JOB_H
-#define JOB_H
+#ifndef EXCHANGE_JOB_H
+#define EXCHANGE_JOB_H
 
 #include "base/outcome.h"
 #include "protocol/wire.h"

@@ -3,8 +3,8 @@
  * request at a time (HTTP/1.1). No redirects, cookies, compression, .netrc, or protocols other than
  * https.
  */
-#ifndef HTTP_H
-#define HTTP_H
+#ifndef EXCHANGER_HTTP_H
+#define EXCHANGER_HTTP_H
 
 #include <curl/curl.h>
 #include <stdbool.h>

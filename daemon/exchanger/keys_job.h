@@ -1,6 +1,6 @@
 /* Parses discovery documents. */
-#ifndef KEYS_JOB_H
-#define KEYS_JOB_H
+#ifndef EXCHANGER_KEYS_JOB_H
+#define EXCHANGER_KEYS_JOB_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Sends results to the broker. Each job has exactly one. */
-#ifndef RESULT_H
-#define RESULT_H
+#ifndef EXCHANGER_RESULT_H
+#define EXCHANGER_RESULT_H
 
 #include "exchange/job.h"
 

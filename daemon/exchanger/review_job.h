@@ -1,6 +1,6 @@
 /* Parses answers to a TokenReview (authentication.k8s.io/v1). */
-#ifndef REVIEW_JOB_H
-#define REVIEW_JOB_H
+#ifndef EXCHANGER_REVIEW_JOB_H
+#define EXCHANGER_REVIEW_JOB_H
 
 #include <stddef.h>
 

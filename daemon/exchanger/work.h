@@ -1,6 +1,6 @@
 /* Dispatches jobs. Each kind of job has a file, which begins the job and sends its result. */
-#ifndef WORK_H
-#define WORK_H
+#ifndef EXCHANGER_WORK_H
+#define EXCHANGER_WORK_H
 
 #include "exchange/job.h"
 #include "exchanger/http.h"

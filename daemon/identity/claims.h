@@ -1,6 +1,6 @@
 /* The claims that Kubernetes writes into a service-account token, checked for type and length. */
-#ifndef CLAIMS_H
-#define CLAIMS_H
+#ifndef IDENTITY_CLAIMS_H
+#define IDENTITY_CLAIMS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -4,8 +4,8 @@
  * A verified token is remembered by its SHA-256, together with the key that verified it. Whether it
  * may be used, and for which service, is decided by admission/ for each request.
  */
-#ifndef IDENTITY_H
-#define IDENTITY_H
+#ifndef IDENTITY_IDENTITY_H
+#define IDENTITY_IDENTITY_H
 
 #include "base/clock.h"
 #include "base/digest.h"

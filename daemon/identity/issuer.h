@@ -5,8 +5,8 @@
  * refresh, and when a token names a key that is not among them. Every process that reaches the
  * socket can cause the last kind of fetch, so it is rate-limited.
  */
-#ifndef ISSUER_H
-#define ISSUER_H
+#ifndef IDENTITY_ISSUER_H
+#define IDENTITY_ISSUER_H
 
 #include "base/loop.h"
 #include "base/waiters.h"

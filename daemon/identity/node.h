@@ -7,8 +7,8 @@
  * issuer gets new keys, and once a second until the uid is known. If neither is set, tokens of all
  * nodes are accepted. Kubernetes writes "kubernetes.io".node.uid since 1.30.
  */
-#ifndef NODE_H
-#define NODE_H
+#ifndef IDENTITY_NODE_H
+#define IDENTITY_NODE_H
 
 #include "base/timer.h"
 #include "identity/claims.h"

@@ -5,8 +5,8 @@
  * A token is reviewed before an exchange (TokenReview=miss), or whenever the latest answer is older
  * than an interval, for hits too. If there is no answer, the token is not accepted.
  */
-#ifndef REVIEW_H
-#define REVIEW_H
+#ifndef IDENTITY_REVIEW_H
+#define IDENTITY_REVIEW_H
 
 #include "base/waiters.h"
 #include "exchange/exchanger_client.h"

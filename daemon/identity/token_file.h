@@ -1,6 +1,6 @@
 /* The daemon's own service-account tokens, in files that kubelet renews. */
-#ifndef TOKEN_FILE_H
-#define TOKEN_FILE_H
+#ifndef IDENTITY_TOKEN_FILE_H
+#define IDENTITY_TOKEN_FILE_H
 
 #include "base/secret.h"
 

@@ -2,8 +2,8 @@
  * The asymmetric signature algorithms of RFC 7518, section 3.1. A set of them is a bit mask,
  * 1 << enum algorithm.
  */
-#ifndef ALGORITHM_H
-#define ALGORITHM_H
+#ifndef JOSE_ALGORITHM_H
+#define JOSE_ALGORITHM_H
 
 enum algorithm {
     ALGORITHM_RS256,

@@ -2,8 +2,8 @@
  * An issuer's key set (RFC 7517): public RSA keys of 2048 to 4096 bits, and public EC keys on
  * P-256, P-384 and P-521.
  */
-#ifndef JWKS_H
-#define JWKS_H
+#ifndef JOSE_JWKS_H
+#define JOSE_JWKS_H
 
 #include <openssl/evp.h>
 #include <stdbool.h>

@@ -4,8 +4,8 @@
  * Only asymmetric algorithms are supported. "none", HMAC, and header members that bring their own
  * key or change the meaning of the payload are refused, not ignored.
  */
-#ifndef JWS_H
-#define JWS_H
+#ifndef JOSE_JWS_H
+#define JOSE_JWS_H
 
 #include <stddef.h>
 #include <stdint.h>

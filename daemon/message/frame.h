@@ -1,6 +1,6 @@
 /* Complete frames in secret memory, because most of them hold a token or a JWT. */
-#ifndef FRAME_H
-#define FRAME_H
+#ifndef MESSAGE_FRAME_H
+#define MESSAGE_FRAME_H
 
 #include "base/secret.h"
 #include "protocol/wire.h"

@@ -2,8 +2,8 @@
  * Why a request is refused: the content of an ERROR message. A refusal owns its text, so it can be
  * copied and kept.
  */
-#ifndef REFUSAL_H
-#define REFUSAL_H
+#ifndef MESSAGE_REFUSAL_H
+#define MESSAGE_REFUSAL_H
 
 #include <stdint.h>
 

@@ -6,8 +6,8 @@
  * If a pod causes many lines, those that repeat the line before are left out and counted: same
  * status, service, JWT and token.
  */
-#ifndef AUDIT_H
-#define AUDIT_H
+#ifndef OBSERVE_AUDIT_H
+#define OBSERVE_AUDIT_H
 
 #include "base/token_bucket.h"
 #include "identity/identity.h"

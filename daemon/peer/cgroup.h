@@ -7,8 +7,8 @@
  * path that names a second pod is a contradiction. Names in the subtree of a user do not count.
  * Does no I/O.
  */
-#ifndef CGROUP_H
-#define CGROUP_H
+#ifndef PEER_CGROUP_H
+#define PEER_CGROUP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -173,7 +173,7 @@ static bool is_want(int error)
 
 int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struct peer *ret_peer)
 {
-    bool is_by_pid = false;
+    bool is_by_pid = false, is_unified;
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
@@ -183,7 +183,7 @@ int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struc
     ret_peer->pid = credentials.pid;
     ret_peer->uid = credentials.uid;
     if (view == PEER_POD && ret_peer->pid > 0)
-        ret_peer->state = pod_read(ret_peer->pid, ret_peer->pod_uid, &is_by_pid);
+        ret_peer->state = pod_read(ret_peer->pid, ret_peer->pod_uid, &is_unified);
     if (view != PEER_PINNED)
         return 0;
     ret_peer->pidfd = pin(socket_fd, credentials.pid, &is_by_pid);

@@ -6,8 +6,8 @@
  * Kernels before 6.5 have only SO_PEERCRED. There, a process is accepted only if it is older than
  * the connection, because a process with a recycled pid is younger.
  */
-#ifndef PEER_H
-#define PEER_H
+#ifndef PEER_PEER_H
+#define PEER_PEER_H
 
 #include <stdbool.h>
 #include <stdint.h>

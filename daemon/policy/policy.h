@@ -6,8 +6,8 @@
  * section does; without an Allow section, nothing is admitted. The decision depends on the claims
  * only: no I/O, no clock, no state.
  */
-#ifndef POLICY_H
-#define POLICY_H
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  * Patterns with wildcards, as in Pulumi Cloud's authorization policies: `*` matches any number of
  * characters, `?` none or one, `.` exactly one. A character is a Unicode code point.
  */
-#ifndef WILDCARD_H
-#define WILDCARD_H
+#ifndef POLICY_WILDCARD_H
+#define POLICY_WILDCARD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* A server's explanation of an error, made safe for logs: printable, bounded, without secrets. */
-#ifndef DETAIL_H
-#define DETAIL_H
+#ifndef PROVIDER_DETAIL_H
+#define PROVIDER_DETAIL_H
 
 #define DETAIL_SIZE 256 /* bytes, with the NUL */
 

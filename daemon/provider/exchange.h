@@ -3,8 +3,8 @@
  * and reads the answer. The functions do no I/O. The exchanger uses them, and podloginctl to show
  * the request.
  */
-#ifndef EXCHANGE_H
-#define EXCHANGE_H
+#ifndef PROVIDER_EXCHANGE_H
+#define PROVIDER_EXCHANGE_H
 
 #include <stdint.h>
 

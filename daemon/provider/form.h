@@ -2,8 +2,8 @@
  * Encodes application/x-www-form-urlencoded bodies. All characters but the unreserved ones are
  * escaped, so that a value cannot inject another field.
  */
-#ifndef FORM_H
-#define FORM_H
+#ifndef PROVIDER_FORM_H
+#define PROVIDER_FORM_H
 
 #include "base/secret.h"
 

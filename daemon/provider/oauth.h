@@ -1,6 +1,6 @@
 /* Reads answers of OAuth 2.0 token endpoints (RFC 6749, section 5; RFC 8693, section 2.2). */
-#ifndef OAUTH_H
-#define OAUTH_H
+#ifndef PROVIDER_OAUTH_H
+#define PROVIDER_OAUTH_H
 
 #include "provider/exchange.h"
 

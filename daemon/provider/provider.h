@@ -3,8 +3,8 @@
  * its answers may set. The broker, podloginctl and the exchanger use it. The second half is
  * provider/exchange.h, for the exchanger and podloginctl. Neither half does I/O.
  */
-#ifndef PROVIDER_H
-#define PROVIDER_H
+#ifndef PROVIDER_PROVIDER_H
+#define PROVIDER_PROVIDER_H
 
 #include <stdbool.h>
 #include <stddef.h>

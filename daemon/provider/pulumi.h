@@ -1,6 +1,6 @@
 /* Pulumi Cloud: shared by the two halves of the provider. */
-#ifndef PULUMI_H
-#define PULUMI_H
+#ifndef PROVIDER_PULUMI_H
+#define PROVIDER_PULUMI_H
 
 #include "provider/provider.h"
 

@@ -3,8 +3,8 @@
  * a listener is first in, first out: connections that it held at some time are gone once it has
  * been empty, or once more connections were accepted than it holds.
  */
-#ifndef BACKLOG_H
-#define BACKLOG_H
+#ifndef SESSION_BACKLOG_H
+#define SESSION_BACKLOG_H
 
 #include <stdint.h>
 #include <sys/socket.h>

@@ -4,8 +4,8 @@
  * A frame that exceeds its pod's quota stays where it is, and nothing more is read until the
  * reserved time has come: a throttled client waits, and costs the daemon nothing.
  */
-#ifndef CONNECTION_H
-#define CONNECTION_H
+#ifndef SESSION_CONNECTION_H
+#define SESSION_CONNECTION_H
 
 #include "peer/peer.h"
 #include "protocol/messages.h"

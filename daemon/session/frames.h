@@ -1,6 +1,6 @@
 /* Divides a client's input into frames. Does no I/O. */
-#ifndef FRAMES_H
-#define FRAMES_H
+#ifndef SESSION_FRAMES_H
+#define SESSION_FRAMES_H
 
 #include "protocol/wire.h"
 

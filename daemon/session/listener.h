@@ -2,8 +2,8 @@
  * A listening Unix socket: its file, accepting in small rounds, and a reserve descriptor for when
  * none are left. It does not know what is done with the connections.
  */
-#ifndef LISTENER_H
-#define LISTENER_H
+#ifndef SESSION_LISTENER_H
+#define SESSION_LISTENER_H
 
 #include "base/loop.h"
 #include "session/backlog.h"

@@ -2,8 +2,8 @@
  * A pending request: one that waits for its issuer's keys, for a review of its token, or for an
  * exchange. It has a deadline, and is answered by then.
  */
-#ifndef PENDING_H
-#define PENDING_H
+#ifndef SESSION_PENDING_H
+#define SESSION_PENDING_H
 
 #include "session/request.h"
 

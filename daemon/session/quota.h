@@ -5,8 +5,8 @@
  * A quota outlives its last connection for a while; otherwise a pod could reset it by connecting
  * again.
  */
-#ifndef QUOTA_H
-#define QUOTA_H
+#ifndef SESSION_QUOTA_H
+#define SESSION_QUOTA_H
 
 #include "base/digest.h"
 #include "base/list.h"

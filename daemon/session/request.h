@@ -1,6 +1,6 @@
 /* One request of a client: it is judged, and answered at once if possible. */
-#ifndef REQUEST_H
-#define REQUEST_H
+#ifndef SESSION_REQUEST_H
+#define SESSION_REQUEST_H
 
 #include "admission/admission.h"
 #include "session/connection.h"

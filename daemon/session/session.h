@@ -1,6 +1,6 @@
 /* The client socket and all its connections, from accept to close. */
-#ifndef SESSION_H
-#define SESSION_H
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
 
 #include "base/loop.h"
 #include "broker/broker.h"

@@ -2,8 +2,8 @@
  * The SQLite database: opening, schema, statements. To this layer, a row is sealed bytes with a
  * name.
  */
-#ifndef DATABASE_H
-#define DATABASE_H
+#ifndef STORE_DATABASE_H
+#define STORE_DATABASE_H
 
 #include <sqlite3.h>
 #include <stdbool.h>

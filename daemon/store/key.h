@@ -8,8 +8,8 @@
  * A credential or file holds 32 random bytes, or 64 during a change of the key: the new key, which
  * seals and opens rows, followed by the previous one, which only opens them.
  */
-#ifndef KEY_H
-#define KEY_H
+#ifndef STORE_KEY_H
+#define STORE_KEY_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /*
  * What the store keeps under a key: bytes that are opaque to the store, and their lifetime.
  */
-#ifndef RECORD_H
-#define RECORD_H
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
 
 #include <stdint.h>
 

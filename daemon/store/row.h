@@ -2,8 +2,8 @@
  * Seals records into rows, and opens rows. All plaintext columns of a row are associated data of
  * its seal, so that a row opens only in its database, under its name, and with its own expiry.
  */
-#ifndef ROW_H
-#define ROW_H
+#ifndef STORE_ROW_H
+#define STORE_ROW_H
 
 #include "store/database.h"
 #include "store/record.h"

@@ -2,8 +2,8 @@
  * Seals bytes with AES-256-GCM (NIST SP 800-38D) and a random 96-bit nonce, and derives names with
  * HMAC-SHA-256. The keys are derived from one master key, which is not stored with the data.
  */
-#ifndef SEAL_H
-#define SEAL_H
+#ifndef STORE_SEAL_H
+#define STORE_SEAL_H
 
 #include <openssl/evp.h>
 #include <stddef.h>

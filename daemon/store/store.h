@@ -8,8 +8,8 @@
  * rows only. If the disk cannot be used, the store logs it, the broker continues without it, and
  * the store tries again with each store_tick().
  */
-#ifndef STORE_H
-#define STORE_H
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
 
 #include <stdint.h>
 

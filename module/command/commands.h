@@ -1,6 +1,6 @@
 /* The commands. Each gets the arguments that are not options, and returns the exit code. */
-#ifndef COMMANDS_H
-#define COMMANDS_H
+#ifndef COMMAND_COMMANDS_H
+#define COMMAND_COMMANDS_H
 
 #include "command/options.h"
 

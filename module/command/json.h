@@ -1,6 +1,6 @@
 /* JSON objects of strings, written into a text. */
-#ifndef JSON_H
-#define JSON_H
+#ifndef COMMAND_JSON_H
+#define COMMAND_JSON_H
 
 #include "text/text.h"
 

@@ -1,6 +1,6 @@
 /* The first step of every command: opens a handle with the settings of the options. */
-#ifndef LOGIN_H
-#define LOGIN_H
+#ifndef COMMAND_LOGIN_H
+#define COMMAND_LOGIN_H
 
 #include "command/options.h"
 #include "library/podlogin.h"

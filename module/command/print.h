@@ -1,6 +1,6 @@
 /* Prints results to standard output, and errors, one line each, to standard error. */
-#ifndef PRINT_H
-#define PRINT_H
+#ifndef COMMAND_PRINT_H
+#define COMMAND_PRINT_H
 
 #include "library/podlogin.h"
 #include "text/text.h"

@@ -1,6 +1,6 @@
 /* A connection to the daemon: connects, writes a request and reads its answer within a deadline. */
-#ifndef CLIENT_H
-#define CLIENT_H
+#ifndef LIBRARY_CLIENT_H
+#define LIBRARY_CLIENT_H
 
 #include "library/server_trust.h"
 #include "protocol/messages.h"

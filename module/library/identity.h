@@ -1,6 +1,6 @@
 /* An identity that the caller keeps. */
-#ifndef IDENTITY_H
-#define IDENTITY_H
+#ifndef LIBRARY_IDENTITY_H
+#define LIBRARY_IDENTITY_H
 
 #include "library/podlogin.h"
 #include "protocol/messages.h"

@@ -2,8 +2,8 @@
  * Strings of a message, copied one after another behind a struct: one allocation holds them all, so
  * that one free, or one wipe, gets them all.
  */
-#ifndef PACKED_H
-#define PACKED_H
+#ifndef LIBRARY_PACKED_H
+#define LIBRARY_PACKED_H
 
 #include "protocol/wire.h"
 

@@ -2,8 +2,8 @@
  * Whether a server is trusted to be the daemon: it runs as root, or as the user that the caller
  * named, and the caller's processes cannot replace its socket.
  */
-#ifndef SERVER_TRUST_H
-#define SERVER_TRUST_H
+#ifndef LIBRARY_SERVER_TRUST_H
+#define LIBRARY_SERVER_TRUST_H
 
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* The pod's own service-account token, read each time that it is needed: kubelet replaces it. */
-#ifndef SUBJECT_TOKEN_H
-#define SUBJECT_TOKEN_H
+#ifndef LIBRARY_SUBJECT_TOKEN_H
+#define LIBRARY_SUBJECT_TOKEN_H
 
 #include <stddef.h>
 #include <stdint.h>

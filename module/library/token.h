@@ -1,6 +1,6 @@
 /* An access token that the caller keeps. */
-#ifndef TOKEN_H
-#define TOKEN_H
+#ifndef LIBRARY_TOKEN_H
+#define LIBRARY_TOKEN_H
 
 #include "library/podlogin.h"
 #include "protocol/messages.h"

@@ -74,6 +74,15 @@ class Layers(unittest.TestCase):
         wrong = [f"{path}: {name}" for path, _, name in includes() if "/" not in name and name != "podlogin-status.h"]
         self.assertEqual(wrong, [])
 
+    def test_each_header_has_a_guard_of_its_own(self):
+        """Named after the folder and the file: of two headers with one guard, the second would be empty."""
+        for top in ("text", "protocol", "module", "daemon"):
+            for path in (SOURCE / top).rglob("*.h"):
+                guard = f"{path.parent.name}_{path.stem}_h".upper()
+                if path.name.startswith("podlogin"):  # installed
+                    guard = f"{path.stem}_h".upper().replace("-", "_")
+                self.assertIn(f"#ifndef {guard}\n#define {guard}\n", path.read_text(), str(path))
+
     def test_includes_are_allowed(self):
         used, wrong = {folder: set() for folder in LAYERS}, []
         for path, folder, name in includes():
