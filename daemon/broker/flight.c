@@ -21,7 +21,7 @@
 #define DELAY_USEC         SECOND_USEC /* what clients are told while the breaker is closed */
 #define MISCONFIGURED_USEC (60 * SECOND_USEC)
 
-static const unsigned flight_may_follow[FLIGHT_STATES] = {
+__attribute__((unused)) static const unsigned flight_may_follow[FLIGHT_STATES] = {
     /* one bit for each state that may follow; a flight may end in every state */
     [FLIGHT_READY] = 1u << FLIGHT_QUEUED | 1u << FLIGHT_EXCHANGING,
     [FLIGHT_QUEUED] = 1u << FLIGHT_EXCHANGING,

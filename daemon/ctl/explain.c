@@ -360,6 +360,7 @@ static int explain(const struct options *options, const struct config *config, s
     int r;
 
     if (identities_init(&identities, config, loop, exchanger) < 0) {
+        json_decref(report.lines);
         identities_done(&identities);
         return ctl_fail(EXIT_CODE_CONFIG, NAME, "cannot set up an issuer's keys");
     }

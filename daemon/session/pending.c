@@ -10,7 +10,7 @@
 #define DEADLINE_RETRY_MS 1000
 #define RELOAD_RETRY_MS   100
 
-static const unsigned may_follow[PENDING_STATES] = {
+__attribute__((unused)) static const unsigned may_follow[PENDING_STATES] = {
     /* one bit for each state that may follow; a request may end in every state */
     [PENDING_NEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
     [PENDING_KEYS] = 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
