@@ -67,10 +67,11 @@ class Quotas(QuotaCase):
 
     def test_connections(self):
         self.node.start()
-        held = [self.connection() for _ in range(4)]
-        for connection in held:
-            connection.sendall(PING)
-            self.assertEqual(answer_name(connection), "OK")
+        held = []
+        for _ in range(4):
+            held.append(self.connection())
+            held[-1].sendall(PING)
+            self.assertEqual(answer_name(held[-1]), "OK")
         self.assertEqual(answer_name(self.connection()), "TOO_MANY")
         # a client that waits within its timeout is served when there is room
         timer = threading.Timer(0.5, held[0].close)
