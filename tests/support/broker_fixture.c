@@ -37,11 +37,13 @@ int broker_fixture_begin(void **state)
 int broker_fixture_end(void **state)
 {
     (void)state;
-    /* those of a test that has failed are gone with its stack */
+    /* the pods of a failed test were on its stack and no longer exist */
     for (struct list *node = broker.by_age.next; node != &broker.by_age; node = node->next)
         list_init(&container_of(node, struct login, age)->waiters);
     broker_done(&broker);
-    sim_run_for(60 * SECOND_USEC); /* what was cancelled comes back to nobody */
+    sim_run_for(
+        60 *
+        SECOND_USEC); /* the results of cancelled exchanges arrive, and nothing receives them */
     assert_null(sim_loop.timers.first);
     sim_disk_done(&disk);
     config_unref(config);

@@ -1,6 +1,7 @@
 /*
  * The broker under a simulated clock (support/sim.h): a configuration of two services, an upstream
- * that gives all the same reply, and pods that ask. Begun and ended around each test.
+ * that gives every request the same reply, and pods that ask. It is set up and torn down for each
+ * test.
  */
 #ifndef BROKER_FIXTURE_H
 #define BROKER_FIXTURE_H
@@ -20,9 +21,9 @@ extern struct sim_disk disk;
 extern struct config *config;
 extern struct identities identities;
 extern struct broker broker;
-extern struct sim_reply reply; /* of the upstream, to all */
+extern struct sim_reply reply; /* the upstream's reply to every request */
 
-extern uint64_t asked_usec[100000]; /* when the upstream was asked */
+extern uint64_t asked_usec[100000]; /* the time of each request to the upstream */
 extern size_t n_asked;
 
 /* A pod that asks. */
@@ -33,16 +34,16 @@ struct pod {
     int status; /* enum podlogin_status, or NO_ANSWER */
     uint32_t retry_after_ms;
     uint32_t source;
-    int64_t expires_s; /* as it was told */
+    int64_t expires_s; /* as the answer says */
     uint64_t answered_usec;
     char detail[64];
 };
 
-/* Of the account @name, for the first service, with a JWT that lives for @lifetime_s. */
+/* A pod of the account @name, for the first service, with a JWT that lives for @lifetime_s. */
 void pod_init(struct pod *pod, const char *name, uint32_t lifetime_s);
 void pod_done(struct pod *pod);
 
-/* As a session does it. Returns whether it was answered at once, from memory. */
+/* Asks as a session does. Returns whether the answer came at once, from memory. */
 bool pod_ask(struct pod *pod);
 bool pod_ask_for(struct pod *pod, uint32_t min_ttl_s);
 

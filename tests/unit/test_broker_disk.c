@@ -1,7 +1,7 @@
 /* The broker over a disk that fails or hangs. */
 #include "support/broker_fixture.h"
 
-static void a_disk_that_fails_is_made_up_for_when_it_works_again(void **state)
+static void tokens_are_written_once_a_failed_disk_works_again(void **state)
 {
     struct pod pods[20];
 
@@ -28,7 +28,7 @@ static void a_disk_that_fails_is_made_up_for_when_it_works_again(void **state)
     }
 }
 
-static void a_disk_that_hangs_is_waited_for_no_longer_than_a_second(void **state)
+static void a_request_waits_at_most_a_second_for_a_hanging_disk(void **state)
 {
     struct pod pod;
     uint64_t begun = sim_now_usec;
@@ -38,7 +38,7 @@ static void a_disk_that_hangs_is_waited_for_no_longer_than_a_second(void **state
     pod_init(&pod, "a", 4 * HOUR_S);
     assert_int_equal(pod_get(&pod), PODLOGIN_OK);
     assert_int_equal(pod.answered_usec - begun, 1050 * MSEC);
-    /* and the next exchange does not wait for that write either */
+    /* the next exchange does not wait for that write, either */
     begun = sim_now_usec;
     pod_ask_for(&pod, LIFETIME_S);
     sim_run_for(LIFETIME_S * SECOND_USEC);
@@ -49,8 +49,8 @@ static void a_disk_that_hangs_is_waited_for_no_longer_than_a_second(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BROKER_TEST(a_disk_that_fails_is_made_up_for_when_it_works_again),
-        BROKER_TEST(a_disk_that_hangs_is_waited_for_no_longer_than_a_second),
+        BROKER_TEST(tokens_are_written_once_a_failed_disk_works_again),
+        BROKER_TEST(a_request_waits_at_most_a_second_for_a_hanging_disk),
     };
 
     log_init("test_broker_disk", -1);

@@ -1,7 +1,7 @@
-/* What the broker serves, tells and tries while the upstream fails, and how it begins anew. */
+/* What the broker serves, answers and tries while the upstream fails, and how it resumes. */
 #include "support/broker_fixture.h"
 
-static void throttling_is_obeyed_and_told(void **state)
+static void the_broker_obeys_throttling_and_reports_the_delay(void **state)
 {
     struct pod pod, other;
 
@@ -12,7 +12,7 @@ static void throttling_is_obeyed_and_told(void **state)
         .outcome = OUTCOME_THROTTLED, .latency_usec = 50 * MSEC, .retry_after_ms = 20000};
     assert_int_equal(pod_get(&pod), PODLOGIN_BUSY);
     assert_in_range(pod.retry_after_ms, 20000, 22000);
-    assert_int_equal(pod_get(&other), PODLOGIN_BUSY); /* whoever else asks, too */
+    assert_int_equal(pod_get(&other), PODLOGIN_BUSY); /* other accounts are refused, too */
     assert_in_range(other.retry_after_ms, 19000, 22000);
     assert_int_equal(n_asked, 1);
     while (n_asked < 2) {
@@ -35,8 +35,8 @@ static struct sim_reply upstream_throttles_the_first(void)
         .outcome = OUTCOME_OK, .latency_usec = 100 * MSEC, .expires_in_s = LIFETIME_S};
 }
 
-/* An upstream that throttles answers those that were under way before. */
-static void a_late_success_does_not_end_the_throttling(void **state)
+/* An upstream that throttles still answers the exchanges that were in flight before. */
+static void a_late_success_does_not_end_throttling(void **state)
 {
     struct pod pod, late, other;
 
@@ -59,7 +59,7 @@ static void a_late_success_does_not_end_the_throttling(void **state)
     pod_done(&other);
 }
 
-static void an_unavailable_upstream_is_tried_three_times_then_left_alone(void **state)
+static void an_unavailable_upstream_is_tried_three_times_then_the_breaker_opens(void **state)
 {
     struct pod pod, other;
 
@@ -77,7 +77,9 @@ static void an_unavailable_upstream_is_tried_three_times_then_left_alone(void **
     pod_done(&other);
 }
 
-/* Ten accounts ask four times a second; how many exchanges does an outage of so long see? */
+/*
+ * Ten accounts ask four times a second. Returns how many exchanges begin during an outage of @usec.
+ */
 static size_t attempts_in_outage(enum outcome outcome, uint64_t usec)
 {
     struct pod pods[10];
@@ -101,7 +103,7 @@ static size_t attempts_in_outage(enum outcome outcome, uint64_t usec)
             most = sim_n_in_flight;
         sim_run_for(250 * MSEC);
     }
-    assert_in_range(most, 0, 1); /* probes go one by one */
+    assert_in_range(most, 0, 1); /* one probe at a time */
     for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
         pod_done(&pods[i]);
     sim_run_for(SECOND_USEC);
@@ -115,10 +117,10 @@ static void an_outage_of_an_hour_sees_few_attempts(void **state)
         const char *name;
         size_t most;
     } cases[] = {
-        /* a probe each 30 s on average, once the pauses are long */
+        /* once the pauses are long, a probe every 30 s on average */
         {OUTCOME_UNAVAILABLE, "unavailable", 200},
-        {OUTCOME_MALFORMED, "nonsense", 200},
-        {OUTCOME_UNTRUSTED, "untrusted", 75}, /* one a minute, and the first ten */
+        {OUTCOME_MALFORMED, "malformed", 200},
+        {OUTCOME_UNTRUSTED, "untrusted", 75}, /* one a minute, and ten at first */
         {OUTCOME_THROTTLED, "throttled", 200},
     };
 
@@ -133,7 +135,7 @@ static void an_outage_of_an_hour_sees_few_attempts(void **state)
     }
 }
 
-static void an_upstream_that_is_back_is_found_by_one_probe_and_started_slowly(void **state)
+static void one_probe_detects_that_the_upstream_is_back_then_load_grows_slowly(void **state)
 {
     struct pod pods[100];
     unsigned most = 0;
@@ -167,7 +169,7 @@ static void an_upstream_that_is_back_is_found_by_one_probe_and_started_slowly(vo
     }
 }
 
-static void whoever_waits_while_the_probe_fails_is_told_at_once(void **state)
+static void a_failing_probe_answers_all_waiters_at_once(void **state)
 {
     struct pod pods[5];
 
@@ -188,8 +190,8 @@ static void whoever_waits_while_the_probe_fails_is_told_at_once(void **state)
     }
 }
 
-/* Each way to be down, for longer than the token lives. */
-static void a_token_is_served_until_its_end_and_never_after(void **state)
+/* Each kind of outage lasts longer than the token lives. */
+static void a_token_is_served_until_it_expires_and_never_after(void **state)
 {
     (void)state;
     for (enum outcome outcome = OUTCOME_REFUSED; outcome < OUTCOMES; outcome++) {
@@ -221,7 +223,7 @@ static void a_token_is_served_until_its_end_and_never_after(void **state)
     }
 }
 
-static void who_leaves_cancels_nothing(void **state)
+static void a_waiter_that_leaves_does_not_cancel_the_exchange(void **state)
 {
     struct pod pod, other;
 
@@ -240,14 +242,14 @@ static void who_leaves_cancels_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BROKER_TEST(throttling_is_obeyed_and_told),
-        BROKER_TEST(a_late_success_does_not_end_the_throttling),
-        BROKER_TEST(an_unavailable_upstream_is_tried_three_times_then_left_alone),
+        BROKER_TEST(the_broker_obeys_throttling_and_reports_the_delay),
+        BROKER_TEST(a_late_success_does_not_end_throttling),
+        BROKER_TEST(an_unavailable_upstream_is_tried_three_times_then_the_breaker_opens),
         BROKER_TEST(an_outage_of_an_hour_sees_few_attempts),
-        BROKER_TEST(an_upstream_that_is_back_is_found_by_one_probe_and_started_slowly),
-        BROKER_TEST(whoever_waits_while_the_probe_fails_is_told_at_once),
-        BROKER_TEST(a_token_is_served_until_its_end_and_never_after),
-        BROKER_TEST(who_leaves_cancels_nothing),
+        BROKER_TEST(one_probe_detects_that_the_upstream_is_back_then_load_grows_slowly),
+        BROKER_TEST(a_failing_probe_answers_all_waiters_at_once),
+        BROKER_TEST(a_token_is_served_until_it_expires_and_never_after),
+        BROKER_TEST(a_waiter_that_leaves_does_not_cancel_the_exchange),
     };
 
     log_init("test_broker_outage", -1);

@@ -1,4 +1,4 @@
-/* When the broker refreshes a token, and what a wish for more lifetime costs. */
+/* When the broker refreshes a token, and what a request for more lifetime costs. */
 #include "support/broker_fixture.h"
 
 /* --- refresh --- */
@@ -22,13 +22,13 @@ static void a_token_in_use_is_refreshed_between_70_and_80_percent(void **state)
         elapsed = (sim_now_usec - begun) / SECOND_USEC;
         assert_in_range(elapsed, LIFETIME_S * 70 / 100, LIFETIME_S * 80 / 100 + 10);
         pod_done(&pod);
-        broker_done(&broker); /* so that one is looked at alone */
+        broker_done(&broker); /* so that each token is measured alone */
         sim_disk_done(&disk);
         sim_broker_init(&broker, &identities, config, &disk);
     }
 }
 
-static void a_token_that_nobody_uses_is_refreshed_when_somebody_asks(void **state)
+static void an_unused_token_is_refreshed_at_the_next_request(void **state)
 {
     struct pod pod;
     uint64_t expires;
@@ -39,11 +39,11 @@ static void a_token_that_nobody_uses_is_refreshed_when_somebody_asks(void **stat
     sim_run_for(10 * SECOND_USEC);
     assert_true(pod_ask(&pod));
     sim_run_for(LIFETIME_S / 100 * 81 * SECOND_USEC);
-    assert_int_equal(sim_n_exchanges, 2); /* the first refresh, for it was used */
+    assert_int_equal(sim_n_exchanges, 2); /* the first refresh, because the token was used */
     sim_run_for(LIFETIME_S / 100 * 80 * SECOND_USEC);
-    assert_int_equal(sim_n_exchanges, 2); /* not again */
+    assert_int_equal(sim_n_exchanges, 2); /* no second refresh */
     expires = (uint64_t)pod.expires_s;
-    assert_true(pod_ask(&pod)); /* is served at once, and refreshed behind */
+    assert_true(pod_ask(&pod)); /* served at once, refreshed in the background */
     assert_int_equal(sim_n_exchanges, 3);
     sim_run_for(SECOND_USEC);
     assert_true(pod_ask(&pod));
@@ -62,7 +62,7 @@ static void no_refresh_without_a_live_jwt(void **state)
     assert_true(pod_ask(&old));
     sim_run_for(LIFETIME_S / 100 * 85 * SECOND_USEC);
     assert_int_equal(sim_n_exchanges, 1);
-    assert_int_equal(old.identity->n_refs, 1); /* the expired JWT is not held any more */
+    assert_int_equal(old.identity->n_refs, 1); /* the broker has released the expired JWT */
     pod_init(&young, "a", HOUR_S);
     assert_true(pod_ask(&young));
     assert_int_equal(sim_n_exchanges, 2);
@@ -70,7 +70,7 @@ static void no_refresh_without_a_live_jwt(void **state)
     pod_done(&young);
 }
 
-static void nobody_is_refreshed_for_whom_the_rules_refuse_by_now(void **state)
+static void no_refresh_if_the_rules_refuse_by_then(void **state)
 {
     struct pod pod;
 
@@ -85,8 +85,8 @@ static void nobody_is_refreshed_for_whom_the_rules_refuse_by_now(void **state)
     pod_done(&pod);
 }
 
-/* Tokens of a minute, asked for each second by 50 accounts over an hour. */
-static void steady_use_never_waits_and_costs_little_more_than_the_least(void **state)
+/* 50 accounts request tokens that live for a minute, once a second for an hour. */
+static void steady_requests_never_wait_and_cost_few_extra_exchanges(void **state)
 {
     enum {
         N = 50,
@@ -94,7 +94,7 @@ static void steady_use_never_waits_and_costs_little_more_than_the_least(void **s
     };
     struct pod pods[N];
     size_t n_waited = 0;
-    /* a token is handed out until 5 s before its end, so that is how long one can last */
+    /* a token is served until 5 s before it expires, so it lasts that long at best */
     double least = N * (double)HOUR_S / (TTL_S - 5), cost;
 
     (void)state;
@@ -112,7 +112,7 @@ static void steady_use_never_waits_and_costs_little_more_than_the_least(void **s
         sim_run_for(SECOND_USEC);
     }
     cost = (double)sim_n_exchanges / least;
-    print_message("%zu exchanges, %.3f of the least; %zu waited\n", (size_t)sim_n_exchanges, cost,
+    print_message("%zu exchanges, %.3f of the minimum; %zu waited\n", (size_t)sim_n_exchanges, cost,
                   n_waited);
     assert_int_equal(n_waited, 0);
     assert_true(cost < 1.3);
@@ -122,7 +122,7 @@ static void steady_use_never_waits_and_costs_little_more_than_the_least(void **s
 
 /* --- min-ttl --- */
 
-static void a_wish_for_more_lifetime_joins_a_refresh(void **state)
+static void a_request_for_more_lifetime_joins_a_refresh(void **state)
 {
     struct pod pod, other;
 
@@ -144,7 +144,7 @@ static void a_wish_for_more_lifetime_joins_a_refresh(void **state)
     pod_done(&other);
 }
 
-static void a_wish_that_cannot_be_met_costs_no_exchange_per_request(void **state)
+static void a_min_ttl_that_cannot_be_met_does_not_cost_an_exchange_per_request(void **state)
 {
     struct pod pod;
 
@@ -163,12 +163,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BROKER_TEST(a_token_in_use_is_refreshed_between_70_and_80_percent),
-        BROKER_TEST(a_token_that_nobody_uses_is_refreshed_when_somebody_asks),
+        BROKER_TEST(an_unused_token_is_refreshed_at_the_next_request),
         BROKER_TEST(no_refresh_without_a_live_jwt),
-        BROKER_TEST(nobody_is_refreshed_for_whom_the_rules_refuse_by_now),
-        BROKER_TEST(steady_use_never_waits_and_costs_little_more_than_the_least),
-        BROKER_TEST(a_wish_for_more_lifetime_joins_a_refresh),
-        BROKER_TEST(a_wish_that_cannot_be_met_costs_no_exchange_per_request),
+        BROKER_TEST(no_refresh_if_the_rules_refuse_by_then),
+        BROKER_TEST(steady_requests_never_wait_and_cost_few_extra_exchanges),
+        BROKER_TEST(a_request_for_more_lifetime_joins_a_refresh),
+        BROKER_TEST(a_min_ttl_that_cannot_be_met_does_not_cost_an_exchange_per_request),
     };
 
     log_init("test_broker_refresh", -1);

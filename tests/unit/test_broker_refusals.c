@@ -1,7 +1,7 @@
-/* What the broker remembers of refusals, and whom they concern. */
+/* How long the broker remembers refusals, and to which requests it applies them. */
 #include "support/broker_fixture.h"
 
-/* Asks every tenth of a second, and checks how long it takes from each exchange to the next. */
+/* Asks every tenth of a second, and checks the time between exchanges. */
 static void assert_gaps(struct pod *pod, int status, const unsigned *expected_s, size_t n)
 {
     n_asked = 0;
@@ -17,7 +17,7 @@ static void assert_gaps(struct pod *pod, int status, const unsigned *expected_s,
     }
 }
 
-static void a_refusal_is_remembered_with_its_jwt_5_s_doubling_to_60(void **state)
+static void a_refusal_is_remembered_for_its_jwt_for_5_s_doubling_to_60(void **state)
 {
     static const unsigned expected_s[] = {5, 10, 20, 40, 60, 60};
     struct pod pod, other;
@@ -30,7 +30,7 @@ static void a_refusal_is_remembered_with_its_jwt_5_s_doubling_to_60(void **state
     sim_run_for(SECOND_USEC);
     assert_int_equal(pod_get(&pod), PODLOGIN_UPSTREAM_REFUSED);
     assert_string_equal(pod.detail, "simulated");
-    /* another JWT of the same account is tried, and what it gets is there for all */
+    /* another JWT of the same account is tried, and its token is served to all */
     reply.outcome = OUTCOME_OK;
     assert_int_equal(pod_get(&other), PODLOGIN_OK);
     assert_true(pod_ask(&pod));
@@ -71,7 +71,7 @@ static void a_refused_leader_does_not_refuse_its_followers(void **state)
     pod_done(&follower);
 }
 
-static void all_that_are_refused_are_asked_for_once_each(void **state)
+static void each_refused_jwt_is_exchanged_once(void **state)
 {
     struct pod pods[10];
 
@@ -89,7 +89,7 @@ static void all_that_are_refused_are_asked_for_once_each(void **state)
     }
 }
 
-static void a_misconfiguration_is_remembered_with_its_service_for_60_s(void **state)
+static void a_misconfiguration_is_remembered_for_its_service_for_60_s(void **state)
 {
     static const unsigned expected_s[] = {60, 60, 60};
     struct pod pod, other, elsewhere;
@@ -107,7 +107,7 @@ static void a_misconfiguration_is_remembered_with_its_service_for_60_s(void **st
     assert_int_equal(n_asked, 0);
     assert_int_equal(pod_get(&elsewhere), PODLOGIN_UPSTREAM_REFUSED);
     assert_int_equal(n_asked, 1);
-    /* the administrator mends it and reloads */
+    /* the administrator fixes the configuration and reloads */
     reply.outcome = OUTCOME_OK;
     broker_reload(&broker, config);
     assert_int_equal(pod_get(&pod), PODLOGIN_OK);
@@ -119,10 +119,10 @@ static void a_misconfiguration_is_remembered_with_its_service_for_60_s(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BROKER_TEST(a_refusal_is_remembered_with_its_jwt_5_s_doubling_to_60),
+        BROKER_TEST(a_refusal_is_remembered_for_its_jwt_for_5_s_doubling_to_60),
         BROKER_TEST(a_refused_leader_does_not_refuse_its_followers),
-        BROKER_TEST(all_that_are_refused_are_asked_for_once_each),
-        BROKER_TEST(a_misconfiguration_is_remembered_with_its_service_for_60_s),
+        BROKER_TEST(each_refused_jwt_is_exchanged_once),
+        BROKER_TEST(a_misconfiguration_is_remembered_for_its_service_for_60_s),
     };
 
     log_init("test_broker_refusals", -1);

@@ -1,7 +1,7 @@
-/* What becomes of logins and exchanges when the configuration is another. */
+/* What happens to logins and exchanges when the configuration changes. */
 #include "support/broker_fixture.h"
 
-static void a_service_that_changes_misses_and_one_that_does_not_hits(void **state)
+static void a_changed_service_misses_and_an_unchanged_one_hits(void **state)
 {
     struct config *fresh = sim_config(2);
     struct pod pod, other;
@@ -25,12 +25,12 @@ static void a_service_that_changes_misses_and_one_that_does_not_hits(void **stat
     sim_run_for(SECOND_USEC);
     assert_int_equal(other.status, PODLOGIN_OK);
     sim_run_for(LIFETIME_S / 100 * 85 * SECOND_USEC);
-    assert_int_equal(sim_n_exchanges, 5); /* refreshed by the new configuration */
+    assert_int_equal(sim_n_exchanges, 5); /* both were refreshed with the new configuration */
     pod_done(&pod);
     pod_done(&other);
 }
 
-static void an_exchange_for_a_service_that_is_gone_is_given_up(void **state)
+static void an_exchange_for_a_removed_service_is_cancelled(void **state)
 {
     struct config *fresh = sim_config(1);
     struct pod pod;
@@ -49,8 +49,8 @@ static void an_exchange_for_a_service_that_is_gone_is_given_up(void **state)
     pod_done(&pod);
 }
 
-/* The breaker lets one through at a time, and that one's service goes. */
-static void exchanges_that_are_given_up_make_room_for_those_that_wait(void **state)
+/* The breaker lets one exchange through at a time, and the service of that exchange is removed. */
+static void a_cancelled_exchange_makes_room_for_a_waiting_one(void **state)
 {
     struct config *fresh = sim_config(1);
     struct pod gone, stays;
@@ -79,9 +79,8 @@ static void exchanges_that_are_given_up_make_room_for_those_that_wait(void **sta
     pod_done(&stays);
 }
 
-/* Nothing is in flight then, nor queued, and yet there is somebody who goes on with the upstream.
- */
-static void a_retry_goes_on_after_a_reload_in_its_pause(void **state)
+/* During the pause nothing is in flight or queued, but a waiter still needs the upstream. */
+static void a_retry_continues_after_a_reload_during_its_pause(void **state)
 {
     struct config *fresh = sim_config(2);
     struct pod pod;
@@ -107,10 +106,10 @@ static void a_retry_goes_on_after_a_reload_in_its_pause(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BROKER_TEST(a_service_that_changes_misses_and_one_that_does_not_hits),
-        BROKER_TEST(an_exchange_for_a_service_that_is_gone_is_given_up),
-        BROKER_TEST(exchanges_that_are_given_up_make_room_for_those_that_wait),
-        BROKER_TEST(a_retry_goes_on_after_a_reload_in_its_pause),
+        BROKER_TEST(a_changed_service_misses_and_an_unchanged_one_hits),
+        BROKER_TEST(an_exchange_for_a_removed_service_is_cancelled),
+        BROKER_TEST(a_cancelled_exchange_makes_room_for_a_waiting_one),
+        BROKER_TEST(a_retry_continues_after_a_reload_during_its_pause),
     };
 
     log_init("test_broker_reload", -1);

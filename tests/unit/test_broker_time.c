@@ -1,4 +1,4 @@
-/* What clocks that are set, and sleep, do to the tokens that the broker has. */
+/* How clock steps and suspend affect the broker's tokens. */
 #include "support/broker_fixture.h"
 
 static void set_wall_clock(int64_t by_s)
@@ -7,8 +7,11 @@ static void set_wall_clock(int64_t by_s)
     broker_clock_was_set(&broker);
 }
 
-/* Whatever the wall clock does, the token ends when it ends, and is never told to live longer. */
-static void a_clock_that_is_set_prolongs_nothing(void **state)
+/*
+ * Whatever the wall clock does, the token expires when it would have, and its reported lifetime is
+ * never longer than the real one.
+ */
+static void a_wall_clock_step_prolongs_no_token(void **state)
 {
     static const int64_t steps_s[] = {-3600, 3600, 2 * 86400, -SIM_EPOCH_S, 1, -1, -86400};
 
@@ -33,7 +36,7 @@ static void a_clock_that_is_set_prolongs_nothing(void **state)
                 assert_in_range(pod.expires_s - clock_now().wall_s, 0, (uint64_t)really_s + 1);
             } else {
                 waiter_leave(&pod.waiter.waiter);
-                /* refused only if the clock says that it has expired */
+                /* refused only if the wall clock says that it has expired */
                 assert_true(second >= LIFETIME_S - 6 || steps_s[i] > 0);
             }
             sim_run_for(SECOND_USEC);
@@ -41,7 +44,8 @@ static void a_clock_that_is_set_prolongs_nothing(void **state)
         assert_true(sim_n_exchanges > n);
         reply.outcome = OUTCOME_OK;
         sim_run_for(61 * SECOND_USEC);
-        assert_int_equal(pod_get(&pod), PODLOGIN_OK); /* no more than a refresh, then all is well */
+        assert_int_equal(pod_get(&pod),
+                         PODLOGIN_OK); /* one refresh at most, then requests are served again */
         pod_done(&pod);
         sim_wall_offset_s = SIM_EPOCH_S;
         broker_done(&broker);
@@ -50,7 +54,7 @@ static void a_clock_that_is_set_prolongs_nothing(void **state)
     }
 }
 
-static void a_clock_that_goes_back_is_put_right_on_the_disk(void **state)
+static void a_backward_step_updates_the_expiry_on_the_disk(void **state)
 {
     struct pod pod;
 
@@ -67,8 +71,8 @@ static void a_clock_that_goes_back_is_put_right_on_the_disk(void **state)
     pod_done(&pod);
 }
 
-/* The step comes while the token is written, or while the daemon does not run. */
-static void a_step_at_a_bad_moment_is_made_up_for(void **state)
+/* The clock is set while the token is being written, or while the daemon is not running. */
+static void a_step_during_a_write_or_a_restart_is_corrected(void **state)
 {
     struct pod pod;
 
@@ -78,7 +82,7 @@ static void a_step_at_a_bad_moment_is_made_up_for(void **state)
         pod_ask(&pod);
         sim_run_for(50 * MSEC - 1);
         sim_hold_disk = !is_restarted;
-        sim_run_for(MSEC); /* it is exchanged, and being written */
+        sim_run_for(MSEC); /* exchanged, and being written */
         if (is_restarted)
             broker_done(&broker);
         sim_wall_offset_s -= HOUR_S;
@@ -91,7 +95,7 @@ static void a_step_at_a_bad_moment_is_made_up_for(void **state)
         assert_true(pod_ask(&pod));
         assert_in_range(pod.expires_s - clock_now().wall_s, LIFETIME_S - 10, LIFETIME_S);
         sim_run_for(61 * SECOND_USEC);
-        broker_done(&broker); /* and it is right on the disk */
+        broker_done(&broker); /* the expiry on the disk is right, too */
         sim_broker_init(&broker, &identities, config, &disk);
         assert_int_equal(list_is_empty(&broker.dirty), true);
         assert_true(pod_ask(&pod));
@@ -103,14 +107,14 @@ static void a_step_at_a_bad_moment_is_made_up_for(void **state)
     }
 }
 
-static void a_sleep_of_two_hours_counts(void **state)
+static void a_suspend_of_two_hours_counts_as_lifetime(void **state)
 {
     struct pod pod;
 
     (void)state;
     pod_init(&pod, "a", 4 * HOUR_S);
     assert_int_equal(pod_get(&pod), PODLOGIN_OK);
-    sim_now_usec += 2 * HOUR_S * SECOND_USEC; /* both clocks; no timer has run */
+    sim_now_usec += 2 * HOUR_S * SECOND_USEC; /* both clocks advance; no timer has run */
     assert_false(pod_ask(&pod));
     sim_run_for(SECOND_USEC);
     assert_int_equal(pod.status, PODLOGIN_OK);
@@ -120,10 +124,10 @@ static void a_sleep_of_two_hours_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BROKER_TEST(a_clock_that_is_set_prolongs_nothing),
-        BROKER_TEST(a_clock_that_goes_back_is_put_right_on_the_disk),
-        BROKER_TEST(a_step_at_a_bad_moment_is_made_up_for),
-        BROKER_TEST(a_sleep_of_two_hours_counts),
+        BROKER_TEST(a_wall_clock_step_prolongs_no_token),
+        BROKER_TEST(a_backward_step_updates_the_expiry_on_the_disk),
+        BROKER_TEST(a_step_during_a_write_or_a_restart_is_corrected),
+        BROKER_TEST(a_suspend_of_two_hours_counts_as_lifetime),
     };
 
     log_init("test_broker_time", -1);
