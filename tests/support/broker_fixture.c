@@ -41,9 +41,7 @@ int broker_fixture_end(void **state)
     for (struct list *node = broker.by_age.next; node != &broker.by_age; node = node->next)
         list_init(&container_of(node, struct login, age)->waiters);
     broker_done(&broker);
-    sim_run_for(
-        60 *
-        SECOND_USEC); /* the results of cancelled exchanges arrive, and nothing receives them */
+    sim_run_for(60 * SECOND_USEC); /* cancelled exchanges end */
     assert_null(sim_loop.timers.first);
     sim_disk_done(&disk);
     config_unref(config);

@@ -1,11 +1,11 @@
-/* The files of the disk: what their process reads back, and what a power cut leaves of them. */
+/* The files of the simulated disk: what their process reads back, and what a power cut leaves. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/disk_parts.h"
 
-/* A test that runs out of memory has nothing to say. */
+/* A test that runs out of memory cannot continue. */
 static void *need(void *memory)
 {
     if (!memory)
@@ -143,8 +143,10 @@ void disk_directory_sync(void)
         file->is_durable = file->is_named;
 }
 
-/* The first one of a new file syncs its directory: what SQLite on a real file does for a journal
- * and a WAL, and counts on, for it does not sync after deleting a journal. */
+/*
+ * The first sync of a new file also syncs its directory. SQLite does this on a real disk for a
+ * journal and a WAL, and relies on it: it does not sync after it deletes a journal.
+ */
 void disk_file_sync(struct file *file)
 {
     for (struct change *change = file->first; change; change = change->next)
@@ -154,7 +156,7 @@ void disk_file_sync(struct file *file)
         disk_directory_sync();
 }
 
-/* @survivors of 16 changes reach the disk; half of the other writes do in part. */
+/* @survivors of 16 changes reach the disk; half of the other writes reach it in part. */
 static void change_cut(struct change *change, struct image *image, unsigned survivors,
                        uint64_t *random)
 {

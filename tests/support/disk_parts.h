@@ -1,7 +1,7 @@
 /*
- * What the parts of the disk share: disk_file.c has the files and what happened to them since their
- * last sync, disk_power.c the cuts and failures that a test orders, disk_vfs.c what SQLite calls.
- * All of it is called with the lock.
+ * Shared by the parts of the simulated disk: disk_file.c has the files and their changes since the
+ * last sync; disk_power.c has the cuts and failures that a test requests; disk_vfs.c has what
+ * SQLite calls. All functions are called with the lock held.
  */
 #ifndef DISK_PARTS_H
 #define DISK_PARTS_H
@@ -18,7 +18,7 @@
 
 enum operation {
     OPERATION_OPEN,
-    OPERATION_CREATE, /* an xOpen, too */
+    OPERATION_CREATE, /* counts as an xOpen, too */
     OPERATION_READ,
     OPERATION_WRITE,
     OPERATION_TRUNCATE,
@@ -34,7 +34,7 @@ struct image {
     size_t len, capacity;
 };
 
-/* What happened to a file since its last sync: bytes within one sector, or a truncation. */
+/* A change of a file since its last sync: bytes within one sector, or a truncation. */
 struct change {
     struct change *next;
     bool is_truncation;
@@ -42,14 +42,16 @@ struct change {
     uint8_t bytes[];
 };
 
-/* Newest first in the list, since a cut may have to choose between two of the same name. */
+/*
+ * The list has the newest file first, because a cut may have to choose between two with one name.
+ */
 struct file {
     struct file *next;
     char name[PATH_SIZE];
-    bool is_named;   /* the process finds it */
-    bool is_durable; /* the disk knows the name, too */
+    bool is_named;   /* the process can find it */
+    bool is_durable; /* the name is on the disk, too */
     struct image volatile_image, durable_image;
-    struct change *first, **end; /* of the changes, in order */
+    struct change *first, **end; /* the changes, in order */
 };
 
 struct handle {
@@ -64,12 +66,12 @@ extern struct disk {
     struct handle *handles;
     uint64_t n_operations;
     struct {
-        uint64_t in; /* so many writing operations; 0: never */
+        uint64_t in; /* remaining writing operations; 0: never */
         uint64_t seed;
         bool has_happened;
     } cut;
     struct {
-        uint64_t at; /* in n_operations; 0: never */
+        uint64_t at; /* a value of n_operations; 0: never */
         int code;
         bool is_for_ever, has_happened;
     } failure;
@@ -78,37 +80,37 @@ extern struct disk {
 pthread_mutex_t *disk_lock(void);
 void disk_unlockp(pthread_mutex_t **locked);
 
-/* Until the end of the function it stands in. Unused: clang does not see the cleanup. */
+/* Holds the lock until the end of the scope. "Unused" because clang does not see the cleanup. */
 #define LOCKED_HERE                                                                                \
     __attribute__((unused)) CLEANUP(disk_unlockp) pthread_mutex_t *locked_ = disk_lock()
 
 /* --- disk_file.c --- */
 
-/* NULL: the process does not find one of that name. */
+/* Returns NULL if the process cannot find a file of that name. */
 struct file *disk_file_find(const char *name);
 
-/* Without a @name it is a temporary file, gone when it is closed. */
+/* If @name is NULL, the file is temporary: it is deleted when it is closed. */
 struct file *disk_file_new(const char *name);
 
 void disk_file_write(struct file *file, size_t at, const uint8_t *bytes, size_t len);
 void disk_file_truncate(struct file *file, size_t len);
 void disk_file_sync(struct file *file);
 
-/* All files are in one directory. */
+/* Syncs the directory, which holds all files. */
 void disk_directory_sync(void);
 
-/* What a power cut leaves: @survivors of 16 changes reach the disk, others do in part. */
+/* Cuts the power: @survivors of 16 changes reach the disk; others reach it in part. */
 void disk_file_cut(struct file *file, unsigned survivors, uint64_t *random);
 
-/* Frees those that nobody can find or has open any more. */
+/* Frees the files that are not open and can no longer be found. */
 void disk_files_tidy(void);
 
 /* --- disk_power.c --- */
 
-/* To be called before an operation is done, which then only happens on SQLITE_OK. */
+/* Called before each operation, which the caller does only if this returns SQLITE_OK. */
 int disk_operation_begin(enum operation operation);
 
-/* splitmix64, whose state is *@random. */
+/* Returns the next number of splitmix64; its state is *@random. */
 uint64_t disk_random(uint64_t *random);
 
 #endif

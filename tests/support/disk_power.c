@@ -1,9 +1,9 @@
-/* The cuts and failures that a test orders, and when they happen. */
+/* The cuts and failures that a test requests, and when they happen. */
 #include "support/disk_parts.h"
 
 static const struct {
-    int own_code;    /* for codes that the operation cannot return */
-    int other_codes; /* a bit for each primary code that it can return besides */
+    int own_code;    /* in place of codes that the operation cannot return */
+    int other_codes; /* a bit for each other primary code that it can return */
     bool is_writing;
 } operations[] = {
     [OPERATION_OPEN] = {SQLITE_CANTOPEN, 1 << SQLITE_NOMEM, false},
@@ -71,7 +71,7 @@ static void wipe(void)
     disk.failure.at = 0;
 }
 
-/* What the operation fails with if it is one that has to, else SQLITE_OK. */
+/* Returns the code that the operation must fail with, or SQLITE_OK. */
 static int injected_code(enum operation operation)
 {
     int code = disk.failure.code;

@@ -1,4 +1,4 @@
-/* What SQLite calls: sqlite3_vfs and sqlite3_io_methods over the files of the disk. */
+/* What SQLite calls: sqlite3_vfs and sqlite3_io_methods, over the files of the simulated disk. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +32,7 @@ static int on_read(sqlite3_file *base, void *buffer, int len, sqlite3_int64 at)
     int code = handle_begin(handle, OPERATION_READ);
 
     if (code != SQLITE_OK) {
-        memset(buffer, 0xee, wanted); /* so that nobody gets away with using it */
+        memset(buffer, 0xee, wanted); /* so that a caller that uses it is noticed */
         return code;
     }
     image = &handle->file->volatile_image;
@@ -40,7 +40,7 @@ static int on_read(sqlite3_file *base, void *buffer, int len, sqlite3_int64 at)
         got = image->len - start < wanted ? image->len - start : wanted;
         memcpy(buffer, image->bytes + start, got);
     }
-    memset((uint8_t *)buffer + got, 0, wanted - got); /* SQLite insists */
+    memset((uint8_t *)buffer + got, 0, wanted - got); /* SQLite requires this */
     return got < wanted ? SQLITE_IOERR_SHORT_READ : SQLITE_OK;
 }
 
@@ -90,7 +90,7 @@ static int on_file_size(sqlite3_file *base, sqlite3_int64 *ret_len)
     return code;
 }
 
-/* The highest lock that other handles have on the same file. */
+/* Returns the highest lock that other handles have on the same file. */
 static int lock_of_others(const struct handle *handle)
 {
     int highest = SQLITE_LOCK_NONE;
@@ -101,7 +101,7 @@ static int lock_of_others(const struct handle *handle)
     return highest;
 }
 
-/* A waiting writer does not keep new readers out here (PENDING): there is one process. */
+/* A waiting writer (PENDING) does not block new readers here, because there is one process. */
 static bool is_lock_free(const struct handle *handle, int lock)
 {
     int others = lock_of_others(handle);
@@ -164,8 +164,10 @@ static int on_sector_size(sqlite3_file *base)
     return DISK_SECTOR;
 }
 
-/* Promises nothing. SQLite on a real file counts on SQLITE_IOCAP_POWERSAFE_OVERWRITE, which this
- * disk has as well: a torn write harms no byte beside it. */
+/*
+ * Promises nothing. On a real file, SQLite relies on SQLITE_IOCAP_POWERSAFE_OVERWRITE. It would be
+ * true of this disk, too: a torn write damages no other bytes.
+ */
 static int on_device_characteristics(sqlite3_file *base)
 {
     (void)base;
@@ -188,7 +190,7 @@ static const sqlite3_io_methods methods = {
     .xDeviceCharacteristics = on_device_characteristics,
 };
 
-/* The file that xOpen is about, made if it has to be. */
+/* Finds the file for xOpen, and creates it if necessary. */
 static int file_open(const char *name, int flags, struct file **ret_file)
 {
     struct file *file = name ? disk_file_find(name) : NULL;
@@ -276,7 +278,7 @@ static int on_get_last_error(sqlite3_vfs *self, int size, char *ret_text)
 
 void disk_install(void)
 {
-    vfs = *sqlite3_vfs_find(NULL); /* time, randomness, sleeping: the real one's */
+    vfs = *sqlite3_vfs_find(NULL); /* time, randomness and sleeping are the real ones */
     vfs.iVersion = 2;              /* without replaceable system calls */
     vfs.szOsFile = sizeof(struct handle);
     vfs.mxPathname = PATH_SIZE - 1;

@@ -1,4 +1,4 @@
-/* A store in a directory of the test's own, and what it loaded. */
+/* A store in its own temporary directory, and the records that it loaded. */
 #ifndef STORE_FIXTURE_H
 #define STORE_FIXTURE_H
 
@@ -53,7 +53,7 @@ static inline void on_empty(void *data)
     n_emptied++;
 }
 
-/* "n:token@lifetime" each, in the order of their keys */
+/* each is "n:token@lifetime", in the order of the keys */
 struct loaded {
     char text[16][64];
 };
@@ -174,7 +174,7 @@ static inline int put(struct store *store, uint8_t n, const char *text, int64_t 
     return put_frame(store, n, frame_of(text, now_s + lifetime_s), lifetime_s);
 }
 
-/* Ticks until a token can be kept. */
+/* Ticks until a token can be stored. */
 static inline void wait_until_it_works(struct store *store)
 {
     for (int i = 0; i < 100; i++) {
@@ -182,12 +182,12 @@ static inline void wait_until_it_works(struct store *store)
         usleep(1000);
         if (put(store, 4, "pul-four", 1000) == 0)
             return;
-        /* let the thread's word through */
+        /* so that the loop receives the thread's message */
         loop_timer(&loop, &nap, 2000, on_nap);
         loop.is_done = false;
         assert_int_equal(loop_run(&loop), 0);
     }
-    fail_msg("it does not work again");
+    fail_msg("the store does not work again");
 }
 
 #endif

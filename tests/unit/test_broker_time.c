@@ -44,8 +44,7 @@ static void a_wall_clock_step_prolongs_no_token(void **state)
         assert_true(sim_n_exchanges > n);
         reply.outcome = OUTCOME_OK;
         sim_run_for(61 * SECOND_USEC);
-        assert_int_equal(pod_get(&pod),
-                         PODLOGIN_OK); /* one refresh at most, then requests are served again */
+        assert_int_equal(pod_get(&pod), PODLOGIN_OK); /* with a refresh at most */
         pod_done(&pod);
         sim_wall_offset_s = SIM_EPOCH_S;
         broker_done(&broker);

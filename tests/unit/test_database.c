@@ -1,4 +1,4 @@
-/* The SQLite database: what is opened, what is refused and why, and which rows are read. */
+/* The SQLite database: which databases are opened or refused, and why, and which rows are read. */
 #include "store/database.h"
 #include "support/scratch.h"
 
@@ -45,7 +45,7 @@ static int open_bad(void)
     return r;
 }
 
-/* Changes the database without the daemon's code. */
+/* Changes the database, bypassing the daemon's code. */
 static void sql(const char *statements)
 {
     sqlite3 *db;
@@ -99,7 +99,7 @@ static const char *load(struct database *database)
     return rows.text;
 }
 
-static void rows_are_there_after_a_restart(void **state)
+static void rows_survive_a_restart(void **state)
 {
     struct database database;
     uint8_t id[DATABASE_ID_SIZE];
@@ -119,7 +119,7 @@ static void rows_are_there_after_a_restart(void **state)
     database_close(&database);
 }
 
-static void rows_that_were_rolled_back_are_not_there(void **state)
+static void rolled_back_rows_are_not_stored(void **state)
 {
     struct database_row row = {.name = {{3}},
                                .created_s = 100,
@@ -138,7 +138,7 @@ static void rows_that_were_rolled_back_are_not_there(void **state)
     database_close(&database);
 }
 
-static void the_callback_can_end_the_reading(void **state)
+static void the_callback_can_stop_the_reading(void **state)
 {
     struct rows rows = {.result = -ENOMEM};
     struct database database;
@@ -183,7 +183,7 @@ static void a_purge_removes_expired_rows_from_all_files(void **state)
     database_close(&database);
 }
 
-static void each_new_database_has_an_id_of_its_own(void **state)
+static void each_new_database_has_its_own_id(void **state)
 {
     uint8_t id[DATABASE_ID_SIZE];
     struct database database;
@@ -250,13 +250,13 @@ static void a_second_daemon_finds_the_database_locked(void **state)
     "CREATE TABLE token (name BLOB UNIQUE, created, expires, sealed);"                             \
     "INSERT INTO meta VALUES (1, randomblob(16));"
 
-static void databases_of_others_are_refused(void **state)
+static void foreign_databases_are_refused(void **state)
 {
     static const struct {
         const char *why, *sql;
         int result;
     } cases[] = {
-        {"the schema by hand", GOOD_SCHEMA, 0},
+        {"the schema, created by hand", GOOD_SCHEMA, 0},
         {"of another application", "CREATE TABLE t (x);", -EMEDIUMTYPE},
         {"the id of another application", GOOD_SCHEMA "PRAGMA application_id = 1;", -EMEDIUMTYPE},
         {"an id and nothing else", "PRAGMA application_id = 1;", -EMEDIUMTYPE},
@@ -264,12 +264,12 @@ static void databases_of_others_are_refused(void **state)
         {"a newer version", GOOD_SCHEMA "PRAGMA user_version = 3;", -EPROTONOSUPPORT},
         {"a much newer version", GOOD_SCHEMA "PRAGMA user_version = 2147483647;", -EPROTONOSUPPORT},
         {"no version", GOOD_SCHEMA "PRAGMA user_version = 0;", -EMEDIUMTYPE},
-        {"no meta", GOOD_SCHEMA "DROP TABLE meta;", -EUCLEAN},
-        {"no token", GOOD_SCHEMA "DROP TABLE token;", -EUCLEAN},
-        {"no id", GOOD_SCHEMA "DELETE FROM meta;", -EUCLEAN},
+        {"no table meta", GOOD_SCHEMA "DROP TABLE meta;", -EUCLEAN},
+        {"no table token", GOOD_SCHEMA "DROP TABLE token;", -EUCLEAN},
+        {"no row with the id", GOOD_SCHEMA "DELETE FROM meta;", -EUCLEAN},
         {"a short id", GOOD_SCHEMA "UPDATE meta SET database_id = x'00';", -EUCLEAN},
         {"a long id", GOOD_SCHEMA "UPDATE meta SET database_id = randomblob(17);", -EUCLEAN},
-        {"no id at all", GOOD_SCHEMA "UPDATE meta SET database_id = NULL;", -EUCLEAN},
+        {"id NULL", GOOD_SCHEMA "UPDATE meta SET database_id = NULL;", -EUCLEAN},
         {"another column", GOOD_SCHEMA "ALTER TABLE token RENAME COLUMN sealed TO open;", -EUCLEAN},
     };
 
@@ -322,7 +322,7 @@ static void version_1_is_upgraded(void **state)
         "pragma_user_version");
 }
 
-static void of_too_many_rows_those_that_expire_first_are_deleted(void **state)
+static void if_there_are_too_many_rows_those_that_expire_first_are_deleted(void **state)
 {
     struct database database;
 
@@ -423,7 +423,7 @@ static void a_file_that_is_not_a_database_is_refused(void **state)
         remove(path);
         scratch_write(path, bytes, cut, 0600);
         if (open_bad() != -EUCLEAN)
-            fail_msg("opened: the first %zu bytes", cut);
+            fail_msg("opened a file truncated to %zu bytes", cut);
     }
 }
 
@@ -445,16 +445,16 @@ static void a_link_or_a_missing_directory_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(rows_are_there_after_a_restart),
-        TEST(rows_that_were_rolled_back_are_not_there),
-        TEST(the_callback_can_end_the_reading),
+        TEST(rows_survive_a_restart),
+        TEST(rolled_back_rows_are_not_stored),
+        TEST(the_callback_can_stop_the_reading),
         TEST(a_purge_removes_expired_rows_from_all_files),
-        TEST(each_new_database_has_an_id_of_its_own),
+        TEST(each_new_database_has_its_own_id),
         TEST(the_file_has_the_right_schema_and_settings),
         TEST(a_second_daemon_finds_the_database_locked),
-        TEST(databases_of_others_are_refused),
+        TEST(foreign_databases_are_refused),
         TEST(version_1_is_upgraded),
-        TEST(of_too_many_rows_those_that_expire_first_are_deleted),
+        TEST(if_there_are_too_many_rows_those_that_expire_first_are_deleted),
         TEST(the_size_of_the_file_is_limited),
         TEST(malformed_rows_are_reported_as_damage),
         TEST(a_file_that_is_not_a_database_is_refused),

@@ -55,7 +55,7 @@ static void each_string_is_preceded_by_its_length(void **state)
     assert_memory_equal(digest.bytes, expected, DIGEST_SIZE);
 }
 
-static void sequences_that_differ_have_digests_that_differ(void **state)
+static void different_lists_have_different_digests(void **state)
 {
     static const struct {
         const char *strings[4];
@@ -173,7 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_bytes_have_known_digests),
         cmocka_unit_test(each_string_is_preceded_by_its_length),
-        cmocka_unit_test(sequences_that_differ_have_digests_that_differ),
+        cmocka_unit_test(different_lists_have_different_digests),
         cmocka_unit_test(thousands_are_found_until_they_are_removed),
         cmocka_unit_test(keys_of_one_bucket_are_distinguished),
     };

@@ -1,6 +1,6 @@
 /*
- * The disk that power cuts and failures are tried on is worth something only if it really drops
- * what was not synced: a database that syncs loses nothing on it, and one that does not, does.
+ * The simulated disk is useful only if a power cut really drops what was not synced: a database
+ * that syncs must lose nothing on it, and one that does not sync must lose rows.
  */
 #include <sqlite3.h>
 
@@ -11,8 +11,8 @@
 #define N_CUTS         200
 #define N_PAYLOAD      900
 #define N_FAILURES_MIN 40
-#define N_FAILURES_MAX 200 /* a session has more, and fewer, operations than these */
-#define N_IN_FAILED    6   /* rows that a session with failures starts with */
+#define N_FAILURES_MAX 200 /* the operations of a session are between these */
+#define N_IN_FAILED    6   /* rows at the start of a session with failures */
 
 static int install(void **state)
 {
@@ -81,7 +81,10 @@ static bool row_is_right(sqlite3_stmt *statement, int64_t id)
            memcmp(sqlite3_column_blob(statement, 1), payload, N_PAYLOAD) == 0;
 }
 
-/* Rows 1..@ret_n are there and as they were written; a row that is not makes it SQLITE_MISMATCH. */
+/*
+ * Reads the rows, which must be 1..@ret_n as they were written. Returns SQLITE_MISMATCH if one is
+ * not.
+ */
 static int read_rows(sqlite3 *db, int64_t *ret_n)
 {
     sqlite3_stmt *statement;
@@ -110,7 +113,10 @@ static bool is_intact(sqlite3 *db)
     return is_ok;
 }
 
-/* The power fails somewhere in it. The rows whose insertion was reported, @n earlier ones too. */
+/*
+ * Inserts rows until the power fails. Returns the number of rows whose insertion was reported,
+ * including @n earlier ones.
+ */
 static int64_t insert_until_cut(const char *synchronous, int64_t n, uint64_t seed)
 {
     sqlite3 *db;
@@ -124,11 +130,14 @@ static int64_t insert_until_cut(const char *synchronous, int64_t n, uint64_t see
     }
     sqlite3_close(db);
     if (!disk_has_been_cut())
-        disk_cut(seed); /* at a moment when SQLite has nothing to do */
+        disk_cut(seed); /* while SQLite is idle */
     return n;
 }
 
-/* After a cut: nothing reported is missing, nothing is wrong, and at most one row is more. */
+/*
+ * Returns whether, after a cut, no reported row is missing, all are intact, and there is at most
+ * one more.
+ */
 static bool survives(const char *synchronous, int64_t n_reported, int64_t *ret_n)
 {
     sqlite3 *db;
@@ -140,7 +149,7 @@ static bool survives(const char *synchronous, int64_t n_reported, int64_t *ret_n
     return is_good;
 }
 
-/* In how many of the cuts rows were lost, or the database broke. */
+/* Returns the number of cuts that lost rows or damaged the database. */
 static int count_losses(const char *synchronous, int *ret_n_unreported)
 {
     int64_t n = 0, n_reported;
@@ -169,7 +178,7 @@ static void no_cut_loses_a_row_that_was_synced(void **state)
 
     (void)state;
     assert_int_equal(count_losses("FULL", &n_unreported), 0);
-    assert_true(n_unreported > 0); /* commits that the cut interrupted do survive at times */
+    assert_true(n_unreported > 0); /* some of the commits that a cut interrupts survive */
 }
 
 static void cuts_lose_rows_that_were_not_synced(void **state)
@@ -196,8 +205,11 @@ static void make_rows(int64_t n)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* A process that reads, writes and ends. Its first error; the rows it knows to be there. Closing is
- * the one thing whose failure SQLite writes to itself, as the WAL is read again the next time. */
+/*
+ * A process that reads, writes and ends. Returns its first error, and the number of rows that it
+ * knows to be there. The result of closing does not count: SQLite ignores such a failure, because
+ * the WAL is read again next time.
+ */
 static int use_database(int64_t *ret_n)
 {
     sqlite3 *db;
@@ -232,7 +244,7 @@ static void assert_told(int code, int injected)
     }
 }
 
-/* One session for each operation that can fail, until one gets by without. */
+/* Runs a session for each operation that can fail, until none fails. */
 static void fail_each(int injected, bool for_ever)
 {
     bool has_failed = true;
@@ -255,7 +267,7 @@ static void fail_each(int injected, bool for_ever)
     assert_true(at > N_FAILURES_MIN);
 }
 
-static void each_failure_is_told_and_harms_no_row(void **state)
+static void each_failure_is_reported_and_damages_no_row(void **state)
 {
     static const int codes[] = {SQLITE_IOERR, SQLITE_FULL, SQLITE_READONLY, SQLITE_CANTOPEN,
                                 SQLITE_BUSY};
@@ -267,7 +279,7 @@ static void each_failure_is_told_and_harms_no_row(void **state)
     }
 }
 
-/* A file of the disk, by the VFS alone. */
+/* Opens a file of the disk through the VFS, without SQLite. */
 static sqlite3_file *open_file(const char *path)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
@@ -285,7 +297,10 @@ static void close_file(sqlite3_file *file)
     free(file);
 }
 
-/* How many of 512 synced zeros became ones, when ones were written just before the power failed. */
+/*
+ * Writes 512 zeros and syncs them, then writes ones just before a power cut. Returns the number of
+ * ones after it.
+ */
 static int ones_after_cut(uint64_t seed)
 {
     uint8_t bytes[512] = {0};
@@ -312,7 +327,7 @@ static int ones_after_cut(uint64_t seed)
     return n;
 }
 
-static void a_write_is_kept_dropped_or_torn_and_the_same_way_each_time(void **state)
+static void a_write_is_kept_dropped_or_torn_as_the_seed_determines(void **state)
 {
     int n_kept = 0, n_dropped = 0, n_torn = 0;
 
@@ -328,7 +343,7 @@ static void a_write_is_kept_dropped_or_torn_and_the_same_way_each_time(void **st
     assert_true(n_kept > 10 && n_dropped > 10 && n_torn > 10);
 }
 
-/* How often a file is there after a cut. */
+/* Returns how often a file exists after a cut. */
 static int count_survivors(bool is_synced, bool is_deleted, int sync_directory)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
@@ -352,7 +367,7 @@ static int count_survivors(bool is_synced, bool is_deleted, int sync_directory)
     return n;
 }
 
-static void a_name_is_safe_once_it_is_synced(void **state)
+static void a_file_name_survives_once_it_is_synced(void **state)
 {
     (void)state;
     assert_int_equal(count_survivors(true, false, 0), 100);
@@ -366,9 +381,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(no_cut_loses_a_row_that_was_synced, forget),
         cmocka_unit_test_setup(cuts_lose_rows_that_were_not_synced, forget),
-        cmocka_unit_test_setup(each_failure_is_told_and_harms_no_row, forget),
-        cmocka_unit_test_setup(a_write_is_kept_dropped_or_torn_and_the_same_way_each_time, forget),
-        cmocka_unit_test_setup(a_name_is_safe_once_it_is_synced, forget),
+        cmocka_unit_test_setup(each_failure_is_reported_and_damages_no_row, forget),
+        cmocka_unit_test_setup(a_write_is_kept_dropped_or_torn_as_the_seed_determines, forget),
+        cmocka_unit_test_setup(a_file_name_survives_once_it_is_synced, forget),
     };
 
     return cmocka_run_group_tests(tests, install, uninstall);

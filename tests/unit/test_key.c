@@ -58,10 +58,10 @@ static void key_files_are_32_bytes_that_only_their_owner_can_read(void **state)
     } cases[] = {
         {"0600", 32, 0600, 0},
         {"0400", 32, 0400, 0},
-        {"readable for the group", 32, 0640, -EPERM},
-        {"readable for all", 32, 0604, -EPERM},
-        {"writable for the group", 32, 0620, -EPERM},
-        {"executable for all", 32, 0601, -EPERM},
+        {"readable by the group", 32, 0640, -EPERM},
+        {"readable by all", 32, 0604, -EPERM},
+        {"writable by the group", 32, 0620, -EPERM},
+        {"executable by all", 32, 0601, -EPERM},
         {"0644", 32, 0644, -EPERM},
         {"0777", 32, 0777, -EPERM},
         {"empty", 0, 0600, -EBADMSG},
@@ -180,7 +180,7 @@ static void a_credential_is_found_by_its_name(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-static void a_key_beside_the_data_is_refused(void **state)
+static void a_key_in_the_directory_of_the_data_is_refused(void **state)
 {
     char path[SCRATCH_MAX + 16], error[KEY_ERROR_MAX], spellings[4][3 * SCRATCH_MAX];
 
@@ -212,7 +212,7 @@ static void a_key_below_the_data_is_refused_unless_it_is_allowed(void **state)
     assert_int_equal(init_from_file(path, error), -EPERM);
     snprintf(setting, sizeof(setting), "file:%s", path);
     assert_int_equal(cache_keys_load(setting, data(), true, &keys, error), 0);
-    /* a directory whose name has the other's as a prefix is a different one */
+    /* the prefix is a part of the name, not a parent directory */
     snprintf(path, sizeof(path), "%sx", data_directory);
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof(path), "%sx/key", data_directory);
@@ -279,7 +279,7 @@ static void a_runtime_directory_on_a_disk_is_refused(void **state)
 }
 
 /* The key must not be in the directory of the database, even if the daemon creates it. */
-static void a_runtime_key_beside_the_data_is_refused(void **state)
+static void a_runtime_key_in_the_directory_of_the_data_is_refused(void **state)
 {
     char directory[SCRATCH_MAX], data[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
     struct cache_keys keys;
@@ -309,10 +309,10 @@ int main(void)
         TEST(keys_that_are_not_random_are_refused),
         TEST(a_credential_is_found_by_its_name),
         TEST(a_key_below_the_data_is_refused_unless_it_is_allowed),
-        TEST(a_key_beside_the_data_is_refused),
+        TEST(a_key_in_the_directory_of_the_data_is_refused),
         TEST(a_runtime_key_is_created_once_and_found_again),
         TEST(a_runtime_directory_on_a_disk_is_refused),
-        TEST(a_runtime_key_beside_the_data_is_refused),
+        TEST(a_runtime_key_in_the_directory_of_the_data_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* A row opens in its database and under its name, until it expires by the clocks that are reliable.
- */
+/* A row opens in its database and under its name until it expires by the reliable clocks. */
 #include "protocol/messages.h"
 #include "store/row.h"
 #include "support/check.h"
@@ -65,7 +64,7 @@ static void expiry_is_evaluated_with_the_reliable_clocks(void **state)
     static const struct {
         const char *why;
         int64_t wall_s;
-        uint64_t boot_s; /* after BOOT, of the same boot or of another one */
+        uint64_t boot_s; /* after BOOT; of the same boot or of another one */
         bool is_other_boot;
         int64_t seen_s;
         enum row_state expected;
@@ -73,19 +72,20 @@ static void expiry_is_evaluated_with_the_reliable_clocks(void **state)
     } cases[] = {
         {"at once", 0, 0, false, 0, ROW_GOOD, 7200},
         {"an hour later", 3600, 3600, false, 0, ROW_GOOD, 3600},
-        {"its last second", 7199, 7199, false, 0, ROW_GOOD, 1},
-        {"its end", 7200, 7200, false, 0, ROW_EXPIRED, 0},
+        {"in its last second", 7199, 7199, false, 0, ROW_GOOD, 1},
+        {"at its expiry", 7200, 7200, false, 0, ROW_EXPIRED, 0},
         {"the wall clock is set back", 0, 3600, false, 0, ROW_GOOD, 3600},
-        {"far back, to 1970", -NOW_S, 3600, false, 0, ROW_GOOD, 3600},
-        {"back, and the end by the other", 0, 7200, false, 0, ROW_EXPIRED, 0},
-        {"the wall clock is ahead", 7200, 60, false, 0, ROW_EXPIRED, 0},
-        {"two days ahead", 172800, 60, false, 0, ROW_EXPIRED, 0},
+        {"the wall clock is set back to 1970", -NOW_S, 3600, false, 0, ROW_GOOD, 3600},
+        {"the wall clock is set back, expired by the boot clock", 0, 7200, false, 0, ROW_EXPIRED,
+         0},
+        {"the wall clock is set forward", 7200, 60, false, 0, ROW_EXPIRED, 0},
+        {"the wall clock is set forward by two days", 172800, 60, false, 0, ROW_EXPIRED, 0},
         {"after a boot", 3600, 5, true, 3000, ROW_GOOD, 3600},
-        {"after a boot, its end", 7200, 5, true, 3000, ROW_EXPIRED, 0},
-        {"after a boot, before it was made", -60, 5, true, 0, ROW_EXPIRED, 0},
-        {"after a boot, earlier than it has been", 3000, 5, true, 3600, ROW_EXPIRED, 0},
-        {"after a boot at 1970", -NOW_S + 10, 5, true, 3600, ROW_EXPIRED, 0},
-        {"after a boot, a second is corrected", 3599, 5, true, 3600, ROW_GOOD, 3601},
+        {"after a boot, at its expiry", 7200, 5, true, 3000, ROW_EXPIRED, 0},
+        {"after a boot, before it was created", -60, 5, true, 0, ROW_EXPIRED, 0},
+        {"after a boot, earlier than seen before", 3000, 5, true, 3600, ROW_EXPIRED, 0},
+        {"after a boot, in 1970", -NOW_S + 10, 5, true, 3600, ROW_EXPIRED, 0},
+        {"after a boot, set back by a second", 3599, 5, true, 3600, ROW_GOOD, 3601},
     };
     struct database_row row;
     struct rows rows;
@@ -149,7 +149,7 @@ static void every_flipped_bit_makes_a_miss(void **state)
         }
     }
     assert_int_equal(open_row(&rows, &row, now, &left_s), ROW_GOOD);
-    print_message("%zu bits, each a miss\n", n);
+    print_message("each of %zu flipped bits is a miss\n", n);
     free((void *)row.sealed);
     rows_done(&rows);
 }
@@ -177,7 +177,7 @@ static void every_truncation_makes_a_miss(void **state)
     rows_done(&rows);
 }
 
-static void the_previous_key_opens_a_row_and_another_does_not(void **state)
+static void the_previous_key_opens_a_row_but_no_other_key_does(void **state)
 {
     struct now now = {.wall_s = NOW_S, .boot_usec = BOOT};
     struct database_row row;
@@ -202,7 +202,7 @@ int main(void)
         cmocka_unit_test(expiry_is_evaluated_with_the_reliable_clocks),
         cmocka_unit_test(every_flipped_bit_makes_a_miss),
         cmocka_unit_test(every_truncation_makes_a_miss),
-        cmocka_unit_test(the_previous_key_opens_a_row_and_another_does_not),
+        cmocka_unit_test(the_previous_key_opens_a_row_but_no_other_key_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void every_truncation_is_refused(void **state)
     seal_done(&seal);
 }
 
-static void another_key_opens_nothing_and_has_other_names(void **state)
+static void another_key_opens_nothing_and_gives_other_names(void **state)
 {
     uint8_t other_bytes[SEAL_KEY_SIZE], sealed[4 + SEAL_OVERHEAD], opened[4];
     struct digest key = {{1}}, second = {{2}}, name, other_name;
@@ -129,7 +129,7 @@ int main(void)
         cmocka_unit_test(sealed_bytes_can_be_opened),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(every_truncation_is_refused),
-        cmocka_unit_test(another_key_opens_nothing_and_has_other_names),
+        cmocka_unit_test(another_key_opens_nothing_and_gives_other_names),
         cmocka_unit_test(no_nonce_or_key_is_used_twice),
     };
 

@@ -1,6 +1,6 @@
 /*
  * What survives a restart, and what must not: rows that were changed, swapped, prolonged or copied
- * from another database are misses and are never served.
+ * from another database are misses; they are never served.
  */
 #include <sqlite3.h>
 
@@ -18,7 +18,7 @@ static void fill(void)
     store_close(store);
 }
 
-/* Changes the database without the daemon's code. */
+/* Changes the database, bypassing the daemon's code. */
 static void sql(const char *statements)
 {
     sqlite3 *db;
@@ -116,23 +116,25 @@ static void files_are_private_and_have_no_plaintext(void **state)
 
 static void changed_rows_are_not_served(void **state)
 {
-    /* row 1 expires earlier; the other row is not changed */
+    /* the row of key 1 expires earlier; the other row is not changed */
     static const struct {
         const char *why, *sql, *one, *two;
     } cases[] = {
         {"nothing", "SELECT 1", "pul-one@1000", "pul-two@2000"},
-        {"a longer life", "UPDATE token SET expires = expires + 1 WHERE created < expires - 1500",
-         "pul-one@1000", ""},
-        {"a much longer life", "UPDATE token SET expires = 9000000000000", "", ""},
-        {"a shorter life", "UPDATE token SET expires = expires - 1 WHERE created > expires - 1500",
-         "", "pul-two@2000"},
-        {"another beginning",
+        {"a longer lifetime",
+         "UPDATE token SET expires = expires + 1 WHERE created < expires - 1500", "pul-one@1000",
+         ""},
+        {"a much longer lifetime", "UPDATE token SET expires = 9000000000000", "", ""},
+        {"a shorter lifetime",
+         "UPDATE token SET expires = expires - 1 WHERE created > expires - 1500", "",
+         "pul-two@2000"},
+        {"another time of creation",
          "UPDATE token SET created = created - 1 WHERE created > expires - 1500", "",
          "pul-two@2000"},
-        {"a text as end", "UPDATE token SET expires = 'zzz' WHERE created > expires - 1500", "",
+        {"text as expiry", "UPDATE token SET expires = 'zzz' WHERE created > expires - 1500", "",
          "pul-two@2000"},
-        {"a fraction that is cut off", "UPDATE token SET expires = expires + 0.5", "pul-one@1000",
-         "pul-two@2000"},
+        {"a fraction, which is truncated", "UPDATE token SET expires = expires + 0.5",
+         "pul-one@1000", "pul-two@2000"},
         {"bytes swapped",
          "CREATE TEMP TABLE t AS SELECT * FROM token;"
          "UPDATE token SET sealed = (SELECT sealed FROM t WHERE t.name <> token.name)",
@@ -142,7 +144,7 @@ static void changed_rows_are_not_served(void **state)
          "INSERT INTO token SELECT (SELECT name FROM t AS u WHERE u.name <> t.name), created,"
          " expires, sealed, key_id, boot_id, expires_boot FROM t",
          "", ""},
-        {"all but the name of the other",
+        {"everything but the name of the other row",
          "CREATE TEMP TABLE t AS SELECT * FROM token ORDER BY expires;"
          "UPDATE token SET (created, expires, sealed, expires_boot) = (SELECT created, expires,"
          " sealed, expires_boot FROM t WHERE expires - created > 1500)",
@@ -171,14 +173,14 @@ static void changed_rows_are_not_served(void **state)
         {"random bytes",
          "UPDATE token SET sealed = randomblob(length(sealed)) WHERE created > expires - 1500", "",
          "pul-two@2000"},
-        {"a longer life by the boot clock",
+        {"a longer lifetime by the boot clock",
          "UPDATE token SET expires_boot = expires_boot + 1 WHERE created > expires - 1500", "",
          "pul-two@2000"},
         {"another boot", "UPDATE token SET boot_id = randomblob(16) WHERE created > expires - 1500",
          "", "pul-two@2000"},
         {"another key's id", "UPDATE token SET key_id = zeroblob(8) WHERE created > expires - 1500",
          "", "pul-two@2000"},
-        {"taken for a row of version 1",
+        {"made to look like a row of version 1",
          "UPDATE token SET key_id = NULL, boot_id = NULL, expires_boot = NULL"
          " WHERE created > expires - 1500",
          "", "pul-two@2000"},
@@ -207,7 +209,7 @@ static void changed_rows_are_not_served(void **state)
 }
 
 /* A row that is too large is treated as damaged. The other rows must not be lost with it. */
-static void a_row_of_100_kib_is_only_a_miss(void **state)
+static void a_row_of_100_kib_is_a_miss(void **state)
 {
     struct loaded loaded;
     struct store *store;
@@ -379,7 +381,7 @@ static void two_damaged_databases_are_kept(void **state)
     }
 }
 
-static void databases_of_others_and_newer_ones_are_left_alone(void **state)
+static void foreign_and_newer_databases_are_not_changed(void **state)
 {
     static const char *const cases[] = {"PRAGMA application_id = 7", "PRAGMA user_version = 3"};
 
@@ -398,7 +400,7 @@ static void databases_of_others_and_newer_ones_are_left_alone(void **state)
         store_tick(store);
         store_close(store);
         assert_false(is_there(".corrupt"));
-        /* for the version that wrote it, nothing has changed */
+        /* the version that wrote it can still use it */
         sql(i ? "PRAGMA user_version = 2" : "PRAGMA application_id = 1886348396");
         store = open_good(&loaded);
         assert_string_equal(loaded.text[1], "pul-one@1000");
@@ -474,7 +476,7 @@ static void a_locked_database_is_opened_once_it_is_unlocked(void **state)
     store_close(store);
     assert_int_equal(n_emptied, 0);
     wait_until_it_works(second);
-    assert_int_equal(n_emptied, 1); /* so all records in memory are put again */
+    assert_int_equal(n_emptied, 1); /* so the broker puts all records again */
     store_close(second);
     store = open_good(&loaded);
     assert_string_equal(loaded.text[1], "pul-one@1000");
@@ -557,7 +559,7 @@ static void a_change_of_the_key_loses_nothing(void **state)
     (void)state;
     fill();
     scratch_write(key_path, keys, sizeof(keys), 0600);
-    for (int kills = 0; kills < 3; kills++) { /* at whatever point it is killed */
+    for (int kills = 0; kills < 3; kills++) { /* it may be killed at any point */
         store = open_good(&loaded);
         assert_string_equal(loaded.text[1], "pul-one@1000");
         assert_string_equal(loaded.text[2], "pul-two@2000");
@@ -606,7 +608,7 @@ static void an_invalid_key_is_an_error(void **state)
     assert_int_equal(remove(key_path), 0);
     assert_int_equal(open_store(&loaded, &store), -ENOENT);
     snprintf(key_setting, sizeof(key_setting), "file:%s/key", directory);
-    assert_int_equal(open_store(&loaded, &store), -EPERM); /* in the directory of the data */
+    assert_int_equal(open_store(&loaded, &store), -EPERM); /* key beside the data */
 }
 
 static void a_missing_directory_is_created(void **state)
@@ -657,14 +659,17 @@ static void a_row_is_opened_on_request(void **state)
     assert_false(store_open_rows(store, 10));
     assert_string_equal(loaded.text[2], "pul-two@2000");
     loaded.text[1][0] = '\0';
-    store_open_row(store, &one); /* no effect: all are open */
+    store_open_row(store, &one); /* no effect: all rows are open */
     assert_string_equal(loaded.text[1], "");
     assert_false(store_open_rows(store, 10));
     store_close(store);
 }
 
-/* Records that are put while rows are read are written, even if it ends before all are open. */
-static void it_can_end_before_all_rows_are_open(void **state)
+/*
+ * Records that are put while rows are read are written, even if the store is closed before all rows
+ * are open.
+ */
+static void the_store_can_be_closed_before_all_rows_are_open(void **state)
 {
     struct loaded loaded = {0};
     const struct store_settings settings = settings_of(&loaded);
@@ -700,14 +705,14 @@ int main(void)
         TEST(closing_completes_writes_without_callbacks),
         TEST(files_are_private_and_have_no_plaintext),
         TEST(changed_rows_are_not_served),
-        TEST(a_row_of_100_kib_is_only_a_miss),
+        TEST(a_row_of_100_kib_is_a_miss),
         TEST(rows_of_another_key_are_not_served),
         TEST(rows_of_another_database_are_not_served),
         TEST(expired_rows_are_not_loaded_and_are_purged),
         TEST(a_damaged_database_is_renamed),
         TEST(a_row_for_a_replaced_database_is_not_stored),
         TEST(two_damaged_databases_are_kept),
-        TEST(databases_of_others_and_newer_ones_are_left_alone),
+        TEST(foreign_and_newer_databases_are_not_changed),
         TEST(no_damage_to_a_page_loads_anything_else),
         TEST(a_truncated_file_works_again),
         TEST(a_locked_database_is_opened_once_it_is_unlocked),
@@ -718,7 +723,7 @@ int main(void)
         TEST(a_missing_directory_is_created),
         TEST(without_a_usable_disk_nothing_is_stored),
         TEST(a_row_is_opened_on_request),
-        TEST(it_can_end_before_all_rows_are_open),
+        TEST(the_store_can_be_closed_before_all_rows_are_open),
     };
 
     umask(077); /* as the daemon does */

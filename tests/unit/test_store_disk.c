@@ -1,6 +1,6 @@
 /*
- * The store on a disk whose power fails, that is full, that breaks or can only be read: what was
- * acknowledged is there afterwards, and whatever happens, the store goes on.
+ * The store on a disk that loses power, is full, breaks or is read-only: acknowledged writes are
+ * there afterwards, and the store keeps working.
  */
 #include "support/disk.h"
 #include "support/store_fixture.h"
@@ -21,7 +21,7 @@ static int uninstall(void **state)
     return r;
 }
 
-/* What was put under each key: the latest that was acknowledged, and the latest of all. */
+/* The latest write of each key that was acknowledged, and the latest of all. */
 struct history {
     unsigned acknowledged[N_KEYS];
     unsigned latest[N_KEYS];
@@ -52,7 +52,7 @@ static void assert_nothing_lost(const struct loaded *loaded, const struct histor
     }
 }
 
-static void a_power_cut_at_a_thousand_points_loses_nothing_that_was_acknowledged(void **state)
+static void a_power_cut_at_a_thousand_points_loses_no_acknowledged_write(void **state)
 {
     struct history history;
     size_t n_cuts = 0, n_acknowledged = 0;
@@ -62,7 +62,7 @@ static void a_power_cut_at_a_thousand_points_loses_nothing_that_was_acknowledged
         struct loaded loaded;
         struct store *store;
 
-        if (seed % 50 == 1) { /* the cuts of one disk follow each other */
+        if (seed % 50 == 1) { /* each disk suffers 50 cuts in a row */
             disk_wipe();
             history = (struct history){0};
         }
@@ -80,7 +80,7 @@ static void a_power_cut_at_a_thousand_points_loses_nothing_that_was_acknowledged
         store_close(store);
         store = open_good(&loaded);
         assert_nothing_lost(&loaded, &history);
-        put_next(store, &history, true); /* it started well */
+        put_next(store, &history, true); /* the store works after the cut */
         assert_int_equal(last_result, 0);
         store_close(store);
         n_acknowledged += history.n;
@@ -98,8 +98,10 @@ static const struct {
     {"EROFS", SQLITE_READONLY},
 };
 
-/* Begins, writes, purges and ends with a disk that fails at its @n-th operation. False: it has not
- * so many. */
+/*
+ * Opens a store, writes, purges and closes it on a disk whose @n-th operation fails. Returns false
+ * if there are fewer operations.
+ */
 static bool fails_at(uint64_t n, int code, bool for_ever)
 {
     struct history history = {0};
@@ -108,7 +110,7 @@ static bool fails_at(uint64_t n, int code, bool for_ever)
     bool has_failed;
 
     disk_wipe();
-    if (n % 2) { /* one that is there already, or one that is made */
+    if (n % 2) { /* an existing database, or a new one */
         store = open_good(&loaded);
         put_next(store, &history, true);
         store_close(store);
@@ -116,7 +118,7 @@ static bool fails_at(uint64_t n, int code, bool for_ever)
     disk_fail_at(n, code, for_ever);
     store = open_good(&loaded);
     for (int i = 0; i < 10; i++) {
-        put_next(store, &history, true); /* each is answered, well or badly: else this hangs */
+        put_next(store, &history, true); /* hangs if it is not answered */
         if (i % 5 == 4)
             store_tick(store);
     }
@@ -124,38 +126,38 @@ static bool fails_at(uint64_t n, int code, bool for_ever)
     disk_heal();
     wait_until_it_works(store);
     for (size_t i = 0; i < N_KEYS; i++)
-        put_next(store, &history, true); /* as the broker does with what is not kept */
+        put_next(store, &history, true); /* as the broker does with dirty records */
     assert_int_equal(last_result, 0);
-    disk_fail_at(1 + n % 7, code, for_ever); /* and the end */
+    disk_fail_at(1 + n % 7, code, for_ever); /* closing can fail, too */
     store_close(store);
     disk_heal();
     history.latest[4] = history.acknowledged[4] = 0;
     store = open_good(&loaded);
-    loaded.text[4][0] = '\0'; /* of wait_until_it_works() */
+    loaded.text[4][0] = '\0'; /* put by wait_until_it_works() */
     assert_nothing_lost(&loaded, &history);
     store_close(store);
     return has_failed;
 }
 
-static void whatever_fails_the_store_goes_on(void **state)
+static void the_store_keeps_working_whichever_operation_fails(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
         for (int for_ever = 0; for_ever < 2; for_ever++) {
             uint64_t n = 1, in_vain = 0;
 
-            /* a disk that is full does not fail at what only reads */
+            /* a full disk does not fail reads, so a run without a failure is not the last one */
             for (; in_vain < 20; n++)
                 in_vain = fails_at(n, faults[i].code, for_ever) ? 0 : in_vain + 1;
-            print_message("%s%s: %d operations\n", faults[i].name, for_ever ? " for ever" : "",
+            print_message("%s%s: %d operations\n", faults[i].name, for_ever ? " permanently" : "",
                           (int)(n - in_vain));
             assert_true(n - in_vain > 50);
         }
     }
 }
 
-/* From version 1 to 2: before or after, never between. */
-static void a_power_cut_while_the_schema_changes_leaves_one_or_the_other(void **state)
+/* The upgrade from version 1 to 2 is complete or has not happened. */
+static void a_power_cut_during_an_upgrade_leaves_the_old_or_the_new_schema(void **state)
 {
     static const char version_1[] =
         "PRAGMA application_id = 1886348396; PRAGMA user_version = 1;"
@@ -197,9 +199,9 @@ static void a_power_cut_while_the_schema_changes_leaves_one_or_the_other(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_power_cut_at_a_thousand_points_loses_nothing_that_was_acknowledged),
-        TEST(whatever_fails_the_store_goes_on),
-        TEST(a_power_cut_while_the_schema_changes_leaves_one_or_the_other),
+        TEST(a_power_cut_at_a_thousand_points_loses_no_acknowledged_write),
+        TEST(the_store_keeps_working_whichever_operation_fails),
+        TEST(a_power_cut_during_an_upgrade_leaves_the_old_or_the_new_schema),
     };
 
     log_init("test_store_disk", -1);
