@@ -1,7 +1,7 @@
 /*
- * The whole judgement of a token, as a request meets it: issuer, audience, node, pod, signature and
- * time together, and which of several faults is told. The forms that each part refuses are in
- * test_jws.c and test_claims.c.
+ * The complete admission check that a request goes through: issuer, audience, node, pod, signature
+ * and time together, and which of several faults is reported. The forms that each part refuses are
+ * in test_jws.c and test_claims.c.
  */
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -57,7 +57,7 @@ struct change {
 struct row {
     const char *why;
     enum podlogin_status expected;
-    const char *reason; /* a part of it; NULL: any */
+    const char *reason; /* a part of the detail; NULL: any */
     struct change changes[3];
     enum signer signer;
     const struct peer *peer; /* NULL: its own pod */
@@ -71,14 +71,19 @@ struct row {
 
 static const struct row rows[] = {
     /* accepted */
-    {"nothing", PODLOGIN_OK, NULL, {{0}}, 0, NULL},
+    {"no change", PODLOGIN_OK, NULL, {{0}}, 0, NULL},
     {"one audience as a string", PODLOGIN_OK, NULL, {{"aud", "\"" OURS "\""}}, 0, NULL},
     {"no nbf", PODLOGIN_OK, NULL, {{"nbf", NULL}}, 0, NULL},
     {"iat 30 s ahead", PODLOGIN_OK, NULL, {{"iat", "1782046530"}}, 0, NULL},
     {"nbf 30 s ahead", PODLOGIN_OK, NULL, {{"nbf", "1782046530"}}, 0, NULL},
     {"exp in a second", PODLOGIN_OK, NULL, {{"exp", "1782046501"}}, 0, NULL},
     {"a day and a minute long", PODLOGIN_OK, NULL, {{"exp", "1782132860"}}, 0, NULL},
-    {"a warnafter within a day", PODLOGIN_OK, NULL, {{K "warnafter", "1782049607"}}, 0, NULL},
+    {"warnafter, and a lifetime within a day",
+     PODLOGIN_OK,
+     NULL,
+     {{K "warnafter", "1782049607"}},
+     0,
+     NULL},
     {"another account",
      PODLOGIN_OK,
      NULL,
@@ -87,19 +92,19 @@ static const struct row rows[] = {
      0,
      NULL},
     /* issuer */
-    {"the other issuer of the daemon",
+    {"the other configured issuer",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\"https://issuer.example/two\""}},
      0,
      NULL},
-    {"an issuer that nobody knows",
+    {"an unknown issuer",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\"https://issuer.example\""}},
      0,
      NULL},
-    {"a slash at the end",
+    {"the issuer with a trailing slash",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\"https://issuer.example/one/\""}},
@@ -111,56 +116,56 @@ static const struct row rows[] = {
      {{"iss", "\"https://ISSUER.example/one\""}},
      0,
      NULL},
-    {"a blank before it",
+    {"the issuer with a leading space",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\" https://issuer.example/one\""}},
      0,
      NULL},
-    {"http",
+    {"the issuer with http",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\"http://issuer.example/one\""}},
      0,
      NULL},
     /* audience */
-    {"the API server's",
+    {"the audience of the API server",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      NULL,
      {{"aud", "[\"" THEIRS "\"]"}},
      0,
      NULL},
-    {"that of AWS",
+    {"the audience of AWS",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      NULL,
      {{"aud", "[\"sts.amazonaws.com\"]"}},
      0,
      NULL},
-    {"the right one and another",
+    {"the right audience and another",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      "further audiences",
      {{"aud", "[\"" OURS "\",\"" THEIRS "\"]"}},
      0,
      NULL},
-    {"the same in the other order",
+    {"another audience and the right one",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      "further audiences",
      {{"aud", "[\"" THEIRS "\",\"" OURS "\"]"}},
      0,
      NULL},
-    {"the right one twice",
+    {"the right audience twice",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      "further audiences",
      {{"aud", "[\"" OURS "\",\"" OURS "\"]"}},
      0,
      NULL},
-    {"a part of it",
+    {"a prefix of the audience",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      NULL,
      {{"aud", "[\"urn:pulumi:org:acm\"]"}},
      0,
      NULL},
-    {"more than it",
+    {"the audience as a prefix",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      NULL,
      {{"aud", "[\"urn:pulumi:org:acme2\"]"}},
@@ -172,7 +177,7 @@ static const struct row rows[] = {
      {{"aud", "[\"URN:pulumi:org:acme\"]"}},
      0,
      NULL},
-    {"a wildcard", PODLOGIN_TOKEN_WRONG_AUDIENCE, NULL, {{"aud", "[\"*\"]"}}, 0, NULL},
+    {"a wildcard as audience", PODLOGIN_TOKEN_WRONG_AUDIENCE, NULL, {{"aud", "[\"*\"]"}}, 0, NULL},
     /* node */
     {"another node",
      PODLOGIN_TOKEN_WRONG_NODE,
@@ -181,13 +186,13 @@ static const struct row rows[] = {
      0,
      NULL},
     {"no node", PODLOGIN_TOKEN_WRONG_NODE, "names no node", {{K "node", NULL}}, 0, NULL},
-    {"a node without uid",
+    {"a node without a uid",
      PODLOGIN_TOKEN_WRONG_NODE,
      "names no node",
      {{K "node/uid", NULL}},
      0,
      NULL},
-    {"the uid as a name",
+    {"the uid as the node's name",
      PODLOGIN_TOKEN_WRONG_NODE,
      "names no node",
      {{K "node", "{\"name\":\"" NODE "\"}"}},
@@ -199,45 +204,45 @@ static const struct row rows[] = {
      {{K "node/uid", "\"ffc5761d\""}},
      0,
      NULL},
-    {"a node that is none", PODLOGIN_TOKEN_MALFORMED, NULL, {{K "node/uid", "7"}}, 0, NULL},
+    {"a number as the node's uid", PODLOGIN_TOKEN_MALFORMED, NULL, {{K "node/uid", "7"}}, 0, NULL},
     /* pod */
     {"the caller is in another pod", PODLOGIN_PEER_MISMATCH, "11111111-2222", {{0}}, 0, &other_pod},
-    {"the caller is in none", PODLOGIN_PEER_MISMATCH, "in no pod", {{0}}, 0, &no_pod},
-    {"the caller is in two", PODLOGIN_PEER_MISMATCH, "two pods", {{0}}, 0, &two_pods},
+    {"the caller is in no pod", PODLOGIN_PEER_MISMATCH, "in no pod", {{0}}, 0, &no_pod},
+    {"the caller is in two pods", PODLOGIN_PEER_MISMATCH, "two pods", {{0}}, 0, &two_pods},
     {"the caller has ended", PODLOGIN_PEER_GONE, NULL, {{0}}, 0, &ended},
     {"the caller cannot be seen", PODLOGIN_INTERNAL, "hostPID", {{0}}, 0, &unseen},
-    {"of no pod", PODLOGIN_PEER_MISMATCH, "bound to no pod", {{K "pod", NULL}}, 0, NULL},
-    {"of a secret",
+    {"bound to no pod", PODLOGIN_PEER_MISMATCH, "bound to no pod", {{K "pod", NULL}}, 0, NULL},
+    {"bound to a secret",
      PODLOGIN_PEER_MISMATCH,
      "bound to no pod",
      {{K "pod", NULL}, {K "secret", "{\"name\":\"s\",\"uid\":\"" POD "\"}"}},
      0,
      NULL},
-    {"the uid in capitals",
+    {"the pod's uid in capitals",
      PODLOGIN_PEER_MISMATCH,
      NULL,
      {{K "pod/uid", "\"3227B947-1111-4222-8333-444455556666\""}},
      0,
      NULL},
     {"a part of the uid", PODLOGIN_PEER_MISMATCH, NULL, {{K "pod/uid", "\"3227b947\""}}, 0, NULL},
-    {"a pod without uid", PODLOGIN_TOKEN_MALFORMED, NULL, {{K "pod/uid", NULL}}, 0, NULL},
-    {"an empty uid, in no pod",
+    {"a pod without a uid", PODLOGIN_TOKEN_MALFORMED, NULL, {{K "pod/uid", NULL}}, 0, NULL},
+    {"an empty pod uid, the caller in no pod",
      PODLOGIN_TOKEN_MALFORMED,
      NULL,
      {{K "pod/uid", "\"\""}},
      0,
      &no_pod},
     /* signature */
-    {"signed by somebody else", PODLOGIN_TOKEN_BAD_SIGNATURE, NULL, {{0}}, BY_STRANGER, NULL},
-    {"with a key that there is not", PODLOGIN_TOKEN_UNKNOWN_KEY, NULL, {{0}}, BY_UNKNOWN_KID, NULL},
-    {"an algorithm that is not the issuer's",
+    {"signed with another key", PODLOGIN_TOKEN_BAD_SIGNATURE, NULL, {{0}}, BY_STRANGER, NULL},
+    {"signed with an unknown key", PODLOGIN_TOKEN_UNKNOWN_KEY, NULL, {{0}}, BY_UNKNOWN_KID, NULL},
+    {"an algorithm that the issuer does not allow",
      PODLOGIN_TOKEN_BAD_ALGORITHM,
      NULL,
      {{0}},
      BY_OTHER_ALGORITHM,
      NULL},
     /* time */
-    {"expired now", PODLOGIN_TOKEN_EXPIRED, NULL, {{"exp", "1782046500"}}, 0, NULL},
+    {"expires now", PODLOGIN_TOKEN_EXPIRED, NULL, {{"exp", "1782046500"}}, 0, NULL},
     {"expired a second ago", PODLOGIN_TOKEN_EXPIRED, NULL, {EXPIRED}, 0, NULL},
     {"expired in 1970", PODLOGIN_TOKEN_EXPIRED, NULL, {{"exp", "1"}}, 0, NULL},
     {"iat 31 s ahead", PODLOGIN_TOKEN_NOT_YET_VALID, NULL, {{"iat", "1782046531"}}, 0, NULL},
@@ -248,22 +253,24 @@ static const struct row rows[] = {
      {{"exp", "1813582400"}, {K "warnafter", "1782050007"}},
      0,
      NULL},
-    {"a second too long",
+    {"a day and 61 s long",
      PODLOGIN_TOKEN_MALFORMED,
      "longer than a day",
      {{"exp", "1782132861"}},
      0,
      NULL},
-    {"for ever",
+    {"valid almost forever",
      PODLOGIN_TOKEN_MALFORMED,
      "longer than a day",
      {{"exp", "4000000000000"}},
      0,
      NULL},
-    /* several faults: what is wrong with the claims first, since it costs nothing; then the gravest
+    /*
+     * several faults: faults of the claims come first, because checking them is cheap; then the
+     * gravest
      */
     {"forged and expired", PODLOGIN_TOKEN_BAD_SIGNATURE, NULL, {EXPIRED}, BY_STRANGER, NULL},
-    {"of an unknown key and expired",
+    {"an unknown key, and expired",
      PODLOGIN_TOKEN_UNKNOWN_KEY,
      NULL,
      {EXPIRED},
@@ -289,31 +296,31 @@ static const struct row rows[] = {
      BY_UNKNOWN_KID,
      &other_pod},
     {"expired, in another pod", PODLOGIN_PEER_MISMATCH, NULL, {EXPIRED}, 0, &other_pod},
-    {"of another node, in another pod",
+    {"another node, in another pod",
      PODLOGIN_TOKEN_WRONG_NODE,
      NULL,
      {{K "node/uid", "\"x\""}},
      0,
      &other_pod},
-    {"of another audience and node",
+    {"another audience, and another node",
      PODLOGIN_TOKEN_WRONG_AUDIENCE,
      NULL,
      {{"aud", "[\"" THEIRS "\"]"}, {K "node/uid", "\"x\""}},
      0,
      NULL},
-    {"of another issuer and audience",
+    {"another issuer, and another audience",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\"https://a\""}, {"aud", "[\"" THEIRS "\"]"}},
      0,
      NULL},
-    {"of another issuer, and forged",
+    {"another issuer, and forged",
      PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
      NULL,
      {{"iss", "\"https://a\""}},
      BY_STRANGER,
      NULL},
-    {"of another issuer, and malformed",
+    {"another issuer, and malformed",
      PODLOGIN_TOKEN_MALFORMED,
      NULL,
      {{"iss", "\"https://a\""}, {"exp", "\"soon\""}},
@@ -327,7 +334,7 @@ static const struct row rows[] = {
      &no_pod},
 };
 
-/* @path has at most two slashes: members do not hold any. */
+/* @path is split at its slashes, at most two; the names of members have none. */
 static void change_apply(json_t *payload, const struct change *change)
 {
     CLEANUP(freep)
@@ -383,8 +390,8 @@ static enum podlogin_status judge_token(const char *token, const struct peer *pe
 
 static const struct now now = {.wall_s = NOW_S, .boot_usec = 1000 * SECOND_USEC};
 
-/* Twice: what is remembered of the first time changes nothing. */
-static void each_token_is_judged_for_what_it_is(void **state)
+/* Judges each token twice: what is cached the first time must not change the result. */
+static void each_token_gets_its_status(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -406,8 +413,8 @@ static void each_token_is_judged_for_what_it_is(void **state)
     }
 }
 
-/* A token that was verified once is remembered; who presents it, and when, is not. */
-static void what_is_remembered_is_judged_again(void **state)
+/* That a token was verified is cached; the caller and the time are checked each time. */
+static void a_verified_token_is_judged_again_for_each_request(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
@@ -429,7 +436,7 @@ static void what_is_remembered_is_judged_again(void **state)
     assert_int_equal(identities.verified.n, n_remembered);
 }
 
-static void a_key_that_is_withdrawn_ends_what_it_signed(void **state)
+static void tokens_of_a_withdrawn_key_are_refused(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
@@ -442,7 +449,7 @@ static void a_key_that_is_withdrawn_ends_what_it_signed(void **state)
     assert_int_equal(judge_token(token, &own_pod, now, &refusal), PODLOGIN_ISSUER_UNAVAILABLE);
 }
 
-static void rules_are_judged_last_and_name_their_section(void **state)
+static void rules_are_judged_last_and_the_detail_names_the_section(void **state)
 {
     static const struct row denied = {.changes = {{K "namespace", "\"lab\""},
                                                   {"sub", "\"system:serviceaccount:lab:pulumi-"
@@ -465,8 +472,8 @@ static void rules_are_judged_last_and_name_their_section(void **state)
     services[0].policy.n_sections = 2;
 }
 
-/* Its connection may have been inherited. */
-static void a_caller_that_has_ended_gets_nothing(void **state)
+/* The connection of a process that ended may have been inherited by another process. */
+static void a_caller_that_has_ended_is_refused(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
@@ -500,7 +507,7 @@ static enum admission_verdict judge_review(struct identity *identity, bool for_e
     return admission_judge(&admission, &refusal);
 }
 
-static void the_api_server_is_asked_when_the_issuer_says_so(void **state)
+static void a_review_is_needed_as_the_issuer_configures_it(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
@@ -523,8 +530,8 @@ static void the_api_server_is_asked_when_the_issuer_says_so(void **state)
     assert_int_equal(judge_review(identity, false), ADMISSION_NEEDS_REVIEW);
 }
 
-/* Judging does not read the daemon's own token: that is learnt elsewhere. */
-static void a_node_that_is_not_known_yet_serves_nobody(void **state)
+/* Judging does not read the daemon's own token to learn the node; other events do. */
+static void all_requests_fail_until_the_node_is_known(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
@@ -536,7 +543,7 @@ static void a_node_that_is_not_known_yet_serves_nobody(void **state)
     assert_non_null(strstr(refusal.detail, "the uid of its node"));
 }
 
-static void attestation_is_the_administrators_choice(void **state)
+static void peer_attestation_can_be_enforced_audited_or_off(void **state)
 {
     CLEANUP(freep)
     char *token = row_token(&rows[0]);
@@ -551,7 +558,7 @@ static void attestation_is_the_administrators_choice(void **state)
     assert_int_equal(judge_token(token, &other_pod, now, &refusal), PODLOGIN_PEER_MISMATCH);
 }
 
-/* Everybody but the pods of the namespace "lab". */
+/* Admits all but the pods of the namespace "lab". */
 static void rules_init(struct policy *policy)
 {
     const char *error;
@@ -599,7 +606,7 @@ static int end(void **state)
 {
     (void)state;
     identities_done(&identities);
-    assert_int_equal(config.n_refs, 1); /* nobody keeps a part of it */
+    assert_int_equal(config.n_refs, 1); /* nothing keeps a reference to it */
     policy_done(&services[0].policy);
     close(own_pod.pidfd);
     return 0;
@@ -633,15 +640,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_token_is_judged_for_what_it_is, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_remembered_is_judged_again, begin, end),
-        cmocka_unit_test_setup_teardown(a_key_that_is_withdrawn_ends_what_it_signed, begin, end),
-        cmocka_unit_test_setup_teardown(attestation_is_the_administrators_choice, begin, end),
-        cmocka_unit_test_setup_teardown(rules_are_judged_last_and_name_their_section, begin, end),
-        cmocka_unit_test_setup_teardown(a_caller_that_has_ended_gets_nothing, begin, end),
-        cmocka_unit_test_setup_teardown(the_api_server_is_asked_when_the_issuer_says_so, begin,
+        cmocka_unit_test_setup_teardown(each_token_gets_its_status, begin, end),
+        cmocka_unit_test_setup_teardown(a_verified_token_is_judged_again_for_each_request, begin,
                                         end),
-        cmocka_unit_test_setup_teardown(a_node_that_is_not_known_yet_serves_nobody, begin, end),
+        cmocka_unit_test_setup_teardown(tokens_of_a_withdrawn_key_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(peer_attestation_can_be_enforced_audited_or_off, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(rules_are_judged_last_and_the_detail_names_the_section,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_caller_that_has_ended_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_review_is_needed_as_the_issuer_configures_it, begin, end),
+        cmocka_unit_test_setup_teardown(all_requests_fail_until_the_node_is_known, begin, end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

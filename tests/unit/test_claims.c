@@ -1,4 +1,4 @@
-/* The claims of a service-account token: shapes, the agreement of "sub", and time. */
+/* The claims of a service-account token: their form, the consistency of "sub", and time. */
 #include "base/json.h"
 #include "identity/claims.h"
 #include "protocol/messages.h"
@@ -54,7 +54,7 @@ static const struct {
     {"no node", K8S "node", NULL, PODLOGIN_OK},
     {"no pod", K8S "pod", NULL, PODLOGIN_OK},
     {"a secret", K8S "secret", "{\"name\":\"s\",\"uid\":\"u\"}", PODLOGIN_OK},
-    {"a claim nobody knows", "email", "{\"a\":[1]}", PODLOGIN_OK},
+    {"an unknown claim", "email", "{\"a\":[1]}", PODLOGIN_OK},
     {"one audience as a string", "aud", "\"a\"", PODLOGIN_OK},
     {"sixteen audiences", "aud",
      "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\",\"13\",\"14\","
@@ -63,7 +63,7 @@ static const struct {
      PODLOGIN_OK},
     {"an issuer of 512 bytes", "iss", "\"" FIVE_HUNDRED TEN "01\"", PODLOGIN_OK},
     {"an issuer that is not ASCII", "iss", "\"\xc3\xa4\"", PODLOGIN_OK},
-    {"exp as late as can be", "exp", "4611686018427387902", PODLOGIN_OK},
+    {"the latest exp that is valid", "exp", "4611686018427387902", PODLOGIN_OK},
 
     {"no iss", "iss", NULL, PODLOGIN_TOKEN_MALFORMED},
     {"an empty iss", "iss", "\"\"", PODLOGIN_TOKEN_MALFORMED},
@@ -89,7 +89,7 @@ static const struct {
     {"true as aud", "aud", "true", PODLOGIN_TOKEN_MALFORMED},
     {"a newline in aud", "aud", "\"a\\nb\"", PODLOGIN_TOKEN_MALFORMED},
     {"an audience of 513 bytes", "aud", "\"" FIVE_HUNDRED TEN "012\"", PODLOGIN_TOKEN_MALFORMED},
-    {"one of 513 bytes in the array", "aud", "[\"" FIVE_HUNDRED TEN "012\"]",
+    {"an audience of 513 bytes in the array", "aud", "[\"" FIVE_HUNDRED TEN "012\"]",
      PODLOGIN_TOKEN_MALFORMED},
     {"seventeen audiences", "aud",
      "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\",\"13\",\"14\","
@@ -101,7 +101,7 @@ static const struct {
     {"exp null", "exp", "null", PODLOGIN_TOKEN_MALFORMED},
     {"exp 0", "exp", "0", PODLOGIN_TOKEN_MALFORMED},
     {"exp -1", "exp", "-1", PODLOGIN_TOKEN_MALFORMED},
-    {"exp as text", "exp", "\"1782050000\"", PODLOGIN_TOKEN_MALFORMED},
+    {"text as exp", "exp", "\"1782050000\"", PODLOGIN_TOKEN_MALFORMED},
     {"a fraction as exp", "exp", "1782050000.5", PODLOGIN_TOKEN_MALFORMED},
     {"a whole fraction as exp", "exp", "1782050000.0", PODLOGIN_TOKEN_MALFORMED},
     {"an exponent as exp", "exp", "1e300", PODLOGIN_TOKEN_MALFORMED},
@@ -109,16 +109,16 @@ static const struct {
     {"an array as exp", "exp", "[1782050000]", PODLOGIN_TOKEN_MALFORMED},
     {"exp at half of what 64 bits hold", "exp", "4611686018427387903", PODLOGIN_TOKEN_MALFORMED},
     {"the greatest number as exp", "exp", "9223372036854775807", PODLOGIN_TOKEN_MALFORMED},
-    {"the least number as exp", "exp", "-9223372036854775808", PODLOGIN_TOKEN_MALFORMED},
+    {"the smallest number as exp", "exp", "-9223372036854775808", PODLOGIN_TOKEN_MALFORMED},
     {"no iat", "iat", NULL, PODLOGIN_TOKEN_MALFORMED},
     {"iat 0", "iat", "0", PODLOGIN_TOKEN_MALFORMED},
     {"a negative iat", "iat", "-1782046400", PODLOGIN_TOKEN_MALFORMED},
-    {"iat as text", "iat", "\"1782046400\"", PODLOGIN_TOKEN_MALFORMED},
+    {"text as iat", "iat", "\"1782046400\"", PODLOGIN_TOKEN_MALFORMED},
     {"a fraction as iat", "iat", "1782046400.25", PODLOGIN_TOKEN_MALFORMED},
     {"the greatest number as iat", "iat", "9223372036854775807", PODLOGIN_TOKEN_MALFORMED},
     {"nbf null", "nbf", "null", PODLOGIN_TOKEN_MALFORMED},
     {"a negative nbf", "nbf", "-1", PODLOGIN_TOKEN_MALFORMED},
-    {"nbf as text", "nbf", "\"soon\"", PODLOGIN_TOKEN_MALFORMED},
+    {"text as nbf", "nbf", "\"soon\"", PODLOGIN_TOKEN_MALFORMED},
     {"a fraction as nbf", "nbf", "1782046400.0", PODLOGIN_TOKEN_MALFORMED},
     {"the greatest number as nbf", "nbf", "9223372036854775807", PODLOGIN_TOKEN_MALFORMED},
 
@@ -131,13 +131,13 @@ static const struct {
     {"sub of another namespace", "sub", "\"system:serviceaccount:prod:pulumi-runner\"",
      PODLOGIN_TOKEN_MALFORMED},
     {"sub without an account", "sub", "\"system:serviceaccount:ci\"", PODLOGIN_TOKEN_MALFORMED},
-    {"sub with something behind", "sub", "\"system:serviceaccount:ci:pulumi-runner:x\"",
+    {"sub with a further part", "sub", "\"system:serviceaccount:ci:pulumi-runner:x\"",
      PODLOGIN_TOKEN_MALFORMED},
-    {"sub with a blank behind", "sub", "\"system:serviceaccount:ci:pulumi-runner \"",
+    {"sub with a trailing space", "sub", "\"system:serviceaccount:ci:pulumi-runner \"",
      PODLOGIN_TOKEN_MALFORMED},
     {"sub in capitals", "sub", "\"system:serviceaccount:CI:pulumi-runner\"",
      PODLOGIN_TOKEN_MALFORMED},
-    {"sub of a person", "sub", "\"pulumi-runner\"", PODLOGIN_TOKEN_MALFORMED},
+    {"sub of a human user", "sub", "\"pulumi-runner\"", PODLOGIN_TOKEN_MALFORMED},
     {"sub of a node", "sub", "\"system:node:ip-10-10-4-26\"", PODLOGIN_TOKEN_MALFORMED},
 
     {"no private claims", "kubernetes.io", NULL, PODLOGIN_TOKEN_MALFORMED},
@@ -162,14 +162,14 @@ static const struct {
     {"pod null", K8S "pod", "null", PODLOGIN_TOKEN_MALFORMED},
     {"the pod as text", K8S "pod", "\"job-abc\"", PODLOGIN_TOKEN_MALFORMED},
     {"an empty pod", K8S "pod", "{}", PODLOGIN_TOKEN_MALFORMED},
-    {"a pod without name", K8S "pod/name", NULL, PODLOGIN_TOKEN_MALFORMED},
-    {"a pod without uid", K8S "pod/uid", NULL, PODLOGIN_TOKEN_MALFORMED},
+    {"a pod without a name", K8S "pod/name", NULL, PODLOGIN_TOKEN_MALFORMED},
+    {"a pod without a uid", K8S "pod/uid", NULL, PODLOGIN_TOKEN_MALFORMED},
     {"a pod with an empty uid", K8S "pod/uid", "\"\"", PODLOGIN_TOKEN_MALFORMED},
-    {"a secret without uid", K8S "secret", "{\"name\":\"s\"}", PODLOGIN_TOKEN_MALFORMED},
+    {"a secret without a uid", K8S "secret", "{\"name\":\"s\"}", PODLOGIN_TOKEN_MALFORMED},
     {"the secret as text", K8S "secret", "\"s\"", PODLOGIN_TOKEN_MALFORMED},
 };
 
-/* @path is split at '/': the claims' own names have dots. */
+/* @path is split at '/', because names of claims contain dots. */
 static json_t *payload_changed(const char *path, const char *value)
 {
     json_t *payload = json_read_object(good, strlen(good)), *at = payload;
@@ -191,7 +191,7 @@ static json_t *payload_changed(const char *path, const char *value)
     return payload;
 }
 
-static void each_change_of_the_claims_is_judged(void **state)
+static void each_changed_claim_gets_its_status(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
@@ -207,7 +207,7 @@ static void each_change_of_the_claims_is_judged(void **state)
     }
 }
 
-/* "A string that can stand in answers, logs and keys": also where audiences come as an array. */
+/* Audiences appear in answers, logs and keys; each member of an array is checked, too. */
 static void a_control_character_in_an_array_of_audiences_is_refused(void **state)
 {
     CLEANUP(json_decrefp)
@@ -219,7 +219,7 @@ static void a_control_character_in_an_array_of_audiences_is_refused(void **state
     assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_TOKEN_MALFORMED);
 }
 
-static void the_longest_names_agree_with_their_subject(void **state)
+static void the_longest_names_match_their_subject(void **state)
 {
     CLEANUP(json_decrefp)
     json_t *payload = json_read_object(good, strlen(good));
@@ -236,14 +236,14 @@ static void the_longest_names_agree_with_their_subject(void **state)
     json_object_set_new(kubernetes, "namespace", json_string(name));
     json_object_set_new(json_object_get(kubernetes, "serviceaccount"), "name", json_string(name));
     assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_OK);
-    memset(name, 'n', PODLOGIN_NAME_MAX); /* no subject of 512 bytes can name these */
+    memset(name, 'n', PODLOGIN_NAME_MAX); /* these do not fit a subject of 512 bytes */
     name[PODLOGIN_NAME_MAX] = '\0';
     json_object_set_new(kubernetes, "namespace", json_string(name));
     json_object_set_new(json_object_get(kubernetes, "serviceaccount"), "name", json_string(name));
     assert_int_equal(claims_read(payload, &claims, &refusal), PODLOGIN_TOKEN_MALFORMED);
 }
 
-static void an_audience_is_one_of_them_exactly(void **state)
+static void an_audience_matches_one_of_them_exactly(void **state)
 {
     static const char *const others[] = {"", "a", "ab", "abcd", "ABC", "abc ", "*", "de", "a.c"};
     CLEANUP(json_decrefp)
@@ -262,7 +262,7 @@ static void an_audience_is_one_of_them_exactly(void **state)
 #define NOW 1782046400
 #define DAY 86400
 
-static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
+static void only_iat_and_nbf_have_leeway(void **state)
 {
     static const struct {
         const char *why;
@@ -271,7 +271,7 @@ static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
     } cases[] = {
         {"an hour ahead", NOW + 3600, NOW, NOW, NOW, PODLOGIN_OK},
         {"no nbf", NOW + 3600, NOW, 0, NOW, PODLOGIN_OK},
-        {"its last second", NOW + 1, NOW - 3600, 0, NOW, PODLOGIN_OK},
+        {"in its last second", NOW + 1, NOW - 3600, 0, NOW, PODLOGIN_OK},
         {"exp is now", NOW, NOW - 3600, 0, NOW, PODLOGIN_TOKEN_EXPIRED},
         {"exp was a second ago", NOW - 1, NOW - 3600, 0, NOW, PODLOGIN_TOKEN_EXPIRED},
         {"exp was long ago", 1, 1, 0, NOW, PODLOGIN_TOKEN_EXPIRED},
@@ -285,13 +285,14 @@ static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
         {"a day", NOW + DAY, NOW, 0, NOW, PODLOGIN_OK},
         {"a day and a minute", NOW + DAY + 60, NOW, 0, NOW, PODLOGIN_OK},
         {"a day and 61 s", NOW + DAY + 61, NOW, 0, NOW, PODLOGIN_TOKEN_MALFORMED},
-        {"a year, as warnafter tokens live", NOW + 365 * DAY, NOW, 0, NOW,
+        {"a year, as tokens with warnafter have", NOW + 365 * DAY, NOW, 0, NOW,
          PODLOGIN_TOKEN_MALFORMED},
-        {"a year, and its last day", NOW + 10, NOW - 365 * DAY, 0, NOW, PODLOGIN_TOKEN_MALFORMED},
-        {"the longest", INT64_MAX / 2 - 1, 1, 0, NOW, PODLOGIN_TOKEN_MALFORMED},
+        {"a year, in its last seconds", NOW + 10, NOW - 365 * DAY, 0, NOW,
+         PODLOGIN_TOKEN_MALFORMED},
+        {"the longest lifetime", INT64_MAX / 2 - 1, 1, 0, NOW, PODLOGIN_TOKEN_MALFORMED},
         {"the latest nbf", NOW + 3600, NOW, INT64_MAX / 2 - 1, NOW, PODLOGIN_TOKEN_NOT_YET_VALID},
         {"after 2038", 4294967296 + 3600, 4294967296, 0, 4294967296, PODLOGIN_OK},
-        {"after 2106, a day too late", 4294967296, 4294967296 - 60, 0, 4294967296 + DAY,
+        {"after 2106, expired for a day", 4294967296, 4294967296 - 60, 0, 4294967296 + DAY,
          PODLOGIN_TOKEN_EXPIRED},
         {"a clock at 0", NOW + 3600, NOW, 0, 0, PODLOGIN_TOKEN_NOT_YET_VALID},
     };
@@ -310,8 +311,11 @@ static void time_is_judged_with_leeway_only_where_it_may_be(void **state)
     }
 }
 
-/* A wall clock that was set back by an hour: new tokens come from an hour ahead, which is known. */
-static void a_token_is_not_from_the_future_because_the_clock_went_back(void **state)
+/*
+ * The wall clock was set back by an hour. New tokens seem to be issued an hour ahead, but the clock
+ * is known to have shown that time.
+ */
+static void a_backward_step_does_not_make_a_token_not_yet_valid(void **state)
 {
     const struct claims claims = {.expires_at_s = NOW + 7200, .issued_at_s = NOW + 3600};
     struct refusal refusal;
@@ -327,12 +331,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_claims_of_kubernetes_are_read),
-        cmocka_unit_test(each_change_of_the_claims_is_judged),
-        cmocka_unit_test(a_token_is_not_from_the_future_because_the_clock_went_back),
+        cmocka_unit_test(each_changed_claim_gets_its_status),
+        cmocka_unit_test(a_backward_step_does_not_make_a_token_not_yet_valid),
         cmocka_unit_test(a_control_character_in_an_array_of_audiences_is_refused),
-        cmocka_unit_test(the_longest_names_agree_with_their_subject),
-        cmocka_unit_test(an_audience_is_one_of_them_exactly),
-        cmocka_unit_test(time_is_judged_with_leeway_only_where_it_may_be),
+        cmocka_unit_test(the_longest_names_match_their_subject),
+        cmocka_unit_test(an_audience_matches_one_of_them_exactly),
+        cmocka_unit_test(only_iat_and_nbf_have_leeway),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

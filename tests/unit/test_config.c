@@ -30,7 +30,7 @@ static void make_directory(const char *name)
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
-/* Creates a valid directory, in which each test breaks something. */
+/* Creates a valid directory; each test breaks something in it. */
 static int make(void **state)
 {
     (void)state;
@@ -476,18 +476,18 @@ static struct digest digest_with(const char *service, const char *issuer)
     return digest;
 }
 
-static void a_service_with_other_tokens_has_another_digest(void **state)
+static void services_whose_tokens_differ_have_different_digests(void **state)
 {
     static const struct {
         const char *why, *service, *issuer;
         bool is_same;
     } cases[] = {
-        {"the rules do not count", DIGEST_SERVICE("a", "pod", "acme", ALLOW), ISSUER, true},
-        {"the order does not count",
+        {"rules do not matter", DIGEST_SERVICE("a", "pod", "acme", ALLOW), ISSUER, true},
+        {"the order of settings does not matter",
          "[Service]\nShare=pod\nAudience=a\nIssuer=eks\nProvider=pulumi\n[Pulumi]\nOrganization="
          "acme\n",
          ISSUER, true},
-        {"the algorithms do not count", DIGEST_SERVICE("a", "pod", "acme", ""),
+        {"algorithms do not matter", DIGEST_SERVICE("a", "pod", "acme", ""),
          ISSUER "Algorithms=ES256\n", true},
         {"the audience", DIGEST_SERVICE("b", "pod", "acme", ""), ISSUER, false},
         {"the share", DIGEST_SERVICE("a", "serviceaccount", "acme", ""), ISSUER, false},
@@ -550,7 +550,7 @@ int main(void)
         TEST(missing_files_and_directories_are_named),
         TEST(only_conf_files_that_are_not_hidden_are_read),
         TEST(services_are_found_by_their_complete_name),
-        TEST(a_service_with_other_tokens_has_another_digest),
+        TEST(services_whose_tokens_differ_have_different_digests),
         TEST(an_empty_cache_or_socket_means_the_default),
         TEST(only_asymmetric_algorithms_are_known),
     };

@@ -1,4 +1,6 @@
-/* An issuer's keys over time: when they are fetched, how long they are used, and who may cause it.
+/*
+ * An issuer's keys over time: when they are fetched, how long they are used, and which requests may
+ * cause a fetch.
  */
 #include "config/config.h"
 #include "identity/issuer.h"
@@ -9,7 +11,7 @@
 #define MINUTE_USEC (60 * SECOND_USEC)
 #define HOUR_USEC   (60 * MINUTE_USEC)
 
-/* --- in the place of base/clock.c and exchanger/link.c --- */
+/* --- instead of base/clock.c and exchange/exchanger_client.c --- */
 
 static uint64_t now_usec;
 static struct job *under_way;
@@ -63,7 +65,7 @@ void job_cancel(struct job *job)
     under_way = NULL;
 }
 
-/* --- the surroundings --- */
+/* --- fixture --- */
 
 static struct loop loop;
 static struct issuer *issuer;
@@ -97,7 +99,7 @@ static void answer(const char *keys, uint32_t max_age_s)
     on_answer(job, &result);
 }
 
-/* Runs timers for @usec; fetches on the way are answered with @keys. How many there were. */
+/* Runs timers for @usec, and answers fetches with @keys. Returns the number of fetches. */
 static unsigned run_for(uint64_t usec, const char *keys, uint32_t max_age_s)
 {
     uint64_t until = now_usec + usec;
@@ -173,7 +175,7 @@ static enum key_fetch ask(uint64_t *caused_usec)
 
 /* --- tests --- */
 
-static void keys_are_fetched_ahead_of_their_age(void **state)
+static void keys_are_fetched_before_their_max_age(void **state)
 {
     (void)state;
     answer(one_key, 3600);
@@ -181,17 +183,17 @@ static void keys_are_fetched_ahead_of_their_age(void **state)
     assert_int_equal(run_for(13 * MINUTE_USEC, one_key, 3600), 1);
 }
 
-static void an_age_is_believed_within_bounds(void **state)
+static void the_max_age_is_used_within_bounds(void **state)
 {
     (void)state;
-    answer(one_key, 0); /* none, or no-store: five minutes */
+    answer(one_key, 0); /* no max-age, or no-store: five minutes */
     assert_int_equal(run_for(HOUR_USEC, one_key, 1), 12);
     assert_int_equal(run_for(5 * MINUTE_USEC, one_key, UINT32_MAX), 1);
     assert_int_equal(run_for(19 * HOUR_USEC, one_key, UINT32_MAX), 0);
     assert_int_equal(run_for(5 * HOUR_USEC, one_key, UINT32_MAX), 1);
 }
 
-static void a_bad_answer_does_not_evict_good_keys(void **state)
+static void an_invalid_answer_does_not_replace_valid_keys(void **state)
 {
     static const char *const bad[] = {NULL, "", "{", "{\"keys\":[]}", "{\"keys\":[{}]}", "<html>"};
 
@@ -202,13 +204,13 @@ static void a_bad_answer_does_not_evict_good_keys(void **state)
         assert_int_equal(issuer->jwks.n, 2);
         assert_true(issuer->error[0]);
     }
-    /* the next good one does */
+    /* the next valid answer does */
     run_for(5 * MINUTE_USEC, one_key, 300);
     assert_int_equal(issuer->jwks.n, 1);
     assert_false(issuer->error[0]);
 }
 
-static void keys_are_not_used_for_more_than_a_day_without_a_good_answer(void **state)
+static void keys_are_used_for_at_most_a_day_without_a_valid_answer(void **state)
 {
     (void)state;
     answer(one_key, 3600);
@@ -216,14 +218,14 @@ static void keys_are_not_used_for_more_than_a_day_without_a_good_answer(void **s
     assert_int_equal(issuer->jwks.n, 1);
     run_for(2 * SECOND_USEC, NULL, 0);
     assert_int_equal(issuer->jwks.n, 0);
-    /* it is asked all the time, and used again at once */
+    /* fetching goes on all the time, and new keys are used at once */
     run_for(MINUTE_USEC, one_key, 3600);
     assert_int_equal(issuer->jwks.n, 1);
     run_for(23 * HOUR_USEC, NULL, 0);
     assert_int_equal(issuer->jwks.n, 1);
 }
 
-static void stored_keys_are_used_until_their_day_is_over(void **state)
+static void stored_keys_are_used_until_they_are_a_day_old(void **state)
 {
     (void)state;
     issuer_take_stored(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
@@ -234,7 +236,7 @@ static void stored_keys_are_used_until_their_day_is_over(void **state)
     run_for(2 * SECOND_USEC, NULL, 0);
     assert_int_equal(issuer->jwks.n, 0);
     run_for(MINUTE_USEC, both_keys, 3600);
-    /* newer ones are not replaced by kept ones */
+    /* stored keys do not replace newer ones */
     issuer_take_stored(issuer, one_key, strlen(one_key), now_usec + HOUR_USEC);
     assert_int_equal(issuer->jwks.n, 2);
     run_for(2 * HOUR_USEC, NULL, 0);
@@ -251,7 +253,7 @@ static void count_kept(void *data, const struct issuer *of, const void *text, si
     n_kept++;
 }
 
-static void good_answers_are_kept(void **state)
+static void valid_answers_are_passed_on_to_be_stored(void **state)
 {
     (void)state;
     n_kept = 0;
@@ -262,7 +264,7 @@ static void good_answers_are_kept(void **state)
     assert_int_equal(n_kept, 1);
 }
 
-static void one_who_makes_keys_up_causes_a_fetch_in_thirty_seconds(void **state)
+static void invented_key_ids_cause_one_fetch_in_30_s(void **state)
 {
     uint64_t caused = 0;
     unsigned before;
@@ -278,8 +280,10 @@ static void one_who_makes_keys_up_causes_a_fetch_in_thirty_seconds(void **state)
     assert_in_range(n_fetches - before, 9, 10);
 }
 
-/* Each of the two slots is one who has caused nothing yet finds. */
-static void a_genuine_new_key_is_fetched_all_the_same(void **state)
+/*
+ * A caller that has not caused a fetch lately can use both slots: the common one and the reserve.
+ */
+static void invented_key_ids_do_not_block_the_fetch_of_a_new_key(void **state)
 {
     uint64_t suspect = 0, genuine = 0, other = 0;
 
@@ -289,7 +293,7 @@ static void a_genuine_new_key_is_fetched_all_the_same(void **state)
     now_usec += SECOND_USEC;
     assert_int_equal(ask(&suspect), KEYS_TOO_SOON);
     assert_int_equal(ask(&genuine), KEYS_UNDER_WAY);
-    /* the reserve is limited as well */
+    /* the reserve is rate-limited, too */
     assert_int_equal(ask(&other), KEYS_TOO_SOON);
     now_usec += 29 * SECOND_USEC;
     assert_int_equal(ask(&suspect), KEYS_UNDER_WAY);
@@ -301,16 +305,16 @@ static void a_genuine_new_key_is_fetched_all_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(keys_are_fetched_ahead_of_their_age, begin, end),
-        cmocka_unit_test_setup_teardown(an_age_is_believed_within_bounds, begin, end),
-        cmocka_unit_test_setup_teardown(a_bad_answer_does_not_evict_good_keys, begin, end),
-        cmocka_unit_test_setup_teardown(keys_are_not_used_for_more_than_a_day_without_a_good_answer,
+        cmocka_unit_test_setup_teardown(keys_are_fetched_before_their_max_age, begin, end),
+        cmocka_unit_test_setup_teardown(the_max_age_is_used_within_bounds, begin, end),
+        cmocka_unit_test_setup_teardown(an_invalid_answer_does_not_replace_valid_keys, begin, end),
+        cmocka_unit_test_setup_teardown(keys_are_used_for_at_most_a_day_without_a_valid_answer,
                                         begin, end),
-        cmocka_unit_test_setup_teardown(stored_keys_are_used_until_their_day_is_over, begin, end),
-        cmocka_unit_test_setup_teardown(good_answers_are_kept, begin, end),
-        cmocka_unit_test_setup_teardown(one_who_makes_keys_up_causes_a_fetch_in_thirty_seconds,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(a_genuine_new_key_is_fetched_all_the_same, begin, end),
+        cmocka_unit_test_setup_teardown(stored_keys_are_used_until_they_are_a_day_old, begin, end),
+        cmocka_unit_test_setup_teardown(valid_answers_are_passed_on_to_be_stored, begin, end),
+        cmocka_unit_test_setup_teardown(invented_key_ids_cause_one_fetch_in_30_s, begin, end),
+        cmocka_unit_test_setup_teardown(invented_key_ids_do_not_block_the_fetch_of_a_new_key, begin,
+                                        end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -155,7 +155,7 @@ static void all_nine_algorithms_are_accepted(void **state)
     }
 }
 
-static void the_payload_is_what_was_signed(void **state)
+static void the_payload_is_the_one_that_was_signed(void **state)
 {
     CLEANUP(freep)
     char *token = good_token("ES256", 1);
@@ -186,11 +186,11 @@ static void headers_are_checked_strictly(void **state)
         const char *why, *header;
         enum podlogin_status expected;
     } cases[] = {
-        {"the least", HEADER, PODLOGIN_OK},
-        {"with blanks", " {\"alg\" : \"RS256\",\n\"kid\":\"rsa\"}\t", PODLOGIN_OK},
+        {"the smallest header", HEADER, PODLOGIN_OK},
+        {"with white space", " {\"alg\" : \"RS256\",\n\"kid\":\"rsa\"}\t", PODLOGIN_OK},
         {"typ JWT", RSA_MORE("\"typ\":\"JWT\""), PODLOGIN_OK},
         {"typ jwt", RSA_MORE("\"typ\":\"jwt\""), PODLOGIN_OK},
-        {"a member nobody knows", RSA_MORE("\"foo\":[1,{\"crit\":1}]"), PODLOGIN_OK},
+        {"an unknown member", RSA_MORE("\"foo\":[1,{\"crit\":1}]"), PODLOGIN_OK},
         {"an escaped kid", KID("\"\\u0072sa\""), PODLOGIN_OK},
         {"an escaped name", "{\"\\u0061lg\":\"RS256\",\"kid\":\"rsa\"}", PODLOGIN_OK},
         {"a depth of eight", RSA_MORE("\"a\":[[[[[[[1]]]]]]]"), PODLOGIN_OK},
@@ -207,8 +207,8 @@ static void headers_are_checked_strictly(void **state)
         {"RS1", ALG("\"RS1\""), ALGORITHM},
         {"RS25", ALG("\"RS25\""), ALGORITHM},
         {"RS2566", ALG("\"RS2566\""), ALGORITHM},
-        {"RS256 and a blank", ALG("\"RS256 \""), ALGORITHM},
-        {"a blank and RS256", ALG("\" RS256\""), ALGORITHM},
+        {"RS256 and a space", ALG("\"RS256 \""), ALGORITHM},
+        {"a space and RS256", ALG("\" RS256\""), ALGORITHM},
         {"two algorithms", ALG("\"RS256,none\""), ALGORITHM},
         {"ES256K", ALG("\"ES256K\""), ALGORITHM},
         {"EdDSA", ALG("\"EdDSA\""), ALGORITHM},
@@ -236,7 +236,7 @@ static void headers_are_checked_strictly(void **state)
         {"another kid", KID("\"other\""), UNKNOWN},
         {"kid in capitals", KID("\"RSA\""), UNKNOWN},
         {"half a kid", KID("\"rs\""), UNKNOWN},
-        {"kid and a blank", KID("\"rsa \""), UNKNOWN},
+        {"kid and a space", KID("\"rsa \""), UNKNOWN},
         {"kid *", KID("\"*\""), UNKNOWN},
         {"a path as kid", KID("\"../../../dev/null\""), UNKNOWN},
         {"SQL as kid", KID("\"x' UNION SELECT 'key\""), UNKNOWN},
@@ -268,7 +268,8 @@ static void headers_are_checked_strictly(void **state)
         {"a number as typ", RSA_MORE("\"typ\":1"), MALFORMED},
 
         {"alg twice", "{\"alg\":\"none\",\"alg\":\"RS256\",\"kid\":\"rsa\"}", MALFORMED},
-        {"alg twice alike", "{\"alg\":\"RS256\",\"alg\":\"RS256\",\"kid\":\"rsa\"}", MALFORMED},
+        {"alg twice, with the same value", "{\"alg\":\"RS256\",\"alg\":\"RS256\",\"kid\":\"rsa\"}",
+         MALFORMED},
         {"alg twice, escaped", "{\"alg\":\"RS256\",\"\\u0061lg\":\"none\",\"kid\":\"rsa\"}",
          MALFORMED},
         {"kid twice", RSA_MORE("\"kid\":\"p256\""), MALFORMED},
@@ -281,10 +282,10 @@ static void headers_are_checked_strictly(void **state)
         {"null", "null", MALFORMED},
         {"blanks", "   ", MALFORMED},
         {"two objects", HEADER HEADER, MALFORMED},
-        {"something after it", HEADER "x", MALFORMED},
-        {"something before it", "x" HEADER, MALFORMED},
+        {"a character after the object", HEADER "x", MALFORMED},
+        {"a character before the object", "x" HEADER, MALFORMED},
         {"a byte order mark", "\xef\xbb\xbf" HEADER, MALFORMED},
-        {"half of it", "{\"alg\":\"RS256\",\"kid\":\"rsa\"", MALFORMED},
+        {"half an object", "{\"alg\":\"RS256\",\"kid\":\"rsa\"", MALFORMED},
         {"a trailing comma", "{\"alg\":\"RS256\",\"kid\":\"rsa\",}", MALFORMED},
         {"single quotes", "{'alg':'RS256','kid':'rsa'}", MALFORMED},
         {"a comment", "{/**/\"alg\":\"RS256\",\"kid\":\"rsa\"}", MALFORMED},
@@ -334,7 +335,7 @@ static void payloads_are_one_strict_object(void **state)
         {"a string", "\"x\"", 0, MALFORMED},
         {"a number", "1", 0, MALFORMED},
         {"null", "null", 0, MALFORMED},
-        {"nothing but a blank", " ", 0, MALFORMED},
+        {"only a space", " ", 0, MALFORMED},
         {"half an object", "{\"a\":", 0, MALFORMED},
         {"two objects", "{}{}", 0, MALFORMED},
         {"a NUL behind", "{}\0", 3, MALFORMED},
@@ -422,7 +423,7 @@ static void a_token_has_three_parts_and_two_dots(void **state)
         {"%h..%s", MALFORMED},
         {"..%s", MALFORMED},
         {".%p.", MALFORMED},
-        {"%h.%p.", SIGNATURE}, /* the empty signature: three parts, and not signed */
+        {"%h.%p.", SIGNATURE}, /* an empty signature: three parts, but not signed */
         {"%p.%h.%s", MALFORMED},
         {"%h.%h.%s", SIGNATURE},
         {"%s.%p.%h", MALFORMED},
@@ -468,7 +469,7 @@ static void a_token_has_three_parts_and_two_dots(void **state)
         size_t len = form_fill(cases[i].form, token, text);
         enum podlogin_status status = judge_bytes(text, len);
 
-        /* one more character is a bad length or bad trailing bits; both are refused */
+        /* one more character means a bad length or bad trailing bits; both are refused */
         if (strcmp(cases[i].form, "%h.%p.%sA") == 0)
             assert_int_not_equal(status, PODLOGIN_OK);
         else if (status != cases[i].expected)
@@ -552,7 +553,7 @@ static void a_token_has_at_most_8192_bytes(void **state)
         char header[64] = HEADER;
         size_t len = 0;
 
-        /* pads header and payload with blanks to the wanted length */
+        /* pads header and payload with spaces to the wanted length */
         for (size_t n_header = 0; n_header < 3 && len != PODLOGIN_JWT_MAX + extra; n_header++) {
             for (size_t n_payload = 5700; n_payload < 5900 && len != PODLOGIN_JWT_MAX + extra;
                  n_payload++) {
@@ -639,7 +640,7 @@ static void another_key_with_the_same_kid_is_refused(void **state)
     }
 }
 
-/* CVE-2015-9235: anybody could sign with HMAC, since its key would be the public key. */
+/* CVE-2015-9235: if the public key were used as an HMAC key, anybody could sign. */
 static void hmac_keyed_with_the_public_key_is_refused(void **state)
 {
     static const char *const names[] = {"HS256", "HS384", "HS512", "RS256", "ES256"};
@@ -764,7 +765,7 @@ static void salts_of_another_length_are_refused(void **state)
     }
 }
 
-/* The order n of each curve, in its width. */
+/* Writes the order n of a curve, in @width bytes. */
 static void order_of(int nid, uint8_t *ret_bytes, size_t width)
 {
     EC_GROUP *group = EC_GROUP_new_by_curve_name(nid);
@@ -868,7 +869,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_nine_algorithms_are_accepted),
-        cmocka_unit_test(the_payload_is_what_was_signed),
+        cmocka_unit_test(the_payload_is_the_one_that_was_signed),
         cmocka_unit_test(headers_are_checked_strictly),
         cmocka_unit_test(a_kid_has_at_most_256_bytes),
         cmocka_unit_test(payloads_are_one_strict_object),
