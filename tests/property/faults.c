@@ -1,4 +1,4 @@
-/* The checks of admission, which can be taken away one by one. Linked with --wrap. */
+/* Wrappers of admission's checks, which can be disabled one by one. Linked with --wrap. */
 #include "property.h"
 
 #define WRAP(type, name, ...)                                                                      \

@@ -1,14 +1,14 @@
-/* What happens to the daemon and around it: reloads, restarts, outages. */
+/* Events in and around the daemon: reloads, restarts, outages. */
 #include "property.h"
 
-/* In the order of daemon/main.c. */
+/* Reloads in the same order as daemon/main.c. */
 void daemon_reload(void)
 {
     const struct config *fresh, *before = world.config;
     struct issuer **same;
 
     for (uint64_t i = random_below(20); i > 0; i--)
-        request_ask(); /* so that somebody waits */
+        request_ask(); /* so that a request waits */
     config_make(false);
     fresh = config_read();
     assert_int_equal(identities_prepare(&world.identities, fresh, &same), 0);
@@ -35,7 +35,7 @@ void broker_end(void)
 {
     world.disk.mode = SIM_DISK_WORKS;
     sim_hold_disk = false;
-    sim_run_for(0); /* what is being written is on the disk */
+    sim_run_for(0); /* completes pending writes */
     for (size_t i = 0; i < REQUESTS; i++)
         if (world.requests[i].identity)
             request_end(&world.requests[i]);

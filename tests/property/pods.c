@@ -1,10 +1,10 @@
-/* Pods, their accounts and their JWTs, which are JSON without a signature. */
+/* Pods, their accounts and their JWTs; the JWTs are JSON without a signature. */
 #include "property.h"
 
 static const char *const namespaces[] = {"ci", "cd", "ops"};
 static const char *const accounts[] = {"runner", "team.a", "team-a"};
 
-/* --- who somebody is, by the JWT alone --- */
+/* --- identity, from the JWT alone --- */
 
 const char *jwt_text(const json_t *claims, const char *object, const char *member)
 {
@@ -67,7 +67,7 @@ void pod_login(struct pod *pod, const char *jwt)
     strcpy(identity->jws->kid, "a key that no issuer has");
 }
 
-/* A new JWT of the same pod. */
+/* Gives the same pod a new JWT. */
 static void pod_renew(struct pod *pod)
 {
     int64_t now_s = clock_now().wall_s;

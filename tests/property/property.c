@@ -1,12 +1,12 @@
 /*
- * Who gets which token: random pods, rules, reloads and mishaps, against an upstream that has rules
- * of its own and writes a record of what it gave to whom.
+ * Checks which pod gets which token: random pods, rules, reloads, restarts and outages, against an
+ * upstream that has its own rules and records each token that it issues and for whom.
  *
- * At every answer: the upstream would have given the token to this pod, too; it was issued for the
- * same account, issuer, audience and service (and pod, with Share=pod), and has not expired. The
- * JWT that was presented is signed by its issuer, has not expired, and, where the configuration
- * asks for it, is of this node and of the pod that the caller runs in. And a pod that the rules of
- * both sides admit is served while the upstream works.
+ * For each answer, the test checks: the upstream would have given the token to this pod, too; the
+ * token was issued for the same account, issuer, audience and service (and pod, with Share=pod),
+ * and has not expired; the JWT that was presented is signed by its issuer and has not expired; and,
+ * if the configuration requires it, the JWT is of this node and of the pod that the caller runs in.
+ * While the upstream works, a pod that the rules of both sides admit must be served.
  *
  *   test_property [STEPS [SEED]]    150,000 steps, or with PODLOGIN_SCALE=full 1,000,000
  */
@@ -51,7 +51,7 @@ static void go_on_one(void)
     pod_go_on(&world.pods[random_below(PODS)]);
 }
 
-/* Of a thousand steps. */
+/* The weights add up to 1000. */
 static const struct {
     unsigned weight;
     void (*take)(void);
@@ -87,7 +87,7 @@ static void run_begin(uint64_t from, enum fault fault)
     world.config = config_read();
     identities_begin();
     for (size_t i = 0; i < ACCOUNTS; i++)
-        world.generations[i] = 1; /* the same everywhere: a uid is not what tells them apart */
+        world.generations[i] = 1; /* the same for all: accounts must not be told apart by uid */
     for (size_t i = 0; i < PODS; i++)
         pod_begin(&world.pods[i]);
     sim_broker_init(&world.broker, &world.identities, world.config, &world.disk);
@@ -96,7 +96,7 @@ static void run_begin(uint64_t from, enum fault fault)
 static void run_end(void)
 {
     broker_end();
-    sim_run_for(MINUTE); /* what was cancelled comes back to nobody */
+    sim_run_for(MINUTE); /* cancelled exchanges end */
     for (size_t i = 0; i < PODS; i++)
         identity_unref(world.pods[i].identity);
     identities_done(&world.identities);
@@ -126,12 +126,12 @@ static enum violation run_until(uint64_t from, enum fault fault, uint64_t steps_
 
 static uint64_t n_steps = 150000, seed = 1;
 
-static void nobody_gets_a_token_that_the_upstream_would_have_denied(void **state)
+static void no_pod_gets_a_token_that_the_upstream_would_have_denied(void **state)
 {
     const struct {
         const char *name;
         uint64_t *count;
-        uint64_t one_in; /* steps, at least */
+        uint64_t one_in; /* at least one in so many steps */
     } least[] = {
         {"asked", &counts.asked, 2},
         {"served from cache", &counts.cached, 10},
@@ -143,7 +143,7 @@ static void nobody_gets_a_token_that_the_upstream_would_have_denied(void **state
         {"denied by caller", &counts.by_caller, 200},
         {"denied by signature", &counts.by_signature, 200},
         {"denied upstream", &counts.by_upstream, 200},
-        {"bound to be served", &counts.obliged, 15},
+        {"required to be served", &counts.obliged, 15},
         {"other failures", &counts.failed, 1000},
         {"left", &counts.left, 1000},
         {"deadlines", &counts.deadlines, 500000},
@@ -164,19 +164,19 @@ static void nobody_gets_a_token_that_the_upstream_would_have_denied(void **state
         assert_true(*least[i].count >= n_steps / least[i].one_in);
 }
 
-static void somebody_does_when_rules_are_not_judged(void **state)
+static void without_the_check_of_rules_a_violation_is_found(void **state)
 {
     (void)state;
     assert_int_equal(run_until(2, FAULT_RULES_NOT_JUDGED, 100000), VIOLATION_RULES);
 }
 
-static void somebody_does_when_rules_on_pods_are_not_repeated(void **state)
+static void without_repeated_rules_on_pods_a_violation_is_found(void **state)
 {
     (void)state;
     assert_int_equal(run_until(3, FAULT_RULES_NOT_REPEATED, 100000), VIOLATION_RULES);
 }
 
-static void somebody_does_when_a_check_of_the_jwt_is_left_out(void **state)
+static void without_any_one_check_of_the_jwt_a_violation_is_found(void **state)
 {
     static const enum fault faults[] = {FAULT_AUDIENCE_NOT_JUDGED, FAULT_NODE_NOT_JUDGED,
                                         FAULT_SIGNATURE_NOT_VERIFIED, FAULT_TIME_NOT_JUDGED,
@@ -210,10 +210,10 @@ static int processes_end(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_gets_a_token_that_the_upstream_would_have_denied),
-        cmocka_unit_test(somebody_does_when_rules_are_not_judged),
-        cmocka_unit_test(somebody_does_when_rules_on_pods_are_not_repeated),
-        cmocka_unit_test(somebody_does_when_a_check_of_the_jwt_is_left_out),
+        cmocka_unit_test(no_pod_gets_a_token_that_the_upstream_would_have_denied),
+        cmocka_unit_test(without_the_check_of_rules_a_violation_is_found),
+        cmocka_unit_test(without_repeated_rules_on_pods_a_violation_is_found),
+        cmocka_unit_test(without_any_one_check_of_the_jwt_a_violation_is_found),
     };
     const char *scale = getenv("PODLOGIN_SCALE");
 

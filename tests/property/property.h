@@ -1,7 +1,6 @@
 /*
- * The parts of the property test: pods, the upstream that they get tokens of, the services that the
- * daemon serves, requests, and what happens to the daemon. They share one world, which begins anew
- * with each run.
+ * The parts of the property test: pods, the upstream that issues their tokens, the services of the
+ * daemon, requests, and events such as restarts. They share one world, which each run resets.
  */
 #ifndef PROPERTY_H
 #define PROPERTY_H
@@ -22,7 +21,7 @@
 #define ORGANIZATIONS    3
 #define REFUSALS_TRACKED 65536
 
-/* What is broken on purpose. */
+/* Checks that are disabled on purpose. */
 enum fault {
     FAULT_NONE,
     FAULT_RULES_NOT_JUDGED,
@@ -36,14 +35,14 @@ enum fault {
 
 enum violation {
     VIOLATION_NONE,
-    VIOLATION_RULES,   /* a token for somebody who would not have got it */
-    VIOLATION_FOREIGN, /* a token that was issued for another */
+    VIOLATION_RULES,   /* a token for a pod that the rules do not admit */
+    VIOLATION_FOREIGN, /* a token that was issued for another account, service or pod */
     VIOLATION_EXPIRED,
-    VIOLATION_STRANGER, /* a token for a JWT that is not valid, or presented by another */
+    VIOLATION_STRANGER, /* a token for an invalid JWT, or a JWT that another pod presented */
     VIOLATION_UNSERVED,
 };
 
-/* The rules of an organization's upstream, of now or once. */
+/* A version of the rules of an organization's upstream, current or earlier. */
 struct version {
     struct version *before;
     struct rules rules;
@@ -52,25 +51,25 @@ struct version {
 struct pod {
     struct identity *identity;
     uint64_t jti;
-    unsigned account, generation; /* of the account when the pod began */
+    unsigned account, generation; /* the account's generation when the pod was created */
     enum {
         KIND_POD,
         KIND_SECRET,
         KIND_NONE,
         KINDS
     } kind;
-    char claims[640]; /* those that stay when its JWT is renewed */
+    char claims[640]; /* the claims that stay the same when the JWT is renewed */
     int64_t expires_s;
-    bool is_forged; /* the JWT */
+    bool is_forged; /* its JWT is forged */
 };
 
-/* The process that asks, as it really is. */
+/* The true facts about the process that asks. */
 struct caller {
-    char pod_uid[POD_UID_SIZE]; /* "": it runs in no pod, or nobody can tell */
+    char pod_uid[POD_UID_SIZE]; /* "": it runs in no pod, or that is unknown */
     bool has_ended;
 };
 
-/* A service as it was written down. */
+/* The settings of a service, as written to its file. */
 struct spec {
     bool is_there;
     unsigned organization, issuer, audience, user;
@@ -90,7 +89,7 @@ struct request {
     uint64_t asked_usec;
 };
 
-/* What the upstream remembers of a token. */
+/* The upstream's record of a token. */
 struct issued {
     char who[160];
     char pod_uid[16];
@@ -99,7 +98,7 @@ struct issued {
     uint64_t expires_usec;
 };
 
-/* All of one run. */
+/* The state of one run. */
 struct world {
     char directory[SCRATCH_MAX];
     enum fault fault;
@@ -111,7 +110,7 @@ struct world {
     struct version *versions[ORGANIZATIONS];
     struct spec specs[SERVICES];
     bool is_attested; /* PeerAttestation=enforce */
-    const char *node; /* NodeUID=; NULL: pods of any */
+    const char *node; /* NodeUID=; NULL: pods of any node are served */
     unsigned generations[ACCOUNTS];
     struct pod pods[PODS];
     struct request requests[REQUESTS];
@@ -133,52 +132,55 @@ struct counts {
 extern struct world world;
 extern struct counts counts;
 
-/* Of processes: the test itself, and one that has ended. */
+/* pidfds of the test itself, and of a process that has ended. */
 extern int own_pidfd, ended_pidfd;
 
-/* What services and JWTs are made of. */
+/* Values in services and JWTs. */
 extern const char *const issuers[2];
 extern const char *const audiences[3];
 extern const char *const organizations[ORGANIZATIONS];
 extern const char *const users[3];
 extern const char own_node[];
 
-/* --- pods.c: who somebody is, by the JWT alone --- */
+/* --- pods.c: identity, from the JWT alone --- */
 
 const char *jwt_text(const json_t *claims, const char *object, const char *member);
 const char *jwt_audience(const json_t *claims);
 
-/* All that pods have in common if they may share a token. */
+/* Writes what pods must have in common to share a token. */
 void jwt_who(const json_t *claims, char ret_who[160]);
 int64_t jwt_expiry_s(const json_t *claims);
 
-/* The pod's JWT is @jwt, which the daemon has verified, unless it is forged. */
+/* Sets the pod's JWT to @jwt. The daemon has verified it, unless it is forged. */
 void pod_login(struct pod *pod, const char *jwt);
 
-/* Another pod, of an account as it is now. */
+/* Replaces the pod by a new one, of the current generation of an account. */
 void pod_begin(struct pod *pod);
 
-/* A new JWT of the same pod, or another pod: nobody gets one for an account that is gone. */
+/* Gives the pod a new JWT, or replaces the pod: there are no new JWTs for a deleted account. */
 void pod_go_on(struct pod *pod);
 
-/* An account is deleted, and created again: its pods' JWTs live on until they expire. */
+/* Deletes an account and creates it again. JWTs of its pods stay valid until they expire. */
 void account_recreate(void);
 
 /* --- upstream.c --- */
 
-/* What it answers to the exchange that sim_exchange is. */
+/* Returns the upstream's reply to sim_exchange. */
 struct sim_reply upstream_answer(void);
 
-/* From now on it has other rules. */
+/* Changes the upstream's rules. */
 void upstream_change(unsigned organization, const struct rules *rules);
 
-/* Rules that nobody needs to repeat, so without a reload. */
+/*
+ * Changes the upstream's rules to ones that no service needs to repeat, so that no reload is
+ * needed.
+ */
 void upstream_change_alone(void);
 
-/* Where it remembers when it refused the JWT the last time; 0: it has not. */
+/* Returns where the time of the upstream's latest refusal of the JWT is stored; 0: none. */
 uint64_t *upstream_refused_usec(uint64_t jti);
 
-/* All that decides which token it gives to somebody. */
+/* Writes the settings that determine which token the upstream issues. */
 void token_what(const char *organization, const char *user, char ret_what[32]);
 
 /* --- services.c: the configuration --- */
@@ -188,16 +190,16 @@ void config_make(bool is_first);
 const struct config *config_read(void);
 const struct service *service_of(unsigned i);
 
-/* Issuers whose one key is at hand, so that nothing is fetched. */
+/* Creates issuers that have their one key already, so that nothing is fetched. */
 void identities_begin(void);
 
-/* --- requests.c: as daemon/session has them --- */
+/* --- requests.c: in place of daemon/session --- */
 
 void request_ask(void);
 void request_leave(void);
 void request_end(struct request *request);
 
-/* --- mishaps.c: what happens to the daemon and around it --- */
+/* --- mishaps.c: events in and around the daemon --- */
 
 void daemon_reload(void);
 void daemon_restart(void);

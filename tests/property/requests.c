@@ -1,11 +1,11 @@
-/* Requests as daemon/session has them, and what must hold of each answer. */
+/* Requests, handled as in daemon/session, and the checks of each answer. */
 #include "property.h"
 
 #include "protocol/messages.h"
 
 #define DEADLINE_USEC (10 * SECOND_USEC)
-#define REFUSAL_USEC  (61 * SECOND_USEC)  /* how long it may be remembered */
-#define OUTAGE_USEC   (130 * SECOND_USEC) /* how long one may be felt after its end */
+#define REFUSAL_USEC  (61 * SECOND_USEC)  /* how long a refusal may be remembered */
+#define OUTAGE_USEC   (130 * SECOND_USEC) /* how long an outage may have effects after its end */
 
 static const char *const violation_names[] = {
     "none", "rules", "issued for another", "expired token", "JWT not valid", "not served"};
@@ -16,7 +16,7 @@ static void violate(enum violation violation, const struct request *request, con
         return;
     world.violation = violation;
     if (world.fault)
-        return; /* as it should be */
+        return; /* expected */
     printf("step %llu, service-%u, %.*s: %s: %s\n", (unsigned long long)counts.steps,
            request->service, (int)request->identity->jwt->len,
            (const char *)request->identity->jwt->bytes, violation_names[violation], detail);
@@ -33,14 +33,17 @@ void request_end(struct request *request)
     request->identity = NULL;
 }
 
-/* Whether the JWT is of a pod of this node, if that is asked for. */
+/* Returns whether the JWT is of a pod of this node, if the configuration requires this. */
 static bool is_of_node(const struct request *request)
 {
     return !world.node ||
            strcmp(jwt_text(request->identity->payload, "node", "uid"), world.node) == 0;
 }
 
-/* Whether it is the caller's own pod's, and the caller is still there, if that is asked for. */
+/*
+ * Returns whether the JWT is of the caller's own pod, and the caller is alive, if the configuration
+ * requires this.
+ */
 static bool is_of_caller(const struct request *request)
 {
     const struct caller *caller = &request->caller;
@@ -50,7 +53,7 @@ static bool is_of_caller(const struct request *request)
             strcmp(jwt_text(request->identity->payload, "pod", "uid"), caller->pod_uid) == 0);
 }
 
-/* Whether the JWT is for the service, lives, and is the caller's. */
+/* Returns whether the JWT is for the service, has not expired, and is the caller's. */
 static bool is_valid(const struct request *request)
 {
     const struct spec *spec = &world.specs[request->service];
@@ -68,7 +71,7 @@ static bool is_admitted_here(const struct request *request)
            rules_admit(&world.specs[request->service].local, request->identity->payload);
 }
 
-/* Whether nothing but a fault of podlogin could keep it from a token. */
+/* Returns whether the request must be served: only a bug of podlogin could refuse it. */
 static bool is_to_be_served(const struct request *request)
 {
     const struct spec *spec = &world.specs[request->service];
@@ -94,7 +97,7 @@ static void count_refusal(const struct request *request)
         counts.by_identity++;
 }
 
-/* By the function that serves. */
+/* Judges a request with the function that the daemon serves with. */
 static bool request_judge(struct request *request, bool for_exchange)
 {
     const struct admission admission = {
@@ -126,7 +129,8 @@ static void request_check_rules(const struct request *request, const struct issu
         violate(VIOLATION_RULES, request, "the service's rules do not admit it");
     if (!rules_could_admit(&issued->version->rules, claims,
                            spec->is_per_pod ? SCOPE_POD : SCOPE_ACCOUNT))
-        violate(VIOLATION_RULES, request, "the upstream did not admit such a one");
+        violate(VIOLATION_RULES, request,
+                "the upstream's rules did not admit such a pod when the token was issued");
     if (issued->version == version && !rules_admit(&version->rules, claims))
         violate(VIOLATION_RULES, request, "the upstream does not admit it");
 }
@@ -150,7 +154,7 @@ static void request_check_token(const struct request *request, const struct toke
     jwt_who(claims, who);
     token_what(organizations[spec->organization], users[spec->user], what);
     if (!is_valid(request))
-        violate(VIOLATION_STRANGER, request, "the JWT is not good for this, or not the caller's");
+        violate(VIOLATION_STRANGER, request, "the JWT is not valid for this service or caller");
     if (issued->expires_usec <= sim_now_usec || (int64_t)message.expires_at_s <= clock_now().wall_s)
         violate(VIOLATION_EXPIRED, request, issued->who);
     if (strcmp(issued->who, who) != 0 || strcmp(issued->what, what) != 0)
@@ -202,7 +206,7 @@ static void on_request_deadline(struct timer *timer)
     request_end(request);
 }
 
-/* Whether the configuration lets the JWT be used, as far as the pod goes. */
+/* Returns whether the configuration allows JWTs of this pod. */
 static bool pod_is_usable(const struct pod *pod)
 {
     const json_t *claims = pod->identity->payload;
@@ -211,7 +215,7 @@ static bool pod_is_usable(const struct pod *pod)
            (!world.node || strcmp(jwt_text(claims, "node", "uid"), world.node) == 0);
 }
 
-/* Most ask for services that their JWTs are for. */
+/* Picks a pod; most of them request services that their JWTs are for. */
 static struct pod *pod_for(unsigned service)
 {
     const struct spec *spec = &world.specs[service];
@@ -227,7 +231,7 @@ static struct pod *pod_for(unsigned service)
     return pod;
 }
 
-/* Most processes present the JWT of their own pod; some another's, or have ended since. */
+/* Most processes present the JWT of their own pod; some present another's, or have ended since. */
 static void request_call(struct request *request, const struct pod *pod)
 {
     static const enum peer_state others[] = {PEER_IN_NO_POD, PEER_CONTRADICTORY, PEER_ENDED,
@@ -245,7 +249,7 @@ static void request_call(struct request *request, const struct pod *pod)
         .state = caller->pod_uid[0] ? PEER_IN_POD : others[random_below(ARRAY_SIZE(others))],
         .pidfd = caller->has_ended ? ended_pidfd : own_pidfd,
     };
-    /* what is not known to be true says nothing */
+    /* must be ignored, because it is not known to be true */
     snprintf(request->peer.pod_uid, sizeof(request->peer.pod_uid), "%s", own);
 }
 

@@ -1,4 +1,4 @@
-/* The configuration: services that repeat what they have to of the upstream's rules. */
+/* The configuration: services that repeat the rules of the upstream that they have to. */
 #include "property.h"
 
 static void service_name(unsigned i, char ret_name[16])
@@ -45,7 +45,9 @@ static void spec_repeat(struct spec *spec)
                  is_repeated ? SCOPE_POD : SCOPE_ACCOUNT);
 }
 
-/* Few settings, so that some services have the same, by intent or once they were changed back. */
+/*
+ * There are few settings, so that some services have equal ones, and some return to earlier ones.
+ */
 static void spec_make(struct spec *spec)
 {
     if (!spec->is_there || random_below(2)) {
@@ -62,7 +64,7 @@ static void spec_make(struct spec *spec)
     spec->is_there = random_below(8) > 0;
 }
 
-/* Most ask for what is checked when it is given; the others are as PeerAttestation=off. */
+/* Most configurations enforce the checks; "audit" lets the same requests pass as "off". */
 static void daemon_file_make(void)
 {
     static const char *const attestations[] = {"enforce", "enforce", "audit", "off"};

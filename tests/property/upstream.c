@@ -1,4 +1,4 @@
-/* An upstream with rules of its own, which writes a record of what it gave to whom. */
+/* An upstream with its own rules, which records each token that it issues and for whom. */
 #include "property.h"
 
 void token_what(const char *organization, const char *user, char ret_what[32])
@@ -55,7 +55,7 @@ static void upstream_issue(struct sim_reply *reply, const json_t *claims, unsign
     counts.issued++;
 }
 
-/* What it decides by is the JWT, its time and the organization's rules. */
+/* Decides by the JWT, its expiry and the organization's rules. */
 struct sim_reply upstream_answer(void)
 {
     static const enum outcome failures[] = {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE,

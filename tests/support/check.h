@@ -1,4 +1,4 @@
-/* What every unit test includes: cmocka and a few small things. */
+/* Included by every unit test: cmocka and a few helpers. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -16,7 +16,7 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* An exactly sized copy, so that a sanitizer sees one byte read too many. */
+/* Returns a copy of exactly @len bytes, so that a sanitizer detects a read of one byte more. */
 static inline void *copy_of(const void *bytes, size_t len)
 {
     void *copy = malloc(len ? len : 1);

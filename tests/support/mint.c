@@ -7,7 +7,7 @@
 
 #include "support/check.h"
 
-/* Of four primes where that is allowed: they are found in a tenth of the time. */
+/* Uses four primes where that is allowed, because they are found in a tenth of the time. */
 EVP_PKEY *mint_rsa(unsigned bits)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);

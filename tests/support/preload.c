@@ -1,11 +1,12 @@
 /*
- * Loaded into a real daemon by LD_PRELOAD: a wall clock that is wrong, and a disk that fails. The
- * file that $PODLOGIN_TEST_PRELOAD names holds struct control; preload.py writes it meanwhile.
+ * Loaded into a real daemon with LD_PRELOAD: sets its wall clock wrong, and makes its disk fail.
+ * The file that $PODLOGIN_TEST_PRELOAD names holds struct control; preload.py writes it while the
+ * daemon runs.
  *
- * Operations are those that SQLite and the daemon do on files whose path begins with the prefix,
- * and on descriptors opened so; a descriptor that came another way (dup(), a parent) is not known.
- * The functions do the system call themselves: there is no real one to look up, which a sanitizer
- * that starts before this library would have to wait for.
+ * Operations are those of SQLite and the daemon on files whose path begins with the prefix, and on
+ * descriptors that were opened with such a path; other descriptors (from dup(), or inherited) are
+ * not tracked. The functions make the system calls themselves instead of looking up the real
+ * functions, because a sanitizer may call them before this library is initialized.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,21 +26,21 @@
 
 #define DESCRIPTORS_MAX 65536
 
-/* preload.py has the same layout. */
+/* preload.py uses the same layout. */
 struct control {
     int64_t wall_offset_s; /* added to CLOCK_REALTIME */
     int64_t fail_errno;
-    int64_t fail_at; /* an n_operations; 0: never, and what it becomes once it has failed once */
+    int64_t fail_at; /* a value of n_operations; 0: never; reset to 0 after a single failure */
     int64_t fail_for_ever;
-    int64_t n_operations; /* since the file was made, those that failed included */
+    int64_t n_operations; /* since the file was created, including those that failed */
     int64_t n_failed;
-    char prefix[256]; /* empty: no file at all */
+    char prefix[256]; /* empty: no file matches */
 };
 
 _Static_assert(sizeof(long) == 8, "offsets and times fit one register of a system call");
 _Static_assert(sizeof(struct control) == 6 * 8 + 256, "preload.py packs it without gaps");
 
-static struct control *control; /* NULL: nothing is done here */
+static struct control *control; /* NULL: this library changes nothing */
 static bool is_watched[DESCRIPTORS_MAX];
 
 __attribute__((constructor)) static void control_map(void)
@@ -52,7 +53,7 @@ __attribute__((constructor)) static void control_map(void)
         return;
     if (fd >= 0)
         mapped = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (mapped == MAP_FAILED) { /* a test that injects nothing would pass */
+    if (mapped == MAP_FAILED) { /* without it, nothing would be injected, and the test would pass */
         fprintf(stderr, "preload: %s: %s\n", path, strerror(errno));
         abort();
     }
@@ -65,13 +66,13 @@ static int64_t load(const int64_t *field)
     return __atomic_load_n(field, __ATOMIC_SEQ_CST);
 }
 
-/* A full or read-only disk still reads. */
+/* A full or read-only disk can still be read. */
 static bool can_fail_with(int64_t code, bool is_writing)
 {
     return is_writing || (code != ENOSPC && code != EROFS && code != EDQUOT);
 }
 
-/* Counts an operation. Whether it must fail, with errno set. */
+/* Counts an operation. Returns whether it must fail; then errno is set. */
 static bool fails(bool is_writing)
 {
     int64_t n = __atomic_add_fetch(&control->n_operations, 1, __ATOMIC_SEQ_CST);
@@ -82,7 +83,7 @@ static bool fails(bool is_writing)
     if (!load(&control->fail_for_ever) &&
         !__atomic_compare_exchange_n(&control->fail_at, &at, 0, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST))
-        return false; /* another thread's operation has failed */
+        return false; /* an operation of another thread has failed */
     __atomic_add_fetch(&control->n_failed, 1, __ATOMIC_SEQ_CST);
     errno = (int)code;
     return true;
@@ -132,7 +133,7 @@ static int open_file(int directory_fd, const char *path, int flags, mode_t mode)
     return fd;
 }
 
-/* The mode that follows @flags, if one does. */
+/* The mode argument that follows @flags, if there is one. */
 #define MODE_AFTER(flags)                                                                          \
     __extension__({                                                                                \
         mode_t mode_ = 0;                                                                          \
@@ -251,7 +252,7 @@ int rename(const char *from, const char *to)
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-/* fstatat() is not one of the functions here, so it is glibc's. */
+/* fstatat() is not replaced here, so this calls glibc's. */
 int stat(const char *path, struct stat *ret_st)
 {
     return path_fails(path, false) ? -1 : fstatat(AT_FDCWD, path, ret_st, 0);
@@ -282,7 +283,10 @@ int fstat64(int fd, struct stat64 *ret_st)
     return descriptor_fails(fd, false) ? -1 : fstatat64(fd, "", ret_st, AT_EMPTY_PATH);
 }
 
-/* Waiting for an absolute time of CLOCK_REALTIME is the kernel's, and does not see the offset. */
+/*
+ * A wait for an absolute time of CLOCK_REALTIME happens in the kernel, which does not know the
+ * offset.
+ */
 int clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
     int r = (int)syscall(SYS_clock_gettime, clock, ret_now);

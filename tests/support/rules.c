@@ -25,7 +25,7 @@ static const struct claim claims_known[] = {
      {"kubernetes.io", "serviceaccount", "uid"},
      SCOPE_ACCOUNT,
      {"uid-1", "uid-2", "uid-13", "uid-27"}},
-    /* for want of quotes a claim that no JWT has */
+    /* without the quotes, a claim that no JWT has */
     {"kubernetes.io.namespace", {"kubernetes", "io", "namespace"}, SCOPE_ACCOUNT, {"ci", "cd"}},
     {"\"kubernetes.io\".pod.name",
      {"kubernetes.io", "pod", "name"},
@@ -143,7 +143,7 @@ bool rules_admit(const struct rules *rules, const json_t *claims)
 
 /* --- making them --- */
 
-/* A sample, some of it replaced by wildcards; not all of it where the section is a Deny. */
+/* Replaces some of a sample by wildcards, but not all of it if the section is a Deny. */
 static void pattern_make(char pattern[64], const char *sample, bool is_deny)
 {
     size_t n = 0, kept = strlen(sample);
@@ -152,7 +152,7 @@ static void pattern_make(char pattern[64], const char *sample, bool is_deny)
         strcpy(pattern, "*");
         return;
     }
-    if (random_below(3) == 0) /* its beginning, and whatever follows */
+    if (random_below(3) == 0) /* a prefix, and "*" for the rest */
         kept = is_deny ? kept / 2 + random_below(kept / 2 + 1) : random_below(kept);
     for (const char *at = sample; *at && (size_t)(at - sample) < kept; at = character_after(at)) {
         size_t len = (size_t)(character_after(at) - at);
@@ -248,7 +248,7 @@ void rules_repeat(struct rules *local, const struct rules *upstream, enum scope 
         strcpy(all->rules[0].pattern, "*");
     }
     if (random_below(4) == 0)
-        rules_add(local, true, SCOPE_JWT); /* one that the upstream does not have */
+        rules_add(local, true, SCOPE_JWT); /* a section that the upstream does not have */
 }
 
 void rules_print(const struct rules *rules, FILE *file)

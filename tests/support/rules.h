@@ -1,7 +1,7 @@
 /*
- * Rules as an upstream has them, written from podlogind.conf(5) and with none of the daemon's code,
- * so that each is the other's judge: random ones, what they decide, and what a service has to
- * repeat of them.
+ * The rules of an upstream: random rules, what they decide, and which of them a service has to
+ * repeat. They are implemented from podlogind.conf(5) without any of the daemon's code, so that
+ * each implementation checks the other.
  */
 #ifndef RULES_H
 #define RULES_H
@@ -13,18 +13,21 @@
 #define RULES_PER_SECTION 2
 #define SECTIONS_MAX      12
 
-/* For whom a claim is the same: each is part of the next. */
+/*
+ * The JWTs that share the value of a claim. What is the same for an account is the same for its
+ * pods, and what is the same for a pod is the same for its JWTs.
+ */
 enum scope {
-    SCOPE_ACCOUNT, /* all JWTs of a service account, of one issuer and for one audience */
+    SCOPE_ACCOUNT, /* all JWTs of a service account, from one issuer and for one audience */
     SCOPE_POD,
     SCOPE_JWT,
 };
 
 struct claim {
-    const char *path;       /* as the configuration writes it */
-    const char *members[4]; /* the same, taken apart by hand; NULL at the end */
+    const char *path;       /* as written in the configuration */
+    const char *members[4]; /* the same, split by hand; NULL at the end */
     enum scope scope;
-    const char *samples[8]; /* values that it has, to make patterns of; NULL at the end */
+    const char *samples[8]; /* values of the claim, to derive patterns from; NULL at the end */
 };
 
 struct section {
@@ -45,23 +48,23 @@ bool pattern_matches(const char *pattern, const char *text);
 
 bool rules_admit(const struct rules *rules, const json_t *claims);
 
-/* False: claims of @scope and narrower suffice to say that @rules do not admit. */
+/* Returns false if claims of scopes up to @scope already show that @rules do not admit. */
 bool rules_could_admit(const struct rules *rules, const json_t *claims, enum scope scope);
 
-/* Random rules; @scope: of claims up to this one. */
+/* Creates random rules about claims of a scope up to @scope. */
 void rules_make(struct rules *rules, enum scope scope);
 void rules_add(struct rules *rules, bool is_deny, enum scope scope);
 
-/* Drops the Deny sections that look at nothing but the account. */
+/* Drops the Deny sections that depend only on the account. */
 void rules_drop_account_denies(struct rules *rules);
 
 /*
- * What a service that shares tokens within @scope repeats of the upstream's rules: all sections
- * that look further, and others as it happens.
+ * Creates the rules of a service that shares tokens within @scope. It repeats all sections of the
+ * upstream's rules that depend on claims beyond @scope, and others at random.
  */
 void rules_repeat(struct rules *local, const struct rules *upstream, enum scope scope);
 
-/* As sections of a service's file. */
+/* Writes the rules as sections of a service's file. */
 void rules_print(const struct rules *rules, FILE *file);
 
 #endif

@@ -1,4 +1,4 @@
-/* A directory of the test's own, files in it, and its end. */
+/* A temporary directory of a test: creation, files in it, and removal. */
 #ifndef SCRATCH_H
 #define SCRATCH_H
 
@@ -8,7 +8,7 @@
 
 #include "support/check.h"
 
-#define SCRATCH_MAX 64 /* of a directory's name */
+#define SCRATCH_MAX 64 /* the name of a directory */
 
 static inline int scratch_remove_entry(const char *path, const struct stat *st, int flag,
                                        struct FTW *ftw)
@@ -24,7 +24,7 @@ static inline void scratch_remove(const char *directory)
     nftw(directory, scratch_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Below @parent, mode 0700. */
+/* Creates a directory below @parent, with mode 0700. */
 static inline void scratch_make(char ret_directory[SCRATCH_MAX], const char *parent)
 {
     snprintf(ret_directory, SCRATCH_MAX, "%s/podlogin-test-XXXXXX", parent);
@@ -41,7 +41,7 @@ static inline void scratch_write(const char *path, const void *bytes, size_t len
     assert_int_equal(fchmod(fd, mode), 0);
 }
 
-/* The whole file and a NUL after it; the caller frees it. */
+/* Returns the whole file, followed by a NUL; the caller frees it. */
 static inline char *scratch_read(const char *path, size_t *ret_len)
 {
     CLEANUP(fd_closep)

@@ -82,7 +82,7 @@ static void on_answered(struct timer *timer)
     job->on_done(job, &result);
 }
 
-/* The job's frame is the exchange, for want of another place. */
+/* The job's frame holds the pointer to the exchange; the job has no other field for it. */
 int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
                             const struct wire_message *message, const void *values,
                             job_done on_done)

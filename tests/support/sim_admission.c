@@ -1,4 +1,4 @@
-/* In the place of admission/admission.c: who is admitted, the test says. */
+/* Replaces admission/admission.c: the test decides who is admitted. */
 #include "admission/admission.h"
 
 #include "support/sim.h"

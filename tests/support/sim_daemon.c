@@ -35,7 +35,7 @@ void sim_daemon_end(void)
     sessions_done(&sessions);
     broker_done(&broker);
     identities_done(&identities);
-    sim_run_for(20000 * SECOND_USEC); /* what was cancelled comes back to nobody */
+    sim_run_for(20000 * SECOND_USEC); /* cancelled exchanges end */
     assert_null(sim_loop.timers.first);
     while (n_clients > 0)
         close(clients[--n_clients]);

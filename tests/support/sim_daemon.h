@@ -1,7 +1,7 @@
 /*
- * The whole daemon but for its clock, its exchanger and its disk: sessions, the broker and the
- * identities over the simulation (support/sim.h), and clients that are connected to it. To be
- * linked with sim_rules_dep, so that admission is the real one.
+ * The whole daemon except its clock, its exchanger and its disk: sessions, broker and identities
+ * over the simulation (support/sim.h), and clients that are connected to it. Link it with
+ * sim_rules_dep, so that admission is the real one.
  */
 #ifndef SIM_DAEMON_H
 #define SIM_DAEMON_H
@@ -17,19 +17,24 @@ extern struct broker broker;
 extern struct sessions sessions;
 extern struct sim_disk disk;
 
-/* After sim_init(). It listens at the socket of @config, which stays the caller's, too. */
+/*
+ * Starts the daemon, after sim_init(). It listens at the socket of @config, and takes its own
+ * reference to it.
+ */
 void sim_daemon_begin(const struct config *config);
 
-/* Ends it and the clients; nothing of it is left. */
+/* Ends the daemon and the clients, and frees everything. */
 void sim_daemon_end(void);
 
-/* A new client logs in with @jwt and asks once, which is read at once. */
+/*
+ * Connects a client that logs in with @jwt and sends one request, which the daemon reads at once.
+ */
 void sim_client_ask(const char *jwt, const struct wire_message *message, const void *values);
 
-/* The client that came last ends. */
+/* Disconnects the latest client. */
 void sim_client_leave(void);
 
-/* How many flights, and how many requests that wait, are in @state. */
+/* These return the number of flights, and of waiting requests, that are in @state. */
 size_t sim_n_flights(enum flight_state state);
 size_t sim_n_pending(enum pending_state state);
 
