@@ -1,5 +1,7 @@
-/* What is told of a connection's age, against queues whose every connection is known; and the
- * kernel's. */
+/*
+ * Compares the reported age of connections with simulated queues, in which each connection's age is
+ * known, and the limit with the kernel's queue.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 
 #define HELD_MAX (BACKLOG_MAX + 1)
 
-/* When each of those who wait has connected. */
+/* The times at which the waiting clients connected. */
 struct queue {
     uint64_t connected_usec[HELD_MAX];
     size_t first, n;
@@ -26,7 +28,9 @@ static void queue_fill(struct queue *queue, size_t n)
         queue->connected_usec[(queue->first + queue->n++) % HELD_MAX] = ++now_usec;
 }
 
-/* As the daemon accepts: when the one that it got had connected, or 0. */
+/*
+ * Accepts as the daemon does. Returns when the accepted client had connected; 0: none was waiting.
+ */
 static uint64_t queue_accept(struct queue *queue, struct backlog *backlog)
 {
     uint64_t before_usec = ++now_usec, connected_usec;
@@ -42,7 +46,7 @@ static uint64_t queue_accept(struct queue *queue, struct backlog *backlog)
     return connected_usec;
 }
 
-static void test_nobody_has_connected_earlier(void **state)
+static void no_client_connected_earlier_than_reported(void **state)
 {
     (void)state;
     for (size_t room = 0; room < 8; room++) {
@@ -54,7 +58,7 @@ static void test_nobody_has_connected_earlier(void **state)
         for (size_t i = 0; i < 100000; i++) {
             uint64_t connected_usec;
 
-            /* always full; or filled now and then, and empty at times */
+            /* always full; or filled now and then, and sometimes empty */
             if (!room || (size_t)random() % (1 << room) == 0)
                 queue_fill(&queue, room ? (size_t)random() % ((size_t)3 << room) : HELD_MAX);
             connected_usec = queue_accept(&queue, &backlog);
@@ -64,7 +68,7 @@ static void test_nobody_has_connected_earlier(void **state)
     }
 }
 
-static void test_a_flood_does_not_make_it_stand_still(void **state)
+static void the_reported_time_advances_during_a_flood(void **state)
 {
     struct queue queue = {0};
     struct backlog backlog = {0};
@@ -73,7 +77,7 @@ static void test_a_flood_does_not_make_it_stand_still(void **state)
 
     (void)state;
     now_usec = 0;
-    queue_accept(&queue, &backlog); /* nobody is there yet */
+    queue_accept(&queue, &backlog); /* the queue is empty */
     since_usec = backlog.since_usec;
     for (size_t i = 0; i < 20 * HELD_MAX; i++) {
         queue_fill(&queue, HELD_MAX);
@@ -88,7 +92,7 @@ static void test_a_flood_does_not_make_it_stand_still(void **state)
     assert_true(n_moves >= 18);
 }
 
-static void test_the_kernel_holds_no_more(void **state)
+static void the_kernel_queues_no_more_than_assumed(void **state)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -117,9 +121,9 @@ static void test_the_kernel_holds_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_has_connected_earlier),
-        cmocka_unit_test(test_a_flood_does_not_make_it_stand_still),
-        cmocka_unit_test(test_the_kernel_holds_no_more),
+        cmocka_unit_test(no_client_connected_earlier_than_reported),
+        cmocka_unit_test(the_reported_time_advances_during_a_flood),
+        cmocka_unit_test(the_kernel_queues_no_more_than_assumed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* base64url: known values, and that each value has exactly one spelling. */
+/* base64url: known values, and exactly one spelling for each value. */
 #include "base/base64url.h"
 #include "support/check.h"
 #include "support/mint.h"
@@ -68,9 +68,9 @@ static void other_spellings_are_refused(void **state)
     } cases[] = {
         {"padding of one", "Zm8=", 4},
         {"padding of two", "Zg==", 4},
-        {"padding alone", "====", 4},
-        {"the standard alphabet's 62", "+_-_", 4},
-        {"the standard alphabet's 63", "/_-_", 4},
+        {"only padding", "====", 4},
+        {"character 62 of the standard alphabet", "+_-_", 4},
+        {"character 63 of the standard alphabet", "/_-_", 4},
         {"a leading space", " Zm9", 4},
         {"a trailing space", "Zm9 ", 4},
         {"a newline", "Zm9v\n", 5},

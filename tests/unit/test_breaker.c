@@ -1,4 +1,4 @@
-/* When an exchange may go to its upstream. The jitter is the test's: see random_below(). */
+/* When an exchange may go to its upstream. The test determines the jitter: see random_below(). */
 #include "base/clock.h"
 #include "broker/breaker.h"
 #include "support/check.h"
@@ -6,10 +6,10 @@
 #define MSEC  UINT64_C(1000)
 #define START (1000 * SECOND_USEC)
 
-static bool is_jitter_greatest; /* else it is least */
-static uint64_t jitter_below;   /* what was asked for last */
+static bool is_jitter_greatest; /* otherwise it is the smallest */
+static uint64_t jitter_below;   /* the latest argument of random_below() */
 
-/* Instead of the daemon's. */
+/* Replaces the daemon's function. */
 uint64_t random_below(uint64_t below)
 {
     jitter_below = below;
@@ -26,7 +26,7 @@ static int begin(void **state)
     return 0;
 }
 
-/* One exchange from its beginning to its end. */
+/* Begins an exchange and ends it. */
 static void exchange(enum outcome outcome, uint32_t retry_after_ms, uint64_t now_usec)
 {
     struct breaker_pass pass;
@@ -36,7 +36,7 @@ static void exchange(enum outcome outcome, uint32_t retry_after_ms, uint64_t now
     breaker_end(&breaker, pass, outcome, retry_after_ms, now_usec);
 }
 
-/* The time at which it may be asked again. */
+/* Returns the time at which the breaker lets a probe through. */
 static uint64_t fail_until_open(uint64_t now_usec)
 {
     for (int i = 0; i < 3 && breaker_ask(&breaker, now_usec) == BREAKER_PASS; i++)
@@ -45,7 +45,7 @@ static uint64_t fail_until_open(uint64_t now_usec)
     return now_usec + breaker_delay_usec(&breaker, now_usec);
 }
 
-static void each_outcome_counts_as_what_it_says_of_the_upstream(void **state)
+static void each_outcome_opens_the_breaker_or_not(void **state)
 {
     static const struct {
         const char *name;
@@ -53,31 +53,31 @@ static void each_outcome_counts_as_what_it_says_of_the_upstream(void **state)
         unsigned n;
         bool is_open;
     } rows[] = {
-        {"one that is unavailable", {OUTCOME_UNAVAILABLE}, 1, false},
+        {"one unavailable", {OUTCOME_UNAVAILABLE}, 1, false},
         {"two", {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE}, 2, false},
         {"three", {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE}, 3, true},
-        {"one that is malformed", {OUTCOME_MALFORMED}, 1, false},
-        {"two of those", {OUTCOME_MALFORMED, OUTCOME_MALFORMED}, 2, true},
-        {"one of each", {OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED}, 2, true},
-        {"the other way round", {OUTCOME_MALFORMED, OUTCOME_UNAVAILABLE}, 2, true},
-        {"one that is throttled", {OUTCOME_THROTTLED}, 1, true},
-        {"one that is not trusted", {OUTCOME_UNTRUSTED}, 1, true},
+        {"one malformed", {OUTCOME_MALFORMED}, 1, false},
+        {"two malformed", {OUTCOME_MALFORMED, OUTCOME_MALFORMED}, 2, true},
+        {"one unavailable, one malformed", {OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED}, 2, true},
+        {"one malformed, one unavailable", {OUTCOME_MALFORMED, OUTCOME_UNAVAILABLE}, 2, true},
+        {"one throttled", {OUTCOME_THROTTLED}, 1, true},
+        {"one untrusted", {OUTCOME_UNTRUSTED}, 1, true},
         {"refusals", {OUTCOME_REFUSED, OUTCOME_REFUSED, OUTCOME_REFUSED}, 3, false},
         {"misconfigurations",
          {OUTCOME_MISCONFIGURED, OUTCOME_MISCONFIGURED, OUTCOME_MISCONFIGURED},
          3,
          false},
-        {"a good answer between",
+        {"a success in between",
          {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_OK, OUTCOME_UNAVAILABLE,
           OUTCOME_UNAVAILABLE},
          5,
          false},
-        {"a refusal between",
+        {"a refusal in between",
          {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_REFUSED, OUTCOME_UNAVAILABLE,
           OUTCOME_UNAVAILABLE},
          5,
          false},
-        {"a misconfiguration between",
+        {"a misconfiguration in between",
          {OUTCOME_UNAVAILABLE, OUTCOME_UNAVAILABLE, OUTCOME_MISCONFIGURED, OUTCOME_UNAVAILABLE,
           OUTCOME_UNAVAILABLE},
          5,
@@ -111,18 +111,18 @@ static void pauses_are_random_up_to_half_a_second_doubling_to_a_minute(void **st
 
             assert_int_equal(jitter_below, most_ms[i] * MSEC);
             assert_int_equal(until_usec - now_usec, is_greatest ? most_ms[i] * MSEC : 1);
-            now_usec = until_usec; /* and the probe fails */
+            now_usec = until_usec; /* the probe fails, too */
         }
     }
 }
 
-static void throttling_lasts_as_long_as_asked_within_bounds_and_up_to_a_tenth_more(void **state)
+static void throttling_lasts_for_the_bounded_delay_and_up_to_a_tenth_more(void **state)
 {
     static const struct {
         uint32_t retry_after_ms;
         uint64_t least_ms, most_ms;
     } rows[] = {
-        {0, 1000, 1500}, /* nothing was asked: a second, and a pause as after other failures */
+        {0, 1000, 1500}, /* no delay was requested: a second, and a pause as after other failures */
         {1, 1000, 1100},
         {999, 1000, 1100},
         {1000, 1000, 1100},
@@ -146,7 +146,7 @@ static void throttling_lasts_as_long_as_asked_within_bounds_and_up_to_a_tenth_mo
     }
 }
 
-static void a_server_that_is_not_trusted_is_left_alone_for_a_minute(void **state)
+static void an_untrusted_server_is_not_contacted_for_a_minute(void **state)
 {
     (void)state;
     exchange(OUTCOME_UNTRUSTED, 0, START);
@@ -156,7 +156,7 @@ static void a_server_that_is_not_trusted_is_left_alone_for_a_minute(void **state
     assert_int_equal(breaker_ask(&breaker, START + 60 * SECOND_USEC), BREAKER_PASS);
 }
 
-static void those_that_fail_together_open_it_once(void **state)
+static void concurrent_failures_open_the_breaker_once(void **state)
 {
     struct breaker_pass passes[10];
 
@@ -170,13 +170,13 @@ static void those_that_fail_together_open_it_once(void **state)
     begin(state);
     for (size_t i = 0; i < ARRAY_SIZE(passes); i++)
         passes[i] = breaker_begin(&breaker, START);
-    for (size_t i = 0; i < ARRAY_SIZE(passes); i++) /* each is told to wait for less than before */
+    for (size_t i = 0; i < ARRAY_SIZE(passes); i++) /* each one asks for a shorter delay */
         breaker_end(&breaker, passes[i], OUTCOME_THROTTLED, 20000 - 1000 * (uint32_t)i, START);
     assert_int_equal(breaker.n_opened, 1);
     assert_int_equal(breaker_delay_usec(&breaker, START), 20 * SECOND_USEC);
 }
 
-static void once_the_pause_is_over_one_goes_as_a_probe_and_others_wait(void **state)
+static void after_the_pause_one_exchange_is_the_probe_and_others_wait(void **state)
 {
     uint64_t probed_usec = fail_until_open(START);
     struct breaker_pass probe;
@@ -187,7 +187,7 @@ static void once_the_pause_is_over_one_goes_as_a_probe_and_others_wait(void **st
     assert_true(probe.is_probe);
     assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_WAIT);
     assert_int_equal(breaker_ask(&breaker, probed_usec + 1000 * SECOND_USEC), BREAKER_WAIT);
-    breaker_abandon(&breaker, probe); /* then another goes */
+    breaker_abandon(&breaker, probe); /* then another exchange becomes the probe */
     assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_PASS);
     probe = breaker_begin(&breaker, probed_usec);
     assert_true(probe.is_probe);
@@ -196,8 +196,8 @@ static void once_the_pause_is_over_one_goes_as_a_probe_and_others_wait(void **st
     assert_false(breaker_begin(&breaker, probed_usec).is_probe);
 }
 
-/* One failure is enough: it takes no three to know that it is still down. */
-static void a_probe_that_fails_opens_it_for_longer(void **state)
+/* One failure is enough: the upstream is known to be down. */
+static void a_failed_probe_opens_the_breaker_for_longer(void **state)
 {
     static const enum outcome failures[] = {OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED,
                                             OUTCOME_UNTRUSTED, OUTCOME_THROTTLED};
@@ -216,8 +216,8 @@ static void a_probe_that_fails_opens_it_for_longer(void **state)
     }
 }
 
-/* They were under way when it opened. */
-static void only_the_probe_is_news_while_it_is_open(void **state)
+/* Late results are of exchanges that were in flight when the breaker opened. */
+static void late_results_do_not_change_an_open_breaker(void **state)
 {
     static const enum outcome outcomes[] = {OUTCOME_OK, OUTCOME_REFUSED, OUTCOME_MISCONFIGURED,
                                             OUTCOME_UNAVAILABLE, OUTCOME_MALFORMED};
@@ -235,7 +235,7 @@ static void only_the_probe_is_news_while_it_is_open(void **state)
         for (size_t j = 0; j < 3; j++)
             breaker_end(&breaker, late[j], outcomes[i], 0, START + SECOND_USEC);
         assert_int_equal(breaker.open_until_usec, until_usec);
-        /* nor does it end the wait for the probe */
+        /* a late result does not replace the probe, either */
         assert_true(breaker_begin(&breaker, until_usec).is_probe);
         breaker_end(&breaker, late[3], outcomes[i], 0, until_usec);
         assert_int_equal(breaker_ask(&breaker, until_usec), BREAKER_WAIT);
@@ -243,7 +243,7 @@ static void only_the_probe_is_news_while_it_is_open(void **state)
     }
 }
 
-/* How many it lets through at once now. */
+/* Returns how many concurrent exchanges are let through now. */
 static unsigned window_of(uint64_t now_usec)
 {
     struct breaker copy = breaker;
@@ -255,7 +255,7 @@ static unsigned window_of(uint64_t now_usec)
     return n;
 }
 
-static void an_upstream_that_is_back_gets_one_at_a_time_then_twice_as_many_each_round(void **state)
+static void after_recovery_the_window_starts_at_one_and_doubles_each_round_trip(void **state)
 {
     uint64_t now_usec = fail_until_open(START);
 
@@ -273,8 +273,8 @@ static void an_upstream_that_is_back_gets_one_at_a_time_then_twice_as_many_each_
     assert_int_equal(window_of(now_usec), BREAKER_WINDOW_MAX);
 }
 
-/* Else one good answer between two failures would make each pause the shortest one. */
-static void pauses_begin_anew_once_all_is_well_and_not_before(void **state)
+/* Otherwise, one success between two failures would reset each pause to the shortest one. */
+static void pauses_restart_only_after_a_success_with_a_full_window(void **state)
 {
     uint64_t now_usec = START;
     unsigned n;
@@ -293,7 +293,7 @@ static void pauses_begin_anew_once_all_is_well_and_not_before(void **state)
     assert_int_equal(jitter_below, 500 * MSEC);
 }
 
-static void one_that_is_given_up_says_nothing_of_the_upstream(void **state)
+static void a_cancelled_exchange_says_nothing_about_the_upstream(void **state)
 {
     (void)state;
     exchange(OUTCOME_UNAVAILABLE, 0, START);
@@ -310,17 +310,17 @@ static void one_that_is_given_up_says_nothing_of_the_upstream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_outcome_counts_as_what_it_says_of_the_upstream),
+        TEST(each_outcome_opens_the_breaker_or_not),
         TEST(pauses_are_random_up_to_half_a_second_doubling_to_a_minute),
-        TEST(throttling_lasts_as_long_as_asked_within_bounds_and_up_to_a_tenth_more),
-        TEST(a_server_that_is_not_trusted_is_left_alone_for_a_minute),
-        TEST(those_that_fail_together_open_it_once),
-        TEST(once_the_pause_is_over_one_goes_as_a_probe_and_others_wait),
-        TEST(a_probe_that_fails_opens_it_for_longer),
-        TEST(only_the_probe_is_news_while_it_is_open),
-        TEST(an_upstream_that_is_back_gets_one_at_a_time_then_twice_as_many_each_round),
-        TEST(pauses_begin_anew_once_all_is_well_and_not_before),
-        TEST(one_that_is_given_up_says_nothing_of_the_upstream),
+        TEST(throttling_lasts_for_the_bounded_delay_and_up_to_a_tenth_more),
+        TEST(an_untrusted_server_is_not_contacted_for_a_minute),
+        TEST(concurrent_failures_open_the_breaker_once),
+        TEST(after_the_pause_one_exchange_is_the_probe_and_others_wait),
+        TEST(a_failed_probe_opens_the_breaker_for_longer),
+        TEST(late_results_do_not_change_an_open_breaker),
+        TEST(after_recovery_the_window_starts_at_one_and_doubles_each_round_trip),
+        TEST(pauses_restart_only_after_a_success_with_a_full_window),
+        TEST(a_cancelled_exchange_says_nothing_about_the_upstream),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "support/check.h"
 
 #define U      "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
-#define U_     "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9" /* as in the name of a systemd unit */
+#define U_     "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9" /* as written in the name of a systemd unit */
 #define OTHER  "11111111-2222-3333-4444-555555555555"
 #define OTHER_ "11111111_2222_3333_4444_555555555555"
 #define STATIC "0123456789abcdef0123456789abcdef"
@@ -101,7 +101,7 @@ static const struct form forms[] = {
     {"0::/system.slice/kubelet.service\n", NULL, .is_unified = true},
     {"9:name=systemd:/\n8:pids:/\n0::/\n", NULL},
     {"", NULL},
-    /* almost a pod's name */
+    /* similar to a pod's name */
     {"0::/kubepods/burstable/pod" U "x/" ID "\n", NULL, .is_unified = true},
     {"0::/kubepods/burstable/pod0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9/" ID "\n", NULL,
      .is_unified = true},

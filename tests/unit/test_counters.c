@@ -3,7 +3,7 @@
 
 #include "support/check.h"
 
-static void each_counter_has_a_name_of_its_own(void **state)
+static void each_counter_has_a_unique_name(void **state)
 {
     static const char *const metrics[] = {
         "podlogin_requests_total",    "podlogin_cache_hits_total",
@@ -42,7 +42,7 @@ static void exchanges_are_counted_by_their_outcome(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_counter_has_a_name_of_its_own),
+        cmocka_unit_test(each_counter_has_a_unique_name),
         cmocka_unit_test(exchanges_are_counted_by_their_outcome),
     };
 

@@ -1,4 +1,4 @@
-/* Discovery documents: only of the right issuer, and only with an https jwks_uri. */
+/* Discovery documents: accepted only from the right issuer and with an https jwks_uri. */
 #include "exchanger/keys_job.h"
 #include "support/check.h"
 

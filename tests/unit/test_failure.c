@@ -1,4 +1,4 @@
-/* Failures are remembered for as long as they were asked to be, and no more than a few of them. */
+/* Failures are remembered for the requested time, and only a few of them. */
 #include "base/clock.h"
 #include "base/failure.h"
 #include "support/check.h"
@@ -13,7 +13,7 @@ static struct digest key_number(size_t n)
 {
     struct digest key = {{0}};
 
-    key.bytes[DIGEST_SIZE - 1] = (uint8_t)n; /* no two differ before the last byte */
+    key.bytes[DIGEST_SIZE - 1] = (uint8_t)n; /* keys differ in their last byte only */
     return key;
 }
 
@@ -40,7 +40,7 @@ static int clear(void **state)
     return 0;
 }
 
-static void a_list_that_never_had_one_has_none(void **state)
+static void an_empty_list_has_no_failures(void **state)
 {
     struct failures none = {0};
     struct digest key = key_number(1);
@@ -51,7 +51,7 @@ static void a_list_that_never_had_one_has_none(void **state)
     assert_null(failures_find(&none, &key, 0));
 }
 
-static void one_counts_until_its_time_is_over_and_for_its_key_alone(void **state)
+static void a_failure_applies_until_its_time_is_over_and_to_its_key_only(void **state)
 {
     (void)state;
     add(1, "no", START);
@@ -62,7 +62,7 @@ static void one_counts_until_its_time_is_over_and_for_its_key_alone(void **state
     assert_int_equal(failures.n, 1);
 }
 
-static void each_time_it_is_remembered_for_twice_as_long_up_to_the_most(void **state)
+static void the_time_doubles_with_each_failure_up_to_the_limit(void **state)
 {
     static const uint64_t expected_s[] = {5, 10, 20, 40, 60, 60, 60};
     uint64_t now_usec = START;
@@ -73,7 +73,7 @@ static void each_time_it_is_remembered_for_twice_as_long_up_to_the_most(void **s
 
         snprintf(detail, sizeof(detail), "no %zu", i);
         add(1, detail, now_usec);
-        add(2 + i, "another one", now_usec); /* which has failed for the first time */
+        add(2 + i, "another one", now_usec); /* the first failure of this key */
         assert_null(find(2 + i, now_usec + FIRST));
         now_usec += expected_s[i] * SECOND_USEC;
         assert_string_equal(find(1, now_usec - 1), detail);
@@ -81,7 +81,7 @@ static void each_time_it_is_remembered_for_twice_as_long_up_to_the_most(void **s
     }
 }
 
-static void a_first_time_longer_than_the_most_is_cut(void **state)
+static void a_first_time_over_the_limit_is_reduced_to_it(void **state)
 {
     struct digest key = key_number(1);
 
@@ -91,8 +91,8 @@ static void a_first_time_longer_than_the_most_is_cut(void **state)
     assert_null(find(1, START + MOST));
 }
 
-/* By when they came last: that number 0 fails again makes it the newest. */
-static void the_oldest_makes_room(void **state)
+/* The latest failure of a key counts: when key 0 fails again, it becomes the newest. */
+static void the_oldest_failure_is_replaced(void **state)
 {
     size_t by_age[3 * FAILURES_MAX];
 
@@ -108,7 +108,7 @@ static void the_oldest_makes_room(void **state)
     }
 }
 
-static void a_cleared_list_has_forgotten_how_often(void **state)
+static void clearing_the_list_resets_the_doubling(void **state)
 {
     (void)state;
     add(1, "no", START);
@@ -122,7 +122,7 @@ static void a_cleared_list_has_forgotten_how_often(void **state)
     assert_null(find(1, START + FIRST));
 }
 
-static void a_long_detail_is_cut(void **state)
+static void a_long_detail_is_truncated(void **state)
 {
     char detail[2 * FAILURE_DETAIL_MAX];
 
@@ -138,13 +138,13 @@ static void a_long_detail_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_list_that_never_had_one_has_none),
-        TEST(one_counts_until_its_time_is_over_and_for_its_key_alone),
-        TEST(each_time_it_is_remembered_for_twice_as_long_up_to_the_most),
-        TEST(a_first_time_longer_than_the_most_is_cut),
-        TEST(the_oldest_makes_room),
-        TEST(a_cleared_list_has_forgotten_how_often),
-        TEST(a_long_detail_is_cut),
+        TEST(an_empty_list_has_no_failures),
+        TEST(a_failure_applies_until_its_time_is_over_and_to_its_key_only),
+        TEST(the_time_doubles_with_each_failure_up_to_the_limit),
+        TEST(a_first_time_over_the_limit_is_reduced_to_it),
+        TEST(the_oldest_failure_is_replaced),
+        TEST(clearing_the_list_resets_the_doubling),
+        TEST(a_long_detail_is_truncated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

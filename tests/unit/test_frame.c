@@ -1,4 +1,7 @@
-/* Frames: have the exact size, are read as their own type only; fields can be changed in place. */
+/*
+ * Frames have exactly the measured size and are read as their own type only. Numbers can be changed
+ * in place.
+ */
 #include "message/frame.h"
 
 #include "protocol/messages.h"
@@ -75,7 +78,7 @@ static void a_frame_is_read_as_its_own_type_only(void **state)
     }
 }
 
-static void one_number_is_changed_in_place(void **state)
+static void a_number_can_be_changed_in_place(void **state)
 {
     const struct message_token message = full_message();
     CLEANUP(secret_freep)
@@ -102,7 +105,7 @@ int main(void)
         cmocka_unit_test(a_frame_has_the_size_that_was_measured),
         cmocka_unit_test(values_that_break_the_table_are_refused),
         cmocka_unit_test(a_frame_is_read_as_its_own_type_only),
-        cmocka_unit_test(one_number_is_changed_in_place),
+        cmocka_unit_test(a_number_can_be_changed_in_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

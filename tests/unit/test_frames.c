@@ -1,4 +1,4 @@
-/* A client's input divides into the same frames, however it arrives. */
+/* A client's input is split into the same frames, however it arrives. */
 #include "session/frames.h"
 
 #include "protocol/messages.h"
@@ -6,7 +6,7 @@
 
 #define STREAM_MAX 512
 
-/* A frame of type @type, whose payload is its length's bytes. The whole length. */
+/* Writes a frame whose payload bytes all have the value @payload_len. Returns its length. */
 static size_t frame_write(uint8_t *to, size_t payload_len, uint8_t type, uint16_t id)
 {
     wire_header_write(to, (uint32_t)payload_len, type, id);
@@ -26,29 +26,29 @@ static enum frame_verdict look_at(const uint8_t *bytes, size_t len)
     return verdict;
 }
 
-static void each_header_is_judged_as_soon_as_it_is_there(void **state)
+static void each_header_is_judged_as_soon_as_it_is_complete(void **state)
 {
     static const struct {
         const char *name;
         uint32_t payload_len;
         uint8_t version;
-        size_t n_payload; /* that have come */
+        size_t n_payload; /* that have arrived */
         enum frame_verdict expected;
         const char *reason;
     } rows[] = {
         {"no payload", 0, 1, 0, FRAME_WHOLE, NULL},
-        {"nothing of it yet", 5, 1, 0, FRAME_PARTIAL, NULL},
+        {"no byte of the payload yet", 5, 1, 0, FRAME_PARTIAL, NULL},
         {"one byte too few", 5, 1, 4, FRAME_PARTIAL, NULL},
-        {"all of it", 5, 1, 5, FRAME_WHOLE, NULL},
-        {"and what follows", 5, 1, 6, FRAME_WHOLE, NULL},
-        {"the longest", PODLOGIN_REQUEST_MAX, 1, PODLOGIN_REQUEST_MAX, FRAME_WHOLE, NULL},
-        {"the longest, but one byte", PODLOGIN_REQUEST_MAX, 1, PODLOGIN_REQUEST_MAX - 1,
+        {"the whole payload", 5, 1, 5, FRAME_WHOLE, NULL},
+        {"the whole payload and a further byte", 5, 1, 6, FRAME_WHOLE, NULL},
+        {"the longest payload", PODLOGIN_REQUEST_MAX, 1, PODLOGIN_REQUEST_MAX, FRAME_WHOLE, NULL},
+        {"the longest payload, one byte missing", PODLOGIN_REQUEST_MAX, 1, PODLOGIN_REQUEST_MAX - 1,
          FRAME_PARTIAL, NULL},
         {"too long", PODLOGIN_REQUEST_MAX + 1, 1, 0, FRAME_WRONG, "longer than 16384"},
-        {"too long, and all there", PODLOGIN_REQUEST_MAX + 1, 1, PODLOGIN_REQUEST_MAX + 1,
+        {"too long, and complete", PODLOGIN_REQUEST_MAX + 1, 1, PODLOGIN_REQUEST_MAX + 1,
          FRAME_WRONG, "longer than 16384"},
-        {"as long as can be", UINT32_MAX, 1, 0, FRAME_WRONG, "longer than 16384"},
-        {"negative, for some", 0x80000000, 1, 0, FRAME_WRONG, "longer than 16384"},
+        {"the greatest length", UINT32_MAX, 1, 0, FRAME_WRONG, "longer than 16384"},
+        {"negative if read as signed", 0x80000000, 1, 0, FRAME_WRONG, "longer than 16384"},
         {"version 0", 0, 0, 0, FRAME_WRONG, "the version of the frame"},
         {"version 2", 0, 2, 0, FRAME_WRONG, "the version of the frame"},
         {"version 255", 5, 255, 5, FRAME_WRONG, "the version of the frame"},
@@ -75,7 +75,7 @@ static void each_header_is_judged_as_soon_as_it_is_there(void **state)
             fail_msg("%s: \"%s\"", rows[i].name, reason);
         assert_int_equal(header.payload_len, rows[i].payload_len);
         assert_int_equal(header.id, 7);
-        /* and nothing was judged before */
+        /* an incomplete header is not judged */
         for (size_t cut = 0; cut < WIRE_HEADER_SIZE; cut++)
             assert_int_equal(look_at(bytes, cut), FRAME_PARTIAL);
     }
@@ -92,7 +92,10 @@ static void every_truncation_of_a_frame_is_partial(void **state)
     assert_int_equal(look_at(frame, len), FRAME_WHOLE);
 }
 
-/* What a connection holds back, and what it has served, in the order in which it comes. */
+/*
+ * The bytes that a connection holds until their frame is complete, and the ids of complete frames,
+ * in order.
+ */
 struct splitter {
     uint8_t held[STREAM_MAX];
     size_t n_held;
@@ -100,7 +103,7 @@ struct splitter {
     size_t n;
 };
 
-/* As a connection takes its input: behind what was left the last time. */
+/* Adds input as a connection does: after the bytes that were left over last time. */
 static void splitter_take(struct splitter *splitter, const uint8_t *bytes, size_t len)
 {
     size_t total = splitter->n_held + len, at = 0;
@@ -122,7 +125,7 @@ static void splitter_take(struct splitter *splitter, const uint8_t *bytes, size_
     memcpy(splitter->held, input + at, splitter->n_held);
 }
 
-static void a_stream_is_the_same_frames_wherever_it_is_cut(void **state)
+static void a_stream_gives_the_same_frames_wherever_it_is_split(void **state)
 {
     static const size_t payload_lens[] = {0, 1, 40, 0, 7, 8, 9, 100};
     uint8_t stream[STREAM_MAX];
@@ -146,7 +149,7 @@ static void a_stream_is_the_same_frames_wherever_it_is_cut(void **state)
     }
 }
 
-static void a_stream_is_the_same_frames_byte_by_byte(void **state)
+static void a_stream_gives_the_same_frames_byte_by_byte(void **state)
 {
     uint8_t stream[STREAM_MAX];
     struct splitter splitter = {.n = 0};
@@ -163,10 +166,10 @@ static void a_stream_is_the_same_frames_byte_by_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_header_is_judged_as_soon_as_it_is_there),
+        cmocka_unit_test(each_header_is_judged_as_soon_as_it_is_complete),
         cmocka_unit_test(every_truncation_of_a_frame_is_partial),
-        cmocka_unit_test(a_stream_is_the_same_frames_wherever_it_is_cut),
-        cmocka_unit_test(a_stream_is_the_same_frames_byte_by_byte),
+        cmocka_unit_test(a_stream_gives_the_same_frames_wherever_it_is_split),
+        cmocka_unit_test(a_stream_gives_the_same_frames_byte_by_byte),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
-/* What curl's errors say of the server: whether it is down, is not who it should be, or talks
- * nonsense, or whether we are wrong ourselves. */
+/*
+ * What curl's errors mean: the server is down, is not authentic or sends malformed answers, or our
+ * own settings are wrong.
+ */
 #include "exchanger/http.h"
 
 #include "support/check.h"
@@ -8,7 +10,7 @@ static const struct {
     CURLcode code;
     enum outcome expected;
 } rows[] = {
-    /* down, or the way to it is */
+    /* the server or the network is down */
     {CURLE_COULDNT_RESOLVE_HOST, OUTCOME_UNAVAILABLE},
     {CURLE_COULDNT_RESOLVE_PROXY, OUTCOME_UNAVAILABLE},
     {CURLE_COULDNT_CONNECT, OUTCOME_UNAVAILABLE},
@@ -21,7 +23,7 @@ static const struct {
     {CURLE_OUT_OF_MEMORY, OUTCOME_UNAVAILABLE},
     {CURLE_WRITE_ERROR, OUTCOME_UNAVAILABLE},
     {CURLE_ABORTED_BY_CALLBACK, OUTCOME_UNAVAILABLE},
-    /* not who it should be */
+    /* not authentic */
     {CURLE_PEER_FAILED_VERIFICATION, OUTCOME_UNTRUSTED},
     {CURLE_SSL_ISSUER_ERROR, OUTCOME_UNTRUSTED},
     {CURLE_SSL_PINNEDPUBKEYNOTMATCH, OUTCOME_UNTRUSTED},
@@ -29,7 +31,7 @@ static const struct {
     {CURLE_SSL_CACERT_BADFILE, OUTCOME_MISCONFIGURED},
     {CURLE_URL_MALFORMAT, OUTCOME_MISCONFIGURED},
     {CURLE_UNSUPPORTED_PROTOCOL, OUTCOME_MISCONFIGURED},
-    /* no HTTP */
+    /* not HTTP */
     {CURLE_WEIRD_SERVER_REPLY, OUTCOME_MALFORMED},
 };
 
@@ -48,8 +50,8 @@ static void an_answer_that_is_too_large_is_malformed(void **state)
     assert_int_equal(http_outcome(CURLE_WRITE_ERROR, true), OUTCOME_MALFORMED);
 }
 
-/* Those that curl has, and those that it will have: tried again, and never taken for an answer. */
-static void all_other_errors_are_tried_again(void **state)
+/* Other errors of curl, including future ones, are retried and never taken for an answer. */
+static void all_other_errors_are_retried(void **state)
 {
     (void)state;
     for (int code = 1; code <= CURL_LAST + 10; code++) {
@@ -68,7 +70,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_error_of_curl_has_its_outcome),
         cmocka_unit_test(an_answer_that_is_too_large_is_malformed),
-        cmocka_unit_test(all_other_errors_are_tried_again),
+        cmocka_unit_test(all_other_errors_are_retried),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

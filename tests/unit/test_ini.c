@@ -8,8 +8,7 @@ struct seen {
     int result;          /* what it returns then */
 };
 
-/* Collects "[Section|name]" and "key=value", each on its own line, which shows blanks at the end.
- */
+/* Collects "[Section|name]" and "key=value", each on its own line, which shows trailing spaces. */
 static int on_line(void *data, const struct ini_line *line, char *ret_error, size_t error_size)
 {
     struct seen *seen = data;
@@ -52,41 +51,41 @@ static void valid_lines_are_read(void **state)
         {"blank lines and comments", "\n  \n\t\n# x\n  # y = z\n#\n", ""},
         {"a section", "[A]", "1 [A]\n"},
         {"a section and a newline", "[A]\n", "1 [A]\n"},
-        {"blanks around it", " \t[A] \t", "1 [A]\n"},
-        {"blanks in it", "[ A ]", "1 [A]\n"},
-        {"a comment after it", "[A] # x", "1 [A]\n"},
+        {"spaces around a section", " \t[A] \t", "1 [A]\n"},
+        {"spaces in a section", "[ A ]", "1 [A]\n"},
+        {"a comment after a section", "[A] # x", "1 [A]\n"},
         {"a section with a name", "[A \"b c\"]", "1 [A|b c]\n"},
         {"a name with brackets, hash and equals", "[A \"[b]#=\"]", "1 [A|[b]#=]\n"},
         {"an empty name", "[A \"\"]", "1 [A|]\n"},
         {"a name and a comment", "[A \"b\"] # \"c\"]", "1 [A|b]\n"},
-        {"a name is its own section's", "[A \"b\"]\n[C]", "1 [A|b]\n2 [C]\n"},
+        {"a name applies to its own section only", "[A \"b\"]\n[C]", "1 [A|b]\n2 [C]\n"},
         {"a setting", "[A]\nk=v", "1 [A]\n2 k=v\n"},
-        {"blanks around key and value", "[A]\n\t k \t= \t v \t", "1 [A]\n2 k=v\n"},
-        {"blanks in key and value", "[A]\na b=c d", "1 [A]\n2 a b=c d\n"},
+        {"spaces around key and value", "[A]\n\t k \t= \t v \t", "1 [A]\n2 k=v\n"},
+        {"spaces in key and value", "[A]\na b=c d", "1 [A]\n2 a b=c d\n"},
         {"an empty value", "[A]\nk=\nl= \nm= # x", "1 [A]\n2 k=\n3 l=\n4 m=\n"},
-        {"the first equals counts", "[A]\nk=v=w==", "1 [A]\n2 k=v=w==\n"},
+        {"the first equals sign separates", "[A]\nk=v=w==", "1 [A]\n2 k=v=w==\n"},
         {"a comment after the value", "[A]\nk=v # x", "1 [A]\n2 k=v\n"},
         {"a comment after a tab", "[A]\nk=v\t#x", "1 [A]\n2 k=v\n"},
         {"a hash in the value", "[A]\nk=v#x#", "1 [A]\n2 k=v#x#\n"},
         {"a hash as value", "[A]\nk=#v", "1 [A]\n2 k=\n"},
-        {"a semicolon is no comment", "[A]\nk=v ; x", "1 [A]\n2 k=v ; x\n"},
+        {"a semicolon does not begin a comment", "[A]\nk=v ; x", "1 [A]\n2 k=v ; x\n"},
         {"no continuation", "[A]\nk=v\\\nl=w", "1 [A]\n2 k=v\\\n3 l=w\n"},
         {"quotes stay", "[A]\nk=\"v\"", "1 [A]\n2 k=\"v\"\n"},
-        {"lines that end as on DOS", "[A]\r\nk=v\r\n\r\nl=w", "1 [A]\n2 k=v\n4 l=w\n"},
+        {"lines that end in CR LF", "[A]\r\nk=v\r\n\r\nl=w", "1 [A]\n2 k=v\n4 l=w\n"},
         {"UTF-8", "[A]\nk\xc3\xa4=\xe2\x82\xac", "1 [A]\n2 k\xc3\xa4=\xe2\x82\xac\n"},
         {"a repeated setting", "[A]\nk=v\nk=w", "1 [A]\n2 k=v\n3 k=w\n"},
         {"a repeated section", "[A]\n[A]", "1 [A]\n2 [A]\n"},
         {"a quoted key with an equals", "[A]\n\"a=b\".c=d", "1 [A]\n2 \"a=b\".c=d\n"},
-        {"a rule as it stands", "[Allow]\n\"kubernetes.io\".namespace=ci",
+        {"a rule is verbatim", "[Allow]\n\"kubernetes.io\".namespace=ci",
          "1 [Allow]\n2 \"kubernetes.io\".namespace=ci\n"},
         {"a rule's hash", "[Allow]\nk=v#x", "1 [Allow]\n2 k=v#x\n"},
         {"a rule that begins with a hash", "[Allow]\nk=#x", "1 [Allow]\n2 k=#x\n"},
         {"a rule's quotes", "[Allow]\nk=\"v\"", "1 [Allow]\n2 k=\"v\"\n"},
-        {"a rule's second equals", "[Allow]\nk==v=", "1 [Allow]\n2 k==v=\n"},
-        {"a rule's inner blanks", "[Allow]\nk=a  b c", "1 [Allow]\n2 k=a  b c\n"},
-        {"a rule's key loses its blanks", "[Allow]\n k =v", "1 [Allow]\n2 k=v\n"},
-        {"a rule on a DOS line", "[Allow]\r\nk=v\r\n", "1 [Allow]\n2 k=v\n"},
-        {"only that section is verbatim", "[Allow]\nk=a#b\n[A]\nk=a #b",
+        {"a second equals sign in a rule", "[Allow]\nk==v=", "1 [Allow]\n2 k==v=\n"},
+        {"spaces in a rule", "[Allow]\nk=a  b c", "1 [Allow]\n2 k=a  b c\n"},
+        {"spaces around a rule's key are removed", "[Allow]\n k =v", "1 [Allow]\n2 k=v\n"},
+        {"a rule on a line that ends in CR LF", "[Allow]\r\nk=v\r\n", "1 [Allow]\n2 k=v\n"},
+        {"only rules are verbatim", "[Allow]\nk=a#b\n[A]\nk=a #b",
          "1 [Allow]\n2 k=a#b\n3 [A]\n4 k=a\n"},
     };
 

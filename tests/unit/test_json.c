@@ -39,11 +39,11 @@ static void every_truncation_is_refused(void **state)
         json_t *json = read_exact(text, cut);
 
         if (json)
-            fail_msg("accepted: the first %zu bytes", cut);
+            fail_msg("accepted the first %zu bytes", cut);
     }
 }
 
-static void what_is_not_one_strict_object_is_refused(void **state)
+static void anything_but_one_strict_object_is_refused(void **state)
 {
     static const struct {
         const char *why, *text;
@@ -58,13 +58,13 @@ static void what_is_not_one_strict_object_is_refused(void **state)
         {"true", "true", 0},
         {"two objects", "{}{}", 0},
         {"an object and a comma", "{},", 0},
-        {"something after the object", "{} x", 0},
-        {"a bracket after it", "{}}", 0},
-        {"brackets in front", "]]]]{}", 0},
+        {"a character after the object", "{} x", 0},
+        {"a bracket after the object", "{}}", 0},
+        {"brackets before the object", "]]]]{}", 0},
         {"a byte order mark", "\xef\xbb\xbf{}", 0},
         {"UTF-16", "{\0}\0", 4},
         {"a NUL behind", "{}\0", 3},
-        {"a NUL in front", "\0{}", 3},
+        {"a NUL before the object", "\0{}", 3},
         {"a NUL in a string", "{\"a\":\"x\0y\"}", 11},
         {"an escaped NUL in a string", "{\"a\":\"x\\u0000y\"}", 0},
         {"an escaped NUL in a name", "{\"a\\u0000b\":1}", 0},
@@ -77,7 +77,7 @@ static void what_is_not_one_strict_object_is_refused(void **state)
         {"a duplicate in an array's object", "{\"l\":[{\"a\":1,\"a\":2}]}", 0},
         {"a duplicate of the empty name", "{\"\":1,\"\":2}", 0},
         {"a trailing comma", "{\"a\":1,}", 0},
-        {"a comma alone", "{,}", 0},
+        {"only a comma", "{,}", 0},
         {"a comment", "{/**/}", 0},
         {"a line comment", "{}//", 0},
         {"single quotes", "{'a':1}", 0},
@@ -97,14 +97,14 @@ static void what_is_not_one_strict_object_is_refused(void **state)
         {"an unknown escape", "{\"a\":\"\\x\"}", 0},
         {"half an escape", "{\"a\":\"\\u12\"}", 0},
         {"half a surrogate pair", "{\"a\":\"\\ud800\"}", 0},
-        {"a surrogate pair the wrong way round", "{\"a\":\"\\udc00\\ud800\"}", 0},
+        {"a surrogate pair in the wrong order", "{\"a\":\"\\udc00\\ud800\"}", 0},
         {"a byte that UTF-8 never has", "{\"a\":\"\xff\"}", 0},
         {"an overlong solidus", "{\"a\":\"\xc0\xaf\"}", 0},
         {"an overlong NUL", "{\"a\":\"\xc0\x80\"}", 0},
         {"an overlong form of three bytes", "{\"a\":\"\xe0\x80\xaf\"}", 0},
         {"a surrogate in UTF-8", "{\"a\":\"\xed\xa0\x80\"}", 0},
         {"a code point over U+10FFFF", "{\"a\":\"\xf4\x90\x80\x80\"}", 0},
-        {"a continuation byte alone", "{\"a\":\"\x80\"}", 0},
+        {"a single continuation byte", "{\"a\":\"\x80\"}", 0},
         {"half a character", "{\"a\":\"\xc3\"}", 0},
         {"bad UTF-8 in a name", "{\"\xff\":1}", 0},
         {"mismatched brackets", "{\"a\":[1}]", 0},
@@ -205,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_object_is_read),
         cmocka_unit_test(every_truncation_is_refused),
-        cmocka_unit_test(what_is_not_one_strict_object_is_refused),
+        cmocka_unit_test(anything_but_one_strict_object_is_refused),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(a_million_brackets_do_not_overflow_the_stack),
         cmocka_unit_test(brackets_in_strings_do_not_count),

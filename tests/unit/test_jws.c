@@ -485,7 +485,7 @@ static void every_truncation_is_refused(void **state)
     (void)state;
     for (size_t cut = 0; cut < strlen(token); cut++)
         if (judge_bytes(token, cut) == PODLOGIN_OK)
-            fail_msg("accepted: the first %zu bytes", cut);
+            fail_msg("accepted the first %zu bytes", cut);
 }
 
 static void every_flipped_bit_of_the_text_is_refused(void **state)

@@ -25,7 +25,7 @@ static struct podlogin *login_without_token(void)
     return login;
 }
 
-static void an_error_is_explained_by_its_own_text_and_by_no_other(void **state)
+static void the_text_of_an_error_explains_its_own_status_only(void **state)
 {
     struct podlogin *login = login_without_token();
     const struct status_info *table;
@@ -66,7 +66,7 @@ static void an_earlier_error_does_not_explain_a_later_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_error_is_explained_by_its_own_text_and_by_no_other),
+        cmocka_unit_test(the_text_of_an_error_explains_its_own_status_only),
         cmocka_unit_test(an_earlier_error_does_not_explain_a_later_one),
     };
 

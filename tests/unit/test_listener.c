@@ -1,4 +1,4 @@
-/* A listening socket's file: what may be in its place, and what becomes of it. */
+/* A listening socket's file: what may exist at its path, and what happens to it. */
 #include "session/listener.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@ static char directory[SCRATCH_MAX], path[SCRATCH_MAX + 32];
 static struct loop loop;
 static struct listener listener;
 static unsigned n_accepted;
-static uint64_t since_usec; /* what is known of the age of the connection accepted last */
+/* the latest accepted connection has not connected before this; 0: unknown */
+static uint64_t since_usec;
 static bool goes_on;
 
 static bool on_accept(struct listener *from, int fd)
@@ -59,7 +60,7 @@ static struct sockaddr_un address(void)
     return there;
 }
 
-/* A socket of another daemon's at the path, where it stays when it is closed. */
+/* Creates another daemon's socket at the path. Its file remains when it is closed. */
 static int other_socket(void)
 {
     struct sockaddr_un there = address();
@@ -103,7 +104,7 @@ static void assert_refuses(int expected, const char *reason)
         fail_msg("\"%s\" does not say \"%s\"", error, reason);
 }
 
-static void it_listens_with_mode_0666_whatever_the_umask_and_removes_its_file(void **state)
+static void the_socket_has_mode_0666_whatever_the_umask_and_is_removed_at_the_end(void **state)
 {
     mode_t before = umask(077);
 
@@ -114,7 +115,7 @@ static void it_listens_with_mode_0666_whatever_the_umask_and_removes_its_file(vo
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static void the_directory_is_made_for_all_to_traverse(void **state)
+static void the_directory_is_created_and_all_users_can_traverse_it(void **state)
 {
     mode_t before = umask(077);
     struct stat st;
@@ -127,14 +128,14 @@ static void the_directory_is_made_for_all_to_traverse(void **state)
     assert_int_equal(st.st_mode & 07777, 0755);
 }
 
-static void one_directory_is_made_and_not_those_above(void **state)
+static void missing_parents_of_the_directory_are_not_created(void **state)
 {
     (void)state;
     snprintf(path, sizeof(path), "%s/a/b/socket", directory);
     assert_refuses(-ENOENT, "No such file or directory");
 }
 
-static void a_socket_that_nobody_listens_at_is_replaced(void **state)
+static void a_socket_without_a_listener_is_replaced(void **state)
 {
     (void)state;
     close(other_socket());
@@ -142,19 +143,19 @@ static void a_socket_that_nobody_listens_at_is_replaced(void **state)
     assert_listens();
 }
 
-static void a_daemon_that_listens_is_left_alone(void **state)
+static void a_socket_with_a_listener_is_not_replaced(void **state)
 {
     int fd = other_socket();
 
     (void)state;
     assert_refuses(-EADDRINUSE, "already");
     listener_close(&listener);
-    assert_int_equal(access(path, F_OK), 0); /* it is that one's */
+    assert_int_equal(access(path, F_OK), 0); /* it belongs to the other daemon */
     close(client());
     close(fd);
 }
 
-static void a_file_that_is_no_socket_is_left_alone(void **state)
+static void a_file_that_is_not_a_socket_is_not_replaced(void **state)
 {
     size_t len;
     CLEANUP(freep)
@@ -167,7 +168,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     assert_string_equal(text, "kept");
 }
 
-static void a_path_is_as_long_as_a_socket_can_have(void **state)
+static void the_path_is_limited_to_what_a_socket_address_holds(void **state)
 {
     struct sockaddr_un there;
     size_t most = sizeof(there.sun_path) - 1;
@@ -187,13 +188,13 @@ static void a_path_is_as_long_as_a_socket_can_have(void **state)
     free(longest);
 }
 
-/* As the loop does when there is somebody. */
+/* Accepts as the loop does when a client is waiting. */
 static void round_of_accepting(void)
 {
     listener.source.on_ready(&listener.source, EPOLLIN);
 }
 
-static void a_round_takes_a_few_or_as_many_as_it_is_let(void **state)
+static void a_round_accepts_up_to_four_connections_or_as_many_as_the_callback_allows(void **state)
 {
     int fds[CLIENTS];
 
@@ -204,24 +205,24 @@ static void a_round_takes_a_few_or_as_many_as_it_is_let(void **state)
     for (size_t i = 0; i < CLIENTS; i++)
         fds[i] = client();
     round_of_accepting();
-    assert_int_equal(n_accepted,
-                     5); /* four at once, so that those who are connected come between */
+    /* at most four per round, so that connected clients get their turn */
+    assert_int_equal(n_accepted, 5);
     goes_on = false;
     round_of_accepting();
     assert_int_equal(n_accepted, 6);
     listener_pause(&listener);
-    round_of_accepting(); /* it was ready before it was paused */
+    round_of_accepting(); /* it may have been ready before the pause */
     assert_int_equal(n_accepted, 6);
     listener_resume(&listener);
     round_of_accepting();
     assert_int_equal(n_accepted, 7);
-    round_of_accepting(); /* nobody is left */
+    round_of_accepting(); /* no client is left */
     assert_int_equal(n_accepted, 7);
     for (size_t i = 0; i < CLIENTS; i++)
         close(fds[i]);
 }
 
-static void what_is_known_of_a_connections_age_is_true(void **state)
+static void a_reported_age_is_true(void **state)
 {
     uint64_t emptied_usec, connected_usec;
     int fd;
@@ -229,7 +230,7 @@ static void what_is_known_of_a_connections_age_is_true(void **state)
     (void)state;
     assert_listens();
     round_of_accepting();
-    assert_int_equal(since_usec, 0); /* nothing: it may have waited since the socket was made */
+    assert_int_equal(since_usec, 0); /* unknown: it may have waited since the socket was created */
     emptied_usec = clock_boot_usec();
     round_of_accepting();
     fd = client();
@@ -240,8 +241,11 @@ static void what_is_known_of_a_connections_age_is_true(void **state)
     close(fd);
 }
 
-/* The queue is never empty, so only their number tells that those who waited are gone. */
-static void of_a_queue_that_is_never_empty_something_is_known_too(void **state)
+/*
+ * The queue is never empty, so only the number of accepted clients shows that earlier ones are
+ * gone.
+ */
+static void the_age_is_bounded_even_if_the_queue_is_never_empty(void **state)
 {
     uint64_t begun_usec;
 
@@ -261,16 +265,16 @@ static void of_a_queue_that_is_never_empty_something_is_known_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_listens_with_mode_0666_whatever_the_umask_and_removes_its_file),
-        TEST(the_directory_is_made_for_all_to_traverse),
-        TEST(one_directory_is_made_and_not_those_above),
-        TEST(a_socket_that_nobody_listens_at_is_replaced),
-        TEST(a_daemon_that_listens_is_left_alone),
-        TEST(a_file_that_is_no_socket_is_left_alone),
-        TEST(a_path_is_as_long_as_a_socket_can_have),
-        TEST(a_round_takes_a_few_or_as_many_as_it_is_let),
-        TEST(what_is_known_of_a_connections_age_is_true),
-        TEST(of_a_queue_that_is_never_empty_something_is_known_too),
+        TEST(the_socket_has_mode_0666_whatever_the_umask_and_is_removed_at_the_end),
+        TEST(the_directory_is_created_and_all_users_can_traverse_it),
+        TEST(missing_parents_of_the_directory_are_not_created),
+        TEST(a_socket_without_a_listener_is_replaced),
+        TEST(a_socket_with_a_listener_is_not_replaced),
+        TEST(a_file_that_is_not_a_socket_is_not_replaced),
+        TEST(the_path_is_limited_to_what_a_socket_address_holds),
+        TEST(a_round_accepts_up_to_four_connections_or_as_many_as_the_callback_allows),
+        TEST(a_reported_age_is_true),
+        TEST(the_age_is_bounded_even_if_the_queue_is_never_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

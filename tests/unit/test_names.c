@@ -28,7 +28,7 @@ static const char *repeated(char c, size_t n)
     return text;
 }
 
-static void services_are_named_by_letters_digits_and_three_signs(void **state)
+static void names_of_services_have_letters_digits_and_three_symbols(void **state)
 {
     static const char *const valid[] = {"pulumi", "a",  "A-b_c.9", "0",
                                         "..",     "-h", "_",       "vault.prod"};
@@ -47,7 +47,7 @@ static void services_are_named_by_letters_digits_and_three_signs(void **state)
     assert_false(service_name_is_valid("a\0b", 3));
 }
 
-static void credentials_and_what_belongs_to_them_pass(void **state)
+static void variables_for_credentials_are_allowed(void **state)
 {
     static const char *const names[] = {
         "PULUMI_ACCESS_TOKEN",
@@ -100,7 +100,7 @@ static void credentials_and_what_belongs_to_them_pass(void **state)
     assert_true(variable_is_safe(repeated('X', VARIABLE_NAME_MAX)));
 }
 
-static void what_changes_the_code_that_runs_is_refused(void **state)
+static void variables_that_change_which_code_runs_are_refused(void **state)
 {
     static const char *const names[] = {
         "LD_PRELOAD",
@@ -204,7 +204,7 @@ static void what_changes_the_code_that_runs_is_refused(void **state)
             fail_msg("accepted: %s", names[i]);
 }
 
-static void what_is_no_plain_name_is_refused(void **state)
+static void invalid_names_are_refused(void **state)
 {
     static const char *const names[] = {
         "",       "_",      "1TOKEN", "_TOKEN", "Token", "token",    "http_proxy",
@@ -221,7 +221,7 @@ static void what_is_no_plain_name_is_refused(void **state)
 }
 
 /* People read the table, too, so it is in order and has no duplicates. */
-static void the_table_is_sorted_and_no_row_says_what_another_says(void **state)
+static void the_table_is_sorted_and_no_row_includes_another(void **state)
 {
     const char *root = getenv("PODLOGIN_SOURCE");
     char path[512], row[64], before[64] = "";
@@ -254,11 +254,11 @@ static void the_table_is_sorted_and_no_row_says_what_another_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(services_are_named_by_letters_digits_and_three_signs),
-        cmocka_unit_test(credentials_and_what_belongs_to_them_pass),
-        cmocka_unit_test(what_changes_the_code_that_runs_is_refused),
-        cmocka_unit_test(what_is_no_plain_name_is_refused),
-        cmocka_unit_test(the_table_is_sorted_and_no_row_says_what_another_says),
+        cmocka_unit_test(names_of_services_have_letters_digits_and_three_symbols),
+        cmocka_unit_test(variables_for_credentials_are_allowed),
+        cmocka_unit_test(variables_that_change_which_code_runs_are_refused),
+        cmocka_unit_test(invalid_names_are_refused),
+        cmocka_unit_test(the_table_is_sorted_and_no_row_includes_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

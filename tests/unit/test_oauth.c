@@ -1,4 +1,4 @@
-/* Answers of token endpoints: their outcomes, and which of their text may appear in a log. */
+/* Answers of token endpoints: their outcomes, and which parts of their text may appear in a log. */
 #include "base/log.h"
 #include "protocol/messages.h"
 #include "provider/oauth.h"
@@ -78,10 +78,10 @@ static void each_answer_has_one_outcome(void **state)
         {"invalid_token", 400, 0, "{\"error\":\"invalid_token\"}", OUTCOME_REFUSED},
         {"401 with an error", 401, 0, "{\"error\":\"invalid_client\"}", OUTCOME_REFUSED},
         {"403 with an error", 403, 0, "{\"error\":\"anything\"}", OUTCOME_REFUSED},
-        {"401 with nothing", 401, 0, "", OUTCOME_REFUSED},
-        {"403 of a firewall", 403, 0, "<html>no</html>", OUTCOME_REFUSED},
-        {"401 of the REST API", 401, 0, "{\"code\":401,\"message\":\"no\"}", OUTCOME_REFUSED},
-        {"an error at 200", 200, 0, "{\"error\":\"invalid_grant\"}", OUTCOME_REFUSED},
+        {"401 with an empty body", 401, 0, "", OUTCOME_REFUSED},
+        {"403 from a firewall", 403, 0, "<html>no</html>", OUTCOME_REFUSED},
+        {"401 from the REST API", 401, 0, "{\"code\":401,\"message\":\"no\"}", OUTCOME_REFUSED},
+        {"200 with an error", 200, 0, "{\"error\":\"invalid_grant\"}", OUTCOME_REFUSED},
         {"an error and a token", 200, 0,
          "{\"error\":\"invalid_grant\",\"access_token\":\"pul-x\",\"token_type\":\"token\","
          "\"expires_in\":7200}",
@@ -92,13 +92,13 @@ static void each_answer_has_one_outcome(void **state)
         {"invalid_scope", 400, 0, "{\"error\":\"invalid_scope\"}", OUTCOME_MISCONFIGURED},
         {"unsupported_grant_type", 400, 0, "{\"error\":\"unsupported_grant_type\"}",
          OUTCOME_MISCONFIGURED},
-        {"an error nobody knows", 400, 0, "{\"error\":\"x\"}", OUTCOME_MISCONFIGURED},
-        {"an error in other letters", 400, 0, "{\"error\":\"Invalid_Grant\"}",
+        {"an unknown error", 400, 0, "{\"error\":\"x\"}", OUTCOME_MISCONFIGURED},
+        {"an error in another case", 400, 0, "{\"error\":\"Invalid_Grant\"}",
          OUTCOME_MISCONFIGURED},
         {"404", 404, 0, "", OUTCOME_MISCONFIGURED},
         {"405", 405, 0, "not here", OUTCOME_MISCONFIGURED},
 
-        {"429 with nothing", 429, 0, "", OUTCOME_THROTTLED},
+        {"429 with an empty body", 429, 0, "", OUTCOME_THROTTLED},
         {"429 with HTML", 429, 0, "<html>", OUTCOME_THROTTLED},
         {"429 with an error", 429, 0, "{\"error\":\"invalid_grant\"}", OUTCOME_THROTTLED},
         {"slow_down", 400, 0, "{\"error\":\"slow_down\"}", OUTCOME_THROTTLED},
@@ -121,15 +121,15 @@ static void each_answer_has_one_outcome(void **state)
         {"500 invalid_grant", 500, 0, "{\"error\":\"invalid_grant\"}", OUTCOME_UNAVAILABLE},
         {"500 with a token", 500, 0, TOKEN_BODY, OUTCOME_UNAVAILABLE},
 
-        {"nothing at 200", 200, 0, "", OUTCOME_MALFORMED},
-        {"HTML at 200", 200, 0, "<html>sign in</html>", OUTCOME_MALFORMED},
+        {"200 with an empty body", 200, 0, "", OUTCOME_MALFORMED},
+        {"200 with HTML", 200, 0, "<html>sign in</html>", OUTCOME_MALFORMED},
         {"an array", 200, 0, "[" TOKEN_BODY "]", OUTCOME_MALFORMED},
         {"a token twice", 200, 0, TOKEN_BODY TOKEN_BODY, OUTCOME_MALFORMED},
-        {"a token at 201", 201, 0, TOKEN_BODY, OUTCOME_MALFORMED},
-        {"a token at 204", 204, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"201 with a token", 201, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"204 with a token", 204, 0, TOKEN_BODY, OUTCOME_MALFORMED},
         {"a redirect", 302, 0, TOKEN_BODY, OUTCOME_MALFORMED},
-        {"a token at 400", 400, 0, TOKEN_BODY, OUTCOME_MALFORMED},
-        {"400 with nothing", 400, 0, "", OUTCOME_MALFORMED},
+        {"400 with a token", 400, 0, TOKEN_BODY, OUTCOME_MALFORMED},
+        {"400 with an empty body", 400, 0, "", OUTCOME_MALFORMED},
         {"418", 418, 0, "{}", OUTCOME_MALFORMED},
         {"status 0", 0, 0, TOKEN_BODY, OUTCOME_MALFORMED},
         {"a negative status", -1, 0, TOKEN_BODY, OUTCOME_MALFORMED},
@@ -265,7 +265,7 @@ static void lifetimes_and_lengths_are_bounded(void **state)
     }
 }
 
-static void the_detail_has_the_explanation_of_the_server(void **state)
+static void the_detail_has_the_explanation_from_the_server(void **state)
 {
     static const struct {
         long status;
@@ -360,7 +360,7 @@ int main(void)
         cmocka_unit_test(an_error_that_is_not_a_string_is_an_error),
         cmocka_unit_test(an_incomplete_token_is_malformed),
         cmocka_unit_test(lifetimes_and_lengths_are_bounded),
-        cmocka_unit_test(the_detail_has_the_explanation_of_the_server),
+        cmocka_unit_test(the_detail_has_the_explanation_from_the_server),
         cmocka_unit_test(long_unbroken_runs_are_replaced),
         cmocka_unit_test(no_truncation_shows_a_part_of_a_secret),
     };

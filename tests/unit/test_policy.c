@@ -188,7 +188,7 @@ struct policy_case {
     const char *why;
     const char *lines[12];
     enum verdict expected;
-    const char *section; /* the one that decides; NULL: none */
+    const char *section; /* the section that decides; NULL: none */
 };
 
 static void policy_build(struct policy *policy, const char *const *lines)
@@ -212,18 +212,18 @@ static void policy_build(struct policy *policy, const char *const *lines)
 static void sections_are_combined(void **state)
 {
     static const struct policy_case cases[] = {
-        {"no section admits nobody", {NULL}, VERDICT_DENY_UNMATCHED, NULL},
+        {"no section matches nothing", {NULL}, VERDICT_DENY_UNMATCHED, NULL},
         {"an Allow that matches", {"+a", "sub=*"}, VERDICT_ALLOW, "a"},
         {"an Allow that does not", {"+a", "sub=x"}, VERDICT_DENY_UNMATCHED, NULL},
         {"all rules of a section", {"+a", "sub=*", "yes=true"}, VERDICT_ALLOW, "a"},
         {"the last rule fails", {"+a", "sub=*", "yes=false"}, VERDICT_DENY_UNMATCHED, NULL},
         {"the first rule fails", {"+a", "yes=false", "sub=*"}, VERDICT_DENY_UNMATCHED, NULL},
         {"a rule on a missing claim", {"+a", "sub=*", "absent=*"}, VERDICT_DENY_UNMATCHED, NULL},
-        {"any Allow will do", {"+a", "sub=x", "+b", "sub=*"}, VERDICT_ALLOW, "b"},
+        {"one matching Allow is enough", {"+a", "sub=x", "+b", "sub=*"}, VERDICT_ALLOW, "b"},
         {"the first Allow is named", {"+a", "sub=*", "+b", "sub=*"}, VERDICT_ALLOW, "a"},
         {"a Deny after it wins", {"+a", "sub=*", "-d", "sub=*"}, VERDICT_DENY, "d"},
         {"a Deny before it wins", {"-d", "sub=*", "+a", "sub=*"}, VERDICT_DENY, "d"},
-        {"a Deny between", {"+a", "sub=*", "-d", "sub=*", "+b", "sub=*"}, VERDICT_DENY, "d"},
+        {"a Deny in between", {"+a", "sub=*", "-d", "sub=*", "+b", "sub=*"}, VERDICT_DENY, "d"},
         {"a Deny needs all its rules",
          {"+a", "sub=*", "-d", "sub=*", "yes=false"},
          VERDICT_ALLOW,
@@ -232,8 +232,8 @@ static void sections_are_combined(void **state)
         {"the second Deny", {"+a", "sub=*", "-d", "sub=x", "-e", "sub=*"}, VERDICT_DENY, "e"},
         {"only a Deny", {"-d", "sub=x"}, VERDICT_DENY_UNMATCHED, NULL},
         {"only a Deny that matches", {"-d", "sub=*"}, VERDICT_DENY, "d"},
-        {"an empty Allow matches nobody", {"+a"}, VERDICT_DENY_UNMATCHED, NULL},
-        {"an empty Deny matches nobody", {"+a", "sub=*", "-d"}, VERDICT_ALLOW, "a"},
+        {"an empty Allow matches nothing", {"+a"}, VERDICT_DENY_UNMATCHED, NULL},
+        {"an empty Deny matches nothing", {"+a", "sub=*", "-d"}, VERDICT_ALLOW, "a"},
         {"rules of two sections do not mix",
          {"+a", "sub=*", "yes=false", "+b", "sub=x", "yes=true"},
          VERDICT_DENY_UNMATCHED,
@@ -258,7 +258,7 @@ static void sections_are_combined(void **state)
     }
 }
 
-static void a_rule_that_is_refused_leaves_the_section_as_it_was(void **state)
+static void a_refused_rule_does_not_change_the_section(void **state)
 {
     CLEANUP(json_decrefp)
     json_t *json = claims();
@@ -283,7 +283,7 @@ int main(void)
         cmocka_unit_test(a_pattern_of_513_characters_is_refused),
         cmocka_unit_test(every_truncation_of_a_path_is_read_within_its_bytes),
         cmocka_unit_test(sections_are_combined),
-        cmocka_unit_test(a_rule_that_is_refused_leaves_the_section_as_it_was),
+        cmocka_unit_test(a_refused_rule_does_not_change_the_section),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

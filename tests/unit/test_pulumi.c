@@ -26,7 +26,7 @@ static struct provider_values values_of(const char *const *lines)
     return values;
 }
 
-/* Checks each setting alone, then all together, as the configuration does. */
+/* Checks each setting by itself, then all together, as the configuration does. */
 static int settings_check(const char *const *lines, char *ret_error, size_t size)
 {
     struct provider_values values = values_of(lines);
@@ -44,7 +44,7 @@ static int settings_check(const char *const *lines, char *ret_error, size_t size
     return provider_pulumi.check(&values, &blamed, ret_error, size);
 }
 
-static void the_provider_is_found_by_its_name_alone(void **state)
+static void the_provider_is_found_by_its_exact_name(void **state)
 {
     static const char *const others[] = {"", "Pulumi", "pulum", "pulumi ", "pulumi2", "aws-sts"};
     size_t n = 0;
@@ -272,7 +272,7 @@ static void the_answer_has_the_names_of_the_variables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_provider_is_found_by_its_name_alone),
+        cmocka_unit_test(the_provider_is_found_by_its_exact_name),
         cmocka_unit_test(valid_settings_are_accepted),
         cmocka_unit_test(invalid_settings_are_refused_with_a_reason),
         cmocka_unit_test(requests_are_in_the_format_of_pulumi_cloud),

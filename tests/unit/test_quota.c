@@ -1,4 +1,4 @@
-/* Whom a connection is counted with, and what stays of it when the connection ends. */
+/* Which quota a connection belongs to, and what the quota keeps when the connection ends. */
 #include "base/clock.h"
 #include "session/quota.h"
 #include "support/check.h"
@@ -17,12 +17,14 @@ static const struct {
      {PEER_IN_POD, -1, 12, 0, "3227b947111142228333444455556666"},
      1},
     {"a pod whose uid differs in its last digit", {PEER_IN_POD, -1, 10, 0, OTHER}, 2},
-    {"one whose uid differs in its first digit",
+    {"a pod whose uid differs in its first digit",
      {PEER_IN_POD, -1, 10, 0, "4227b947-1111-4222-8333-444455556666"},
      3},
-    {"one of zeros", {PEER_IN_POD, -1, 10, 0, "00000000-0000-0000-0000-000000000000"}, 4},
+    {"a pod whose uid is zero",
+     {PEER_IN_POD, -1, 10, 0, "00000000-0000-0000-0000-000000000000"},
+     4},
     {"root in no pod", {PEER_IN_NO_POD, -1, 10, 0, ""}, 5},
-    {"root in another way", {PEER_UNSEEN, -1, 11, 0, ""}, 5},
+    {"root, with unknown cgroups", {PEER_UNSEEN, -1, 11, 0, ""}, 5},
     {"root that has ended", {PEER_ENDED, -1, 12, 0, ""}, 5},
     {"root whose cgroups name two pods, and the text of one",
      {PEER_CONTRADICTORY, -1, 13, 0, ONE},
@@ -32,7 +34,7 @@ static const struct {
     {"nobody", {PEER_IN_NO_POD, -1, 10, 65534, ""}, 8},
     {"a user whose number is a pod's digits", {PEER_IN_NO_POD, -1, 10, 0x33323237, ""}, 9},
     {"the last user", {PEER_IN_NO_POD, -1, 10, (uid_t)-2, ""}, 10},
-    {"whose user is not known", {PEER_UNSEEN, -1, 0, (uid_t)-1, ""}, 11},
+    {"an unknown user", {PEER_UNSEEN, -1, 0, (uid_t)-1, ""}, 11},
 };
 
 static bool is_same(const struct digest *a, const struct digest *b)
@@ -40,7 +42,7 @@ static bool is_same(const struct digest *a, const struct digest *b)
     return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static void a_pod_is_counted_by_its_uid_and_everybody_else_by_user(void **state)
+static void pods_are_counted_by_uid_and_other_processes_by_user(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -55,7 +57,10 @@ static void a_pod_is_counted_by_its_uid_and_everybody_else_by_user(void **state)
     }
 }
 
-/* Nobody outside a pod is counted as one, whatever his number: no byte of a uid is 0xff. */
+/*
+ * No user outside pods is counted as a pod, whatever the number of the user: a pod's uid has no
+ * byte 0xff.
+ */
 static void no_user_has_the_key_of_a_pod(void **state)
 {
     (void)state;
@@ -74,8 +79,8 @@ static void no_user_has_the_key_of_a_pod(void **state)
     }
 }
 
-/* The map takes the first word for a hash. */
-static void users_that_follow_each_other_are_spread(void **state)
+/* The map uses the first word as the hash. */
+static void most_consecutive_users_have_different_hashes(void **state)
 {
     bool is_taken[256] = {false};
     size_t n = 0;
@@ -91,7 +96,7 @@ static void users_that_follow_each_other_are_spread(void **state)
     assert_true(n > 128);
 }
 
-static void a_uid_of_any_length_that_fits_is_read_no_further(void **state)
+static void a_uid_is_not_read_past_its_end(void **state)
 {
     struct peer peer = {.state = PEER_IN_POD};
 
@@ -107,7 +112,7 @@ static void a_uid_of_any_length_that_fits_is_read_no_further(void **state)
     }
 }
 
-/* --- what is kept by it --- */
+/* --- quotas --- */
 
 static struct quotas quotas;
 static const struct limits limits = {
@@ -149,7 +154,7 @@ static void processes_of_a_pod_share_its_quota_and_others_do_not(void **state)
     quota_leave(other);
 }
 
-static void who_connects_anew_is_as_far_over_the_limit_as_before(void **state)
+static void reconnecting_does_not_reset_a_quota(void **state)
 {
     struct quota *quota = quota_join(&quotas, &rows[0].peer);
     uint64_t delay_usec;
@@ -163,14 +168,14 @@ static void who_connects_anew_is_as_far_over_the_limit_as_before(void **state)
     quota = quota_join(&quotas, &rows[1].peer);
     assert_in_range(quota_reserve(quota, &limits, CHARGE_SIGNATURE_CHECK), 8 * SECOND_USEC,
                     10 * SECOND_USEC);
-    assert_int_equal(quota_reserve(quota, &limits, CHARGE_REQUEST), 0); /* charged apart */
+    assert_int_equal(quota_reserve(quota, &limits, CHARGE_REQUEST), 0); /* charged separately */
     quota_refund(quota, &limits, CHARGE_SIGNATURE_CHECK);
     assert_in_range(quota_reserve(quota, &limits, CHARGE_SIGNATURE_CHECK), 8 * SECOND_USEC,
                     10 * SECOND_USEC);
     quota_leave(quota);
 }
 
-static void a_process_that_connects_too_often_is_barred_and_others_are_not(void **state)
+static void only_the_process_that_connects_too_often_is_barred(void **state)
 {
     struct quota *quota = quota_join(&quotas, &rows[0].peer);
     const struct peer unknown = {.state = PEER_IN_NO_POD};
@@ -184,7 +189,7 @@ static void a_process_that_connects_too_often_is_barred_and_others_are_not(void 
     assert_true(quota_is_barred(&quotas, rows[0].peer.pid));
     assert_false(quota_is_barred(&quotas, rows[0].peer.pid + 1));
     assert_false(quota_is_barred(&quotas, rows[0].peer.pid + 256)); /* the same slot */
-    assert_false(quota_may_connect(quota, &unknown, &limits));      /* a pid that says nothing */
+    assert_false(quota_may_connect(quota, &unknown, &limits));      /* an unknown pid */
     assert_false(quota_is_barred(&quotas, 0));
     quota_leave(quota);
 }
@@ -194,13 +199,13 @@ static void a_process_that_connects_too_often_is_barred_and_others_are_not(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_pod_is_counted_by_its_uid_and_everybody_else_by_user),
+        cmocka_unit_test(pods_are_counted_by_uid_and_other_processes_by_user),
         cmocka_unit_test(no_user_has_the_key_of_a_pod),
-        cmocka_unit_test(users_that_follow_each_other_are_spread),
-        cmocka_unit_test(a_uid_of_any_length_that_fits_is_read_no_further),
+        cmocka_unit_test(most_consecutive_users_have_different_hashes),
+        cmocka_unit_test(a_uid_is_not_read_past_its_end),
         TEST(processes_of_a_pod_share_its_quota_and_others_do_not),
-        TEST(who_connects_anew_is_as_far_over_the_limit_as_before),
-        TEST(a_process_that_connects_too_often_is_barred_and_others_are_not),
+        TEST(reconnecting_does_not_reset_a_quota),
+        TEST(only_the_process_that_connects_too_often_is_barred),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

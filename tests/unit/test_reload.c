@@ -1,6 +1,7 @@
 /*
- * A new configuration while everything that keeps a part of the old one is alive: afterwards nobody
- * does. The daemon is whole but for its clock, its exchanger and its disk (support/sim.h).
+ * Reloads the configuration while everything that can hold a reference to the old one exists:
+ * afterwards, nothing holds one. The daemon is complete except its clock, its exchanger and its
+ * disk (support/sim.h).
  */
 #include "base/log.h"
 #include "support/mint.h"
@@ -13,18 +14,18 @@
 #define LIFETIME_S 7200
 #define ISSUER_URL "https://issuer.example/"
 
-/* Issuers, each with a service of the same name. */
-static const char local[] = "local";       /* its keys are in a file */
-static const char remote[] = "remote";     /* its keys are being fetched, for a long time */
+/* Issuers; each has a service of the same name. */
+static const char local[] = "local";       /* keys from a file */
+static const char remote[] = "remote";     /* the fetch of its keys does not end */
 static const char reviewed[] = "reviewed"; /* TokenReview=miss */
 
 static EVP_PKEY *key;
 static char directory[SCRATCH_MAX];
 
 static const struct config *before, *fresh;
-static struct sim_reply reply; /* of the upstream */
+static struct sim_reply reply; /* the upstream's reply */
 
-/* Not as long as anybody waits for it. */
+/* An answer that arrives after all deadlines. */
 static const struct sim_reply never_answered = {.outcome = OUTCOME_UNAVAILABLE,
                                                 .latency_usec = 10000 * SECOND_USEC};
 
@@ -33,11 +34,11 @@ static struct sim_reply upstream_replies(void)
     return reply;
 }
 
-/* --- what becomes of the services and issuers in the new configuration --- */
+/* --- what happens to services and issuers in the new configuration --- */
 
 struct fate {
     const char *name;
-    const char *renamed; /* goes before each service's name */
+    const char *renamed; /* a prefix for each service's name */
     const char *organization;
     const char *rules;
     const char *issuer_renamed;
@@ -47,13 +48,15 @@ struct fate {
 
 static const struct fate fates[] = {
     {.name = "all stay"},
-    {.name = "services get other rules", .rules = "[Deny \"labs\"]\nsub=lab\n"},
-    {.name = "services are called otherwise", .renamed = "new-"},
+    {.name = "services have other rules", .rules = "[Deny \"labs\"]\nsub=lab\n"},
+    {.name = "services are renamed", .renamed = "new-"},
     {.name = "services have another organization", .organization = "umbrella"},
-    {.name = "services are gone", .are_services_gone = true},
-    {.name = "issuers are called otherwise", .issuer_renamed = "new-"},
+    {.name = "services are removed", .are_services_gone = true},
+    {.name = "issuers are renamed", .issuer_renamed = "new-"},
     {.name = "issuers have other settings", .algorithms = "ES256 ES384"},
-    {.name = "nothing is left", .are_services_gone = true, .are_issuers_gone = true},
+    {.name = "services and issuers are removed",
+     .are_services_gone = true,
+     .are_issuers_gone = true},
 };
 
 static const char *or_nothing(const char *text)
@@ -135,7 +138,7 @@ static const struct config *configure(const struct fate *fate, const char *daemo
 
 /* --- clients --- */
 
-/* A JWT that nobody has seen before. */
+/* Creates a new JWT. */
 static char *new_jwt(const char *issuer)
 {
     static unsigned n;
@@ -185,7 +188,7 @@ static bool a_login_waits_for_a_review(void)
     return false;
 }
 
-/* --- what keeps a part of the configuration --- */
+/* --- what holds a reference to the configuration --- */
 
 static void hold_nothing(void)
 {
@@ -282,23 +285,23 @@ static void hold_by_flight_behind_the_breaker(void)
     assert_int_equal(sim_n_flights(FLIGHT_QUEUED), 1);
 }
 
-/* In an order in which they do not end each other. */
+/* The order matters: none ends an earlier one. */
 static const struct holder {
     const char *name;
     void (*hold)(void);
 } holders[] = {
-    {"the parts of the daemon alone", hold_nothing},
+    {"only the parts of the daemon", hold_nothing},
     {"a refresh that waits for a review", hold_by_refresh_that_waits_for_a_review},
     {"a request that waits for keys", hold_by_request_that_waits_for_keys},
     {"a whoami that waits for keys", hold_by_whoami_that_waits_for_keys},
-    {"a connection that is idle", hold_by_connection_that_is_idle},
+    {"an idle connection", hold_by_connection_that_is_idle},
     {"a login with a token", hold_by_login_with_a_token},
     {"a request that waits for a review", hold_by_request_that_waits_for_a_review},
-    {"a flight under way", hold_by_flight_under_way},
-    {"a flight that nobody waits for", hold_by_flight_that_nobody_waits_for},
-    {"a token on its way to the disk", hold_by_token_on_its_way_to_the_disk},
+    {"a flight whose exchange is under way", hold_by_flight_under_way},
+    {"a flight without waiters", hold_by_flight_that_nobody_waits_for},
+    {"a token that is being written to the disk", hold_by_token_on_its_way_to_the_disk},
     {"a retry in its pause", hold_by_retry_in_its_pause},
-    {"a flight behind the breaker", hold_by_flight_behind_the_breaker},
+    {"a flight that waits for the breaker", hold_by_flight_behind_the_breaker},
 };
 
 /* --- the daemon --- */
@@ -321,9 +324,9 @@ enum part {
     PARTS,
 };
 
-/* Each keeps a reference to what it works with, so the order does not matter. */
+/* Each part holds references to what it uses, so the order does not matter. */
 static const enum part orders[][PARTS] = {
-    {SESSIONS, BROKER, IDENTITIES}, /* that of daemon/main.c */
+    {SESSIONS, BROKER, IDENTITIES}, /* the order of daemon/main.c */
     {SESSIONS, IDENTITIES, BROKER}, {BROKER, SESSIONS, IDENTITIES}, {BROKER, IDENTITIES, SESSIONS},
     {IDENTITIES, SESSIONS, BROKER}, {IDENTITIES, BROKER, SESSIONS},
 };
@@ -345,7 +348,7 @@ static void daemon_reload(const struct fate *fate, const char *settings,
     }
 }
 
-/* All go on with the new one, until what they waited for has come. */
+/* Everything continues with the new configuration until its waits end. */
 static void daemon_end(void)
 {
     disk.mode = SIM_DISK_WORKS;
@@ -357,7 +360,7 @@ static void daemon_end(void)
     config_unref(fresh);
 }
 
-/* Nobody but the test has it any more. */
+/* Checks that only the test holds a reference to the old configuration. */
 static void assert_left_alone(const char *holder, const struct fate *fate)
 {
     if (before->n_refs != 1)
@@ -365,7 +368,7 @@ static void assert_left_alone(const char *holder, const struct fate *fate)
     config_unref(before);
 }
 
-static void nothing_keeps_a_part_of_the_configuration_before(void **state)
+static void no_holder_keeps_a_reference_to_the_old_configuration(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(holders); i++) {
@@ -392,7 +395,7 @@ static void hold_all(void)
     assert_true(a_login_waits_for_a_review());
 }
 
-static void nothing_does_when_all_of_it_is_kept_at_once_in_any_order(void **state)
+static void all_holders_at_once_keep_none_whatever_the_order_of_the_reload(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
@@ -406,8 +409,8 @@ static void nothing_does_when_all_of_it_is_kept_at_once_in_any_order(void **stat
     }
 }
 
-/* The file of the daemon's own token is not there, so it is tried again each second. */
-static void a_node_that_is_to_be_learnt_goes_over_too(void **state)
+/* The file of the daemon's own token does not exist, so the daemon tries to read it each second. */
+static void an_unknown_node_keeps_no_reference_either(void **state)
 {
     static const char learnt[] = "NodeTokenFile=/nonexistent/token\n";
 
@@ -416,20 +419,20 @@ static void a_node_that_is_to_be_learnt_goes_over_too(void **state)
         daemon_begin(learnt);
         assert_true(node_is_unknown(&identities.node));
         daemon_reload(&fates[j], j % 2 ? learnt : "NodeUID=this one\n", orders[0]);
-        assert_left_alone("a node that is to be learnt", &fates[j]);
+        assert_left_alone("an unknown node", &fates[j]);
         assert_int_equal(node_is_unknown(&identities.node), j % 2 ? 1 : 0);
         daemon_end();
     }
 }
 
-static void one_reload_after_the_other_leaves_none_behind(void **state)
+static void repeated_reloads_keep_no_reference(void **state)
 {
     (void)state;
     daemon_begin("");
     hold_all();
     for (size_t j = 0; j < ARRAY_SIZE(fates); j++) {
         daemon_reload(&fates[j], "", orders[j % ARRAY_SIZE(orders)]);
-        assert_left_alone("all at once, again and again", &fates[j]);
+        assert_left_alone("all at once, repeatedly", &fates[j]);
         before = fresh;
     }
     daemon_end();
@@ -454,10 +457,10 @@ static int drop_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_keeps_a_part_of_the_configuration_before),
-        cmocka_unit_test(nothing_does_when_all_of_it_is_kept_at_once_in_any_order),
-        cmocka_unit_test(a_node_that_is_to_be_learnt_goes_over_too),
-        cmocka_unit_test(one_reload_after_the_other_leaves_none_behind),
+        cmocka_unit_test(no_holder_keeps_a_reference_to_the_old_configuration),
+        cmocka_unit_test(all_holders_at_once_keep_none_whatever_the_order_of_the_reload),
+        cmocka_unit_test(an_unknown_node_keeps_no_reference_either),
+        cmocka_unit_test(repeated_reloads_keep_no_reference),
     };
 
     log_init("test_reload", -1);

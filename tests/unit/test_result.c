@@ -1,6 +1,6 @@
 /*
- * What the exchanger hands over: the broker believes no name, value or lifetime that it did not
- * check. The exchanger speaks to servers, and may have been taken over by one.
+ * Results from the exchanger: the broker uses no name, value or lifetime that it has not checked.
+ * The exchanger talks to servers, and one of them may have compromised it.
  */
 #include "broker/result.h"
 
@@ -10,7 +10,7 @@
 
 #define NOW_S INT64_C(1800000000)
 
-/* --- in the place of base/clock.c --- */
+/* --- instead of base/clock.c --- */
 
 struct now clock_now(void)
 {
@@ -37,11 +37,11 @@ static bool passes(const struct job_result *result)
     bool is_good = result_check(result, &provider_pulumi, detail, sizeof(detail));
 
     assert_int_equal(is_good, !detail[0]);
-    assert_null(strstr(detail, "secret")); /* no value is quoted */
+    assert_null(strstr(detail, "secret")); /* no value appears in the detail */
     return is_good;
 }
 
-static void what_the_provider_gives_passes(void **state)
+static void a_result_that_matches_the_provider_is_accepted(void **state)
 {
     struct job_result result = good();
 
@@ -54,7 +54,7 @@ static void what_the_provider_gives_passes(void **state)
     assert_true(passes(&result));
 }
 
-static void names_are_those_of_the_provider(void **state)
+static void names_must_be_those_of_the_provider(void **state)
 {
     static const char *const names[] = {
         "",     "PULUMI_ACCESS_TOKEN2", "PULUMI_ACCESS_TOKE",   "pulumi_access_token",
@@ -83,7 +83,7 @@ static void names_are_those_of_the_provider(void **state)
     }
 }
 
-static void values_are_printable_and_not_too_long(void **state)
+static void values_must_be_printable_and_not_too_long(void **state)
 {
     static const char *const tokens[] = {"", "a b", "a\n", "secret\x7f", "se\xc3\xa9ret", "a\t"};
     static uint8_t text[PODLOGIN_TOKEN_MAX + 1];
@@ -121,7 +121,7 @@ static void values_are_printable_and_not_too_long(void **state)
     }
 }
 
-static void a_lifetime_is_told_in_one_way_at_least(void **state)
+static void a_result_has_a_lifetime_in_at_least_one_form(void **state)
 {
     static const struct {
         uint32_t expires_in_s;
@@ -157,10 +157,10 @@ static void a_lifetime_is_told_in_one_way_at_least(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_the_provider_gives_passes),
-        cmocka_unit_test(names_are_those_of_the_provider),
-        cmocka_unit_test(values_are_printable_and_not_too_long),
-        cmocka_unit_test(a_lifetime_is_told_in_one_way_at_least),
+        cmocka_unit_test(a_result_that_matches_the_provider_is_accepted),
+        cmocka_unit_test(names_must_be_those_of_the_provider),
+        cmocka_unit_test(values_must_be_printable_and_not_too_long),
+        cmocka_unit_test(a_result_has_a_lifetime_in_at_least_one_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void every_number_of_the_header_has_one_row(void **state)
     assert_in_range(n_header, 20, 100);
 }
 
-static void rows_are_unique_and_say_something(void **state)
+static void rows_are_unique_and_have_texts(void **state)
 {
     const struct status_info *table;
     size_t n;
@@ -81,7 +81,7 @@ static void rows_are_unique_and_say_something(void **state)
     }
 }
 
-static void an_unknown_number_counts_as_internal(void **state)
+static void an_unknown_number_is_treated_as_internal(void **state)
 {
     static const unsigned numbers[] = {4, 22, 99, 107, 255, 65536, 0x7fffffff, 0xffffffff};
 
@@ -104,7 +104,7 @@ static void only_a_success_exits_with_zero_and_refusals_are_not_retried(void **s
     }
 }
 
-/* Cuts "| a | `b` | c |" into cells without blanks and back quotes. Returns their number. */
+/* Splits "| a | `b` | c |" into cells without spaces and back quotes. Returns their number. */
 static size_t cells_of(char *line, char *ret_cells[8])
 {
     size_t n = 0;
@@ -260,8 +260,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_number_of_the_header_has_one_row),
-        cmocka_unit_test(rows_are_unique_and_say_something),
-        cmocka_unit_test(an_unknown_number_counts_as_internal),
+        cmocka_unit_test(rows_are_unique_and_have_texts),
+        cmocka_unit_test(an_unknown_number_is_treated_as_internal),
         cmocka_unit_test(only_a_success_exits_with_zero_and_refusals_are_not_retried),
         cmocka_unit_test(the_specification_lists_the_same_statuses),
         cmocka_unit_test(the_specification_lists_the_same_fields),

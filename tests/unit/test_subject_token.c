@@ -21,7 +21,7 @@ static int clean(void **state)
     return 0;
 }
 
-static void white_space_at_the_end_is_cut_off(void **state)
+static void trailing_white_space_is_removed(void **state)
 {
     static const struct {
         const char *text, *token;
@@ -75,7 +75,7 @@ static void a_token_has_at_most_8192_bytes(void **state)
     }
 }
 
-static void the_first_place_that_is_there_counts(void **state)
+static void the_first_file_that_exists_is_read(void **state)
 {
     CLEANUP(freep)
     struct subject_token *token = malloc(sizeof(*token));
@@ -92,10 +92,10 @@ static void the_first_place_that_is_there_counts(void **state)
     setenv("PODLOGIN_TOKEN_FILE", path, 1);
     assert_int_equal(subject_token_read(NULL, token), 0);
     assert_int_equal(token->len, 5);
-    setenv("PODLOGIN_TOKEN_FILE", "", 1); /* counts as not set */
+    setenv("PODLOGIN_TOKEN_FILE", "", 1); /* an empty value means not set */
     assert_int_equal(subject_token_read(NULL, token), 0);
     assert_int_equal(token->len, 6);
-    setenv("PODLOGIN_TOKEN_FILE", missing, 1); /* a named file has no substitute */
+    setenv("PODLOGIN_TOKEN_FILE", missing, 1); /* there is no fallback for a named file */
     assert_int_equal(subject_token_read(NULL, token), -ENOENT);
     assert_int_equal(subject_token_read(missing, token), -ENOENT);
     unsetenv("PODLOGIN_TOKEN_FILE");
@@ -105,7 +105,7 @@ static void the_first_place_that_is_there_counts(void **state)
     unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
 }
 
-static void what_is_no_file_neither_hangs_nor_gives_a_token(void **state)
+static void a_path_that_is_not_a_regular_file_neither_hangs_nor_gives_a_token(void **state)
 {
     CLEANUP(freep)
     struct subject_token *token = malloc(sizeof(*token));
@@ -122,10 +122,10 @@ static void what_is_no_file_neither_hangs_nor_gives_a_token(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(white_space_at_the_end_is_cut_off),
+        cmocka_unit_test(trailing_white_space_is_removed),
         cmocka_unit_test(a_token_has_at_most_8192_bytes),
-        cmocka_unit_test(the_first_place_that_is_there_counts),
-        cmocka_unit_test(what_is_no_file_neither_hangs_nor_gives_a_token),
+        cmocka_unit_test(the_first_file_that_exists_is_read),
+        cmocka_unit_test(a_path_that_is_not_a_regular_file_neither_hangs_nor_gives_a_token),
     };
 
     return cmocka_run_group_tests(tests, make, clean);

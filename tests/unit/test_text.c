@@ -1,10 +1,12 @@
-/* Text without stdio: text that does not fit is cut off, and nothing is written past the buffer. */
+/*
+ * Text without stdio: text that does not fit is truncated, and nothing is written past the buffer.
+ */
 #include <sys/stat.h>
 
 #include "support/check.h"
 #include "text/text.h"
 
-static void strings_are_appended_and_cut_at_the_end(void **state)
+static void strings_are_appended_and_truncated(void **state)
 {
     static const char whole[] = "one, two, three";
 
@@ -51,7 +53,7 @@ static void numbers_are_written_in_decimal(void **state)
     }
 }
 
-static void times_are_written_as_rfc_3339_says(void **state)
+static void times_are_written_as_in_rfc_3339(void **state)
 {
     static const struct {
         int64_t time_s;
@@ -80,7 +82,7 @@ static void times_are_written_as_rfc_3339_says(void **state)
     }
 }
 
-static void output_is_written_whole(void **state)
+static void output_is_written_completely(void **state)
 {
     char got[64] = "";
     int fds[2];
@@ -100,10 +102,10 @@ static void output_is_written_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_are_appended_and_cut_at_the_end),
+        cmocka_unit_test(strings_are_appended_and_truncated),
         cmocka_unit_test(numbers_are_written_in_decimal),
-        cmocka_unit_test(times_are_written_as_rfc_3339_says),
-        cmocka_unit_test(output_is_written_whole),
+        cmocka_unit_test(times_are_written_as_in_rfc_3339),
+        cmocka_unit_test(output_is_written_completely),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

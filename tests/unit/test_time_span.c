@@ -76,7 +76,7 @@ static void spans_are_read_as_systemd_reads_them(void **state)
     }
 }
 
-static void anything_else_is_refused_and_leaves_the_result_alone(void **state)
+static void anything_else_is_refused_and_does_not_change_the_result(void **state)
 {
     static const char *const cases[] = {
         "",
@@ -195,7 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_are_read_as_systemd_reads_them),
-        cmocka_unit_test(anything_else_is_refused_and_leaves_the_result_alone),
+        cmocka_unit_test(anything_else_is_refused_and_does_not_change_the_result),
         cmocka_unit_test(the_limit_itself_is_accepted_and_one_more_is_not),
         cmocka_unit_test(every_truncation_is_read_or_refused_within_its_bytes),
     };

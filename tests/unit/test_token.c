@@ -1,4 +1,4 @@
-/* A token as the broker keeps it: what it is made of, and how long it can be handed out. */
+/* A token in the broker: how it is created, and how long it is served. */
 #include "broker/token.h"
 
 #include "message/frame.h"
@@ -8,7 +8,7 @@
 #define NOW_S INT64_C(1800000000)
 #define BOOT  (1000 * SECOND_USEC)
 
-/* --- in the place of base/clock.c --- */
+/* --- instead of base/clock.c --- */
 
 static const struct now now = {.wall_s = NOW_S, .boot_usec = BOOT};
 
@@ -40,14 +40,14 @@ int clock_boot_id(uint8_t ret_id[BOOT_ID_SIZE])
 
 /* --- tests --- */
 
-static void it_can_be_handed_out_until_a_margin_before_its_end(void **state)
+static void a_token_is_served_until_a_margin_before_its_expiry(void **state)
 {
     static const struct {
         int64_t lifetime_s;
         int64_t wall_left_s, boot_left_s;
         uint64_t expected_usec;
     } cases[] = {
-        /* a tenth of the lifetime, of a second at least and of five at most */
+        /* the margin is a tenth of the lifetime, between one and five seconds */
         {7200, 7200, 7200, 7195 * SECOND_USEC},
         {50, 50, 50, 45 * SECOND_USEC},
         {40, 40, 40, 36 * SECOND_USEC},
@@ -55,7 +55,7 @@ static void it_can_be_handed_out_until_a_margin_before_its_end(void **state)
         {10, 10, 10, 9 * SECOND_USEC},
         {5, 5, 5, 4 * SECOND_USEC},
         {1, 1, 1, 0},
-        /* the earlier end counts */
+        /* the earlier expiry applies */
         {7200, 3600, 7200, 3595 * SECOND_USEC},
         {7200, 7200, 3600, 3595 * SECOND_USEC},
         {7200, 6, 6, 1 * SECOND_USEC},
@@ -91,7 +91,7 @@ static struct job_result good_result(void)
     };
 }
 
-static void its_life_begins_when_it_was_asked_for(void **state)
+static void the_lifetime_of_a_token_starts_when_it_was_requested(void **state)
 {
     const struct job_result result = good_result();
     struct message_token message;
@@ -111,7 +111,7 @@ static void its_life_begins_when_it_was_asked_for(void **state)
     token_done(&token);
 }
 
-static void a_result_that_no_answer_can_hold_makes_no_token(void **state)
+static void a_result_that_does_not_fit_an_answer_gives_no_token(void **state)
 {
     struct job_result result = good_result();
     struct token token;
@@ -136,7 +136,7 @@ static struct record good_record(void)
     return record;
 }
 
-static void it_comes_back_from_its_record(void **state)
+static void a_token_can_be_restored_from_its_record(void **state)
 {
     struct record record = good_record();
     struct token token;
@@ -149,8 +149,11 @@ static void it_comes_back_from_its_record(void **state)
     token_done(&token);
 }
 
-/* Sealed by the daemon itself, yet not an answer, or one that disagrees with its record. */
-static void records_that_are_not_sound_make_no_token(void **state)
+/*
+ * Although the daemon has sealed the record, it is not an answer, or the answer contradicts the
+ * record.
+ */
+static void invalid_records_give_no_token(void **state)
 {
     (void)state;
     for (int i = 0; i < 6; i++) {
@@ -171,7 +174,7 @@ static void records_that_are_not_sound_make_no_token(void **state)
     }
 }
 
-static void a_clock_that_was_set_back_changes_what_it_tells(void **state)
+static void a_backward_step_changes_the_reported_expiry(void **state)
 {
     struct record record = good_record();
     struct now back = {.wall_s = NOW_S - 3600, .boot_usec = BOOT};
@@ -186,19 +189,19 @@ static void a_clock_that_was_set_back_changes_what_it_tells(void **state)
     assert_int_equal(token_lifetime_usec(&token), 7200 * SECOND_USEC);
     assert_int_equal(frame_read(token.frame, &message_token, &message), 0);
     assert_int_equal(message.expires_at_s, NOW_S + 3600);
-    assert_int_equal(token_redate(&token, now), 0); /* and forward again changes nothing */
+    assert_int_equal(token_redate(&token, now), 0); /* a second update changes nothing */
     token_done(&token);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_can_be_handed_out_until_a_margin_before_its_end),
-        cmocka_unit_test(its_life_begins_when_it_was_asked_for),
-        cmocka_unit_test(a_result_that_no_answer_can_hold_makes_no_token),
-        cmocka_unit_test(it_comes_back_from_its_record),
-        cmocka_unit_test(records_that_are_not_sound_make_no_token),
-        cmocka_unit_test(a_clock_that_was_set_back_changes_what_it_tells),
+        cmocka_unit_test(a_token_is_served_until_a_margin_before_its_expiry),
+        cmocka_unit_test(the_lifetime_of_a_token_starts_when_it_was_requested),
+        cmocka_unit_test(a_result_that_does_not_fit_an_answer_gives_no_token),
+        cmocka_unit_test(a_token_can_be_restored_from_its_record),
+        cmocka_unit_test(invalid_records_give_no_token),
+        cmocka_unit_test(a_backward_step_changes_the_reported_expiry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

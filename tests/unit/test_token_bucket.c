@@ -1,4 +1,4 @@
-/* A rate with a burst: what is let through, and how long others are told to wait. */
+/* A rate with a burst: which requests pass, and the delay for the others. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -9,7 +9,7 @@
 
 static const struct rate_limit ten_a_second = {.per_s = 10, .burst = 3};
 
-static void a_burst_goes_at_once_and_the_next_waits_an_interval(void **state)
+static void a_burst_passes_at_once_and_the_next_request_waits_an_interval(void **state)
 {
     static const struct {
         const char *name;
@@ -21,7 +21,7 @@ static void a_burst_goes_at_once_and_the_next_waits_an_interval(void **state)
         {"fifty a second, a hundred at once", {50, 100}, 20 * MSEC},
         {"three a second: not a whole number of microseconds", {3, 2}, 333333},
         {"a million a second", {1000000, 5}, 1},
-        {"more than the clock can tell", {UINT32_MAX, 5}, 1},
+        {"more than one per microsecond", {UINT32_MAX, 5}, 1},
     };
 
     (void)state;
@@ -31,11 +31,11 @@ static void a_burst_goes_at_once_and_the_next_waits_an_interval(void **state)
 
         for (uint32_t n = 0; n < rows[i].limit.burst; n++)
             if (token_bucket_reserve(&bucket, &rows[i].limit, now_usec))
-                fail_msg("%s: number %u has to wait", rows[i].name, n);
-        for (uint64_t n = 1; n <= 3; n++) /* each is booked, behind the one before */
+                fail_msg("%s: request %u must wait", rows[i].name, n);
+        for (uint64_t n = 1; n <= 3; n++) /* each reserves the turn after the previous one */
             if (token_bucket_reserve(&bucket, &rows[i].limit, now_usec) !=
                 n * rows[i].interval_usec)
-                fail_msg("%s: number %u behind the burst", rows[i].name, (unsigned)n);
+                fail_msg("%s: request %u after the burst", rows[i].name, (unsigned)n);
     }
 }
 
@@ -52,7 +52,7 @@ static void without_a_rate_nothing_waits(void **state)
     assert_int_equal(bucket.reserved_until_usec, 0);
 }
 
-static void a_try_that_has_to_wait_books_nothing(void **state)
+static void a_try_that_must_wait_reserves_nothing(void **state)
 {
     struct token_bucket bucket = {0};
 
@@ -65,7 +65,7 @@ static void a_try_that_has_to_wait_books_nothing(void **state)
     assert_int_equal(token_bucket_try(&bucket, &ten_a_second, SECOND_USEC + 100 * MSEC), 0);
 }
 
-static void a_turn_that_is_given_back_is_the_next_ones(void **state)
+static void a_refunded_turn_goes_to_the_next_request(void **state)
 {
     struct token_bucket bucket = {0};
 
@@ -78,7 +78,7 @@ static void a_turn_that_is_given_back_is_the_next_ones(void **state)
     assert_int_equal(token_bucket_reserve(&bucket, &ten_a_second, SECOND_USEC), 200 * MSEC);
 }
 
-static void a_pause_is_good_for_one_burst_however_long(void **state)
+static void a_pause_allows_one_burst_however_long_it_is(void **state)
 {
     (void)state;
     for (uint64_t pause_usec = SECOND_USEC; pause_usec < 1000000 * SECOND_USEC; pause_usec *= 10) {
@@ -94,8 +94,11 @@ static void a_pause_is_good_for_one_burst_however_long(void **state)
     }
 }
 
-/* Whenever they come: between any two that pass, no more than the burst and the rate allow. */
-static void no_span_of_time_sees_more_than_the_burst_and_the_rate(void **state)
+/*
+ * Random arrivals: between any two requests that pass, no more pass than the burst and the rate
+ * allow.
+ */
+static void no_interval_exceeds_the_burst_and_the_rate(void **state)
 {
     static uint64_t passed_usec[5000];
     struct token_bucket bucket = {0};
@@ -120,12 +123,12 @@ static void no_span_of_time_sees_more_than_the_burst_and_the_rate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_burst_goes_at_once_and_the_next_waits_an_interval),
+        cmocka_unit_test(a_burst_passes_at_once_and_the_next_request_waits_an_interval),
         cmocka_unit_test(without_a_rate_nothing_waits),
-        cmocka_unit_test(a_try_that_has_to_wait_books_nothing),
-        cmocka_unit_test(a_turn_that_is_given_back_is_the_next_ones),
-        cmocka_unit_test(a_pause_is_good_for_one_burst_however_long),
-        cmocka_unit_test(no_span_of_time_sees_more_than_the_burst_and_the_rate),
+        cmocka_unit_test(a_try_that_must_wait_reserves_nothing),
+        cmocka_unit_test(a_refunded_turn_goes_to_the_next_request),
+        cmocka_unit_test(a_pause_allows_one_burst_however_long_it_is),
+        cmocka_unit_test(no_interval_exceeds_the_burst_and_the_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ static void one_init(struct one *one, char name)
     assert_true(waiter_is_waiting(&one->waiter));
 }
 
-static void each_is_woken_once_and_in_order(void **state)
+static void each_waiter_is_woken_once_and_in_order(void **state)
 {
     struct one a, b, c, d;
 
@@ -63,7 +63,7 @@ static void each_is_woken_once_and_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_is_woken_once_and_in_order),
+        cmocka_unit_test(each_waiter_is_woken_once_and_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

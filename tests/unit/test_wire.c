@@ -23,7 +23,7 @@ static struct message_token token_sample(void)
     };
 }
 
-static void what_is_encoded_is_decoded(void **state)
+static void an_encoded_message_can_be_decoded(void **state)
 {
     struct message_token in = token_sample(), out;
     struct wire_header header;
@@ -89,7 +89,7 @@ static void broken_payloads_are_refused(void **state)
         int result;
     } cases[] = {
         {"a service", {1, 0, 0, 1, 'a'}, 5, 0},
-        {"nothing at all", {0}, 0, -EBADMSG},
+        {"an empty payload", {0}, 0, -EBADMSG},
         {"half a field head", {1, 0, 0}, 3, -EBADMSG},
         {"a length past the end", {1, 0, 0, 2, 'a'}, 5, -EBADMSG},
         {"a length of 16 MiB", {1, 255, 255, 255, 'a'}, 5, -EBADMSG},
@@ -101,11 +101,14 @@ static void broken_payloads_are_refused(void **state)
         {"a required field missing", {2, 0, 0, 4, 0, 0, 0, 1}, 8, -EBADMSG},
         {"a number of three bytes", {1, 0, 0, 1, 'a', 2, 0, 0, 3, 0, 0, 1}, 12, -EBADMSG},
         {"a number over its limit", {1, 0, 0, 1, 'a', 3, 0, 0, 4, 255, 0, 0, 0}, 13, -EBADMSG},
-        {"an unknown tag that counts", {1, 0, 0, 1, 'a', 9, 0, 0, 0}, 9, -EBADMSG},
+        {"an unknown tag that must not be skipped", {1, 0, 0, 1, 'a', 9, 0, 0, 0}, 9, -EBADMSG},
         {"a required string that is empty", {1, 0, 0, 0}, 4, -EBADMSG},
         {"tag zero", {0, 0, 0, 0, 1, 0, 0, 1, 'a'}, 9, -EBADMSG},
         {"an unknown tag to be skipped", {1, 0, 0, 1, 'a', 0xc0, 0, 0, 1, 'x'}, 10, 0},
-        {"the same one twice", {1, 0, 0, 1, 'a', 0xc0, 0, 0, 0, 0xc0, 0, 0, 0}, 13, 0},
+        {"the same tag to be skipped, twice",
+         {1, 0, 0, 1, 'a', 0xc0, 0, 0, 0, 0xc0, 0, 0, 0},
+         13,
+         0},
     };
 
     (void)state;
@@ -143,7 +146,7 @@ static void lists_are_bounded(void **state)
     assert_int_equal(wire_decode(&message_identity, buf, len, &out), -EBADMSG);
 }
 
-static void a_fault_of_the_caller_is_not_sent(void **state)
+static void an_invalid_message_of_the_caller_is_not_sent(void **state)
 {
     struct message_get get = {.service = wire_string("two\nlines")};
     uint8_t buf[256];
@@ -161,12 +164,12 @@ static void a_fault_of_the_caller_is_not_sent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(an_encoded_message_can_be_decoded),
         cmocka_unit_test(every_truncation_is_refused_or_lacks_only_optional_fields),
         cmocka_unit_test(every_short_buffer_is_refused),
         cmocka_unit_test(broken_payloads_are_refused),
         cmocka_unit_test(lists_are_bounded),
-        cmocka_unit_test(a_fault_of_the_caller_is_not_sent),
+        cmocka_unit_test(an_invalid_message_of_the_caller_is_not_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
