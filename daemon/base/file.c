@@ -56,7 +56,7 @@ int file_read_secret(const char *path, size_t max, struct secret **ret_content)
     struct secret *whole = secret_alloc(max);
     CLEANUP(fd_closep)
     int fd = file_open(path, 0);
-    size_t len;
+    size_t len = 0;
     int r;
 
     if (!whole)
