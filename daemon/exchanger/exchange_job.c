@@ -178,7 +178,7 @@ static int send_request(struct worker *worker, struct exchange_task *task,
         .ca_file = ca_file,
         .body = TAKE_PTR(request.body),
     };
-    return http_start(worker->multi, &http, on_answer, task);
+    return http_start(&worker->http, &http, on_answer, task);
 }
 
 int exchange_job_begin(struct worker *worker, uint16_t id, const struct job_exchange *job)

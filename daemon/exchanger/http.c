@@ -7,23 +7,18 @@
 
 #include "exchange/job.h"
 
-int http_init(CURLM **ret_multi)
+int http_init(struct http *http)
 {
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free, wiping_realloc,
                              wiping_strdup, wiping_calloc) != CURLE_OK)
         return -ENOMEM;
-    *ret_multi = curl_multi_init();
-    if (!*ret_multi)
+    list_init(&http->transfers);
+    http->multi = curl_multi_init();
+    if (!http->multi)
         return -ENOMEM;
-    curl_multi_setopt(*ret_multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)JOBS_IN_FLIGHT_MAX);
-    curl_multi_setopt(*ret_multi, CURLMOPT_MAXCONNECTS, (long)JOBS_IN_FLIGHT_MAX);
+    curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)JOBS_IN_FLIGHT_MAX);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)JOBS_IN_FLIGHT_MAX);
     return 0;
-}
-
-void http_free(CURLM *multi)
-{
-    curl_multi_cleanup(multi);
-    curl_global_cleanup();
 }
 
 static void transfer_free(struct http_transfer *transfer)
@@ -170,7 +165,7 @@ static void transfer_freep(struct http_transfer **transfer)
         transfer_free(*transfer);
 }
 
-int http_start(CURLM *multi, struct http_request *request, http_done on_done, void *data)
+int http_start(struct http *http, struct http_request *request, http_callback on_done, void *data)
 {
     CLEANUP(transfer_freep)
     struct http_transfer *transfer = calloc(1, sizeof(*transfer));
@@ -190,9 +185,9 @@ int http_start(CURLM *multi, struct http_request *request, http_done on_done, vo
         add_header(transfer, "Expect:") < 0 || add_own_headers(transfer, request) < 0)
         return -ENOMEM;
     set_options(transfer, request);
-    if (curl_multi_add_handle(multi, transfer->easy) != CURLM_OK)
+    if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
         return -ENOMEM;
-    (void)TAKE_PTR(transfer); /* the multi handle owns it until http_turn() */
+    list_append(&http->transfers, &TAKE_PTR(transfer)->node);
     return 0;
 }
 
@@ -216,7 +211,7 @@ enum outcome http_outcome(CURLcode code, bool is_too_large)
     }
 }
 
-static void transfer_end(struct http_transfer *transfer, CURLcode code)
+static void read_end(struct http_transfer *transfer, CURLcode code)
 {
     curl_off_t retry_after_s = 0;
 
@@ -234,23 +229,37 @@ static void transfer_end(struct http_transfer *transfer, CURLcode code)
                                     : curl_easy_strerror(code));
 }
 
-void http_turn(CURLM *multi)
+static void transfer_end(struct http *http, struct http_transfer *transfer, CURLcode code)
+{
+    curl_multi_remove_handle(http->multi, transfer->easy);
+    list_remove(&transfer->node);
+    read_end(transfer, code);
+    transfer->on_done(transfer);
+    transfer_free(transfer);
+}
+
+void http_turn(struct http *http)
 {
     int n_running, n_left;
     CURLMsg *message;
 
-    curl_multi_perform(multi, &n_running);
-    while ((message = curl_multi_info_read(multi, &n_left))) {
+    curl_multi_perform(http->multi, &n_running);
+    while ((message = curl_multi_info_read(http->multi, &n_left))) {
         struct http_transfer *transfer = NULL;
         CURLcode code = message->data.result;
-        CURL *easy = message->easy_handle;
 
         if (message->msg != CURLMSG_DONE)
             continue;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
-        curl_multi_remove_handle(multi, easy);
-        transfer_end(transfer, code);
-        transfer->on_done(transfer);
-        transfer_free(transfer);
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        transfer_end(http, transfer, code);
     }
+}
+
+void http_done(struct http *http)
+{
+    while (!list_is_empty(&http->transfers))
+        transfer_end(http, container_of(http->transfers.next, struct http_transfer, node),
+                     CURLE_ABORTED_BY_CALLBACK);
+    curl_multi_cleanup(http->multi);
+    curl_global_cleanup();
 }

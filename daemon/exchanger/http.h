@@ -9,17 +9,23 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "base/list.h"
 #include "base/outcome.h"
 #include "base/secret.h"
 #include "provider/exchange.h"
 
+struct http {
+    CURLM *multi;
+    struct list transfers; /* those that run */
+};
+
 struct http_transfer;
 
 /* Called when the transfer has an answer or has failed. The transfer is freed afterwards. */
-typedef void (*http_done)(struct http_transfer *transfer);
+typedef void (*http_callback)(struct http_transfer *transfer);
 
 struct http_transfer {
-    http_done on_done;
+    http_callback on_done;
     void *data;
 
     /* The answer, valid during on_done(). */
@@ -32,6 +38,7 @@ struct http_transfer {
     size_t body_len;
     bool is_too_large; /* the body exceeds UPSTREAM_BODY_MAX */
 
+    struct list node; /* in http.transfers */
     CURL *easy;
     struct curl_slist *headers;
     struct secret *request_body;
@@ -57,22 +64,25 @@ struct http_request {
 enum outcome http_outcome(CURLcode code, bool is_too_large);
 
 /* Initializes libcurl; once in a process. Returns 0 or -ENOMEM. */
-int http_init(CURLM **ret_multi);
+int http_init(struct http *http);
 
-/* Ends all use of libcurl. */
-void http_free(CURLM *multi);
+/*
+ * Ends all use of libcurl. Transfers that still run fail: their callbacks are called, and must not
+ * start others.
+ */
+void http_done(struct http *http);
 
 /*
  * Starts a transfer. The strings of @request are copied.
  *
- * @on_done: called from http_turn(), never from this function.
+ * @on_done: called from http_turn() or http_done(), never from this function.
  * @data:    stored in the transfer for @on_done; not owned.
  *
  * Returns 0, or -ENOMEM, also if a header is not valid.
  */
-int http_start(CURLM *multi, struct http_request *request, http_done on_done, void *data);
+int http_start(struct http *http, struct http_request *request, http_callback on_done, void *data);
 
 /* Makes progress on all transfers without blocking. Calls the callbacks of those that ended. */
-void http_turn(CURLM *multi);
+void http_turn(struct http *http);
 
 #endif

@@ -53,12 +53,12 @@ static void on_keys(struct http_transfer *transfer)
                               });
 }
 
-static int fetch(struct keys_task *task, const char *url, const char *accept, http_done on_done)
+static int fetch(struct keys_task *task, const char *url, const char *accept, http_callback on_done)
 {
     struct http_request request = {
         .method = "GET", .url = url, .accept = accept, .ca_file = task->ca_file};
 
-    return http_start(task->worker->multi, &request, on_done, task);
+    return http_start(&task->worker->http, &request, on_done, task);
 }
 
 char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error)

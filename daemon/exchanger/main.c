@@ -18,7 +18,6 @@
 #include "protocol/status.h"
 
 struct exchanger {
-    CURLM *multi;
     struct worker worker;
     struct secret *buffer; /* JOB_FRAME_MAX bytes for one job; wiped after each */
     bool is_over;
@@ -43,11 +42,11 @@ static int run(struct exchanger *exchanger)
     while (!exchanger->is_over) {
         struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
 
-        if (curl_multi_poll(exchanger->multi, &socket, 1, 60000, NULL) != CURLM_OK)
+        if (curl_multi_poll(exchanger->worker.http.multi, &socket, 1, 60000, NULL) != CURLM_OK)
             return EXIT_FAILURE;
         if (socket.revents)
             take_jobs(exchanger);
-        http_turn(exchanger->multi);
+        http_turn(&exchanger->worker.http);
     }
     return EXIT_SUCCESS;
 }
@@ -78,13 +77,12 @@ int main(void)
         return EXIT_FAILURE;
     }
     exchanger.buffer = secret_alloc(JOB_FRAME_MAX);
-    r = exchanger.buffer ? http_init(&exchanger.multi) : -ENOMEM;
+    r = exchanger.buffer ? http_init(&exchanger.worker.http) : -ENOMEM;
     if (r < 0) {
         log_error("cannot initialize libcurl: %s", strerror(-r));
         return EXIT_FAILURE;
     }
-    exchanger.worker.multi = exchanger.multi;
     r = run(&exchanger);
-    http_free(exchanger.multi);
+    http_done(&exchanger.worker.http);
     return r;
 }

@@ -161,7 +161,7 @@ static int send_request(struct worker *worker, struct review_task *task,
         return -ENOMEM;
     http.url = url;
     http.body = review_body(job);
-    return http.body ? http_start(worker->multi, &http, on_reviewed, task) : -ENOMEM;
+    return http.body ? http_start(&worker->http, &http, on_reviewed, task) : -ENOMEM;
 }
 
 int review_job_begin(struct worker *worker, uint16_t id, const struct job_review *job)

@@ -6,7 +6,7 @@
 #include "exchanger/http.h"
 
 struct worker {
-    CURLM *multi;
+    struct http http;
 };
 
 /*

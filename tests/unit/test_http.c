@@ -1,6 +1,6 @@
 /*
  * What curl's errors mean: the server is down, is not authentic or sends malformed answers, or our
- * own settings are wrong.
+ * own settings are wrong. And the end: transfers that still run fail, and are freed.
  */
 #include "exchanger/http.h"
 
@@ -65,12 +65,51 @@ static void all_other_errors_are_retried(void **state)
     }
 }
 
+struct ended {
+    int count;
+    long status;
+    enum outcome outcome;
+};
+
+static void on_done(struct http_transfer *transfer)
+{
+    struct ended *ended = transfer->data;
+
+    ended->count++;
+    ended->status = transfer->status;
+    ended->outcome = transfer->outcome;
+}
+
+/* The sanitizers see what would not be freed. */
+static void transfers_that_run_at_the_end_fail(void **state)
+{
+    struct http http;
+    struct ended ended[2] = {0};
+
+    (void)state;
+    assert_int_equal(http_init(&http), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(ended); i++) {
+        struct http_request request = {
+            .method = "GET", .url = "https://127.0.0.1:1/", .accept = "application/json"};
+
+        assert_int_equal(http_start(&http, &request, on_done, &ended[i]), 0);
+        assert_int_equal(ended[i].count, 0);
+    }
+    http_done(&http);
+    for (size_t i = 0; i < ARRAY_SIZE(ended); i++) {
+        assert_int_equal(ended[i].count, 1);
+        assert_int_equal(ended[i].status, 0);
+        assert_int_equal(ended[i].outcome, OUTCOME_UNAVAILABLE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_error_of_curl_has_its_outcome),
         cmocka_unit_test(an_answer_that_is_too_large_is_malformed),
         cmocka_unit_test(all_other_errors_are_retried),
+        cmocka_unit_test(transfers_that_run_at_the_end_fail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
