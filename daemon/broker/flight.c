@@ -112,7 +112,7 @@ static void login_fail(struct login *login, const struct refusal *refusal)
 {
     const struct broker_answer answer = {.refusal = *refusal};
 
-    if (login->token.frame)
+    if (token_left_usec(&login->token, clock_now()) > 0)
         counter_add(COUNTER_REFRESH_FAILURES);
     flight_free(login->flight);
     login_retry_later(login, refusal->retry_after_ms * UINT64_C(1000));

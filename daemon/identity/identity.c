@@ -43,6 +43,8 @@ static int parse_again(struct identities *identities, struct identity *identity)
 
     if (!jws ||
         jws_parse((char *)identity->jwt->bytes, identity->jwt->len, jws, &refusal) != PODLOGIN_OK) {
+        if (jws)
+            jws_done(jws);
         free(jws);
         return -ENOMEM; /* the same bytes were parsed before, so only memory can be the problem */
     }

@@ -50,8 +50,7 @@ static int keys_install(struct issuer *issuer, const void *text, size_t len)
 
 static void announce_keys(const struct issuer *issuer, const void *text, size_t len)
 {
-    if (issuer->listener)
-        issuer->listener->on_keys(issuer->listener->data, issuer, text, len);
+    issuer->listener->on_keys(issuer->listener->data, issuer, text, len);
 }
 
 /* Without a fetch for so long, the issuer may have withdrawn the keys. */
@@ -104,9 +103,7 @@ static void on_fetched(struct job *job, const struct job_result *result)
         fetch_failed(issuer);
     } else {
         use_from_now(issuer);
-        if (issuer->listener->on_keys)
-            issuer->listener->on_keys(issuer->listener->data, issuer, result->keys.at,
-                                      result->keys.len);
+        announce_keys(issuer, result->keys.at, result->keys.len);
         if (max_age_s < MAX_AGE_MIN_S)
             max_age_s = MAX_AGE_MIN_S;
         schedule(issuer, max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
@@ -152,7 +149,10 @@ static int issuer_fetch(struct issuer *issuer)
             log_warning("issuer %s: cannot use the key file: %s", config->name, issuer->error);
         return r < 0 ? r : 1;
     }
-    return exchanger_client_submit(issuer->exchanger, &issuer->job, &job_keys, &keys, on_fetched);
+    r = exchanger_client_submit(issuer->exchanger, &issuer->job, &job_keys, &keys, on_fetched);
+    if (r < 0)
+        schedule(issuer, RETRY_S);
+    return r;
 }
 
 int issuer_new(const struct issuer_config *config, struct loop *loop,

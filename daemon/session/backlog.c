@@ -1,4 +1,7 @@
-/* Two marks in the queue: one whose connections are gone, and one whose may still be queued. */
+/*
+ * Two marks in the queue of connections: those before the older mark are gone, and those before the
+ * newer mark may still be queued.
+ */
 #include "session/backlog.h"
 
 void backlog_accepted(struct backlog *backlog, uint64_t before_usec)

@@ -290,14 +290,17 @@ static int on_login(struct connection *connection, const struct wire_header *hea
 {
     struct identities *identities = connection->sessions->identities;
     struct message_login login;
-    struct identity *identity = NULL;
+    struct identity *identity;
     struct digest digest;
 
     if (wire_decode(&message_login, payload, header->payload_len, &login) < 0)
         return -EBADMSG;
     refusal_set_status(&connection->login_refusal, PODLOGIN_INTERNAL);
-    if (digest_of(login.subject_token.at, login.subject_token.len, &digest) == 0)
-        identity = identities_recall(identities, &digest);
+    if (digest_of(login.subject_token.at, login.subject_token.len, &digest) < 0) {
+        connection->identity = identity_unref(connection->identity);
+        return 0;
+    }
+    identity = identities_recall(identities, &digest);
     /* parsing and verifying a new token is expensive; a known one is charged with its request */
     if ((!identity || connection->has_unused_login) &&
         !take_tokens(connection, identity ? CHARGE_REQUEST : CHARGE_SIGNATURE_CHECK)) {

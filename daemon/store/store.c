@@ -362,7 +362,7 @@ static void reading_ends(struct store *store, int result)
     int r;
 
     store->is_reading = false;
-    log_info("loaded %zu tokens from %s; skipped: %zu expired, %zu undecryptable",
+    log_info("loaded %zu rows from %s; skipped: %zu expired, %zu undecryptable",
              n[ROW_GOOD] + n[ROW_OLD], store->path, n[ROW_EXPIRED], n[ROW_BAD]);
     if (result < 0)
         begin_empty(store, result);
