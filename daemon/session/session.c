@@ -9,15 +9,20 @@
 
 #define DESCRIPTORS_KEPT 64 /* for the store, the exchanger, the loop, files */
 
-enum peer_view sessions_view(const struct sessions *sessions)
+static enum peer_view view_of(const struct config *config)
 {
-    const struct limits *limits = &sessions->config->limits;
+    const struct limits *limits = &config->limits;
     bool counts = limits->connections_per_pod || limits->requests.per_s ||
                   limits->signature_checks.per_s || limits->misses;
 
-    if (sessions->config->attestation != ATTESTATION_OFF)
+    if (config->attestation != ATTESTATION_OFF)
         return PEER_PINNED;
     return counts ? PEER_POD : PEER_USER;
+}
+
+enum peer_view sessions_view(const struct sessions *sessions)
+{
+    return view_of(sessions->config);
 }
 
 /* At the maximum number of connections, further ones wait in the kernel's queue. */
@@ -91,23 +96,28 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
                : -ENOMEM;
 }
 
+/* Peers can only be looked at when they connect. Only enforcement rules out recycled pids. */
+static bool knows_too_little(const struct config *before, const struct config *after)
+{
+    return view_of(after) > view_of(before) || (after->attestation == ATTESTATION_ENFORCE &&
+                                                before->attestation != ATTESTATION_ENFORCE);
+}
+
 void sessions_reload(struct sessions *sessions, const struct config *config)
 {
     struct list *node = sessions->connections.next;
-    enum peer_view view = sessions_view(sessions);
     const struct config *before = sessions->config;
-    bool is_closer;
+    bool must_reconnect = knows_too_little(before, config);
 
     sessions->config = config_ref(config);
     config_unref(before);
-    is_closer = sessions_view(sessions) > view;
     sessions->max_connections = connections_allowed(&config->limits);
     while (node != &sessions->connections) {
         struct connection *connection = container_of(node, struct connection, node);
 
         node = node->next;
-        if (is_closer)
-            connection_free(connection); /* its peer can only be looked at when it connects */
+        if (must_reconnect)
+            connection_free(connection);
         else
             connection_reload(connection, config);
     }

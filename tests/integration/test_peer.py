@@ -283,8 +283,7 @@ class Audit(PodCase):
 class Reload(PodCase):
     attestation = "off"
 
-    def test_enforce_applies_to_existing_connections(self):
-        self.node.start()
+    def closes_connections(self):
         mine, other = self.pod(), self.pod()
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
@@ -297,6 +296,15 @@ class Reload(PodCase):
             self.assertEqual(connection.recv(1), b"")  # it must connect again, to be looked at
         self.served(mine.enter, self.mint_for(mine))
         self.refused("PEER_MISMATCH", other.enter, self.mint_for(mine))
+
+    def test_enforce_applies_to_existing_connections(self):
+        self.node.start()
+        self.closes_connections()
+
+    def test_enforce_applies_to_connections_that_were_audited(self):
+        self.node.configure("audit")
+        self.node.start()
+        self.closes_connections()
 
 
 class Surroundings(PodCase):
