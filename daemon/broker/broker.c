@@ -219,7 +219,7 @@ void broker_clock_was_set(struct broker *broker)
     write_dirty(broker);
 }
 
-/* Upstreams can only have refused identities that are remembered. */
+/* Identities that are not remembered keep their refusals, which last for at most a minute. */
 static void forget_refusals(struct identities *identities)
 {
     for (struct list *node = identities->by_age.next; node != &identities->by_age;
