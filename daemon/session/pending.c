@@ -85,8 +85,8 @@ static bool wait_for_review(struct pending *pending)
 }
 
 /*
- * Refuses the token for now only: its key may be new. The fetch of keys is rate-limited because
- * every client can invent a "kid".
+ * Refuses the token, but only until the next fetch of keys: its key may be new. Fetches are
+ * rate-limited because every client can invent a "kid".
  */
 static void refuse_for_now(struct pending *pending)
 {
