@@ -75,7 +75,11 @@ enum podlogin_status admission_attest(const struct identity *identity, const str
     case PEER_CONTRADICTORY:
         return refusal_set(ret_refusal, PODLOGIN_PEER_MISMATCH,
                            "the caller's cgroups name two pods");
+    case PEER_UNREADABLE:
+        return refusal_set(ret_refusal, PODLOGIN_PEER_MISMATCH,
+                           "the paths of the caller's cgroups are too long to be read");
     case PEER_IN_POD:
+    case PEER_STATES:
         break;
     }
     if (!identity->claims.pod_uid)

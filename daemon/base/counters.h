@@ -25,6 +25,7 @@ enum counter {
     COUNTER_REJECTED_BARRED,
     COUNTER_REJECTED_SHORTAGE, /* of descriptors or memory */
     COUNTER_REJECTED_YOUNG,    /* before Linux 6.5: the pid may have been recycled */
+    COUNTER_REJECTED_GONE,     /* PeerAttestation=enforce: the process has ended */
     COUNTER_STORE_ERRORS,
     COUNTER_CLOCK_STEPS,
     COUNTERS,

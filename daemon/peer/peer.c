@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 
 #define SHORT_READ            2048 /* a shorter read of a file in procfs is the last one */
 #define CGROUP_TEXT_MAX       16384
+#define PROCESS_IS_EXITING    0x00000004u /* the kernel's PF_EXITING */
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu /* the kernel's PROC_PID_INIT_INO */
 
 /* From linux/pidfd.h, in its first version (Linux 6.13). */
@@ -78,8 +80,41 @@ static ssize_t cgroup_text(pid_t pid, char text[CGROUP_TEXT_MAX])
     }
     if (n < 0)
         return -errno;
-    return len < CGROUP_TEXT_MAX ? (ssize_t)len
-                                 : -EFBIG; /* a truncated text may lack the line with the pod */
+    return len < CGROUP_TEXT_MAX
+               ? (ssize_t)len
+               : -ENAMETOOLONG; /* a truncated text may lack the line with the pod */
+}
+
+/* Reads the flags and the start, in clock ticks, from /proc/PID/stat (fields 9 and 22; proc(5)). */
+static bool stat_read(pid_t pid, unsigned *ret_flags, unsigned long long *ret_start)
+{
+    char path[32], text[1024];
+    const char *at;
+    ssize_t n;
+    CLEANUP(fd_closep)
+    int fd = -1;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    at = strrchr(text, ')'); /* the name in parentheses is chosen by the process */
+    return at &&
+           sscanf(at,
+                  ") %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                  "%llu",
+                  ret_flags, ret_start) == 2;
+}
+
+/* A process that exits is outside of pods for the kernel, with cgroup v1. */
+static bool is_exiting(pid_t pid)
+{
+    unsigned long long start;
+    unsigned flags;
+
+    return !stat_read(pid, &flags, &start) || flags & PROCESS_IS_EXITING;
 }
 
 static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret_is_unified)
@@ -91,10 +126,16 @@ static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret
     };
     char text[CGROUP_TEXT_MAX];
     ssize_t len = cgroup_text(pid, text);
+    enum peer_state state;
 
-    if (len == -ENOENT || len == -ESRCH)
-        return PEER_ENDED; /* or hidden from us; peer_check_surroundings() has ruled that out */
-    return len < 0 ? PEER_UNSEEN : states[cgroup_read(text, (size_t)len, ret_uid, ret_is_unified)];
+    if (len == -ENAMETOOLONG)
+        return PEER_UNREADABLE;
+    if (len == -ENOENT || len == -ESRCH) /* /proc may hide processes that run (hidepid=) */
+        return kill(pid, 0) < 0 && errno == ESRCH ? PEER_ENDED : PEER_UNSEEN;
+    if (len < 0)
+        return PEER_UNSEEN;
+    state = states[cgroup_read(text, (size_t)len, ret_uid, ret_is_unified)];
+    return state == PEER_IN_NO_POD && is_exiting(pid) ? PEER_ENDED : state;
 }
 
 static enum peer_state pod_find(struct peer *peer)
@@ -137,33 +178,16 @@ static int pin(int socket_fd, pid_t pid, bool *ret_is_by_pid)
 }
 
 /*
- * Returns whether the process with this pid started before @usec of the boot clock (field 22 of
- * /proc/PID/stat, in clock ticks; proc(5)). A process that reuses the pid of the one that connected
- * started after the connection was made.
+ * Returns whether the process with this pid started before @usec of the boot clock. A process that
+ * reuses the pid of the one that connected started after the connection was made.
  */
 static bool began_before(pid_t pid, uint64_t usec)
 {
     uint64_t tick_usec = SECOND_USEC / (uint64_t)sysconf(_SC_CLK_TCK);
-    char path[32], text[1024];
-    unsigned long long ticks;
-    const char *at;
-    ssize_t n;
-    CLEANUP(fd_closep)
-    int fd = -1;
+    unsigned long long start;
+    unsigned flags;
 
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (n < 0)
-        return false;
-    text[n] = '\0';
-    at = strrchr(text, ')'); /* the name in parentheses is chosen by the process */
-    return at &&
-           sscanf(at,
-                  ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-                  "%llu",
-                  &ticks) == 1 &&
-           ticks < usec / tick_usec;
+    return stat_read(pid, &flags, &start) && start < usec / tick_usec;
 }
 
 static bool is_want(int error)

@@ -8,6 +8,7 @@
 
 #include "base/counters.h"
 #include "message/frame.h"
+#include "protocol/status.h"
 #include "session/frames.h"
 #include "session/pending.h"
 
@@ -49,11 +50,11 @@ static void listen_for_more(struct connection *connection)
     loop_change(connection->sessions->loop, &connection->source, events);
 }
 
-static void turn_away(int fd, enum counter reason, const char *detail)
+static void turn_away(int fd, enum podlogin_status status, enum counter reason, const char *detail)
 {
     const struct message_error error = {
-        .status = PODLOGIN_TOO_MANY,
-        .retry_after_ms = CONNECTIONS_RETRY_MS,
+        .status = status,
+        .retry_after_ms = status_info(status)->is_retryable ? CONNECTIONS_RETRY_MS : 0,
         .detail = wire_string(detail),
     };
     uint8_t frame[WIRE_HEADER_SIZE + 256];
@@ -67,25 +68,28 @@ static void turn_away(int fd, enum counter reason, const char *detail)
 
 void connection_turn_away(int fd)
 {
-    turn_away(fd, COUNTER_REJECTED_SHORTAGE, "the daemon is out of descriptors or memory");
+    turn_away(fd, PODLOGIN_TOO_MANY, COUNTER_REJECTED_SHORTAGE,
+              "the daemon is out of descriptors or memory");
 }
 
 /*
- * Returns 0; -EUSERS: the pod exceeds its quota; or the -errno of peer_identify() and loop_add().
+ * Returns 0; -EUSERS: the pod exceeds its quota; -ESRCH: the process has ended, and enforcement
+ * would refuse each of its requests; or the -errno of peer_identify() and loop_add().
  */
 static int connection_set_up(struct connection *connection)
 {
     struct sessions *sessions = connection->sessions;
+    bool is_enforced = sessions->config->attestation == ATTESTATION_ENFORCE;
     /* only enforcement must rule out that the pid was recycled */
-    uint64_t after_usec = sessions->config->attestation == ATTESTATION_ENFORCE
-                              ? listener_since_usec(&sessions->listener)
-                              : UINT64_MAX;
+    uint64_t after_usec = is_enforced ? listener_since_usec(&sessions->listener) : UINT64_MAX;
     int r = peer_identify(connection->source.fd, sessions_view(sessions), after_usec,
                           &connection->peer);
 
     if (r < 0)
         return r;
-    connection->quota = quota_join(&sessions->quotas, &connection->peer);
+    if (is_enforced && connection->peer.state == PEER_ENDED)
+        return -ESRCH;
+    connection->quota = quota_join(&sessions->quotas, &connection->peer, !is_enforced);
     if (!connection->quota)
         return -ENOMEM;
     if (!quota_may_connect(connection->quota, &connection->peer, limits_of(connection)))
@@ -109,14 +113,16 @@ static bool is_barred(const struct sessions *sessions, int fd)
 static void turn_away_for(int fd, int r)
 {
     if (r == -EUSERS)
-        turn_away(fd, COUNTER_REJECTED_QUOTA,
+        turn_away(fd, PODLOGIN_TOO_MANY, COUNTER_REJECTED_QUOTA,
                   "the pod has too many connections, or connects too often");
+    else if (r == -ESRCH)
+        turn_away(fd, PODLOGIN_PEER_GONE, COUNTER_REJECTED_GONE, "");
     else if (r == -EAGAIN)
-        turn_away(fd, COUNTER_REJECTED_YOUNG,
+        turn_away(fd, PODLOGIN_TOO_MANY, COUNTER_REJECTED_YOUNG,
                   "before Linux 6.5, the daemon cannot identify a process this young; connect "
                   "again");
     else
-        turn_away(fd, COUNTER_REJECTED_SHORTAGE, "the daemon is out of descriptors or memory");
+        connection_turn_away(fd);
 }
 
 bool connection_new(struct sessions *sessions, int fd)
@@ -125,7 +131,7 @@ bool connection_new(struct sessions *sessions, int fd)
     int r;
 
     if (is_barred(sessions, fd)) {
-        turn_away(fd, COUNTER_REJECTED_BARRED, "the pod connects too often");
+        turn_away(fd, PODLOGIN_TOO_MANY, COUNTER_REJECTED_BARRED, "the pod connects too often");
         return false;
     }
     connection = calloc(1, sizeof(*connection));

@@ -64,31 +64,37 @@ static struct quota *quota_new(struct quotas *quotas, const struct digest *key)
     return quota;
 }
 
-struct digest quota_key(const struct peer *peer)
+static struct digest key_outside(const struct peer *peer, bool counts_users)
 {
-    uint64_t spread = peer->uid * UINT64_C(0x9e3779b97f4a7c15);
+    bool is_user = counts_users && (peer->state == PEER_IN_NO_POD || peer->state == PEER_UNSEEN);
+    uint64_t number = is_user ? (uint64_t)PEER_STATES + peer->uid : peer->state;
+    uint64_t spread = number * UINT64_C(0x9e3779b97f4a7c15);
+    struct digest key;
+
+    memcpy(key.bytes, &spread, sizeof(spread));
+    memset(key.bytes + sizeof(spread), 0xff, DIGEST_SIZE - sizeof(spread));
+    return key;
+}
+
+struct digest quota_key(const struct peer *peer, bool counts_users)
+{
     struct digest key = {{0}};
     size_t n = 0;
 
-    if (peer->state != PEER_IN_POD) {
-        memcpy(key.bytes, &spread, sizeof(spread));
-        memset(key.bytes + sizeof(spread), 0xff, DIGEST_SIZE - sizeof(spread));
-        return key;
-    }
+    if (peer->state != PEER_IN_POD)
+        return key_outside(peer, counts_users);
     for (const char *at = peer->pod_uid; *at && n < DIGEST_SIZE; at++)
         if (*at != '-')
             key.bytes[n++] = (uint8_t)*at;
     return key;
 }
 
-struct quota *quota_join(struct quotas *quotas, const struct peer *peer)
+struct quota *quota_join(struct quotas *quotas, const struct peer *peer, bool counts_users)
 {
-    struct digest key = quota_key(peer);
-    struct digest_node *node;
-    struct quota *quota;
+    struct digest key = quota_key(peer, counts_users);
+    struct digest_node *node = digest_map_find(&quotas->map, &key);
+    struct quota *quota = node ? container_of(node, struct quota, node) : quota_new(quotas, &key);
 
-    node = digest_map_find(&quotas->map, &key);
-    quota = node ? container_of(node, struct quota, node) : quota_new(quotas, &key);
     if (!quota)
         return NULL;
     if (node && !quota->n_connections) {

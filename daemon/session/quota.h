@@ -1,6 +1,6 @@
 /*
- * What one pod uses of the daemon, or one Unix user where no pod is known: connections, requests,
- * signature checks, exchanges. Quotas keep one pod from taking the daemon away from the others.
+ * What one pod uses of the daemon: connections, requests, signature checks, exchanges. Quotas keep
+ * one pod from taking the daemon away from the others.
  *
  * A quota outlives its last connection for a while; otherwise a pod could reset it by connecting
  * again.
@@ -51,19 +51,23 @@ struct quotas {
 
 /*
  * Returns the key of the quota that @peer belongs to: the 32 hexadecimal digits of its pod's uid;
- * or, where no pod is known, the Unix uid, padded with bytes that are no digits, and multiplied
- * because the map uses the first word as the hash. The client chooses neither.
+ * or, where no pod is known, its state, padded with bytes that are no digits, so that all peers in
+ * this state share one quota.
+ *
+ * @counts_users: peers outside of pods, and those that the daemon cannot see, have a quota for each
+ *                Unix user instead. Their uids are part of the key, multiplied because the map uses
+ *                the first word as the hash. Other peers may have chosen the uid themselves.
  */
-struct digest quota_key(const struct peer *peer);
+struct digest quota_key(const struct peer *peer, bool counts_users);
 
 void quotas_init(struct quotas *quotas);
 void quotas_done(struct quotas *quotas);
 
 /*
  * Returns the quota of @peer and counts one more connection; quota_leave() ends it. NULL: out of
- * memory.
+ * memory. @counts_users: as for quota_key().
  */
-struct quota *quota_join(struct quotas *quotas, const struct peer *peer);
+struct quota *quota_join(struct quotas *quotas, const struct peer *peer, bool counts_users);
 
 /*
  * Returns whether the pod may have the connection that quota_join() counted: by their number and by

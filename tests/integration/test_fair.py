@@ -3,8 +3,10 @@
 Every attack runs in its own processes, in the cgroups of its own pods, as fast as the machine allows. The other pods
 send requests like jobs do; their answers are timed before and during the attack."""
 
+import collections
 import multiprocessing
 import os
+import resource
 import socket
 import subprocess
 import time
@@ -109,6 +111,23 @@ def dribble(path, requests):
                 if i in connections:
                     connections.pop(i)[0].close()
             time.sleep(0.5 / 64)
+
+
+def become_others(path, _):
+    """Children that each connect as another user and exit; the latest of their connections are kept."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    connections = collections.deque(maxlen=min(most - 100, 20000))
+    while True:
+        connections.append(socket.socket(socket.AF_UNIX))
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setuid(100000 + os.getpid())
+                connections[-1].connect(path)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
 
 
 class Fair(QuotaCase):
@@ -235,6 +254,13 @@ class Fair(QuotaCase):
     def test_descriptors(self):
         pod, jwt = self.attacker()
         self.compare("descriptors", [(send_descriptors, [request_of(jwt)], pod)])
+
+    @unittest.skipUnless(scale(False, True), "test_quotas.Outsiders is enough, but for ./dev soak")
+    def test_connections_of_many_users(self):
+        for path in (self.root, self.node.directory):
+            os.chmod(path, 0o711)
+        pod, _ = self.attacker()
+        self.compare("connections of many users", [(become_others, [], pod)], before_s=20)
 
     def test_dribbling_connections(self):
         n_pods = scale(8, 79)  # 79 * 64 = 5,056 connections

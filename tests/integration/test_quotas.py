@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import signal
 import socket
 import struct
 import threading
@@ -164,6 +165,103 @@ class Quotas(QuotaCase):
                            encode_message(Get("pulumi"), 1) * 60)
         wait_for(lambda: self.node.open_descriptors() == before, timeout_s=20,
                  what="the end of a connection whose answers are not read")
+
+
+class Outsiders(QuotaCase):
+    """A process that may change its uid (CAP_SETUID) chooses neither what it is counted as, nor how much it gets."""
+
+    attackers = 300
+
+    def setUp(self):
+        super().setUp()
+        for path in (self.root, self.node.directory):  # as in a container, every user reaches the socket
+            os.chmod(path, 0o711)
+
+    def take_connections(self, pod, connect_as):
+        """A process of @pod keeps connections that its children make, each as another user."""
+        ready, tell = os.pipe()
+        self.addCleanup(os.close, ready)
+
+        def run():
+            held = []
+            for uid in range(100000, 100000 + self.attackers):
+                connection = socket.socket(socket.AF_UNIX)
+                held.append(connection)
+                child = os.fork()
+                if child == 0:
+                    try:
+                        connect_as(connection, uid)
+                    finally:
+                        os._exit(0)
+                os.waitpid(child, 0)
+            os.write(tell, b"!")
+            signal.pause()
+
+        self.in_pod(pod, run)
+        os.close(tell)
+        self.assertEqual(os.read(ready, 1), b"!")
+
+    def connect_as(self, connection, uid):
+        os.setuid(uid)
+        connection.connect(str(self.node.socket))
+
+    def assert_attack_fails(self, attestation, attacker, connect_as, at_most):
+        self.node.configure(attestation, limits="[Limits]\n")
+        self.node.start()
+        pod = self.pod()
+        jwt = self.mint_for(pod)
+        self.served(pod.enter, jwt)
+        before = self.node.open_descriptors()
+        self.take_connections(attacker, connect_as)
+        self.assertLessEqual(self.node.open_descriptors() - before, 2 * at_most)
+        self.served(pod.enter, jwt)
+
+    def test_a_peer_that_has_ended_is_turned_away(self):
+        self.assert_attack_fails("enforce", self.pod(), self.connect_as, 64)
+
+    def test_peers_that_have_ended_share_a_quota(self):
+        for attestation in ("audit", "off"):
+            self.assert_attack_fails(attestation, self.pod(), self.connect_as, 128)
+            self.node.stop()
+
+    def test_peers_with_contradictory_cgroups_share_a_quota(self):
+        attacker, victim = self.pod(), self.pod()
+        enter = attacker.nest(f"pod{victim.uid}")
+
+        def connect_as(connection, uid):
+            enter()
+            self.connect_as(connection, uid)
+            time.sleep(0.01)  # so that it is looked at while it runs
+
+        self.assert_attack_fails("off", attacker, connect_as, 128)
+
+    def test_peers_with_unreadable_cgroups_share_a_quota(self):
+        """With cgroup v1, paths that are long enough make a text that is longer than what the daemon reads."""
+        attacker = self.pod()
+        enter = attacker.nest("/".join(["c" * 240] * 15))
+
+        def connect_as(connection, uid):
+            enter()
+            self.connect_as(connection, uid)
+            time.sleep(0.01)
+
+        self.assert_attack_fails("off", attacker, connect_as, 128)
+
+    def test_processes_outside_of_pods_share_a_quota_where_they_are_not_served(self):
+        self.node.start()
+        held = [self.connection() for _ in range(64)]
+        for connection in held:
+            connection.sendall(PING)
+            self.assertEqual(answer_name(connection), "OK")
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setuid(100000)
+                os._exit(0 if answer_name(self.connection()) == "TOO_MANY" else 1)
+            finally:
+                os._exit(2)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(len(held), 64)
 
 
 class Descriptors(QuotaCase):

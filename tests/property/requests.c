@@ -234,8 +234,8 @@ static struct pod *pod_for(unsigned service)
 /* Most processes present the JWT of their own pod; some present another's, or have ended since. */
 static void request_call(struct request *request, const struct pod *pod)
 {
-    static const enum peer_state others[] = {PEER_IN_NO_POD, PEER_CONTRADICTORY, PEER_ENDED,
-                                             PEER_UNSEEN};
+    static const enum peer_state others[] = {PEER_IN_NO_POD, PEER_CONTRADICTORY, PEER_UNREADABLE,
+                                             PEER_ENDED, PEER_UNSEEN};
     struct caller *caller = &request->caller;
     uint64_t which = random_below(24);
     const char *own = jwt_text(pod->identity->payload, "pod", "uid");

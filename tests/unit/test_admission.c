@@ -40,6 +40,7 @@ static const struct peer other_pod = {
     .state = PEER_IN_POD, .pidfd = -1, .pod_uid = "11111111-2222-4333-8444-555555555555"};
 static const struct peer no_pod = {.state = PEER_IN_NO_POD, .pidfd = -1};
 static const struct peer two_pods = {.state = PEER_CONTRADICTORY, .pidfd = -1};
+static const struct peer unreadable = {.state = PEER_UNREADABLE, .pidfd = -1};
 static const struct peer ended = {.state = PEER_ENDED, .pidfd = -1};
 static const struct peer unseen = {.state = PEER_UNSEEN, .pidfd = -1};
 
@@ -208,6 +209,12 @@ static const struct row rows[] = {
     /* pod */
     {"the caller is in another pod", PODLOGIN_PEER_MISMATCH, "11111111-2222", {{0}}, 0, &other_pod},
     {"the caller is in no pod", PODLOGIN_PEER_MISMATCH, "in no pod", {{0}}, 0, &no_pod},
+    {"the caller's cgroups cannot be read",
+     PODLOGIN_PEER_MISMATCH,
+     "too long",
+     {{0}},
+     0,
+     &unreadable},
     {"the caller is in two pods", PODLOGIN_PEER_MISMATCH, "two pods", {{0}}, 0, &two_pods},
     {"the caller has ended", PODLOGIN_PEER_GONE, NULL, {{0}}, 0, &ended},
     {"the caller cannot be seen", PODLOGIN_INTERNAL, "hostPID", {{0}}, 0, &unseen},
