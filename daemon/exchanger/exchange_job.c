@@ -11,6 +11,7 @@
 struct exchange_task {
     uint16_t id;
     const struct provider_exchange *exchange;
+    struct secret *jwt;
     char *settings[PROVIDER_SETTINGS_MAX];
 };
 
@@ -18,6 +19,7 @@ static void task_free(struct exchange_task *task)
 {
     for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
         free(task->settings[i]);
+    secret_free(task->jwt);
     free(task);
 }
 
@@ -107,8 +109,10 @@ static void on_answer(struct http_transfer *transfer)
     if (task->exchange->answer(&values, transfer->status, transfer->body, transfer->body_len,
                                &answer) < 0)
         result_send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
-    else
+    else {
+        detail_hide(answer.detail, task->jwt->bytes, task->jwt->len);
         send_answer(task->id, &answer);
+    }
 }
 
 /* Stores the value of NAME=VALUE at the index of the provider's setting NAME. */
@@ -139,6 +143,9 @@ static int task_new(uint16_t id, const struct job_exchange *job, struct exchange
 
     if (!task || !name)
         return -ENOMEM;
+    task->jwt = secret_new(job->subject_token.at, job->subject_token.len);
+    if (!task->jwt)
+        return -ENOMEM;
     task->id = id;
     task->exchange = provider_exchange_find(name);
     if (!task->exchange)
@@ -154,8 +161,6 @@ static int send_request(struct worker *worker, struct exchange_task *task,
                         const struct job_exchange *job)
 {
     struct provider_values values = values_of(task);
-    CLEANUP(secret_freep)
-    struct secret *jwt = secret_new(job->subject_token.at, job->subject_token.len);
     CLEANUP(request_donep)
     struct provider_request request = {0};
     CLEANUP(freep)
@@ -163,9 +168,9 @@ static int send_request(struct worker *worker, struct exchange_task *task,
     struct http_request http;
     int r;
 
-    if (!jwt || (job->ca_file.len && !ca_file))
+    if (job->ca_file.len && !ca_file)
         return -ENOMEM;
-    r = task->exchange->request(&values, jwt, &request);
+    r = task->exchange->request(&values, task->jwt, &request);
     if (r < 0)
         return r;
     http = (struct http_request){

@@ -198,13 +198,10 @@ enum outcome http_outcome(CURLcode code, bool is_too_large)
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return OUTCOME_UNTRUSTED;
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return OUTCOME_MISCONFIGURED;
     case CURLE_WRITE_ERROR:
         return is_too_large ? OUTCOME_MALFORMED : OUTCOME_UNAVAILABLE;
     case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9; URLs of other protocols are not configured */
         return OUTCOME_MALFORMED;
     default:
         return OUTCOME_UNAVAILABLE;

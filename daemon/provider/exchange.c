@@ -34,13 +34,11 @@ enum outcome outcome_of_http_status(long http_status)
 {
     if (http_status == 429)
         return OUTCOME_THROTTLED;
-    if (http_status >= 500)
+    if (http_status >= 500 || http_status == 408)
         return OUTCOME_UNAVAILABLE;
     if (http_status == 401 || http_status == 403)
         return OUTCOME_REFUSED;
-    if (http_status == 404 || http_status == 405)
-        return OUTCOME_MISCONFIGURED;
-    return OUTCOME_MALFORMED;
+    return http_status >= 400 ? OUTCOME_MISCONFIGURED : OUTCOME_MALFORMED;
 }
 
 void provider_request_done(struct provider_request *request)

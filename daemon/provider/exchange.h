@@ -81,8 +81,9 @@ int answer_add_variable(struct provider_answer *answer, const char *name, const 
 
 /*
  * Returns the outcome of an HTTP status alone, for answers whose body has no known error, such as
- * those of proxies and gateways: 401 and 403 are REFUSED, 404 and 405 MISCONFIGURED, 429 THROTTLED,
- * 500 and above UNAVAILABLE. All others, including 200 and redirects, are MALFORMED.
+ * those of proxies and gateways: 401 and 403 are REFUSED, 429 THROTTLED, 408 and 500 and above
+ * UNAVAILABLE, and all other 4xx MISCONFIGURED: they are about the request. All others, including
+ * 200 and redirects, are MALFORMED.
  */
 enum outcome outcome_of_http_status(long http_status);
 

@@ -27,6 +27,40 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
+/* Returns the server's sentence about an error; NULL: none. Not all servers follow RFC 6749. */
+static const char *description_of(const json_t *body)
+{
+    const char *const texts[] = {
+        json_member_string(body, "error_description"),
+        json_member_string(body, "message"), /* the REST interface of Pulumi Cloud */
+        json_member_string(json_object_get(body, "error"), "message"),
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i] && texts[i][0])
+            return texts[i];
+    return NULL;
+}
+
+static void explain(struct provider_answer *answer, long http_status, const char *error,
+                    const json_t *body)
+{
+    const char *texts[] = {error, description_of(body)};
+    const char *token = json_member_string(body, "access_token");
+
+    detail_add_number(answer->detail, "HTTP ", http_status);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!texts[i])
+            continue;
+        detail_add(answer->detail, ": ");
+        detail_add(answer->detail, texts[i]);
+    }
+    if (!body)
+        detail_add(answer->detail, ", and the body is not a JSON object");
+    if (token)
+        detail_hide(answer->detail, token, strlen(token));
+}
+
 /*
  * Maps the errors of RFC 6749, section 5.2, and RFC 8693, section 2.2.2. With HTTP 401 and 403, an
  * unknown error is a refusal.
@@ -46,7 +80,7 @@ static enum outcome outcome_of_error(long http_status, const char *error)
 
     if (http_status == 429 || is_one_of(error, throttles))
         return OUTCOME_THROTTLED;
-    if (http_status >= 500 || is_one_of(error, faults))
+    if (http_status >= 500 || http_status == 408 || is_one_of(error, faults))
         return OUTCOME_UNAVAILABLE;
     if (http_status == 401 || http_status == 403 || is_one_of(error, refusals))
         return OUTCOME_REFUSED;
@@ -88,7 +122,6 @@ int oauth_answer(long http_status, const void *body, size_t body_len, const char
 {
     CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
     const json_t *error_member = json_object_get(json, "error");
-    const char *description = json_member_string(json, "error_description");
     const char *error = NULL;
 
     /* an "error" that is not a string breaks RFC 6749, but still means a failure */
@@ -101,16 +134,6 @@ int oauth_answer(long http_status, const void *body, size_t body_len, const char
         error ? outcome_of_error(http_status, error) : outcome_of_http_status(http_status);
     if (answer->outcome == OUTCOME_UNAVAILABLE && http_status == 503 && answer->retry_after_ms)
         answer->outcome = OUTCOME_THROTTLED;
-    detail_add_number(answer->detail, "HTTP ", http_status);
-    if (error) {
-        detail_add(answer->detail, ": ");
-        detail_add(answer->detail, error);
-    }
-    if (error && description) {
-        detail_add(answer->detail, ": ");
-        detail_add(answer->detail, description);
-    }
-    if (!error && !json)
-        detail_add(answer->detail, ", and the body is not a JSON object");
+    explain(answer, http_status, error, json);
     return 0;
 }

@@ -1,11 +1,13 @@
 """Each refusal reaches the user as its own error, with its exit code and sentence."""
 
 import email.utils
+import pathlib
 import time
 import unittest
 
 from node import AUDIENCE, NodeCase, wait_for
 from protocol_client import Client, ServerError
+from raw_server import RawServer
 
 REFUSED, TRY_AGAIN, CONFIG = 77, 75, 78
 
@@ -185,6 +187,7 @@ class Upstream(NodeCase):
             ({"kind": "empty"}, "UPSTREAM_PROTOCOL"),
             ({"kind": "huge"}, "UPSTREAM_PROTOCOL"),
             ({"kind": "status", "status": 302, "body": ""}, "UPSTREAM_PROTOCOL"),
+            ({"kind": "status", "status": 408, "body": ""}, "UPSTREAM_UNAVAILABLE"),
         ]
         for fault, name in faults:
             with self.subTest(fault=fault):
@@ -193,6 +196,42 @@ class Upstream(NodeCase):
                 self.standin.fault_upstream()
                 self.node.restart()  # otherwise the circuit breaker answers
                 self.assert_served(self.mint(serviceaccount=f"after-{len(self.node.log())}"))
+
+    def test_a_4xx_is_about_the_request_and_not_about_the_others(self):
+        """One pod asks each time first, and its request is refused; the others must not notice."""
+        bodies = ["<html>bad</html>", '{"code":400,"message":"no such runner"}',
+                  '{"error":"invalid_request","error_description":"no such runner"}']
+        statuses = (400, 404, 406, 411, 413, 415, 422, 431, 451)
+        mean = [self.mint(pod=f"mean-{i}") for i in range(len(statuses))]
+        for i, status in enumerate(statuses):
+            body = bodies[i % len(bodies)]
+            self.standin.fault_upstream(kind="status", status=status, body=body, times=1)
+            error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, mean[i])
+            self.assertIn(f"HTTP {status}", error)
+            if "runner" in body:
+                self.assertIn("no such runner", error)
+            # it is remembered with the JWT, and with nothing else
+            self.assert_refused("UPSTREAM_REFUSED", REFUSED, mean[i])
+            self.assert_served(self.mint(serviceaccount=f"other-{i}"))
+        self.assertEqual(self.exchanges(), 2 * len(statuses))
+
+    def test_what_is_not_http_is_no_fault_of_the_request(self):
+        for answer in (b"<html>HTTP/0.9</html>", b"ICY 200 OK\r\n\r\n{}", b"\x15\x03\x03\x00\x02\x02\x28"):
+            server = RawServer(self.standin, lambda _, answer=answer: [answer, None])
+            self.addCleanup(server.stop)
+            self.node.service("raw", api_url=server.url)
+            self.node.restart()
+            self.assert_refused("UPSTREAM_PROTOCOL", TRY_AGAIN, self.mint(), "raw")
+
+    def test_a_ca_file_that_is_missing_for_a_moment(self):
+        ca = self.node.directory / "ca.pem"
+        ca.write_bytes(pathlib.Path(self.standin.ca).read_bytes())
+        self.node.service("pulumi", ca=ca)
+        self.node.restart()
+        ca.rename(ca.with_suffix(".new"))
+        self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.mint())
+        ca.with_suffix(".new").rename(ca)
+        wait_for(lambda: self.get(self.mint())[0] == 0, 30, "an exchange after the breaker's pause")
 
     def test_retry_after_in_seconds_and_as_a_date(self):
         """RFC 9110, section 10.2.3: the client is told the delay, and the upstream is left alone for so long."""
@@ -220,6 +259,18 @@ class Upstream(NodeCase):
         self.assertIn("bad token [...]", error)
         for part in jwt.split("."):
             self.assertNotIn(part[:60], error + self.node.log())
+
+    def test_an_answer_that_quotes_the_token_in_pieces_is_redacted(self):
+        for size in (30, 10, 3):
+            jwt = self.mint()
+            pieces = [jwt[i:i + size] for i in range(0, len(jwt), size)]
+            self.standin.fault_upstream(
+                kind="status", status=400,
+                body='{"error":"invalid_grant","error_description":"bad token %s"}' % " ".join(pieces[20:]))
+            error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, jwt)
+            self.assertIn("bad token [...]", error)
+            for piece in pieces[20:40]:
+                self.assertNotIn(f" {piece}", error + self.node.log())
 
     def test_an_upstream_that_does_not_listen(self):
         self.node.service("dead", api_url="https://localhost:1")

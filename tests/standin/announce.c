@@ -40,6 +40,16 @@ static int line_new(const struct standin *standin, const char *directory, char *
     return 0;
 }
 
+/* The trusted certificate and its key, for other servers of a test. */
+static int server_write(const char *directory, const struct ca *ca)
+{
+    const struct certificate *certificate = &ca->certificates[CERTIFICATE_TRUSTED];
+    CLEANUP(freep)
+    char *text = must_print("%s%s", certificate->certificate_pem, certificate->key_pem);
+
+    return file_write(directory, "server.pem", text);
+}
+
 int announce(const struct standin *standin, const char *directory, const struct ca *ca)
 {
     CLEANUP(freep) char *resolved = realpath(directory, NULL);
@@ -49,6 +59,8 @@ int announce(const struct standin *standin, const char *directory, const struct 
     if (!resolved)
         return -errno;
     r = file_write(directory, "ca.pem", ca->ca_pem);
+    if (r == 0)
+        r = server_write(directory, ca);
     if (r == 0)
         r = line_new(standin, resolved, &line);
     if (r == 0)

@@ -6,7 +6,7 @@ struct ca;
 struct standin;
 
 /*
- * Writes ca.pem and standin.json into @directory, and prints the line of standin.json.
+ * Writes ca.pem, server.pem and standin.json into @directory, and prints the line of standin.json.
  *
  * Returns 0 or -errno: -EILSEQ when the path of the directory is not UTF-8.
  */

@@ -95,10 +95,10 @@ class Node:
                    f"Algorithms={algorithms}\n{extra}\n")
 
     def service(self, name, issuer="eks", audience=AUDIENCE, share="serviceaccount",
-                api_url=None, provider="", rules=ALLOW_CI):
+                api_url=None, ca=None, provider="", rules=ALLOW_CI):
         self.write(f"services.d/{name}.conf", SERVICE.format(
             issuer=issuer, audience=audience, share=share,
-            api_url=api_url or self.standin.upstream, ca=self.standin.ca,
+            api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
             provider=provider, rules=rules))
 
     def start(self, wait=True, **variables):

@@ -1,6 +1,6 @@
 /*
- * What curl's errors mean: the server is down, is not authentic or sends malformed answers, or our
- * own settings are wrong. And the end: transfers that still run fail, and are freed.
+ * What curl's errors mean: the server is down, is not authentic or sends malformed answers. And the
+ * end: transfers that still run fail, and are freed.
  */
 #include "exchanger/http.h"
 
@@ -23,15 +23,15 @@ static const struct {
     {CURLE_OUT_OF_MEMORY, OUTCOME_UNAVAILABLE},
     {CURLE_WRITE_ERROR, OUTCOME_UNAVAILABLE},
     {CURLE_ABORTED_BY_CALLBACK, OUTCOME_UNAVAILABLE},
+    /* nothing was asked of the server, which may be a matter of moments: a CA file is replaced */
+    {CURLE_SSL_CACERT_BADFILE, OUTCOME_UNAVAILABLE},
+    {CURLE_URL_MALFORMAT, OUTCOME_UNAVAILABLE},
     /* not authentic */
     {CURLE_PEER_FAILED_VERIFICATION, OUTCOME_UNTRUSTED},
     {CURLE_SSL_ISSUER_ERROR, OUTCOME_UNTRUSTED},
     {CURLE_SSL_PINNEDPUBKEYNOTMATCH, OUTCOME_UNTRUSTED},
-    /* our own settings */
-    {CURLE_SSL_CACERT_BADFILE, OUTCOME_MISCONFIGURED},
-    {CURLE_URL_MALFORMAT, OUTCOME_MISCONFIGURED},
-    {CURLE_UNSUPPORTED_PROTOCOL, OUTCOME_MISCONFIGURED},
-    /* not HTTP */
+    /* not HTTP, or HTTP/0.9 */
+    {CURLE_UNSUPPORTED_PROTOCOL, OUTCOME_MALFORMED},
     {CURLE_WEIRD_SERVER_REPLY, OUTCOME_MALFORMED},
 };
 

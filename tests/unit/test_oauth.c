@@ -97,6 +97,22 @@ static void each_answer_has_one_outcome(void **state)
          OUTCOME_MISCONFIGURED},
         {"404", 404, 0, "", OUTCOME_MISCONFIGURED},
         {"405", 405, 0, "not here", OUTCOME_MISCONFIGURED},
+        {"400 with a token", 400, 0, TOKEN_BODY, OUTCOME_MISCONFIGURED},
+        {"400 with an empty body", 400, 0, "", OUTCOME_MISCONFIGURED},
+        {"400 with HTML", 400, 0, "<html>bad</html>", OUTCOME_MISCONFIGURED},
+        {"400 from the REST API", 400, 0, "{\"code\":400,\"message\":\"no\"}",
+         OUTCOME_MISCONFIGURED},
+        {"402", 402, 0, "", OUTCOME_MISCONFIGURED},
+        {"406", 406, 0, "<html>", OUTCOME_MISCONFIGURED},
+        {"411", 411, 0, "<html>", OUTCOME_MISCONFIGURED},
+        {"413", 413, 0, "<html>", OUTCOME_MISCONFIGURED},
+        {"415", 415, 0, "{}", OUTCOME_MISCONFIGURED},
+        {"418", 418, 0, "{}", OUTCOME_MISCONFIGURED},
+        {"422 from the REST API", 422, 0, "{\"code\":422,\"message\":\"no\"}",
+         OUTCOME_MISCONFIGURED},
+        {"431", 431, 0, "", OUTCOME_MISCONFIGURED},
+        {"451", 451, 0, "", OUTCOME_MISCONFIGURED},
+        {"499", 499, 0, "", OUTCOME_MISCONFIGURED},
 
         {"429 with an empty body", 429, 0, "", OUTCOME_THROTTLED},
         {"429 with HTML", 429, 0, "<html>", OUTCOME_THROTTLED},
@@ -108,6 +124,8 @@ static void each_answer_has_one_outcome(void **state)
         {"503 with Retry-After and an error", 503, 1000, "{\"error\":\"server_error\"}",
          OUTCOME_THROTTLED},
 
+        {"408", 408, 0, "<html>", OUTCOME_UNAVAILABLE},
+        {"408 with an error", 408, 0, "{\"error\":\"timeout\"}", OUTCOME_UNAVAILABLE},
         {"500", 500, 0, "", OUTCOME_UNAVAILABLE},
         {"500 with Retry-After", 500, 1000, "", OUTCOME_UNAVAILABLE},
         {"502 with HTML", 502, 0, "<html>", OUTCOME_UNAVAILABLE},
@@ -128,9 +146,6 @@ static void each_answer_has_one_outcome(void **state)
         {"201 with a token", 201, 0, TOKEN_BODY, OUTCOME_MALFORMED},
         {"204 with a token", 204, 0, TOKEN_BODY, OUTCOME_MALFORMED},
         {"a redirect", 302, 0, TOKEN_BODY, OUTCOME_MALFORMED},
-        {"400 with a token", 400, 0, TOKEN_BODY, OUTCOME_MALFORMED},
-        {"400 with an empty body", 400, 0, "", OUTCOME_MALFORMED},
-        {"418", 418, 0, "{}", OUTCOME_MALFORMED},
         {"status 0", 0, 0, TOKEN_BODY, OUTCOME_MALFORMED},
         {"a negative status", -1, 0, TOKEN_BODY, OUTCOME_MALFORMED},
     };
@@ -279,7 +294,13 @@ static void the_detail_has_the_explanation_from_the_server(void **state)
          "HTTP 400: a: two?lines?[31m"},
         {400, "{\"error\":\"a\",\"error_description\":\"\xc3\xa4\"}", "HTTP 400: a: ??"},
         {502, "<html>", "HTTP 502, and the body is not a JSON object"},
-        {503, "{\"message\":\"x\"}", "HTTP 503"},
+        {503, "{\"message\":\"x\"}", "HTTP 503: x"},
+        {400, "{\"code\":400,\"message\":\"unknown team\"}", "HTTP 400: unknown team"},
+        {400, "{\"error\":{\"code\":400,\"message\":\"nested\"}}", "HTTP 400: error: nested"},
+        {400, "{\"error\":\"a\",\"error_description\":\"\",\"message\":\"why\"}",
+         "HTTP 400: a: why"},
+        {400, "{\"error\":\"a\",\"error_description\":\"b\",\"message\":\"c\"}", "HTTP 400: a: b"},
+        {400, "{\"code\":400,\"message\":5}", "HTTP 400"},
         {200, "{}", "the answer has no valid access_token"},
     };
 
@@ -325,6 +346,48 @@ static void long_unbroken_runs_are_replaced(void **state)
     }
 }
 
+/* However a server cuts a secret that it quotes, none of it is shown. */
+static void pieces_of_a_secret_are_hidden(void **state)
+{
+    static const char secret[] =
+        "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl";
+    static const struct {
+        const char *detail, *expected;
+    } cases[] = {
+        {"bad token", "bad token"},
+        {"eyJhbGci", "[...]"},
+        {"token eyJhbGciOiJSUzI1NiIsImtpZCI6 is bad", "token [...] is bad"},
+        {"line 1: eyJzdWIi\?OiJzeXN0\?ZW0ifQ.c; end", "line 1: [...]; end"},
+        {"e y J z d W I i O i J z e X N 0", "[...]"},
+        {"signature c2lnbmF0dXJl, algorithm JSUzI1NiIsImtp", "signature [...], algorithm [...]"},
+        {"no c2lnbmF part", "no c2lnbmF part"},
+        {"", ""},
+        {"c2lnbmF0", "[...]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char detail[DETAIL_SIZE];
+
+        snprintf(detail, sizeof(detail), "%s", cases[i].detail);
+        detail_hide(detail, secret, strlen(secret));
+        assert_string_equal(detail, cases[i].expected);
+    }
+}
+
+static void an_answer_that_quotes_its_token_does_not_show_it(void **state)
+{
+    CLEANUP(answer_donep)
+    struct provider_answer answer = {0};
+    static const char body[] =
+        "{\"error\":\"a\",\"error_description\":\"not pul-0123 456789abcdef\","
+        "\"access_token\":\"pul-0123456789abcdef\"}";
+
+    (void)state;
+    answer_read(200, body, strlen(body), &answer);
+    assert_string_equal(answer.detail, "HTTP 200: a: not [...]");
+}
+
 /* Wherever the detail is truncated, it shows at most a short run of a secret. */
 static void no_truncation_shows_a_part_of_a_secret(void **state)
 {
@@ -362,6 +425,8 @@ int main(void)
         cmocka_unit_test(lifetimes_and_lengths_are_bounded),
         cmocka_unit_test(the_detail_has_the_explanation_from_the_server),
         cmocka_unit_test(long_unbroken_runs_are_replaced),
+        cmocka_unit_test(pieces_of_a_secret_are_hidden),
+        cmocka_unit_test(an_answer_that_quotes_its_token_does_not_show_it),
         cmocka_unit_test(no_truncation_shows_a_part_of_a_secret),
     };
 
