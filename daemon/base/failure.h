@@ -1,7 +1,7 @@
 /*
  * A negative cache: remembers recent failures, so that a repeated request does not cause another
- * exchange. Refusals are keyed by the JWT that was refused, misconfigurations by their service. A
- * list holds FAILURES_MAX failures; a new one replaces the one that was added least recently.
+ * exchange. A list holds FAILURES_MAX failures; a new one replaces the one that was added least
+ * recently.
  */
 #ifndef BASE_FAILURE_H
 #define BASE_FAILURE_H

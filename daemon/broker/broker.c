@@ -5,6 +5,7 @@
 
 #include "broker/flight.h"
 #include "broker/memo.h"
+#include "broker/misconfigured.h"
 #include "broker/stored_keys.h"
 #include "broker/write_behind.h"
 
@@ -200,6 +201,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct exchanger_clien
     list_init(&broker->by_age);
     list_init(&broker->upstreams);
     list_init(&broker->dirty);
+    list_init(&broker->misconfigured);
     list_init(&broker->writes);
     r = store_open(&settings, loop, &broker->store, ret_error);
     if (r < 0)
@@ -248,7 +250,7 @@ void broker_reload(struct broker *broker, const struct config *config)
     /* cancelled exchanges have made room */
     for (node = broker->upstreams.next; node != &broker->upstreams; node = node->next)
         upstream_turn(container_of(node, struct upstream, node));
-    failures_clear(&broker->misconfigured);
+    misconfigured_clear(&broker->misconfigured);
     upstreams_forget(&broker->upstreams);
 }
 
@@ -267,7 +269,7 @@ void broker_done(struct broker *broker)
     store_close(broker->store);
     while ((node = list_take(&broker->writes)))
         free(container_of(node, struct write_behind, node));
-    failures_clear(&broker->misconfigured);
+    misconfigured_clear(&broker->misconfigured);
     upstreams_done(&broker->upstreams);
     digest_map_done(&broker->logins);
 }

@@ -6,7 +6,7 @@
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
 
-#include "base/failure.h"
+#include "base/list.h"
 #include "base/waiters.h"
 #include "broker/token.h"
 #include "config/config.h"
@@ -23,10 +23,10 @@ struct broker {
     size_t logins_max;
     struct list by_age;
     struct list upstreams;
-    struct failures misconfigured; /* by the digest of the service */
-    struct list dirty;             /* logins whose token on the disk is missing or out of date */
-    struct list writes;            /* writes that are under way */
-    bool is_disk_slow;             /* logged once, until a write ends */
+    struct list misconfigured; /* services, as broker/misconfigured.h describes */
+    struct list dirty;         /* logins whose token on the disk is missing or out of date */
+    struct list writes;        /* writes that are under way */
+    bool is_disk_slow;         /* logged once, until a write ends */
     struct timer tick;
     struct timer opening; /* for opening rows in the background, after the start */
 };

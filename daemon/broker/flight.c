@@ -8,6 +8,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "broker/memo.h"
+#include "broker/misconfigured.h"
 #include "broker/result.h"
 #include "broker/write_behind.h"
 #include "protocol/messages.h"
@@ -19,7 +20,7 @@
 #define REFUSED_FIRST_USEC (5 * SECOND_USEC)
 #define REFUSED_MOST_USEC  (60 * SECOND_USEC)
 #define DELAY_USEC         SECOND_USEC /* what clients are told while the breaker is closed */
-#define MISCONFIGURED_USEC (60 * SECOND_USEC)
+#define LEADERS_MAX        3           /* that are tried although the request seems to be wrong */
 
 __attribute__((unused)) static const unsigned flight_may_follow[FLIGHT_STATES] = {
     /* one bit for each state that may follow; a flight may end in every state */
@@ -223,6 +224,21 @@ static const struct failure *refusal_of(const struct login *login, struct identi
     return memo ? failures_find(&memo->refusals, &login->node.key, now_usec) : NULL;
 }
 
+/*
+ * Returns why the identity's JWT is not exchanged now: it was refused, or the service seems to be
+ * misconfigured; NULL: it may be exchanged.
+ */
+static const char *reason_against(struct login *login, struct identity *identity,
+                                  const struct service *service)
+{
+    uint64_t now_usec = clock_boot_usec();
+    const struct failure *failure = refusal_of(login, identity, now_usec);
+
+    return failure ? failure->detail
+                   : misconfigured_hold(&login->broker->misconfigured, &service->digest,
+                                        &identity->claims, now_usec);
+}
+
 static void set_service(struct flight *flight, const struct service *service)
 {
     service_ref(service);
@@ -250,16 +266,12 @@ bool flight_begin(struct login *login, struct identity *leader, const struct ser
                   struct refusal *ret_refusal)
 {
     struct broker *broker = login->broker;
-    uint64_t now_usec = clock_boot_usec();
-    const struct failure *failure =
-        failures_find(&broker->misconfigured, &service->digest, now_usec);
+    const char *reason = reason_against(login, leader, service);
     struct flight *flight;
 
     assert(!login->flight);
-    if (!failure)
-        failure = refusal_of(login, leader, now_usec);
-    if (failure) {
-        refusal_set(ret_refusal, PODLOGIN_UPSTREAM_REFUSED, "%s", failure->detail);
+    if (reason) {
+        refusal_set(ret_refusal, PODLOGIN_UPSTREAM_REFUSED, "%s", reason);
         return false;
     }
     refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
@@ -288,9 +300,13 @@ static void remember_refusal(const struct flight *flight, const char *detail)
                      REFUSED_MOST_USEC, clock_boot_usec());
 }
 
-/* Moves the waiters whose JWT was refused to another list. */
+/*
+ * Moves the waiters whose JWT was refused to another list. A JWT that came twice before it was
+ * verified has two identities.
+ */
 static void take_refused(struct login *login, struct list *refused)
 {
+    const struct digest *jwt = &login->flight->leader->node.key;
     struct list *node = login->waiters.next;
     uint64_t now_usec = clock_boot_usec();
 
@@ -298,7 +314,8 @@ static void take_refused(struct login *login, struct list *refused)
         struct broker_waiter *waiter = container_of(node, struct broker_waiter, waiter.node);
 
         node = node->next;
-        if (refusal_of(login, waiter->identity, now_usec)) {
+        if (memcmp(&waiter->identity->node.key, jwt, sizeof(*jwt)) == 0 ||
+            refusal_of(login, waiter->identity, now_usec)) {
             list_remove(&waiter->waiter.node);
             list_append(refused, &waiter->waiter.node);
         }
@@ -318,7 +335,6 @@ static void login_refused(struct login *login, const struct refusal *refusal)
     struct refusal failure;
     struct list refused;
 
-    remember_refusal(flight, refusal->detail);
     list_init(&refused);
     take_refused(login, &refused);
     if (list_is_empty(&login->waiters)) {
@@ -376,14 +392,20 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
     log_failure(flight, info->name, detail);
     if (outcome == OUTCOME_UNAVAILABLE && flight_retry(flight))
         return;
-    if (outcome == OUTCOME_REFUSED) {
-        login_refused(login, &refusal);
+    if (outcome == OUTCOME_MISCONFIGURED) {
+        misconfigured_add(&login->broker->misconfigured, &flight->service->digest,
+                          &flight->leader->claims, detail, clock_boot_usec());
+        flight->n_misconfigured++;
+    }
+    if (outcome != OUTCOME_REFUSED && outcome != OUTCOME_MISCONFIGURED) {
+        login_fail(login, &refusal);
         return;
     }
-    if (outcome == OUTCOME_MISCONFIGURED)
-        failures_add(&login->broker->misconfigured, &flight->service->digest, detail,
-                     MISCONFIGURED_USEC, MISCONFIGURED_USEC, clock_boot_usec());
-    login_fail(login, &refusal);
+    remember_refusal(flight, detail);
+    if (flight->n_misconfigured >= LEADERS_MAX)
+        login_fail(login, &refusal);
+    else
+        login_refused(login, &refusal);
 }
 
 static bool take_token(struct flight *flight, const struct job_result *result, char *ret_detail,
@@ -413,9 +435,11 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     counter_add(COUNTER_EXCHANGES + outcome);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK) {
+        misconfigured_end(&flight->login->broker->misconfigured, &flight->service->digest);
         flight_store(flight);
-    else
+    } else {
         flight_failed(flight, outcome, detail);
+    }
     upstream_turn(upstream);
 }

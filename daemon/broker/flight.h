@@ -29,8 +29,9 @@ struct flight {
     struct job job;
     uint64_t asked_usec; /* when the exchange was sent: the token's lifetime cannot begin earlier */
     unsigned n_retries;
-    struct timer timer; /* PAUSED: the retry; STORING: the disk is slow */
-    struct token fresh; /* the new token, while STORING */
+    unsigned n_misconfigured; /* leaders whose exchange was answered so */
+    struct timer timer;       /* PAUSED: the retry; STORING: the disk is slow */
+    struct token fresh;       /* the new token, while STORING */
 };
 
 /*
