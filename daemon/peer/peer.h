@@ -21,8 +21,8 @@ enum peer_state {
     PEER_IN_POD,
     PEER_IN_NO_POD,
     PEER_CONTRADICTORY, /* its cgroups name two pods */
-    PEER_UNREADABLE,    /* the paths of its cgroups are longer than the daemon or the kernel reads */
-    PEER_ENDED,         /* it ended before it could be examined */
+    PEER_UNREADABLE, /* the paths of its cgroups are longer than the daemon or the kernel reads */
+    PEER_ENDED,      /* it ended before it could be examined */
     PEER_UNSEEN, /* its cgroup was not read: not requested, or not visible from our namespaces */
     PEER_STATES,
 };

@@ -130,7 +130,8 @@ static void a_misconfiguration_is_remembered_for_its_jwt_only(void **state)
     pod_done(&other);
 }
 
-/* The accounts "0" to "8" and so on, with a new JWT each time. Returns how many exchanges that cost. */
+/* The accounts "0" to "8" and so on, with a new JWT each time. Returns how many exchanges that
+ * cost. */
 static size_t ask_as(unsigned first, unsigned n, int expected)
 {
     size_t before = sim_n_exchanges;
