@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -13,13 +14,30 @@
 #include "base/log.h"
 #include "message/frame.h"
 
-#define JOB_DEADLINE_USEC  (15 * SECOND_USEC) /* for a complete transfer and time in the queue */
-#define HANG_USEC          (10 * SECOND_USEC) /* longer than TRANSFER_TIMEOUT_MS */
-#define JOB_SENT_MAX       2
-#define RESTART_DELAY_USEC (SECOND_USEC / 2)
-#define SETTLED_USEC       SECOND_USEC /* an exchanger that ran for longer is restarted without delay */
+#define REVIEWS_IN_FLIGHT_MAX 64
+#define JOB_DEADLINE_USEC     (15 * SECOND_USEC) /* for a complete transfer and time in the queue */
+#define HANG_USEC             (10 * SECOND_USEC) /* longer than TRANSFER_TIMEOUT_MS */
+#define JOB_SENT_MAX          2
+#define RESTART_DELAY_USEC    (SECOND_USEC / 2)
+#define SETTLED_USEC          SECOND_USEC /* an exchanger that ran for longer is restarted without delay */
 
 extern char **environ;
+
+/*
+ * The jobs of one type. Those at a server that hangs wait for nobody but themselves: there is one
+ * fetch of keys for each issuer, and circuit breakers limit the exchanges at each upstream.
+ */
+struct lane {
+    struct list queued;
+    unsigned n_sent, most;
+};
+
+enum {
+    LANE_KEYS,
+    LANE_REVIEWS,
+    LANE_EXCHANGES,
+    LANES, /* in the order in which they are sent */
+};
 
 struct exchanger_client {
     struct loop *loop;
@@ -29,7 +47,7 @@ struct exchanger_client {
     struct loop_source source; /* of the socket; fd -1: not running */
     struct timer restart;
     uint64_t heard_usec; /* when the latest answer came */
-    struct list queued;
+    struct lane lanes[LANES];
     struct list sent;
     unsigned n_sent;
     uint16_t last_id;
@@ -40,8 +58,10 @@ static void job_reset(struct job *job)
 {
     if (job->state != JOB_IDLE)
         list_remove(&job->node);
-    if (job->state == JOB_SENT)
+    if (job->state == JOB_SENT) {
         job->exchanger->n_sent--;
+        job->lane->n_sent--;
+    }
     job->state = JOB_IDLE;
     job->n_sent = 0;
     job->frame = secret_free(job->frame);
@@ -102,33 +122,47 @@ static uint16_t next_id(struct exchanger_client *exchanger)
     return exchanger->last_id;
 }
 
-/* Sends queued jobs up to JOBS_IN_FLIGHT_MAX; the rest waits for answers, or for the socket. */
+/* Returns 0 or -errno. */
+static int job_send(struct job *job)
+{
+    struct exchanger_client *exchanger = job->exchanger;
+
+    job->id = next_id(exchanger);
+    wire_set_id(job->frame->bytes, job->id);
+    if (send(exchanger->source.fd, job->frame->bytes, job->frame->len,
+             MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return -errno;
+    list_remove(&job->node);
+    list_append(&exchanger->sent, &job->node);
+    exchanger->n_sent++;
+    job->lane->n_sent++;
+    job->state = JOB_SENT;
+    job->sent_usec = clock_boot_usec();
+    job->n_sent++;
+    return 0;
+}
+
+static int lane_flush(struct lane *lane)
+{
+    int r = 0;
+
+    while (r == 0 && lane->n_sent < lane->most && !list_is_empty(&lane->queued))
+        r = job_send(container_of(lane->queued.next, struct job, node));
+    return r;
+}
+
+/* Sends queued jobs; the rest waits for answers, or for the socket. */
 static void exchanger_client_flush(struct exchanger_client *exchanger)
 {
-    bool is_full = false;
+    int r = 0;
 
-    while (exchanger->pid && !is_full && exchanger->n_sent < JOBS_IN_FLIGHT_MAX &&
-           !list_is_empty(&exchanger->queued)) {
-        struct job *job = container_of(exchanger->queued.next, struct job, node);
-
-        job->id = next_id(exchanger);
-        wire_set_id(job->frame->bytes, job->id);
-        if (send(exchanger->source.fd, job->frame->bytes, job->frame->len,
-                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-            is_full = errno == EAGAIN || errno == ENOBUFS;
-            if (!is_full)
-                return; /* EPOLLHUP follows and causes the restart */
-            break;
-        }
-        list_remove(&job->node);
-        list_append(&exchanger->sent, &job->node);
-        exchanger->n_sent++;
-        job->state = JOB_SENT;
-        job->sent_usec = clock_boot_usec();
-        job->n_sent++;
-    }
-    if (exchanger->pid)
-        loop_change(exchanger->loop, &exchanger->source, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    if (!exchanger->pid)
+        return;
+    for (size_t i = 0; i < LANES && r == 0; i++)
+        r = lane_flush(&exchanger->lanes[i]);
+    if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
+        return; /* EPOLLHUP follows and causes the restart */
+    loop_change(exchanger->loop, &exchanger->source, r < 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void on_result(struct exchanger_client *exchanger, const uint8_t *frame, size_t len)
@@ -249,29 +283,43 @@ static void exchanger_client_stop(struct exchanger_client *exchanger)
     exchanger->pid = 0;
 }
 
-/* Restarts the exchanger. The jobs that it had go back to the front of the queue, in order. */
+/* Puts the jobs in flight back to the front of their queues, in order. */
+static void requeue(struct exchanger_client *exchanger)
+{
+    while (!list_is_empty(&exchanger->sent)) {
+        struct job *job = container_of(exchanger->sent.prev, struct job, node);
+
+        list_remove(&job->node);
+        list_append(job->lane->queued.next, &job->node); /* before the first */
+        exchanger->n_sent--;
+        job->lane->n_sent--;
+        job->state = JOB_QUEUED;
+    }
+}
+
+/* Returns a queued job that was sent too often; NULL: none. */
+static struct job *find_deadly(const struct exchanger_client *exchanger)
+{
+    for (size_t i = 0; i < LANES; i++) {
+        const struct list *queued = &exchanger->lanes[i].queued;
+
+        for (struct list *node = queued->next; node != queued; node = node->next)
+            if (container_of(node, struct job, node)->n_sent >= JOB_SENT_MAX)
+                return container_of(node, struct job, node);
+    }
+    return NULL;
+}
+
 static void exchanger_client_lost(struct exchanger_client *exchanger, const char *how)
 {
     bool was_settled = clock_boot_usec() - exchanger->started_usec > SETTLED_USEC;
-    struct list requeued;
+    struct job *job;
 
     log_warning("the exchanger %s, with %u jobs in flight; restarting it", how, exchanger->n_sent);
     exchanger_client_stop(exchanger);
-    list_init(&requeued);
-    while (!list_is_empty(&exchanger->sent)) {
-        struct job *job = container_of(exchanger->sent.next, struct job, node);
-
-        if (job->n_sent >= JOB_SENT_MAX) {
-            job_fail(job, "the exchanger ended twice during this job");
-            continue;
-        }
-        list_remove(&job->node);
-        list_append(&requeued, &job->node);
-        exchanger->n_sent--;
-        job->state = JOB_QUEUED;
-    }
-    list_move(&requeued, &exchanger->queued);
-    list_move(&exchanger->queued, &requeued);
+    requeue(exchanger);
+    while ((job = find_deadly(exchanger))) /* the callback of one may cancel others */
+        job_fail(job, "the exchanger ended twice during this job");
     loop_timer(exchanger->loop, &exchanger->restart, was_settled ? 0 : RESTART_DELAY_USEC,
                on_restart);
 }
@@ -286,7 +334,10 @@ int exchanger_client_new(struct loop *loop, const char *path,
         return -ENOMEM;
     exchanger->loop = loop;
     exchanger->source.fd = -1;
-    list_init(&exchanger->queued);
+    for (size_t i = 0; i < LANES; i++) {
+        list_init(&exchanger->lanes[i].queued);
+        exchanger->lanes[i].most = i == LANE_REVIEWS ? REVIEWS_IN_FLIGHT_MAX : UINT_MAX;
+    }
     list_init(&exchanger->sent);
     exchanger->path = strdup(path);
     exchanger->answer = secret_alloc(JOB_FRAME_MAX);
@@ -303,8 +354,9 @@ struct exchanger_client *exchanger_client_free(struct exchanger_client *exchange
 {
     if (!exchanger)
         return NULL;
-    while (!list_is_empty(&exchanger->queued))
-        job_reset(container_of(exchanger->queued.next, struct job, node));
+    for (size_t i = 0; i < LANES; i++)
+        while (!list_is_empty(&exchanger->lanes[i].queued))
+            job_reset(container_of(exchanger->lanes[i].queued.next, struct job, node));
     while (!list_is_empty(&exchanger->sent))
         job_reset(container_of(exchanger->sent.next, struct job, node));
     timer_unset(&exchanger->restart);
@@ -313,6 +365,13 @@ struct exchanger_client *exchanger_client_free(struct exchanger_client *exchange
     secret_free(exchanger->answer);
     free(exchanger);
     return NULL;
+}
+
+static struct lane *lane_of(struct exchanger_client *exchanger, const struct wire_message *message)
+{
+    return &exchanger->lanes[message == &job_keys     ? LANE_KEYS
+                             : message == &job_review ? LANE_REVIEWS
+                                                      : LANE_EXCHANGES];
 }
 
 int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
@@ -329,7 +388,8 @@ int exchanger_client_submit(struct exchanger_client *exchanger, struct job *job,
     job->exchanger = exchanger;
     job->on_done = on_done;
     job->state = JOB_QUEUED;
-    list_append(&exchanger->queued, &job->node);
+    job->lane = lane_of(exchanger, message);
+    list_append(&job->lane->queued, &job->node);
     exchanger_client_flush(exchanger);
     return 0;
 }

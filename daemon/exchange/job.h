@@ -11,7 +11,6 @@
 #define JOB_FRAME_MAX       (96 * 1024) /* enough for a key set of UPSTREAM_BODY_MAX */
 #define JOB_SOCKET_FD       3           /* the descriptor in the exchanger */
 #define UPSTREAM_BODY_MAX   65536       /* bytes of an HTTP answer */
-#define JOBS_IN_FLIGHT_MAX  64
 #define CONNECT_TIMEOUT_MS  2000
 #define TRANSFER_TIMEOUT_MS 8000
 

@@ -7,6 +7,8 @@
 
 #include "exchange/job.h"
 
+#define IDLE_CONNECTIONS_MAX 64
+
 int http_init(struct http *http)
 {
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free, wiping_realloc,
@@ -16,8 +18,7 @@ int http_init(struct http *http)
     http->multi = curl_multi_init();
     if (!http->multi)
         return -ENOMEM;
-    curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)JOBS_IN_FLIGHT_MAX);
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)JOBS_IN_FLIGHT_MAX);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
     return 0;
 }
 

@@ -23,7 +23,7 @@ struct exchanger {
     bool is_over;
 };
 
-/* Receives all pending jobs. The broker sends at most JOBS_IN_FLIGHT_MAX at a time. */
+/* Receives all pending jobs. The broker limits how many are in flight. */
 static void take_jobs(struct exchanger *exchanger)
 {
     ssize_t n;
