@@ -10,7 +10,7 @@
 
 static const struct rate_limit lines = {.per_s = 10, .burst = 50};
 
-/* FNV-1a. A collision leaves out one line that should have been written, which helps nobody. */
+/* FNV-1a */
 static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -18,31 +18,41 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
-/* A hash of what makes two answers alike: status, service, JWT and token. */
+/* A hash of what is handed out: service, JWT and token, and whether the peer is attested. */
 static uint64_t essence(const struct audit_event *event)
 {
-    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), &event->status, sizeof(event->status));
+    const char *attestation = event->attestation ? event->attestation : "";
+    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), event->service, strlen(event->service));
 
-    if (event->service)
-        hash = mix(hash, event->service, strlen(event->service));
-    if (event->identity)
-        hash = mix(hash, &event->identity->node.key, 8);
-    if (event->token)
-        hash = mix(hash, event->token, sizeof(*event->token));
-    return hash;
+    hash = mix(hash, &event->identity->node.key, 8);
+    hash = mix(hash, event->token, sizeof(*event->token));
+    return mix(hash, attestation, strlen(attestation));
+}
+
+/* Returns whether the token is handed out for the first time, as far as the trail remembers. */
+static bool is_first(struct audit_trail *trail, const struct audit_event *event)
+{
+    uint64_t said;
+
+    if (!event->token)
+        return false;
+    said = essence(event);
+    for (size_t i = 0; i < AUDIT_TOKENS_MAX; i++)
+        if (trail->tokens[i] == said)
+            return false;
+    trail->tokens[trail->next++ % AUDIT_TOKENS_MAX] = said;
+    return true;
 }
 
 /* Returns whether to write the line. */
 static bool take(struct audit_trail *trail, const struct audit_event *event)
 {
-    uint64_t said = essence(event);
-    bool is_news = said != trail->last;
     bool has_room = token_bucket_try(&trail->rate, &lines, clock_boot_usec()) == 0;
 
-    trail->last = said;
-    if (!is_news && !has_room)
-        trail->n_left_out++;
-    return is_news || has_room;
+    if (is_first(trail, event) || has_room)
+        return true;
+    trail->n_left_out++;
+    return false;
 }
 
 void audit_answer(struct audit_trail *trail, const struct audit_event *event)
@@ -87,7 +97,7 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
 void audit_end(struct audit_trail *trail)
 {
     if (trail->n_left_out)
-        log_info("%u audit lines of a pod that is gone were left out; they repeated its last one",
+        log_info("%u audit lines of a pod that is gone were left out; it caused too many",
                  trail->n_left_out);
     trail->n_left_out = 0;
 }

@@ -3,8 +3,8 @@
  * up somewhere, it can be traced to each pod that received it. Tokens appear by fingerprint only:
  * the first 64 bits of their SHA-256.
  *
- * If a pod causes many lines, those that repeat the line before are left out and counted: same
- * status, service, JWT and token.
+ * A pod may cause 10 lines per second, after 50 at once; further ones are left out and counted. The
+ * first line of each token that is handed out with a JWT for a service is always written.
  */
 #ifndef OBSERVE_AUDIT_H
 #define OBSERVE_AUDIT_H
@@ -12,6 +12,8 @@
 #include "base/token_bucket.h"
 #include "identity/identity.h"
 #include "peer/peer.h"
+
+#define AUDIT_TOKENS_MAX 16
 
 struct audit_event {
     enum podlogin_status status;
@@ -26,11 +28,12 @@ struct audit_event {
 /* The audit trail of one pod; zeroed at first. */
 struct audit_trail {
     struct token_bucket rate;
-    uint64_t last;       /* a hash of the latest answer */
-    unsigned n_left_out; /* since the latest line */
+    uint64_t tokens[AUDIT_TOKENS_MAX]; /* hashes of what was handed out, the latest of them */
+    unsigned next;                     /* the index in tokens to write to */
+    unsigned n_left_out;               /* since the latest line */
 };
 
-/* Writes the line for an answer, unless it repeats the one before and the rate is exceeded. */
+/* Writes the line for an answer, or counts it as left out. */
 void audit_answer(struct audit_trail *trail, const struct audit_event *event);
 
 /* Ends a trail: logs how many lines were left out since the latest one, if any. */

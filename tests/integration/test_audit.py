@@ -7,8 +7,9 @@ import re
 import socket
 import unittest
 
-from node import NodeCase, wait_for
-from test_peer import PodCase
+from node import AUDIENCE, NodeCase, wait_for
+from protocol_client import Get, Login, encode_message
+from test_peer import PodCase, answer_names
 
 JOURNAL = pathlib.Path("/run/systemd/journal/socket")
 
@@ -82,6 +83,38 @@ class Audit(NodeCase):
         self.assert_served(other)
         left_out = sum(int(line.get("left_out", 0)) for line in self.answers())
         self.assertEqual(len(self.answers()) + left_out, 201)
+
+    def flood(self, jwt, services, n):
+        """Asks for each of @services in turn, on one connection."""
+        connection = self.node.connect()
+        self.addCleanup(connection.close)
+        request = (encode_message(Login(jwt.encode()), 0) +
+                   b"".join(encode_message(Get(service), 1) for service in services))
+        names = answer_names(connection)
+        for _ in range(n):
+            connection.sendall(request)
+            for _ in services:
+                next(names)
+
+    def test_lines_that_differ_in_turn_are_left_out_too(self):
+        self.node.service("other", audience=AUDIENCE, share="pod")
+        self.node.start()
+        jwt = self.mint()
+        self.flood(jwt, ["pulumi", "nonesuch", "other", "missing"], 100)
+        self.assertLess(len(self.answers()), 150)
+        left_out = 400 - len(self.answers())
+        self.assert_served(self.mint(pod="another"))
+        self.assertEqual(int(self.answers()[-1]["left_out"]), left_out)
+
+    def test_a_token_is_never_handed_out_without_a_line(self):
+        """Not even if the pod has used up its lines before."""
+        self.node.start()
+        self.flood(self.mint(), ["nonesuch"], 100)
+        for i in range(5):
+            jwt = self.mint(pod=f"job-{i}")
+            self.flood(jwt, ["pulumi", "nonesuch"], 20)
+            lines = [line for line in self.answers() if line.get("jwt") == fingerprint(jwt)]
+            self.assertEqual([line["result"] for line in lines][:1], ["OK"])
 
     def test_values_cannot_become_fields(self):
         self.node.start()
