@@ -51,11 +51,15 @@ static enum admission_verdict check_node(const struct admission *admission,
                                          struct refusal *ret_refusal)
 {
     const struct own_node *node = &admission->identities->node;
+    const struct issuer *issuer = admission->identity->issuer;
 
     if (!node_is_unknown(node))
         return verdict_of(node_judge(node, &admission->identity->claims, ret_refusal));
-    if (admission->may_wait && !admission->identity->issuer->jwks.n)
-        return ADMISSION_NEEDS_KEYS;
+    if (!issuer->jwks.n) {
+        if (admission->newer_keys == NEWER_KEYS_LATER)
+            return ADMISSION_NEEDS_KEYS;
+        return verdict_of(issuer_refuse(issuer, ret_refusal));
+    }
     return verdict_of(refusal_set(ret_refusal, PODLOGIN_INTERNAL,
                                   "the daemon does not know the uid of its node yet; see its log"));
 }
@@ -107,7 +111,7 @@ static enum admission_verdict check_peer(const struct admission *admission,
 static enum admission_verdict check_signature(const struct admission *admission,
                                               struct refusal *ret_refusal)
 {
-    switch (identity_verify(admission->identities, admission->identity, admission->may_wait,
+    switch (identity_verify(admission->identities, admission->identity, admission->newer_keys,
                             ret_refusal)) {
     case IDENTITY_VERIFIED:
         return ADMISSION_GRANTED;

@@ -18,7 +18,7 @@ struct admission {
     const struct service *service; /* NULL: no particular service, as for whoami */
     const struct peer *peer;       /* NULL: no client, as for a refresh */
     struct now now;
-    bool may_wait;     /* for newer keys of the issuer */
+    enum newer_keys newer_keys;
     bool for_exchange; /* no cached token will do, so the JWT goes upstream */
 };
 
@@ -43,7 +43,7 @@ enum admission_check {
 enum admission_verdict {
     ADMISSION_GRANTED,
     ADMISSION_REFUSED,
-    ADMISSION_NEEDS_KEYS,   /* only if may_wait: issuer_wait_for_keys(), then judge again */
+    ADMISSION_NEEDS_KEYS,   /* with NEWER_KEYS_LATER: issuer_wait_for_keys(), then judge again */
     ADMISSION_NEEDS_REVIEW, /* review_wait(), then judge again */
 };
 

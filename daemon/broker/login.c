@@ -145,7 +145,7 @@ static void refresh(struct login *login)
     case ADMISSION_NEEDS_REVIEW:
         wait_for_review(login);
         return;
-    case ADMISSION_NEEDS_KEYS: /* impossible: may_wait is false */
+    case ADMISSION_NEEDS_KEYS: /* impossible: it cannot wait */
     case ADMISSION_REFUSED:
         drop_newest(login);
         return;

@@ -1,9 +1,8 @@
 /*
  * The broker's side of the connection to the exchanger. It starts the exchanger, sends jobs to it,
- * and restarts it when it dies or hangs. Fetches of keys, reviews and exchanges do not wait for each
- * other. Jobs in flight are then sent a second time; a job during
- * which the exchanger ended twice fails. Each job completes, with an answer or at its deadline,
- * unless it is cancelled.
+ * and restarts it when it dies or hangs. Fetches of keys, reviews and exchanges do not wait for
+ * each other. Jobs in flight are then sent a second time; a job during which the exchanger ended
+ * twice fails. Each job completes, with an answer or at its deadline, unless it is cancelled.
  */
 #ifndef EXCHANGE_EXCHANGER_CLIENT_H
 #define EXCHANGE_EXCHANGER_CLIENT_H
@@ -33,7 +32,7 @@ struct job {
     struct exchanger_client *exchanger;
     enum job_state state;
     struct lane *lane; /* of its type */
-    unsigned n_sent; /* how many times it was sent */
+    unsigned n_sent;   /* how many times it was sent */
     uint64_t sent_usec;
     uint16_t id;
     struct secret *frame;

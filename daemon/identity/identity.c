@@ -63,17 +63,34 @@ static enum verification refused(struct refusal *ret_refusal, enum podlogin_stat
     return IDENTITY_REFUSED;
 }
 
-static enum verification refuse_without_key(const struct issuer *issuer,
+static enum verification refuse_without_key(const struct issuer *issuer, enum newer_keys newer,
                                             struct refusal *ret_refusal)
 {
-    refusal_set(ret_refusal,
-                issuer->jwks.n ? PODLOGIN_TOKEN_UNKNOWN_KEY : PODLOGIN_ISSUER_UNAVAILABLE, "%s",
-                issuer->error);
+    if (issuer->jwks.n && newer == NEWER_KEYS_NONE)
+        refusal_set_status(ret_refusal, PODLOGIN_TOKEN_UNKNOWN_KEY);
+    else
+        issuer_refuse(issuer, ret_refusal);
     return IDENTITY_REFUSED;
 }
 
+/* Remembers a key that is the wrong one: the caller may come back while it is still published. */
+static enum podlogin_status verify_with(struct identity *identity, struct jwk *key)
+{
+    enum podlogin_status status;
+
+    if (key == identity->wrong_key)
+        return PODLOGIN_TOKEN_BAD_SIGNATURE;
+    status = jws_verify(identity->jws, (char *)identity->jwt->bytes, key);
+    if (status == PODLOGIN_TOKEN_BAD_SIGNATURE) {
+        if (identity->wrong_key)
+            jwk_unref(identity->wrong_key);
+        identity->wrong_key = jwk_ref(key);
+    }
+    return status;
+}
+
 enum verification identity_verify(struct identities *identities, struct identity *identity,
-                                  bool may_wait, struct refusal *ret_refusal)
+                                  enum newer_keys newer, struct refusal *ret_refusal)
 {
     struct issuer *issuer = identity->issuer;
     enum podlogin_status status;
@@ -87,11 +104,13 @@ enum verification identity_verify(struct identities *identities, struct identity
     if (!(issuer->config->algorithms & 1u << identity->jws->algorithm))
         return refused(ret_refusal, PODLOGIN_TOKEN_BAD_ALGORITHM);
     key = jwks_find(&issuer->jwks, identity->jws->kid);
-    if (!key && may_wait)
+    status = key ? verify_with(identity, key) : PODLOGIN_TOKEN_UNKNOWN_KEY;
+    /* an issuer may replace a key and keep its name */
+    if (newer == NEWER_KEYS_LATER &&
+        (status == PODLOGIN_TOKEN_UNKNOWN_KEY || status == PODLOGIN_TOKEN_BAD_SIGNATURE))
         return IDENTITY_NEEDS_KEYS;
     if (!key)
-        return refuse_without_key(issuer, ret_refusal);
-    status = jws_verify(identity->jws, (char *)identity->jwt->bytes, key);
+        return refuse_without_key(issuer, newer, ret_refusal);
     if (status != PODLOGIN_OK)
         return refused(ret_refusal, status);
     identity->key = jwk_ref(key);
@@ -157,6 +176,8 @@ struct identity *identity_unref(struct identity *identity)
     }
     if (identity->key)
         jwk_unref(identity->key);
+    if (identity->wrong_key)
+        jwk_unref(identity->wrong_key);
     if (identity->memo)
         identity->memo->free(identity->memo);
     json_decref(identity->payload);

@@ -40,6 +40,7 @@ struct identity {
     uint64_t generation;        /* identities.generation when the issuer was looked up */
     struct jws *jws;            /* until the signature is verified; then NULL */
     struct jwk *key;            /* the key that verified the signature; NULL: not verified */
+    struct jwk *wrong_key;      /* the key by this name that did not; NULL: none */
     uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not set yet */
 
     struct review review;
@@ -110,16 +111,24 @@ enum verification {
     IDENTITY_NEEDS_KEYS,
 };
 
+/* What the caller of identity_verify() knows about keys that are newer than the issuer's current.
+ */
+enum newer_keys {
+    NEWER_KEYS_NONE,    /* there are none, as far as the caller cares: an unknown key is refused */
+    NEWER_KEYS_LATER,   /* it can wait for them with issuer_wait_for_keys() */
+    NEWER_KEYS_UNKNOWN, /* they cannot be fetched now: an unknown key may be among them */
+};
+
 /*
  * Verifies the signature, unless it was verified before by a key that the issuer still publishes.
  * identity_issuer() has returned an issuer for @identity since the latest reload.
  *
- * Returns IDENTITY_VERIFIED; IDENTITY_REFUSED, with the reason in @ret_refusal; or, only if
- * @may_wait, IDENTITY_NEEDS_KEYS: the issuer's current keys do not include the token's, and the
- * caller can wait for newer ones with issuer_wait_for_keys().
+ * Returns IDENTITY_VERIFIED; IDENTITY_REFUSED, with the reason in @ret_refusal; or, with
+ * NEWER_KEYS_LATER only, IDENTITY_NEEDS_KEYS: the issuer's current keys do not include the token's,
+ * or it has another key by this name.
  */
 enum verification identity_verify(struct identities *identities, struct identity *identity,
-                                  bool may_wait, struct refusal *ret_refusal);
+                                  enum newer_keys newer, struct refusal *ret_refusal);
 
 /*
  * Checks the token's times by the wall clock and by the boot clock. Returns as claims_judge_time()

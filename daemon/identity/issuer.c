@@ -12,7 +12,10 @@
 #define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
 #define SUSPECT_FOR_USEC       (600 * SECOND_USEC)
 #define NO_KEYS_EVERY_USEC     SECOND_USEC
-#define RETRY_S                30
+#define RETRY_BASE_USEC        (SECOND_USEC / 2)
+#define RETRY_MAX_USEC         (30 * SECOND_USEC)
+#define RETRY_DOUBLES_MAX      6 /* 0.5 s * 2^6 is more than RETRY_MAX_USEC */
+#define FAILURES_AWAITED       2 /* requests wait for the tries after these, which come soon */
 #define MAX_AGE_MIN_S          300
 #define MAX_AGE_MAX_S          86400
 #define FILE_REFRESH_S         300
@@ -44,7 +47,8 @@ static int keys_install(struct issuer *issuer, const void *text, size_t len)
     }
     jwks_replace(&issuer->jwks, &fresh);
     issuer->error[0] = '\0';
-    log_info("issuer %s: %zu keys", issuer->config->name, issuer->jwks.n);
+    log_info("issuer %s: %zu key%s", issuer->config->name, issuer->jwks.n,
+             issuer->jwks.n == 1 ? "" : "s");
     return 0;
 }
 
@@ -83,11 +87,49 @@ void issuer_take_stored(struct issuer *issuer, const void *text, size_t len, uin
     announce_keys(issuer, NULL, 0);
 }
 
-static void fetch_failed(struct issuer *issuer)
+/* Logs a failure once, until it changes or ends. */
+static void log_failure(struct issuer *issuer)
 {
+    if (strcmp(issuer->error, issuer->logged) == 0)
+        return;
     log_warning("issuer %s: cannot fetch keys: %s%s", issuer->config->name, issuer->error,
                 issuer->jwks.n ? "; keeping the current keys" : "");
-    schedule(issuer, RETRY_S);
+    strcpy(issuer->logged, issuer->error);
+}
+
+/* Half to all of a pause that doubles each time. The first ones are shorter than clients wait. */
+static uint64_t retry_delay_usec(const struct issuer *issuer)
+{
+    unsigned doubles = issuer->n_failed < RETRY_DOUBLES_MAX ? issuer->n_failed : RETRY_DOUBLES_MAX;
+    uint64_t most = RETRY_BASE_USEC << doubles;
+
+    if (most > RETRY_MAX_USEC)
+        most = RETRY_MAX_USEC;
+    return most / 2 + random_below(most / 2);
+}
+
+static void fetch_failed(struct issuer *issuer)
+{
+    uint64_t delay_usec = retry_delay_usec(issuer);
+
+    issuer->n_failed++;
+    issuer->retry_usec = clock_boot_usec() + delay_usec;
+    loop_timer(issuer->loop, &issuer->refresh, delay_usec, on_refresh);
+    log_failure(issuer);
+    if (issuer->n_failed > FAILURES_AWAITED)
+        waiters_wake(&issuer->waiters, NULL);
+}
+
+static void fetch_succeeded(struct issuer *issuer, const void *text, size_t len, uint32_t max_age_s)
+{
+    if (issuer->logged[0])
+        log_notice("issuer %s: keys can be fetched again", issuer->config->name);
+    issuer->logged[0] = '\0';
+    issuer->n_failed = 0;
+    use_from_now(issuer);
+    schedule(issuer, max_age_s);
+    announce_keys(issuer, text, len);
+    waiters_wake(&issuer->waiters, issuer);
 }
 
 static void on_fetched(struct job *job, const struct job_result *result)
@@ -102,13 +144,11 @@ static void on_fetched(struct job *job, const struct job_result *result)
     } else if (keys_install(issuer, result->keys.at, result->keys.len) < 0) {
         fetch_failed(issuer);
     } else {
-        use_from_now(issuer);
-        announce_keys(issuer, result->keys.at, result->keys.len);
         if (max_age_s < MAX_AGE_MIN_S)
             max_age_s = MAX_AGE_MIN_S;
-        schedule(issuer, max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
+        fetch_succeeded(issuer, result->keys.at, result->keys.len,
+                        max_age_s > MAX_AGE_MAX_S ? MAX_AGE_MAX_S : max_age_s);
     }
-    waiters_wake(&issuer->waiters, NULL);
 }
 
 static int file_load(struct issuer *issuer)
@@ -117,17 +157,16 @@ static int file_load(struct issuer *issuer)
     struct secret *text = NULL;
     int r = file_read_secret(issuer->config->keys_file, JWKS_BYTES_MAX, &text);
 
-    schedule(issuer, FILE_REFRESH_S);
     if (r < 0)
         snprintf(issuer->error, sizeof(issuer->error), "%s: %s", issuer->config->keys_file,
                  file_strerror(r));
     if (r == 0)
         r = keys_install(issuer, text->bytes, text->len);
     if (r < 0)
-        return r;
-    use_from_now(issuer);
-    announce_keys(issuer, NULL, 0);
-    return 0;
+        fetch_failed(issuer);
+    else
+        fetch_succeeded(issuer, NULL, 0, FILE_REFRESH_S);
+    return r;
 }
 
 /* Returns 0: a fetch is under way; 1: the key file was read; or -errno. */
@@ -145,13 +184,13 @@ static int issuer_fetch(struct issuer *issuer)
         return 0;
     if (config->keys_file) {
         r = file_load(issuer);
-        if (r < 0)
-            log_warning("issuer %s: cannot use the key file: %s", config->name, issuer->error);
         return r < 0 ? r : 1;
     }
     r = exchanger_client_submit(issuer->exchanger, &issuer->job, &job_keys, &keys, on_fetched);
-    if (r < 0)
-        schedule(issuer, RETRY_S);
+    if (r < 0) {
+        snprintf(issuer->error, sizeof(issuer->error), "%s", strerror(-r));
+        fetch_failed(issuer);
+    }
     return r;
 }
 
@@ -207,7 +246,7 @@ struct issuer *issuer_free(struct issuer *issuer)
     return NULL;
 }
 
-/* Failed attempts count as well; otherwise every request would ask an issuer that is down. */
+/* Only while fetches succeed; after a failure, the next one begins at retry_usec. */
 static bool may_fetch(struct issuer *issuer, uint64_t *caused_usec)
 {
     uint64_t now = clock_boot_usec();
@@ -231,12 +270,32 @@ static bool may_fetch(struct issuer *issuer, uint64_t *caused_usec)
 enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct waiter *waiter,
                                     uint64_t *caused_usec)
 {
-    if (issuer->job.state == JOB_IDLE) {
+    bool is_idle = issuer->job.state == JOB_IDLE;
+
+    if (is_idle && !issuer->n_failed) {
         if (!may_fetch(issuer, caused_usec))
             return KEYS_TOO_SOON;
-        if (issuer_fetch(issuer) != 0)
+        if (issuer_fetch(issuer) > 0)
             return KEYS_READ;
+    } else if (is_idle && issuer->n_failed > FAILURES_AWAITED) {
+        return KEYS_TOO_SOON;
     }
     waiter_wait(waiter, &issuer->waiters);
     return KEYS_UNDER_WAY;
+}
+
+enum podlogin_status issuer_refuse(const struct issuer *issuer, struct refusal *ret_refusal)
+{
+    uint64_t now_usec = clock_boot_usec();
+    uint64_t usec = UNKNOWN_KID_EVERY_USEC;
+
+    if (issuer->n_failed)
+        usec = issuer->retry_usec > now_usec ? issuer->retry_usec - now_usec : SECOND_USEC;
+    refusal_set(ret_refusal, PODLOGIN_ISSUER_UNAVAILABLE, "%s",
+                issuer->n_failed ? issuer->error
+                : issuer->jwks.n ? "the token's key is unknown, and newer keys were requested less "
+                                   "than 30 s ago"
+                                 : "");
+    ret_refusal->retry_after_ms = (uint32_t)(usec / 1000);
+    return PODLOGIN_ISSUER_UNAVAILABLE;
 }

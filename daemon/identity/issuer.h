@@ -3,7 +3,8 @@
  *
  * An invalid key set never replaces valid keys. Keys are fetched at start, when they are due for a
  * refresh, and when a token names a key that is not among them. Every process that reaches the
- * socket can cause the last kind of fetch, so it is rate-limited.
+ * socket can cause the last kind of fetch, so it is rate-limited. A fetch that failed is repeated,
+ * whoever asks, after pauses that double up to 30 s.
  */
 #ifndef IDENTITY_ISSUER_H
 #define IDENTITY_ISSUER_H
@@ -12,6 +13,7 @@
 #include "base/waiters.h"
 #include "exchange/exchanger_client.h"
 #include "jose/jwks.h"
+#include "message/refusal.h"
 
 /* after the latest successful fetch, whatever happened since */
 #define KEYS_USABLE_S 86400
@@ -34,14 +36,17 @@ struct issuer {
     struct exchanger_client *exchanger;
     struct jwks jwks; /* n == 0: no keys */
     struct job job;
-    struct list waiters; /* woken when a fetch ends, successful or not */
+    struct list waiters; /* woken with the issuer when a fetch succeeds, with NULL when it fails */
     struct timer refresh;
     struct timer staleness;
     const struct issuer_listener *listener;
     uint64_t unknown_kid_usec; /* the latest fetch caused by an unknown key; 0: none */
     uint64_t reserved_usec; /* the same, of the reserve for pods that have not caused one lately */
     uint64_t attempt_usec;  /* the latest fetch while there were no keys */
-    char error[320];        /* why the latest fetch failed */
+    char error[320];        /* why the latest fetch failed; "": it succeeded */
+    unsigned n_failed;      /* failed fetches since the latest success */
+    uint64_t retry_usec;    /* after a failure: when the next fetch begins */
+    char logged[320];       /* the failure that was logged last; "": none since a success */
 };
 
 /*
@@ -77,14 +82,14 @@ DEFINE_CLEANUP(struct issuer *, issuer_free)
 
 enum key_fetch {
     KEYS_UNDER_WAY, /* the waiter is called when the fetch ends */
-    KEYS_READ,      /* the key file was read again, successfully or not; the waiter does not wait */
-    KEYS_TOO_SOON,  /* rate-limited: whether a newer key exists is not known; the waiter does not
-                       wait */
+    KEYS_READ,      /* the key file was read again; the waiter does not wait */
+    KEYS_TOO_SOON,  /* rate-limited, or fetches fail: whether a newer key exists is not known; the
+                       waiter does not wait */
 };
 
 /*
- * Fetches the keys, because the token's key is not among the current ones, or joins the fetch under
- * way.
+ * Fetches the keys, because the token's key is not among the current ones, or joins the fetch that
+ * is under way or, after one or two that failed, about to begin.
  *
  * @caused_usec: when the caller's pod last caused such a fetch; 0: never. Updated if this call
  *               causes one. A pod that caused one lately cannot use up the reserve of the others,
@@ -92,5 +97,11 @@ enum key_fetch {
  */
 enum key_fetch issuer_wait_for_keys(struct issuer *issuer, struct waiter *waiter,
                                     uint64_t *caused_usec);
+
+/*
+ * Sets @ret_refusal to ISSUER_UNAVAILABLE: a token cannot be verified with the current keys, and
+ * newer ones cannot be fetched now. Returns the status.
+ */
+enum podlogin_status issuer_refuse(const struct issuer *issuer, struct refusal *ret_refusal);
 
 #endif

@@ -31,7 +31,7 @@ static enum podlogin_status judge_own(struct identities *identities, struct iden
 {
     if (!identity_issuer(identities, own))
         return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_UNTRUSTED_ISSUER);
-    if (identity_verify(identities, own, false, ret_refusal) != IDENTITY_VERIFIED)
+    if (identity_verify(identities, own, NEWER_KEYS_NONE, ret_refusal) != IDENTITY_VERIFIED)
         return ret_refusal->status;
     return identity_judge_time(identities, own, clock_now(), ret_refusal);
 }

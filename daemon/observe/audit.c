@@ -1,6 +1,7 @@
 /* The fields of an audit line, and which lines are left out. */
 #include "observe/audit.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +23,10 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 static uint64_t essence(const struct audit_event *event)
 {
     const char *attestation = event->attestation ? event->attestation : "";
-    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), event->service, strlen(event->service));
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
+    assert(event->service && event->identity);
+    hash = mix(hash, event->service, strlen(event->service));
     hash = mix(hash, &event->identity->node.key, 8);
     hash = mix(hash, event->token, sizeof(*event->token));
     return mix(hash, attestation, strlen(attestation));

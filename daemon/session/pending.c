@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_RETRY_MS     30000
 #define DEADLINE_RETRY_MS 1000
 #define RELOAD_RETRY_MS   100
 
@@ -84,20 +83,6 @@ static bool wait_for_review(struct pending *pending)
     return true;
 }
 
-/*
- * Refuses the token, but only until the next fetch of keys: its key may be new. Fetches are
- * rate-limited because every client can invent a "kid".
- */
-static void refuse_for_now(struct pending *pending)
-{
-    struct refusal refusal;
-
-    refusal_set(&refusal, PODLOGIN_ISSUER_UNAVAILABLE,
-                "the token's key is unknown, and newer keys were requested less than 30 s ago");
-    refusal.retry_after_ms = KEYS_RETRY_MS;
-    refuse(pending, &refusal);
-}
-
 static bool pending_wait(struct pending *pending, enum need need);
 
 static bool wait_for_keys(struct pending *pending)
@@ -110,15 +95,12 @@ static bool wait_for_keys(struct pending *pending)
         pending_move(pending, PENDING_KEYS);
         return true;
     case KEYS_TOO_SOON:
-        if (issuer->jwks.n) {
-            refuse_for_now(pending);
-            return false;
-        }
+        pending->request.newer_keys = NEWER_KEYS_UNKNOWN;
         break;
     case KEYS_READ:
+        pending->request.newer_keys = NEWER_KEYS_NONE;
         break;
     }
-    pending->request.may_wait_for_keys = false;
     return pending_wait(pending, request_answer(pending->connection, &pending->request));
 }
 
@@ -145,7 +127,7 @@ static enum need on_answer(struct pending *pending, const struct broker_answer *
         refuse(pending, &answer->refusal);
         return NEED_NOTHING;
     }
-    pending->request.may_wait_for_keys = false;
+    pending->request.newer_keys = NEWER_KEYS_NONE;
     return request_answer_exchanged(pending->connection, &pending->request, answer->token,
                                     pending->waiter.is_leader ? TOKEN_SOURCE_EXCHANGE
                                                               : TOKEN_SOURCE_JOINED);
@@ -164,23 +146,39 @@ static void on_wake(struct waiter *waiter, const void *news)
         need = on_answer(pending, news);
     } else {
         if (pending->state == PENDING_KEYS)
-            pending->request.may_wait_for_keys = false;
+            pending->request.newer_keys = news ? NEWER_KEYS_NONE : NEWER_KEYS_UNKNOWN;
         need = request_answer(pending->connection, &pending->request);
     }
     if (!pending_wait(pending, need))
         pending_end(pending);
 }
 
+/* Returns the issuer if the request waits for its keys, and the latest fetch failed; or NULL. */
+static const struct issuer *failing_issuer(const struct pending *pending)
+{
+    const struct issuer *issuer =
+        pending->state == PENDING_KEYS
+            ? identity_issuer(pending->connection->sessions->identities, pending->request.identity)
+            : NULL;
+
+    return issuer && issuer->n_failed ? issuer : NULL;
+}
+
 static void on_deadline(struct timer *timer)
 {
     struct pending *pending = container_of(timer, struct pending, deadline);
+    const struct issuer *issuer = failing_issuer(pending);
     struct refusal refusal;
 
-    refusal_set(&refusal,
-                pending->state == PENDING_EXCHANGE ? PODLOGIN_UPSTREAM_UNAVAILABLE
-                                                   : PODLOGIN_ISSUER_UNAVAILABLE,
-                "no answer within %u ms", pending->request.timeout_ms);
-    refusal.retry_after_ms = DEADLINE_RETRY_MS;
+    if (issuer) {
+        issuer_refuse(issuer, &refusal);
+    } else {
+        refusal_set(&refusal,
+                    pending->state == PENDING_EXCHANGE ? PODLOGIN_UPSTREAM_UNAVAILABLE
+                                                       : PODLOGIN_ISSUER_UNAVAILABLE,
+                    "no answer within %u ms", pending->request.timeout_ms);
+        refusal.retry_after_ms = DEADLINE_RETRY_MS;
+    }
     refuse(pending, &refusal);
     pending_end(pending);
 }

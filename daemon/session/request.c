@@ -79,7 +79,7 @@ static struct admission admission_of(const struct connection *connection,
         .service = request->service,
         .peer = &connection->peer,
         .now = clock_now(),
-        .may_wait = request->may_wait_for_keys,
+        .newer_keys = request->newer_keys,
     };
 }
 
@@ -113,7 +113,7 @@ static void list_services(const struct admission *admission, const struct config
     struct refusal refusal;
 
     each.peer = NULL;
-    each.may_wait = false;
+    each.newer_keys = NEWER_KEYS_NONE;
     for (size_t i = 0; i < config->n_services && ret_services->n < WIRE_LIST_MAX; i++) {
         each.service = &config->services[i];
         if (admission_judge(&each, &refusal) == ADMISSION_GRANTED)
@@ -205,7 +205,7 @@ static void serve(struct connection *connection, struct request *request)
         return;
     }
     request->identity = connection->identity;
-    request->may_wait_for_keys = true;
+    request->newer_keys = NEWER_KEYS_LATER;
     need = request_answer(connection, request);
     if (need == NEED_NOTHING)
         return;

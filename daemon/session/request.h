@@ -13,7 +13,7 @@ struct request {
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
     struct identity *identity; /* the connection's; a pending request holds a reference */
-    bool may_wait_for_keys;
+    enum newer_keys newer_keys;
 };
 
 /* What a request needs before it can be answered. */

@@ -1,11 +1,12 @@
 """Each refusal reaches the user as its own error, with its exit code and sentence."""
 
 import email.utils
+import json
 import pathlib
 import time
 import unittest
 
-from node import AUDIENCE, NodeCase, wait_for
+from node import AUDIENCE, NodeCase, wait_all, wait_for
 from protocol_client import Client, ServerError
 from raw_server import RawServer
 
@@ -334,6 +335,52 @@ class IssuerKeys(NodeCase):
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
         self.standin.fault_issuer()
         wait_for(lambda: self.get(self.mint())[0] == 0, what="an answer of the issuer")
+
+    def test_a_rotation_during_which_fetches_fail(self):
+        """The jobs are served by the next try, and a longer failure is not the tokens' fault."""
+        faults = ({"kind": "status", "status": 503}, {"kind": "reset"}, {"kind": "html"}, {"kind": "empty"})
+        self.node.start()
+        old = self.mint()
+        self.assert_served(old)
+        for i, fault in enumerate(faults):
+            self.standin.rotate()
+            self.standin.fault_issuer(**fault, times=1)
+            jwts = [self.node.jwt_file(self.mint(serviceaccount=f"sa-{i}-{j}"), f"token-{j}")
+                    for j in range(10)]
+            results = wait_all([self.node.spawn("token", token_file=jwt) for jwt in jwts])
+            self.assertEqual([code for code, _, _ in results], [0] * 10, results)
+            self.node.restart()  # or the next unknown key is asked for within 30 s
+        self.standin.rotate()
+        self.standin.fault_issuer(kind="status", status=503)
+        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+        self.assertIn("HTTP 503", error)
+        self.assert_served(old)
+
+    def test_an_issuer_that_is_down_is_asked_less_and_less_and_logged_once(self):
+        self.standin.fault_issuer(kind="status", status=503)
+        self.node.start()
+        for i in range(60):
+            self.get(self.mint(serviceaccount=f"sa-{i}"))
+        self.assertEqual(self.node.log().count("cannot fetch keys"), 1)
+        self.assertLess(self.standin.counts()["discovery"], 12)
+
+    def test_a_key_that_is_replaced_under_its_name(self):
+        """As by an administrator who sets the names: the signature is the only sign of it."""
+        self.node.start()
+        self.assert_served(self.mint())
+        _, keys = fetch(self.standin, "/keys")
+        kid = json.loads(keys)["keys"][0]["kid"]
+        self.standin.rotate(keep_old=False)
+        fresh = json.loads(fetch(self.standin, "/keys")[1])
+        for key in fresh["keys"]:
+            key["kid"] = kid if key["alg"] == "RS256" else key["kid"]
+        self.standin.keys_document(json.dumps(fresh))
+        self.assert_served(self.mint(header={"kid": kid}))
+        # once in 30 s, however many forged signatures come
+        before = self.standin.counts()["keys"]
+        for _ in range(5):
+            self.assert_refused("TOKEN_BAD_SIGNATURE", REFUSED, self.mint(header={"kid": kid}, sign="rogue"))
+        self.assertLessEqual(self.standin.counts()["keys"] - before, 1)
 
     def test_invalid_key_sets_do_not_replace_valid_keys(self):
         self.node.start()

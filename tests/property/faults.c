@@ -30,11 +30,11 @@ WRAP(enum podlogin_status, node_judge, const struct own_node *node, const struct
 }
 
 WRAP(enum verification, identity_verify, struct identities *identities, struct identity *identity,
-     bool may_wait, struct refusal *ret_refusal)
+     enum newer_keys newer, struct refusal *ret_refusal)
 {
     if (world.fault == FAULT_SIGNATURE_NOT_VERIFIED)
         return IDENTITY_VERIFIED;
-    return __real_identity_verify(identities, identity, may_wait, ret_refusal);
+    return __real_identity_verify(identities, identity, newer, ret_refusal);
 }
 
 WRAP(enum podlogin_status, identity_judge_time, struct identities *identities,

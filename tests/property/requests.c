@@ -106,7 +106,7 @@ static bool request_judge(struct request *request, bool for_exchange)
         .service = service_of(request->service),
         .peer = &request->peer,
         .now = clock_now(),
-        .may_wait = true,
+        .newer_keys = NEWER_KEYS_LATER,
         .for_exchange = for_exchange,
     };
     struct refusal refusal;

@@ -302,6 +302,90 @@ static void invented_key_ids_do_not_block_the_fetch_of_a_new_key(void **state)
     assert_int_equal(ask(&other), KEYS_UNDER_WAY);
 }
 
+struct asker {
+    struct waiter waiter;
+    unsigned n_woken;
+    const void *news;
+};
+
+static void on_woken(struct waiter *waiter, const void *news)
+{
+    struct asker *asker = container_of(waiter, struct asker, waiter);
+
+    asker->n_woken++;
+    asker->news = news;
+}
+
+static enum key_fetch begin_to_wait(struct asker *asker)
+{
+    uint64_t caused = 0;
+
+    *asker = (struct asker){0};
+    waiter_init(&asker->waiter, on_woken);
+    return issuer_wait_for_keys(issuer, &asker->waiter, &caused);
+}
+
+/* Whoever asks, and however often. */
+static void fetches_that_fail_are_repeated_after_longer_and_longer_pauses(void **state)
+{
+    unsigned in_minute[10];
+    struct asker asker;
+
+    (void)state;
+    answer(NULL, 0);
+    for (unsigned minute = 0; minute < 10; minute++) {
+        in_minute[minute] = 0;
+        for (unsigned second = 0; second < 60; second++) {
+            in_minute[minute] += run_for(SECOND_USEC, NULL, 0);
+            if (begin_to_wait(&asker) == KEYS_UNDER_WAY)
+                waiter_leave(&asker.waiter);
+        }
+    }
+    assert_in_range(in_minute[0], 4, 9);
+    for (unsigned minute = 1; minute < 10; minute++)
+        assert_in_range(in_minute[minute], 1, 4);
+    assert_true(issuer->retry_usec - now_usec <= 30 * SECOND_USEC);
+}
+
+static void a_request_outlasts_one_failed_fetch(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    answer(one_key, 3600);
+    assert_int_equal(begin_to_wait(&asker), KEYS_UNDER_WAY);
+    answer(NULL, 0);
+    assert_int_equal(asker.n_woken, 0);
+    assert_int_equal(run_for(SECOND_USEC, both_keys, 3600), 1);
+    assert_int_equal(asker.n_woken, 1);
+    assert_ptr_equal(asker.news, issuer);
+}
+
+/* Whether the key exists is not known then. */
+static void a_request_is_told_that_fetches_fail(void **state)
+{
+    struct asker asker, later;
+    struct refusal refusal;
+
+    (void)state;
+    answer(one_key, 3600);
+    assert_int_equal(begin_to_wait(&asker), KEYS_UNDER_WAY);
+    answer(NULL, 0);
+    assert_int_equal(begin_to_wait(&later), KEYS_UNDER_WAY); /* waits for the next try */
+    run_for(5 * SECOND_USEC, NULL, 0);
+    assert_int_equal(asker.n_woken, 1);
+    assert_null(asker.news);
+    assert_int_equal(later.n_woken, 1);
+    assert_int_equal(begin_to_wait(&later), KEYS_TOO_SOON);
+    assert_int_equal(issuer_refuse(issuer, &refusal), PODLOGIN_ISSUER_UNAVAILABLE);
+    assert_string_equal(refusal.detail, "HTTP 500");
+    assert_in_range(refusal.retry_after_ms, 1, 30000);
+    /* it ends with the first success */
+    run_for(MINUTE_USEC, both_keys, 3600);
+    assert_int_equal(issuer->n_failed, 0);
+    assert_int_equal(issuer->jwks.n, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +396,10 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(stored_keys_are_used_until_they_are_a_day_old, begin, end),
         cmocka_unit_test_setup_teardown(valid_answers_are_passed_on_to_be_stored, begin, end),
+        cmocka_unit_test_setup_teardown(
+            fetches_that_fail_are_repeated_after_longer_and_longer_pauses, begin, end),
+        cmocka_unit_test_setup_teardown(a_request_outlasts_one_failed_fetch, begin, end),
+        cmocka_unit_test_setup_teardown(a_request_is_told_that_fetches_fail, begin, end),
         cmocka_unit_test_setup_teardown(invented_key_ids_cause_one_fetch_in_30_s, begin, end),
         cmocka_unit_test_setup_teardown(invented_key_ids_do_not_block_the_fetch_of_a_new_key, begin,
                                         end),
