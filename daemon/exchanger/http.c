@@ -3,11 +3,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "exchange/job.h"
+#include "exchanger/proxy.h"
 
-#define IDLE_CONNECTIONS_MAX 64
+#define CA_FILE_MAX      (1024 * 1024)
+#define CA_CACHE_S       60 /* of the system's certificates; CA files are read each time */
+#define CONNECT_CHECK_MS 250
+#define IDLE_MS          60000
 
 int http_init(struct http *http)
 {
@@ -18,7 +23,6 @@ int http_init(struct http *http)
     http->multi = curl_multi_init();
     if (!http->multi)
         return -ENOMEM;
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
     return 0;
 }
 
@@ -41,7 +45,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
     if (!transfer->body)
         return 0;
     if (size * n > UPSTREAM_BODY_MAX - transfer->body_len) {
-        transfer->is_too_large = true;
+        transfer->refusal = "the answer is larger than 64 KiB";
         return 0;
     }
     memcpy(transfer->body + transfer->body_len, bytes, size * n);
@@ -49,59 +53,84 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
     return size * n;
 }
 
-/* Reads Cache-Control: max-age (RFC 9111, section 5.2.2.1). */
 static size_t on_header(char *bytes, size_t size, size_t n, void *data)
 {
-    static const char name[] = "cache-control:", directive[] = "max-age=";
     struct http_transfer *transfer = data;
-    char line[256];
-    const char *value;
 
-    if (size * n < sizeof(line) && strncasecmp(bytes, name, sizeof(name) - 1) == 0) {
-        memcpy(line, bytes, size * n);
-        line[size * n] = '\0';
-        value = strcasestr(line, directive);
-        if (value)
-            transfer->max_age_s =
-                (uint32_t)strtoul(value + sizeof(directive) - 1, NULL, 10) & INT32_MAX;
-    }
-    return size * n;
+    if (head_read(&transfer->head, bytes, size * n))
+        return size * n;
+    transfer->refusal = "the answer has two different lengths";
+    return 0;
 }
 
-static void set_options(struct http_transfer *transfer, const struct http_request *request)
-{
-    CURL *easy = transfer->easy;
+#define SET(option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
 
-    curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "podlogin/" PODLOGIN_VERSION);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    if (request->ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-    if (transfer->request_body) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, (char *)transfer->request_body->bytes);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)transfer->request_body->len);
-    }
-    if (strcmp(request->method, transfer->request_body ? "POST" : "GET") != 0)
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+static bool set_connection(CURL *easy, const struct http_request *request)
+{
+    return SET(CURLOPT_URL, request->url) && SET(CURLOPT_PROTOCOLS_STR, "https") &&
+           SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+           SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+           SET(CURLOPT_FRESH_CONNECT, 1L) && SET(CURLOPT_FORBID_REUSE, 1L) &&
+           /* the time to connect is limited by http_turn(), without the look-up of the name */
+           SET(CURLOPT_CONNECTTIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) &&
+           SET(CURLOPT_TIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) && SET(CURLOPT_NOSIGNAL, 1L) &&
+           SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
+           SET(CURLOPT_QUICK_EXIT, 1L);
+}
+
+static bool set_callbacks(CURL *easy, struct http_transfer *transfer)
+{
+    return SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, transfer) &&
+           SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, transfer) &&
+           SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_PRIVATE, transfer);
+}
+
+/* "identity" asks for no compression, and has curl decode what is compressed all the same. */
+static bool set_request(CURL *easy, const struct http_transfer *transfer, const char *method)
+{
+    const struct secret *body = transfer->request_body;
+
+    return SET(CURLOPT_USERAGENT, "podlogin/" PODLOGIN_VERSION) &&
+           SET(CURLOPT_HTTPHEADER, transfer->headers) && SET(CURLOPT_ACCEPT_ENCODING, "identity") &&
+           (!body || (SET(CURLOPT_POST, 1L) && SET(CURLOPT_POSTFIELDS, (char *)body->bytes) &&
+                      SET(CURLOPT_POSTFIELDSIZE, (long)body->len))) &&
+           (strcmp(method, body ? "POST" : "GET") == 0 || SET(CURLOPT_CUSTOMREQUEST, method));
+}
+
+/* Reads the file at @path, of at most CA_FILE_MAX bytes. The caller frees ret_blob->data. */
+static int ca_read(const char *path, struct curl_blob *ret_blob)
+{
+    CLEANUP(fd_closep)
+    int fd = file_open(path, 0);
+    CLEANUP(freep)
+    char *text = fd < 0 ? NULL : malloc(CA_FILE_MAX);
+    size_t len;
+    int r = fd < 0 ? fd : text ? file_read(fd, text, CA_FILE_MAX, &len) : -ENOMEM;
+
+    if (r == 0)
+        *ret_blob = (struct curl_blob){TAKE_PTR(text), len, CURL_BLOB_COPY};
+    return r;
+}
+
+/*
+ * Uses the certificates that the file has now. curl would keep what it read for a day, and trust a
+ * CA that was withdrawn. Returns 0 or -errno.
+ */
+static int set_ca(CURL *easy, const char *path)
+{
+    struct curl_blob blob;
+    bool is_set;
+    int r;
+
+    if (!path)
+        return SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S) ? 0 : -ENOMEM;
+    r = ca_read(path, &blob);
+    if (r < 0)
+        return r;
+    is_set =
+        SET(CURLOPT_CAINFO_BLOB, &blob) && SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, NULL);
+    free(blob.data);
+    return is_set ? 0 : -ENOMEM;
 }
 
 static int add_header(struct http_transfer *transfer, const char *line)
@@ -166,12 +195,42 @@ static void transfer_freep(struct http_transfer **transfer)
         transfer_free(*transfer);
 }
 
+static int transfer_set_up(struct http *http, struct http_transfer *transfer,
+                           const struct http_request *request)
+{
+    char accept[128];
+    int r;
+
+    snprintf(accept, sizeof(accept), "Accept: %s", request->accept);
+    /* an empty "Expect:" keeps curl from waiting for "100 Continue" before a body of over 1 MiB */
+    if (add_header(transfer, accept) < 0 || add_header(transfer, "Expect:") < 0)
+        return -ENOMEM;
+    r = add_own_headers(transfer, request);
+    if (r < 0) {
+        snprintf(http->error, sizeof(http->error), "%s",
+                 r == -EINVAL ? "a value is not valid in a header of HTTP" : strerror(-r));
+        return r;
+    }
+    r = set_ca(transfer->easy, request->ca_file);
+    if (r < 0) {
+        snprintf(http->error, sizeof(http->error), "cannot read the CA file %.150s: %s",
+                 request->ca_file ? request->ca_file : "", file_strerror(r));
+        return r;
+    }
+    transfer->has_ca_file = request->ca_file;
+    return set_connection(transfer->easy, request) && set_callbacks(transfer->easy, transfer) &&
+                   set_request(transfer->easy, transfer, request->method)
+               ? 0
+               : -ENOMEM;
+}
+
 int http_start(struct http *http, struct http_request *request, http_callback on_done, void *data)
 {
     CLEANUP(transfer_freep)
     struct http_transfer *transfer = calloc(1, sizeof(*transfer));
-    char accept[128];
+    int r;
 
+    snprintf(http->error, sizeof(http->error), "out of memory");
     if (!transfer) {
         request->body = secret_free(request->body);
         return -ENOMEM;
@@ -180,29 +239,24 @@ int http_start(struct http *http, struct http_request *request, http_callback on
     transfer->on_done = on_done;
     transfer->data = data;
     transfer->easy = curl_easy_init();
-    snprintf(accept, sizeof(accept), "Accept: %s", request->accept);
-    /* an empty "Expect:" keeps curl from waiting for "100 Continue" before a body of over 1 MiB */
-    if (!transfer->easy || add_header(transfer, accept) < 0 ||
-        add_header(transfer, "Expect:") < 0 || add_own_headers(transfer, request) < 0)
-        return -ENOMEM;
-    set_options(transfer, request);
-    if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
-        return -ENOMEM;
-    list_append(&http->transfers, &TAKE_PTR(transfer)->node);
-    return 0;
+    r = transfer->easy ? transfer_set_up(http, transfer, request) : -ENOMEM;
+    if (r == 0 && curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
+        r = -ENOMEM;
+    if (r == 0)
+        list_append(&http->transfers, &TAKE_PTR(transfer)->node);
+    return r;
 }
 
-enum outcome http_outcome(CURLcode code, bool is_too_large)
+enum outcome http_outcome(CURLcode code)
 {
     switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return OUTCOME_UNTRUSTED;
-    case CURLE_WRITE_ERROR:
-        return is_too_large ? OUTCOME_MALFORMED : OUTCOME_UNAVAILABLE;
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9; URLs of other protocols are not configured */
+    case CURLE_BAD_CONTENT_ENCODING:
         return OUTCOME_MALFORMED;
     default:
         return OUTCOME_UNAVAILABLE;
@@ -220,11 +274,13 @@ static void read_end(struct http_transfer *transfer, CURLcode code)
             transfer->retry_after_ms = (uint32_t)(retry_after_s > 300 ? 300 : retry_after_s) * 1000;
         return;
     }
-    transfer->outcome = http_outcome(code, transfer->is_too_large);
-    snprintf(transfer->detail, sizeof(transfer->detail), "%s",
-             transfer->is_too_large ? "the answer is larger than 64 KiB"
-             : transfer->error[0]   ? transfer->error
-                                    : curl_easy_strerror(code));
+    transfer->outcome = transfer->refusal ? OUTCOME_MALFORMED : http_outcome(code);
+    if (code == CURLE_SSL_CACERT_BADFILE && transfer->has_ca_file)
+        transfer->refusal = "the CA file has no valid certificate";
+    if (transfer->refusal)
+        snprintf(transfer->detail, sizeof(transfer->detail), "%s", transfer->refusal);
+    else
+        proxy_describe(code, transfer->error, transfer->detail, sizeof(transfer->detail));
 }
 
 static void transfer_end(struct http *http, struct http_transfer *transfer, CURLcode code)
@@ -234,6 +290,47 @@ static void transfer_end(struct http *http, struct http_transfer *transfer, CURL
     read_end(transfer, code);
     transfer->on_done(transfer);
     transfer_free(transfer);
+}
+
+/* Returns the time since the name was looked up, if there is no connection yet; otherwise 0. */
+static curl_off_t connecting_usec(const struct http_transfer *transfer)
+{
+    curl_off_t looked_up = 0, connected = 0, total = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &connected);
+    curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total);
+    return looked_up > 0 && connected == 0 ? total - looked_up : 0;
+}
+
+/* Connecting has a time of its own, because a server that is down must be noticed early. */
+static void end_slow_connects(struct http *http)
+{
+    struct list *node = http->transfers.next;
+
+    while (node != &http->transfers) {
+        struct http_transfer *transfer = container_of(node, struct http_transfer, node);
+
+        node = node->next;
+        if (connecting_usec(transfer) < CONNECT_TIMEOUT_MS * 1000)
+            continue;
+        snprintf(transfer->error, sizeof(transfer->error), "no connection within %d ms",
+                 CONNECT_TIMEOUT_MS);
+        transfer_end(http, transfer, CURLE_OPERATION_TIMEDOUT);
+    }
+}
+
+int http_timeout_ms(const struct http *http)
+{
+    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
+        curl_off_t connected = 0;
+
+        curl_easy_getinfo(container_of(node, struct http_transfer, node)->easy,
+                          CURLINFO_APPCONNECT_TIME_T, &connected);
+        if (!connected)
+            return CONNECT_CHECK_MS;
+    }
+    return IDLE_MS;
 }
 
 void http_turn(struct http *http)
@@ -251,6 +348,7 @@ void http_turn(struct http *http)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
         transfer_end(http, transfer, code);
     }
+    end_slow_connects(http);
 }
 
 void http_done(struct http *http)

@@ -1,7 +1,7 @@
 /*
- * HTTPS for the exchanger, with libcurl's multi interface. Connections are kept alive and carry one
- * request at a time (HTTP/1.1). No redirects, cookies, compression, .netrc, or protocols other than
- * https.
+ * HTTPS for the exchanger, with libcurl's multi interface. Each request has a connection of its own
+ * (docs/decisions/0023), so an answer can belong to no other request, and the certificates are
+ * those that the CA file has now. No redirects, cookies, .netrc, or protocols other than https.
  */
 #ifndef EXCHANGER_HTTP_H
 #define EXCHANGER_HTTP_H
@@ -12,11 +12,15 @@
 #include "base/list.h"
 #include "base/outcome.h"
 #include "base/secret.h"
+#include "exchanger/head.h"
 #include "provider/exchange.h"
+
+#define HTTP_ERROR_SIZE 256 /* bytes, with the NUL */
 
 struct http {
     CURLM *multi;
-    struct list transfers; /* those that run */
+    struct list transfers;       /* those that run */
+    char error[HTTP_ERROR_SIZE]; /* why http_start() failed */
 };
 
 struct http_transfer;
@@ -31,17 +35,19 @@ struct http_transfer {
     /* The answer, valid during on_done(). */
     long status; /* HTTP status; 0: no answer, outcome and detail say why */
     enum outcome outcome;
-    char detail[CURL_ERROR_SIZE];
+    char detail[HTTP_ERROR_SIZE];
     uint32_t retry_after_ms;
-    uint32_t max_age_s; /* of Cache-Control; 0: none */
+    struct head head;
     uint8_t *body;
     size_t body_len;
-    bool is_too_large; /* the body exceeds UPSTREAM_BODY_MAX */
+    const char
+        *refusal; /* what is wrong with the answer, so that reading it ended; NULL: nothing */
 
     struct list node; /* in http.transfers */
     CURL *easy;
     struct curl_slist *headers;
     struct secret *request_body;
+    bool has_ca_file;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -57,11 +63,8 @@ struct http_request {
     const struct secret *authorization; /* a bearer token; NULL: none */
 };
 
-/*
- * Returns what the error @code of curl says about the server. @is_too_large: the transfer was
- * aborted because the body is too large.
- */
-enum outcome http_outcome(CURLcode code, bool is_too_large);
+/* Returns what the error @code of curl says about the server. */
+enum outcome http_outcome(CURLcode code);
 
 /* Initializes libcurl; once in a process. Returns 0 or -ENOMEM. */
 int http_init(struct http *http);
@@ -73,16 +76,19 @@ int http_init(struct http *http);
 void http_done(struct http *http);
 
 /*
- * Starts a transfer. The strings of @request are copied.
+ * Starts a transfer. The strings of @request are copied, and its CA file is read.
  *
  * @on_done: called from http_turn() or http_done(), never from this function.
  * @data:    stored in the transfer for @on_done; not owned.
  *
- * Returns 0, or -ENOMEM, also if a header is not valid.
+ * Returns 0; or -errno, with the reason in @http->error.
  */
 int http_start(struct http *http, struct http_request *request, http_callback on_done, void *data);
 
 /* Makes progress on all transfers without blocking. Calls the callbacks of those that ended. */
 void http_turn(struct http *http);
+
+/* Returns after how many milliseconds http_turn() must be called, whatever the sockets say. */
+int http_timeout_ms(const struct http *http);
 
 #endif

@@ -49,7 +49,7 @@ static void on_keys(struct http_transfer *transfer)
         result_send(task->id, &(struct job_result){
                                   .outcome = OUTCOME_OK,
                                   .keys = wire_bytes(transfer->body, transfer->body_len),
-                                  .max_age_s = transfer->max_age_s,
+                                  .max_age_s = transfer->head.max_age_s,
                               });
 }
 
@@ -101,7 +101,7 @@ static void on_discovered(struct http_transfer *transfer)
     if (!url)
         result_send_failure(task->id, OUTCOME_MALFORMED, error);
     else if (fetch(task, url, ACCEPT_KEYS, on_keys) < 0)
-        result_send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
+        result_send_error(task->id, task->worker->http.error);
     else
         (void)TAKE_PTR(task); /* the next transfer owns it */
 }

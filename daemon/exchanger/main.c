@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "exchange/job.h"
 #include "exchanger/http.h"
+#include "exchanger/proxy.h"
 #include "exchanger/work.h"
 #include "protocol/status.h"
 
@@ -39,16 +40,28 @@ static void take_jobs(struct exchanger *exchanger)
 
 static int run(struct exchanger *exchanger)
 {
+    struct http *http = &exchanger->worker.http;
+
     while (!exchanger->is_over) {
         struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
 
-        if (curl_multi_poll(exchanger->worker.http.multi, &socket, 1, 60000, NULL) != CURLM_OK)
+        if (curl_multi_poll(http->multi, &socket, 1, http_timeout_ms(http), NULL) != CURLM_OK)
             return EXIT_FAILURE;
         if (socket.revents)
             take_jobs(exchanger);
-        http_turn(&exchanger->worker.http);
+        http_turn(http);
     }
     return EXIT_SUCCESS;
+}
+
+static void warn_of_proxy(void)
+{
+    const char *variable = proxy_check();
+
+    if (variable)
+        log_error("%s is not the URL of a proxy; in its user name and password, write / ? # @ "
+                  "and blanks as %%2F %%3F %%23 %%40 %%20",
+                  variable);
 }
 
 static bool is_started_by_broker(void)
@@ -82,6 +95,7 @@ int main(void)
         log_error("cannot initialize libcurl: %s", strerror(-r));
         return EXIT_FAILURE;
     }
+    warn_of_proxy();
     r = run(&exchanger);
     http_done(&exchanger.worker.http);
     return r;

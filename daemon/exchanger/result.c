@@ -24,6 +24,12 @@ void result_send(uint16_t id, const struct job_result *result)
         log_debug("cannot send a result: %s", strerror(errno));
 }
 
+void result_send_error(uint16_t id, const char *sentence)
+{
+    result_send(
+        id, &(struct job_result){.outcome = OUTCOME_UNAVAILABLE, .detail = wire_string(sentence)});
+}
+
 void result_send_failure(uint16_t id, enum outcome outcome, const char *detail)
 {
     char fit[DETAIL_SIZE] = "";

@@ -43,7 +43,8 @@ void worker_take(struct worker *worker, const uint8_t *frame, size_t len)
     if (len < WIRE_HEADER_SIZE)
         return;
     wire_header_read(frame, &header);
+    worker->http.error[0] = '\0';
     r = begin(worker, &header, frame + WIRE_HEADER_SIZE, len - WIRE_HEADER_SIZE);
     if (r < 0)
-        result_send_failure(header.id, OUTCOME_UNAVAILABLE, strerror(-r));
+        result_send_error(header.id, worker->http.error[0] ? worker->http.error : strerror(-r));
 }

@@ -97,7 +97,7 @@ static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *re
     CLEANUP(X509_freep) X509 *certificate = NULL;
     struct certificate_spec spec = {
         .common_name = "localhost",
-        .alternative_names = "DNS:localhost,IP:127.0.0.1",
+        .alternative_names = "DNS:localhost,DNS:standin.test,IP:127.0.0.1",
         .pair = pair,
         .issuer = issuer,
         .issuer_pair = issuer ? issuer_pair : pair,

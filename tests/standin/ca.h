@@ -12,7 +12,7 @@ struct certificate {
 
 enum certificate_kind {
     CERTIFICATE_NONE,      /* plain HTTP; both texts are NULL */
-    CERTIFICATE_TRUSTED,   /* for localhost and 127.0.0.1, signed by the CA */
+    CERTIFICATE_TRUSTED,   /* for localhost, standin.test and 127.0.0.1, signed by the CA */
     CERTIFICATE_UNTRUSTED, /* for the same names, signed by itself */
     CERTIFICATES,
 };
