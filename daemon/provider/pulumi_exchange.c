@@ -74,12 +74,12 @@ static int pulumi_request(const struct provider_values *values, const struct sec
 static int pulumi_answer(const struct provider_values *values, long http_status, const void *body,
                          size_t body_len, struct provider_answer *answer)
 {
-    const char *api_url = values->value[PULUMI_API_URL];
+    const char *api_url = provider_pulumi.endpoint(values);
     int r = oauth_answer(http_status, body, body_len, "PULUMI_ACCESS_TOKEN", answer);
 
-    /* the CLI needs the URL of a self-hosted service, too */
-    if (r == 0 && answer->outcome == OUTCOME_OK && api_url)
-        r = answer_add_variable(answer, "PULUMI_BACKEND_URL", api_url, strlen(api_url));
+    /* always: with a URL that stands in the job's environment, the token would go there */
+    if (r == 0 && answer->outcome == OUTCOME_OK)
+        r = answer_add_variable(answer, "PULUMI_BACKEND_URL", api_url, (size_t)url_length(api_url));
     return r;
 }
 

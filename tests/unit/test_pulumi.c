@@ -230,7 +230,7 @@ static void a_request_without_checked_settings_is_refused(void **state)
     }
 }
 
-static void the_answer_has_the_names_of_the_variables(void **state)
+static void the_token_always_comes_with_the_url_that_it_is_for(void **state)
 {
     static const char body[] =
         "{\"access_token\":\"pul-x\",\"token_type\":\"token\",\"expires_in\":7200}";
@@ -238,8 +238,9 @@ static void the_answer_has_the_names_of_the_variables(void **state)
         const char *lines[4];
         const char *backend;
     } cases[] = {
-        {{"Organization=acme"}, NULL},
+        {{"Organization=acme"}, "https://api.pulumi.com"},
         {{"Organization=acme", "APIURL=https://host/x"}, "https://host/x"},
+        {{"Organization=acme", "APIURL=https://host/x/"}, "https://host/x"},
     };
 
     (void)state;
@@ -250,14 +251,12 @@ static void the_answer_has_the_names_of_the_variables(void **state)
         assert_int_equal(provider_pulumi_exchange.answer(&values, 200, body, strlen(body), &answer),
                          0);
         assert_int_equal(answer.outcome, OUTCOME_OK);
-        assert_int_equal(answer.n_variables, cases[i].backend ? 2 : 1);
+        assert_int_equal(answer.n_variables, 2);
         assert_string_equal(answer.variables[0].name, "PULUMI_ACCESS_TOKEN");
-        if (cases[i].backend) {
-            assert_string_equal(answer.variables[1].name, "PULUMI_BACKEND_URL");
-            assert_int_equal(answer.variables[1].value->len, strlen(cases[i].backend));
-            assert_memory_equal(answer.variables[1].value->bytes, cases[i].backend,
-                                strlen(cases[i].backend));
-        }
+        assert_string_equal(answer.variables[1].name, "PULUMI_BACKEND_URL");
+        assert_int_equal(answer.variables[1].value->len, strlen(cases[i].backend));
+        assert_memory_equal(answer.variables[1].value->bytes, cases[i].backend,
+                            strlen(cases[i].backend));
         for (size_t j = 0; j < answer.n_variables; j++)
             assert_true(provider_may_set(&provider_pulumi, answer.variables[j].name,
                                          strlen(answer.variables[j].name)));
@@ -277,7 +276,7 @@ int main(void)
         cmocka_unit_test(invalid_settings_are_refused_with_a_reason),
         cmocka_unit_test(requests_are_in_the_format_of_pulumi_cloud),
         cmocka_unit_test(a_request_without_checked_settings_is_refused),
-        cmocka_unit_test(the_answer_has_the_names_of_the_variables),
+        cmocka_unit_test(the_token_always_comes_with_the_url_that_it_is_for),
     };
 
     log_init("test_pulumi", -1);
