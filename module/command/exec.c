@@ -8,15 +8,19 @@
 
 #include "command/login.h"
 #include "command/print.h"
+#include "protocol/names.h"
 #include "protocol/status.h"
 
 #define SERVICES_MAX 16
 
+/* Removes stale values first: an environment may hold a name twice, and setenv() replaces one. */
 static int put_variable(const char *name, const char *value)
 {
-    if (*name && setenv(name, value, 1) == 0)
+    unsetenv(name);
+    if (setenv(name, value, 1) == 0)
         return EXIT_CODE_OK;
-    output(STDERR_FILENO, "podlogin: ", name, ": cannot set this variable\n", NULL);
+    output(STDERR_FILENO, "podlogin: cannot set the variable ", name, ": ", strerror(errno), "\n",
+           NULL);
     return EXIT_CODE_FAULT;
 }
 
@@ -24,11 +28,11 @@ static int put_variable(const char *name, const char *value)
 static int put_attribute(const char *attribute)
 {
     const char *equals = strchr(attribute, '=');
-    char *name = strndup(attribute, (size_t)(equals - attribute));
-    int code = put_variable(name ? name : "", equals + 1);
+    char buffer[VARIABLE_NAME_MAX + 1];
+    struct text name = text_in(buffer, sizeof(buffer));
 
-    free(name);
-    return code;
+    text_add_bytes(&name, attribute, (size_t)(equals - attribute));
+    return put_variable(buffer, equals + 1);
 }
 
 static int put_variables(const struct options *options, const char *service)

@@ -29,7 +29,9 @@ int login_open(const struct options *options, const char *service, struct podlog
         status = podlogin_set_timeout(login, options->timeout_ms);
     if (status != PODLOGIN_OK) {
         podlogin_end(login);
-        return usage("--socket or --token-file is empty or too long", NULL);
+        return status == PODLOGIN_NO_MEMORY
+                   ? report(NULL, "start", status)
+                   : usage("--socket or --token-file is empty or too long", NULL);
     }
     *ret_login = login;
     return EXIT_CODE_OK;

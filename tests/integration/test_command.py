@@ -1,5 +1,6 @@
 """The command and the library as a container sees them: options, variables, exit codes, links."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -15,6 +16,15 @@ import protocol_client as wire
 from node import BUILD, PODLOGIN, PODLOGIND, NodeCase
 
 STATIC = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", ".")) / "build-musl/module/podlogin"
+
+NO_MEMORY = BUILD / "tests/support/libno_memory.so"
+
+
+def execute(arguments, environ):
+    """execve() with an environment that may hold a name more than once, which a dict cannot."""
+    def strings(items):
+        return (ctypes.c_char_p * (len(items) + 1))(*map(os.fsencode, items), None)
+    ctypes.CDLL(None).execve(os.fsencode(arguments[0]), strings(arguments), strings(environ))
 
 
 class Command(NodeCase):
@@ -58,6 +68,38 @@ class Command(NodeCase):
             result = self.node.podlogin("exec", "pulumi", "--", *arguments,
                                         token_file=self.token_file)
             self.assertEqual(result.returncode, code)
+
+    def test_a_stale_variable_never_wins_over_the_fresh_token(self):
+        """An environment may hold a name twice: some programs use the first value, others, such as bash, the last."""
+        token = self.run_ok("token").strip()
+        stale = ["PULUMI_ACCESS_TOKEN=stale", "PULUMI_BACKEND_URL=https://elsewhere.example"]
+        environ = stale + [f"{name}={value}" for name, value in self.node.environment(
+            PODLOGIN_TOKEN_FILE=str(self.token_file)).items()] + stale * 2
+        result = subprocess.run(
+            [PODLOGIN], preexec_fn=lambda: execute([str(PODLOGIN), "exec", "--", "/usr/bin/env"], environ),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(line for line in result.stdout.splitlines() if line.startswith("PULUMI_")),
+                         [f"PULUMI_ACCESS_TOKEN={token}", f"PULUMI_BACKEND_URL={self.standin.upstream}"])
+
+    @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime has its own malloc()")
+    def test_without_memory_a_command_fails_and_exec_starts_nothing(self):
+        """Each allocation fails in turn, until there are no more."""
+        token = self.run_ok("token").strip()
+        whole = [f"PULUMI_ACCESS_TOKEN={token}", f"PULUMI_BACKEND_URL={self.standin.upstream}"]
+        options = ["--socket", str(self.node.socket), "--token-file", str(self.token_file)]
+        for command in (["exec", *options, "--", "/usr/bin/env"], ["token"], ["token", "--json"], ["whoami"], ["wait"]):
+            codes = []
+            while codes[-3:] != [0, 0, 0]:  # glibc copes with some failures
+                result = self.node.podlogin(*command, token_file=self.token_file, LD_PRELOAD=str(NO_MEMORY),
+                                            PODLOGIN_TEST_NO_MEMORY=str(len(codes) + 1))
+                codes.append(result.returncode)
+                if codes[-1] == 0:
+                    self.assertTrue("exec" not in command or set(whole) <= set(result.stdout.splitlines()))
+                else:
+                    self.assertEqual((codes[-1], result.stdout), (70, ""), result.stderr)
+                    self.assertRegex(result.stderr, r"^podlogin: .*(out of|allocate) memory\n$")
+            self.assertGreaterEqual(codes.count(70), 3, command)
 
     def test_options_after_exec_belong_to_the_command(self):
         self.assertEqual(self.run_ok("exec", "--", "echo", "--json", "--", "--help"),

@@ -1,0 +1,44 @@
+/*
+ * Loaded into a program with LD_PRELOAD: the allocation with the number $PODLOGIN_TEST_NO_MEMORY,
+ * from 1, fails; all others succeed. The variable is removed, so that programs that this one
+ * executes are spared. Allocations by libc itself, as in setenv() and strdup(), count as well.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+
+static long left; /* allocations up to the one that fails; 0: none fails any more */
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *number = getenv("PODLOGIN_TEST_NO_MEMORY");
+
+    left = number ? atol(number) : 0;
+    unsetenv("PODLOGIN_TEST_NO_MEMORY");
+}
+
+static int fails(void)
+{
+    if (left == 0 || --left > 0)
+        return 0;
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t size)
+{
+    return fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : __libc_realloc(memory, size);
+}
