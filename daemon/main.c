@@ -21,6 +21,7 @@
 #include "peer/peer.h"
 #include "protocol/status.h"
 #include "session/session.h"
+#include "text/descriptor.h"
 
 #define FIXED_SETTINGS 3
 
@@ -344,8 +345,11 @@ int main(int argc, char **argv)
                                    .signals.fd = -1};
     const struct config *config = NULL;
     char error[INI_ERROR_MAX];
-    int r = parse_options(argc, argv, &options);
+    int r;
 
+    if (descriptors_hold_standard() < 0)
+        return EXIT_CODE_FAULT;
+    r = parse_options(argc, argv, &options);
     if (r <= 0)
         return -r;
     umask(077);

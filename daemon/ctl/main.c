@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "text/descriptor.h"
 
 #define TOKEN_FILE_MAX 65536 /* long enough to report a long token as malformed */
 
@@ -83,11 +84,10 @@ struct secret *ctl_token(const char *command, const char *path)
     return token;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
-    log_init("podloginctl", LOG_WARNING);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc - 1, argv + 1);
@@ -102,4 +102,20 @@ int main(int argc, char **argv)
     fprintf(stderr, "podloginctl: %s%s; see podloginctl --help\n",
             *name ? "unknown command " : "no command given", name);
     return EXIT_CODE_USAGE;
+}
+
+/* A closed standard output, or a full disk, must not look like success. */
+int main(int argc, char **argv)
+{
+    int code;
+
+    if (descriptors_hold_standard() < 0)
+        return EXIT_CODE_FAULT;
+    log_init("podloginctl", LOG_WARNING);
+    code = run(argc, argv);
+    if (code == EXIT_CODE_OK && fflush(stdout) != 0) {
+        fprintf(stderr, "podloginctl: standard output: %s\n", strerror(errno));
+        return EXIT_CODE_FAULT;
+    }
+    return code;
 }

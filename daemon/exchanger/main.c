@@ -17,6 +17,7 @@
 #include "exchanger/proxy.h"
 #include "exchanger/work.h"
 #include "protocol/status.h"
+#include "text/descriptor.h"
 
 struct exchanger {
     struct worker worker;
@@ -78,6 +79,8 @@ int main(void)
     static struct exchanger exchanger;
     int r;
 
+    if (descriptors_hold_standard() < 0)
+        return EXIT_FAILURE;
     log_init("podlogin-exchanger", LOG_INFO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text/descriptor.h"
+
 #define RETRY_MIN_MS 5
 #define RETRY_MAX_MS 100
 
@@ -49,7 +51,7 @@ static int client_connect(struct client *client, const struct client_target *tar
     if (strlen(target->socket) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     strcpy(address.sun_path, target->socket);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return -errno;
     r = set_timeout(fd, SO_SNDTIMEO, target->deadline_ms);

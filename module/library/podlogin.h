@@ -18,8 +18,9 @@
  *     podlogin_end(login);
  *
  * The library needs libc only. It has no globals, starts no threads, changes no signal handlers,
- * prints nothing and never ends the process. Only one thread may use a handle at a time. After
- * fork(), only one of the two processes may use it; each can start a handle of its own.
+ * prints nothing and never ends the process. Its descriptors are numbered from 3, also if standard
+ * input, output or error are closed. Only one thread may use a handle at a time. After fork(), only
+ * one of the two processes may use it; each can start a handle of its own.
  */
 #ifndef PODLOGIN_H
 #define PODLOGIN_H

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "text/descriptor.h"
+
 static int file_read(const char *path, struct subject_token *token)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = descriptor_raise(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     ssize_t n = 0;
 
     token->path = path;

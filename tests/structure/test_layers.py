@@ -33,11 +33,11 @@ LAYERS = {
                      " daemon/identity daemon/admission",
     "daemon/session": "protocol daemon/base daemon/message daemon/peer daemon/config daemon/identity daemon/admission"
                       " daemon/observe daemon/broker",
-    "daemon/exchanger": "protocol daemon/base daemon/message daemon/provider daemon/exchange",
+    "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange",
     "daemon/ctl": "text protocol daemon/base daemon/jose daemon/provider daemon/config daemon/exchange"
                   " daemon/admission",
-    "daemon": "protocol daemon/base daemon/peer daemon/config daemon/exchange daemon/identity daemon/broker"
-              " daemon/session",
+    "daemon": "text protocol daemon/base daemon/peer daemon/config daemon/exchange daemon/identity"
+              " daemon/broker daemon/session",
 }
 ROOTS = ("", "daemon", "module")  # what an include may be relative to
 
