@@ -203,12 +203,15 @@ enum podlogin_status client_ask(struct client *client, const struct client_targe
     int delay_ms = RETRY_MIN_MS;
     bool was_connected = false;
 
+    client->error = 0;
     for (;;) {
         int r = try_once(client, target, message, values, ret_header);
 
         if (r == 0)
             return PODLOGIN_OK;
         was_connected = client->fd >= 0;
+        if (r != -ETIME || !client->error) /* the deadline alone explains nothing */
+            client->error = -r;
         client_close(client);
         if (r == -ETIME)
             return was_connected ? PODLOGIN_TIMEOUT : PODLOGIN_UNREACHABLE;
@@ -218,10 +221,8 @@ enum podlogin_status client_ask(struct client *client, const struct client_targe
             return PODLOGIN_UNTRUSTED_SERVER;
         if (r == -EINVAL || r == -ENOBUFS || r == -ENAMETOOLONG)
             return PODLOGIN_BAD_ARGUMENT;
-        if (!is_worth_another_try(r) || clock_ms() >= target->deadline_ms) {
-            errno = -r;
+        if (!is_worth_another_try(r) || clock_ms() >= target->deadline_ms)
             return PODLOGIN_UNREACHABLE;
-        }
         nap(&delay_ms, target->deadline_ms);
     }
 }

@@ -5,6 +5,7 @@
 #include "library/server_trust.h"
 #include "protocol/messages.h"
 #include "protocol/podlogin-status.h"
+#include "text/text.h"
 
 #define CLIENT_BUFFER_SIZE (WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
 
@@ -13,6 +14,7 @@ struct client {
     bool is_logged_in;
     enum server_trust trust; /* the latest result of server_judge() */
     uid_t server_uid;        /* of the server that was judged */
+    int error;               /* why the latest attempt failed, as errno */
     uint16_t last_id;
     uint8_t buffer[CLIENT_BUFFER_SIZE]; /* the request, then its answer; the caller wipes it */
     size_t buffer_len;
@@ -53,6 +55,13 @@ enum podlogin_status client_ask(struct client *client, const struct client_targe
  * @deadline_ms.
  */
 bool client_nap(uint32_t ms, int64_t deadline_ms);
+
+/*
+ * Appends to @why what a caller can do about @status, the result of client_ask() with @target:
+ * PODLOGIN_UNREACHABLE or PODLOGIN_UNTRUSTED_SERVER. Appends nothing for other statuses.
+ */
+void client_explain(const struct client *client, const struct client_target *target,
+                    enum podlogin_status status, struct text *why);
 
 /* Closes the connection, if there is one. */
 void client_close(struct client *client);

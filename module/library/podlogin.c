@@ -56,7 +56,7 @@ static enum podlogin_status set_text(char **member, const char *value, size_t ma
 
 enum podlogin_status podlogin_set_socket(struct podlogin *login, const char *path)
 {
-    return set_text(&login->socket, path, 107); /* sun_path */
+    return set_text(&login->socket, path, SOCKET_PATH_MAX);
 }
 
 enum podlogin_status podlogin_set_token_file(struct podlogin *login, const char *path)
@@ -204,24 +204,17 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
     return info->status;
 }
 
-static void explain_local(struct podlogin *login, enum podlogin_status status)
+static void explain_local(struct podlogin *login, const struct client_target *target,
+                          enum podlogin_status status)
 {
     struct text error = new_error(login, status);
-    char timeout[NUMBER_SIZE], number[NUMBER_SIZE], other[NUMBER_SIZE];
+    char timeout[NUMBER_SIZE];
 
-    if (status == PODLOGIN_UNREACHABLE)
-        text_add(&error, login->socket, ": ", status_info(status)->sentence, NULL);
-    if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_OF_ANOTHER_USER)
-        text_add(&error, login->socket, ": ", status_info(status)->sentence, " (it runs as uid ",
-                 number_text(login->client.server_uid, number), ", not ",
-                 number_text(login->server_uid, other),
-                 "; if that is expected, set PODLOGIN_SERVER_UID)", NULL);
-    if (status == PODLOGIN_UNTRUSTED_SERVER && login->client.trust == SERVER_IN_WRITABLE_DIRECTORY)
-        text_add(&error, login->socket, ": ", status_info(status)->sentence,
-                 " (the caller can write to the socket's directory; mount it read-only)", NULL);
     if (status == PODLOGIN_TIMEOUT)
         text_add(&error, status_info(status)->sentence, " (",
                  number_text(login->timeout_ms, timeout), " ms)", NULL);
+    else
+        client_explain(&login->client, target, status, &error);
 }
 
 static enum podlogin_status read_subject_token(struct podlogin *login, struct subject_token *token)
@@ -259,7 +252,7 @@ static enum podlogin_status ask_once(struct podlogin *login, const struct client
         client_ask(client, target, question->request, question->values, &header);
 
     if (status != PODLOGIN_OK) {
-        explain_local(login, status);
+        explain_local(login, target, status);
         return status;
     }
     if (header.type == MESSAGE_ERROR)

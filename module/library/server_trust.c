@@ -3,31 +3,47 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-static int directory_is_writable(const char *path)
-{
-    char directory[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
+#include "text/text.h"
 
-    if (len >= sizeof(directory))
-        return 1;
-    if (slash) {
-        memcpy(directory, len ? path : "/", len ? len : 1);
-        directory[len ? len : 1] = '\0';
-    }
+void socket_directory(const char *path, char ret_directory[SOCKET_PATH_MAX + 1])
+{
+    struct text directory = text_in(ret_directory, SOCKET_PATH_MAX + 1);
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        text_add(&directory, ".", NULL);
+    else
+        text_add_bytes(&directory, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* access() asks for the real user, so its answer counts only if that is the effective one. */
+static bool access_is_enough(void)
+{
+    return getuid() == geteuid() && getgid() == getegid();
+}
+
+/* Linux before 5.8 has no faccessat2(): ENOSYS. Old seccomp profiles do not know it: EPERM. */
+static enum server_trust directory_judge(const char *path)
+{
+    char directory[SOCKET_PATH_MAX + 1];
+    int r = -1;
+
+    socket_directory(path, directory);
+    errno = ENOSYS;
 #ifdef SYS_faccessat2
-    if (syscall(SYS_faccessat2, AT_FDCWD, directory, W_OK, AT_EACCESS) == 0)
-        return 1;
-    if (errno != ENOSYS)
-        return 0;
+    r = (int)syscall(SYS_faccessat2, AT_FDCWD, directory, W_OK, AT_EACCESS);
 #endif
-    return access(directory, W_OK) == 0; /* Linux before 5.8: this checks the real uid */
+    if (r < 0 && (errno == ENOSYS || errno == EPERM) && access_is_enough())
+        r = access(directory, W_OK);
+    if (r == 0)
+        return SERVER_IN_WRITABLE_DIRECTORY;
+    return errno == EACCES || errno == EROFS ? SERVER_TRUSTED : SERVER_IN_UNKNOWN_DIRECTORY;
 }
 
 int server_judge(int fd, const char *path, uid_t expected, enum server_trust *ret_trust,
@@ -42,7 +58,7 @@ int server_judge(int fd, const char *path, uid_t expected, enum server_trust *re
     *ret_trust = SERVER_TRUSTED;
     if (server.uid != expected)
         *ret_trust = SERVER_OF_ANOTHER_USER;
-    else if (geteuid() != 0 && geteuid() != expected && directory_is_writable(path))
-        *ret_trust = SERVER_IN_WRITABLE_DIRECTORY;
+    else if (geteuid() != 0 && geteuid() != expected)
+        *ret_trust = directory_judge(path);
     return 0;
 }

@@ -7,11 +7,13 @@
 
 #include <sys/types.h>
 
+#define SOCKET_PATH_MAX 107 /* bytes of sun_path before its NUL */
+
 enum server_trust {
     SERVER_TRUSTED,
     SERVER_OF_ANOTHER_USER,
-    SERVER_IN_WRITABLE_DIRECTORY, /* of the caller: other processes in the pod can write there, too
-                                   */
+    SERVER_IN_WRITABLE_DIRECTORY, /* by the caller, and so by other processes in the pod */
+    SERVER_IN_UNKNOWN_DIRECTORY,  /* cannot find out whether the caller can write there */
 };
 
 /*
@@ -25,5 +27,9 @@ enum server_trust {
  */
 int server_judge(int fd, const char *path, uid_t expected, enum server_trust *ret_trust,
                  uid_t *ret_uid);
+
+/* Writes the directory of the socket at @path, of at most SOCKET_PATH_MAX bytes: "." if it names
+ * none. */
+void socket_directory(const char *path, char ret_directory[SOCKET_PATH_MAX + 1]);
 
 #endif

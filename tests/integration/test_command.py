@@ -140,6 +140,22 @@ class Command(NodeCase):
         self.assertEqual(result.returncode, 69)
         self.assertIn("UNREACHABLE: /nonexistent/podlogin.sock: no daemon answers", result.stderr)
 
+    def test_why_no_daemon_answers(self):
+        directory = self.node.directory / "none"
+        path = str(directory / "podlogin.sock")
+
+        def error():
+            result = self.node.podlogin("wait", "--timeout", "50ms", "--socket", path)
+            self.assertEqual((result.returncode, result.stdout), (69, ""))
+            self.assertIn(f"UNREACHABLE: {path}: no daemon answers", result.stderr)
+            return result.stderr
+        self.assertIn(f"(there is no directory {directory}; mount it into the pod)\n", error())
+        directory.mkdir()
+        self.assertIn("(the directory has no such file; podlogind makes it at its start)\n", error())
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+        self.assertIn("(no process listens at it; start podlogind)\n", error())
+
     def test_a_daemon_that_does_not_answer_exits_75(self):
         path = str(self.node.directory / "deaf.sock")
         with socket.socket(socket.AF_UNIX) as deaf:

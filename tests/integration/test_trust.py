@@ -1,5 +1,6 @@
 """The client authenticates the server by its user, and by who can write to its directory."""
 
+import errno
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import threading
 import unittest
 
+import seccomp
 from node import BUILD, NodeCase
 
 NOBODY = 65534
@@ -22,15 +24,16 @@ class Trust(NodeCase):
         for path in (self.root, self.node.directory, self.node.directory / "pods"):
             os.chmod(path, 0o755)
 
-    def ask(self, jwt, uid=NOBODY, **variables):
-        """`podlogin token` as a user of a container, with the defaults of the library."""
+    def ask(self, jwt, *options, uid=NOBODY, prepare=None, cwd=None, **variables):
+        """`podlogin token` as a user of a container, with the defaults of the library. @prepare is called in its
+        process before."""
         environment = self.node.environment(
             PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt)), **variables)
         if "PODLOGIN_SERVER_UID" not in variables:
             del environment["PODLOGIN_SERVER_UID"]
-        result = subprocess.run([BUILD / "module/podlogin", "token", "--timeout", "2s"],
-                                capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                                env=environment, user=uid, timeout=20, check=False)
+        result = subprocess.run([BUILD / "module/podlogin", "token", "--timeout", "2s", *options],
+                                capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd,
+                                env=environment, user=uid, preexec_fn=prepare, timeout=20, check=False)
         return result.returncode, result.stdout.strip(), result.stderr.strip()
 
     def impostor(self, uid):
@@ -95,6 +98,55 @@ class Trust(NodeCase):
         self.assertIn("mount it read-only", error)
         self.assertEqual(self.exchanges(), 0)
         os.chmod(self.node.socket.parent, 0o755)
+        self.assertEqual(self.ask(self.mint())[0], 0)
+
+    def test_a_profile_that_does_not_know_the_system_call(self):
+        """Old seccomp profiles answer EPERM, which does not mean that the caller cannot write."""
+        self.node.start()
+        for errno_ in (errno.EPERM, errno.ENOSYS):
+            with self.subTest(errno.errorcode[errno_]):
+                def prepare(errno_=errno_):
+                    seccomp.forbid([seccomp.FACCESSAT2], errno_)
+                os.chmod(self.node.socket.parent, 0o755)
+                self.assertEqual(self.ask(self.mint(), prepare=prepare)[0], 0)
+                os.chmod(self.node.socket.parent, 0o777)
+                code, out, error = self.ask(self.mint(), prepare=prepare)
+                self.assertEqual((code, out), (REFUSED, ""))
+                self.assertIn(": UNTRUSTED_SERVER: ", error)
+                self.assertIn("mount it read-only", error)
+
+    @unittest.skipUnless(seccomp.ACCESS, "the numbers of the system calls are not known here")
+    def test_a_directory_that_cannot_be_looked_at(self):
+        self.node.start()
+        for errno_ in (errno.EPERM, errno.ENOSYS):
+            code, out, error = self.ask(
+                self.mint(), prepare=lambda: seccomp.forbid([seccomp.FACCESSAT2, *seccomp.ACCESS], errno_))
+            self.assertEqual((code, out), (REFUSED, ""))
+            self.assertIn(": UNTRUSTED_SERVER: ", error)
+            self.assertIn(f"cannot check whether the caller can write to {self.node.socket.parent}", error)
+        self.assertEqual(self.exchanges(), 0)
+
+    def test_a_path_relative_to_a_directory_that_the_caller_can_write_to(self):
+        self.node.start()
+        for path, directory in (("podlogin.sock", "."), ("./podlogin.sock", "."), ("../podlogin/podlogin.sock", "../podlogin")):
+            for mode, expected in ((0o755, 0), (0o777, REFUSED)):
+                os.chmod(self.node.socket.parent, mode)
+                code, out, error = self.ask(self.mint(), "--socket", path, cwd=self.node.socket.parent)
+                self.assertEqual(code, expected, error)
+                if expected:
+                    self.assertEqual(out, "")
+                    self.assertIn(f"the caller can write to {directory}, the socket's directory; mount it read-only", error)
+
+    def test_a_socket_that_the_caller_may_not_use(self):
+        self.node.start()
+        directory = self.node.socket.parent
+        for path, mode in ((directory, 0o700), (self.node.socket, 0o600)):
+            before = path.stat().st_mode
+            os.chmod(path, mode)
+            code, out, error = self.ask(self.mint())
+            os.chmod(path, before)
+            self.assertEqual((code, out), (69, ""))
+            self.assertIn(f"uid {NOBODY} needs permission to search {directory} and to write to the socket", error)
         self.assertEqual(self.ask(self.mint())[0], 0)
 
     def test_a_daemon_of_the_caller_itself(self):
