@@ -35,6 +35,14 @@ void text_add(struct text *text, ...)
     va_end(strings);
 }
 
+bool text_is_visible(const void *bytes, size_t len)
+{
+    for (const uint8_t *at = bytes; len > 0; at++, len--)
+        if (*at <= ' ' || *at > '~')
+            return false;
+    return true;
+}
+
 const char *number_text(uint64_t number, char buffer[NUMBER_SIZE])
 {
     char *at = buffer + NUMBER_SIZE - 1;

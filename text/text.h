@@ -6,6 +6,7 @@
 #ifndef TEXT_TEXT_H
 #define TEXT_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ void text_add(struct text *text, ...) __attribute__((sentinel));
 
 /* Appends @len bytes, which hold no NUL. */
 void text_add_bytes(struct text *text, const void *bytes, size_t len);
+
+/* Returns whether all @len bytes are visible ASCII: letters, digits and punctuation. */
+bool text_is_visible(const void *bytes, size_t len);
 
 #define NUMBER_SIZE 21
 

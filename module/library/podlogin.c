@@ -217,21 +217,17 @@ static void explain_local(struct podlogin *login, const struct client_target *ta
         client_explain(&login->client, target, status, &error);
 }
 
-static enum podlogin_status read_subject_token(struct podlogin *login, struct subject_token *token)
+static enum podlogin_status read_subject_token(struct podlogin *login, int64_t deadline_ms,
+                                               struct subject_token *token)
 {
-    int r = subject_token_read(login->token_file, token);
+    int r = subject_token_read(login->token_file, deadline_ms, token);
     struct text error;
 
     if (r == 0)
         return PODLOGIN_OK;
     error = new_error(login, PODLOGIN_NO_SUBJECT_TOKEN);
     if (token->path)
-        text_add(&error, token->path, ": ",
-                 r == -EFBIG
-                     ? "the file is longer than a service-account token can be; check --token-file"
-                 : r == -ENODATA ? "the file is empty; check --token-file"
-                                 : strerror(-r),
-                 NULL);
+        text_add(&error, token->path, ": ", subject_token_strerror(r), NULL);
     return PODLOGIN_NO_SUBJECT_TOKEN;
 }
 
@@ -300,7 +296,7 @@ static enum podlogin_status ask(struct podlogin *login, const struct question *q
     login->error[0] = '\0';
     login->retry_after_ms = 0;
     if (question->needs_login) {
-        status = read_subject_token(login, &token);
+        status = read_subject_token(login, target.deadline_ms, &token);
         target.jwt = token.bytes;
         target.jwt_len = token.len;
     }

@@ -3,38 +3,77 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "library/client.h"
 #include "text/descriptor.h"
+#include "text/text.h"
 
-static int file_read(const char *path, struct subject_token *token)
+/* A file can be read at once; a pipe when there is something in it, or its writer has closed it. */
+static int wait_readable(int fd, int64_t deadline_ms)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    int64_t left_ms = deadline_ms - clock_ms();
+    int n = poll(&poll_fd, 1, left_ms > 0 ? (int)left_ms : 0);
+
+    if (n == 0)
+        return -ETIME;
+    return n < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int read_to_end(int fd, int64_t deadline_ms, struct subject_token *token)
+{
+    ssize_t n;
+
+    do {
+        int r = wait_readable(fd, deadline_ms);
+
+        if (r < 0)
+            return r;
+        n = read(fd, token->bytes + token->len, sizeof(token->bytes) - token->len);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return -errno;
+        token->len += n > 0 ? (size_t)n : 0;
+    } while (n != 0 && token->len < sizeof(token->bytes));
+    return 0;
+}
+
+static bool is_white(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* Cuts white space off the end, and checks the rest. */
+static int judge(struct subject_token *token)
+{
+    while (token->len > 0 && is_white(token->bytes[token->len - 1]))
+        token->len--;
+    if (token->len > PODLOGIN_JWT_MAX)
+        return -EFBIG;
+    if (!text_is_visible(token->bytes, token->len))
+        return -EILSEQ;
+    return token->len ? 0 : -ENODATA;
+}
+
+static int file_read(const char *path, int64_t deadline_ms, struct subject_token *token)
 {
     int fd = descriptor_raise(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    ssize_t n = 0;
+    int r;
 
     token->path = path;
     token->len = 0;
     if (fd < 0)
         return -errno;
-    while (token->len < sizeof(token->bytes) &&
-           (n = read(fd, token->bytes + token->len, sizeof(token->bytes) - token->len)) > 0)
-        token->len += (size_t)n;
-    if (n < 0) {
-        n = -errno;
-        close(fd);
-        return (int)n;
-    }
+    r = read_to_end(fd, deadline_ms, token);
     close(fd);
-    while (token->len > 0 && strchr(" \t\r\n", token->bytes[token->len - 1]))
-        token->len--;
-    if (token->len > PODLOGIN_JWT_MAX)
-        return -EFBIG;
-    return token->len ? 0 : -ENODATA;
+    return r < 0 ? r : judge(token);
 }
 
-int subject_token_read(const char *path, struct subject_token *ret_token)
+int subject_token_read(const char *path, int64_t deadline_ms, struct subject_token *ret_token)
 {
     const char *const places[] = {
         path ? path : secure_getenv("PODLOGIN_TOKEN_FILE"),
@@ -44,7 +83,7 @@ int subject_token_read(const char *path, struct subject_token *ret_token)
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        int r = places[i] && *places[i] ? file_read(places[i], ret_token) : -ENOENT;
+        int r = places[i] && *places[i] ? file_read(places[i], deadline_ms, ret_token) : -ENOENT;
 
         /* a file that was named must exist; of the well-known ones, the first that exists counts */
         if (r != -ENOENT || (i == 0 && places[0] && *places[0]))
@@ -52,4 +91,22 @@ int subject_token_read(const char *path, struct subject_token *ret_token)
     }
     ret_token->path = NULL;
     return -ENOENT;
+}
+
+const char *subject_token_strerror(int r)
+{
+    switch (r) {
+    case -EFBIG:
+        return "the file is longer than a service-account token can be; check --token-file";
+    case -ENODATA:
+        return "the file is empty; check --token-file";
+    case -EILSEQ:
+        return "the file has characters that no service-account token has, such as blanks, NUL or "
+               "a "
+               "byte order mark; check --token-file";
+    case -ETIME:
+        return "the whole token did not come through the pipe within the timeout";
+    default:
+        return strerror(-r);
+    }
 }

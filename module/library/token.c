@@ -20,14 +20,6 @@ struct podlogin_token {
     char text[];
 };
 
-static bool is_visible(struct wire_bytes bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++)
-        if (bytes.at[i] <= ' ' || bytes.at[i] > '~')
-            return false;
-    return true;
-}
-
 static bool variable_check(struct wire_bytes name, struct text *why)
 {
     if (variable_name_is_safe((const char *)name.at, name.len))
@@ -55,7 +47,7 @@ static bool attribute_check(struct wire_bytes attribute, struct text *why)
 
 bool token_check(const struct message_token *message, struct text *why)
 {
-    if (!is_visible(message->token)) {
+    if (!text_is_visible(message->token.at, message->token.len)) {
         text_add(why, "the token is not visible ASCII", NULL);
         return false;
     }

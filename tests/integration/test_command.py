@@ -1,5 +1,6 @@
 """The command and the library as a container sees them: options, variables, exit codes, links."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -13,7 +14,7 @@ import threading
 import unittest
 
 import protocol_client as wire
-from node import BUILD, PODLOGIN, PODLOGIND, NodeCase
+from node import BUILD, PODLOGIN, PODLOGIND, NodeCase, wait_for
 
 STATIC = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", ".")) / "build-musl/module/podlogin"
 
@@ -25,6 +26,14 @@ def execute(arguments, environ):
     def strings(items):
         return (ctypes.c_char_p * (len(items) + 1))(*map(os.fsencode, items), None)
     ctypes.CDLL(None).execve(os.fsencode(arguments[0]), strings(arguments), strings(environ))
+
+
+def links_of(process):
+    """Yields what the descriptors of a process are."""
+    directory = pathlib.Path(f"/proc/{process.pid}/fd")
+    for name in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(directory / name)
 
 
 class Command(NodeCase):
@@ -183,8 +192,41 @@ class Command(NodeCase):
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_a_newline_at_the_end_of_the_token_file_is_ignored(self):
-        self.token_file.write_text(self.token_file.read_text() + "\n")
-        self.run_ok("token")
+        jwt = self.token_file.read_text()
+        for end in ("\n", "\r\n"):
+            self.token_file.write_text(jwt + end)
+            self.run_ok("token")
+
+    def test_the_token_comes_through_a_pipe(self):
+        """As from `kubectl create token`, which takes a while: the command waits for all of it."""
+        token, jwt = self.run_ok("token"), self.token_file.read_text()
+        for pieces in ([jwt], [jwt[:100], jwt[100:], "\r\n"]):
+            read, write = os.pipe()
+            with subprocess.Popen([PODLOGIN, "token", "--token-file", "/dev/stdin"], stdin=read, text=True,
+                                  env=self.node.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                os.close(read)
+                for piece in pieces:
+                    wait_for(lambda: list(links_of(process)).count(f"pipe:[{os.fstat(write).st_ino}]") == 2,
+                             what="the command opens the pipe")
+                    os.write(write, piece.encode())
+                os.close(write)
+                self.assertEqual(process.communicate(timeout=20), (token, ""))
+
+    def test_a_pipe_without_a_writer_exits_78_after_the_timeout(self):
+        os.mkfifo(self.node.directory / "fifo")
+        result = self.node.podlogin("token", "--timeout", "50ms", "--token-file", str(self.node.directory / "fifo"))
+        self.assertEqual((result.returncode, result.stdout), (78, ""))
+        self.assertIn("fifo: the whole token did not come through the pipe within the timeout", result.stderr)
+
+    def test_a_file_that_holds_no_token_is_named(self):
+        for content, problem in ((b"", "the file is empty"), (b"\n", "the file is empty"),
+                                 (b"a.b.c\0", "the file has characters that no service-account token has"),
+                                 (b"\xef\xbb\xbfa.b.c", "the file has characters that no service-account token has"),
+                                 (b"a" * 8193, "the file is longer than a service-account token can be")):
+            self.token_file.write_bytes(content)
+            result = self.node.podlogin("token", token_file=self.token_file)
+            self.assertEqual((result.returncode, result.stdout), (78, ""))
+            self.assertIn(f"NO_SUBJECT_TOKEN: {self.token_file}: {problem}", result.stderr)
 
 
 class Archive(unittest.TestCase):
