@@ -60,7 +60,7 @@ static void print_help(void)
         ")\n"
         "  --check-config    check the configuration and exit\n"
         "  --exchanger PATH  the program that makes HTTPS requests (" PODLOGIN_EXCHANGER ")\n"
-        "  --help            print this help\n"
+        "  --help, -h        print this help\n"
         "  --version         print the version\n\n"
         "Signals: SIGHUP reloads the configuration; SIGTERM and SIGINT stop the daemon.\n"
         "See podlogind(8), podlogind.conf(5).\n");
@@ -86,7 +86,7 @@ static int parse_options(int argc, char **argv, struct options *options)
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
         switch (option) {
         case CONFIG:
             options->config = optarg;
@@ -97,6 +97,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         case EXCHANGER:
             options->exchanger = optarg;
             break;
+        case 'h':
         case HELP:
             print_help();
             return -EXIT_CODE_OK;

@@ -28,7 +28,7 @@ static void print_help(void)
            "The administrator's command for podlogind.\n\n"
            "  verify    verify a service-account token against a key set, offline\n"
            "  explain   make every check of the daemon for a token and a service\n\n"
-           "  --help, --version; podloginctl COMMAND --help\n\n"
+           "  --help, -h; --version; podloginctl COMMAND --help\n\n"
            "Exit codes: 0; 64 usage; 70 internal error; 75 try again; 77 refused;\n"
            "78 configuration. See podloginctl(8).\n");
 }
@@ -91,7 +91,7 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help();
         return EXIT_CODE_OK;
     }

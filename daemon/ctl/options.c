@@ -30,7 +30,7 @@ static int print_help(const struct ctl_usage *usage, const struct ctl_option *op
     printf("%s\n\n", usage->summary);
     for (; options->name; options++)
         printf("  --%s\n", options->help);
-    printf("  --help              print this help\n");
+    printf("  --help, -h          print this help\n");
     return EXIT_CODE_OK;
 }
 
@@ -55,10 +55,10 @@ int ctl_read_options(int argc, char **argv, const struct ctl_usage *usage,
     size_t n = table_of(options, table);
     int which;
 
-    while ((which = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    while ((which = getopt_long(argc, argv, "h", table, NULL)) != -1) {
         int code;
 
-        if (which == (int)n)
+        if (which == (int)n || which == 'h')
             return print_help(usage, options);
         if (which < 0 || (size_t)which > n)
             return EXIT_CODE_USAGE; /* getopt_long() has printed the error */

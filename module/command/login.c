@@ -5,18 +5,33 @@
 #include <unistd.h>
 
 #include "command/print.h"
+#include "library/environment.h"
 #include "protocol/status.h"
+
+/* Says which variable is not valid, or that the name of the service is not. */
+static int blame_argument(const char *service)
+{
+    struct environment environment;
+    struct environment_fault fault = {"PODLOGIN_SERVICE", NULL, "not the name of a service"};
+    char setting[256];
+    struct text text = text_in(setting, sizeof(setting));
+
+    if (environment_read(&environment, &fault)) {
+        if (service)
+            return usage(fault.problem, service);
+        fault.value = environment.service;
+    }
+    text_add(&text, fault.name, "=", fault.value, NULL);
+    return usage(fault.problem, setting);
+}
 
 int login_open(const struct options *options, const char *service, struct podlogin **ret_login)
 {
     struct podlogin *login = NULL;
     enum podlogin_status status = podlogin_start(service, &login);
 
-    if (status == PODLOGIN_BAD_ARGUMENT && service)
-        return usage("not a service name, or a PODLOGIN_ variable is not valid", service);
     if (status == PODLOGIN_BAD_ARGUMENT)
-        return usage("PODLOGIN_SERVICE, _SOCKET, _MIN_TTL, _TIMEOUT or _SERVER_UID is not valid",
-                     NULL);
+        return blame_argument(service);
     if (status != PODLOGIN_OK)
         return report(NULL, "start", status);
     if (options->socket)

@@ -21,7 +21,7 @@ static const char help[] =
     "  --token-file PATH  the file of the service-account token\n"
     "  --json             token, whoami: print a JSON object\n"
     "  --verbose          print to standard error where the token came from\n"
-    "  --help, --version\n\n"
+    "  --help, -h; --version\n\n"
     "Exit codes: 0; 64 usage; 69 no daemon; 70 internal error; 75 try again; 77 refused;\n"
     "78 configuration. exec exits with the exit status of COMMAND. See podlogin(1).\n";
 
@@ -99,6 +99,8 @@ static int parse_option(int argc, char **argv, int *i, struct options *options)
     const char *name = argv[*i][1] ? argv[*i] + 2 : "", *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
 
+    if (strcmp(argv[*i], "-h") == 0)
+        return print(help);
     for (unsigned id = 0; argv[*i][1] == '-' && id < OPTIONS; id++) {
         const struct option *option = &option_table[id];
 
@@ -130,6 +132,8 @@ int options_parse(int *argc, char **argv, struct options *options)
         if (code >= 0)
             return code;
     }
+    if (n > 0 && strcmp(argv[0], "help") == 0)
+        return print(help);
     while (i < *argc)
         argv[n++] = argv[i++];
     argv[n] = NULL; /* execvp() needs it */

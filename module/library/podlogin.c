@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "library/client.h"
+#include "library/environment.h"
 #include "library/identity.h"
 #include "library/subject_token.h"
 #include "library/token.h"
 #include "protocol/names.h"
 #include "protocol/status.h"
 #include "text/text.h"
-#include "text/time_span.h"
 
 #define DEFAULT_SERVICE "pulumi"
 #define ERROR_MAX       1024
@@ -88,81 +88,41 @@ enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
     return PODLOGIN_OK;
 }
 
-/*
- * Returns the value of a variable; NULL if it is empty or not set, and in a program that has more
- * privileges than its caller, whose environment it is.
- */
-static const char *environment(const char *name)
+static enum podlogin_status set_up(struct podlogin *login, const char *service,
+                                   const struct environment *environment)
 {
-    const char *value = secure_getenv(name);
-
-    return value && *value ? value : NULL;
-}
-
-static int uid_read(const char *text, uid_t *ret_uid)
-{
-    uint64_t uid = 0;
-
-    if (!*text)
-        return -EINVAL;
-    for (; *text; text++) {
-        uid = uid * 10 + (uint64_t)(*text - '0');
-        if (*text < '0' || *text > '9' || uid >= (uid_t)-1)
-            return -EINVAL;
-    }
-    *ret_uid = (uid_t)uid;
-    return 0;
-}
-
-static enum podlogin_status read_environment(struct podlogin *login)
-{
-    const char *min_ttl = environment("PODLOGIN_MIN_TTL");
-    const char *timeout = environment("PODLOGIN_TIMEOUT");
-    const char *socket = environment("PODLOGIN_SOCKET");
-    const char *server_uid = environment("PODLOGIN_SERVER_UID");
     enum podlogin_status status;
-    uint64_t ms;
 
-    status = podlogin_set_socket(login, socket ? socket : PODLOGIN_SOCKET_PATH);
-    if (status == PODLOGIN_OK && server_uid && uid_read(server_uid, &login->server_uid) < 0)
+    if (!service)
+        service = environment->service ? environment->service : DEFAULT_SERVICE;
+    if (!service_name_is_valid(service, strlen(service)))
         return PODLOGIN_BAD_ARGUMENT;
-    if (status == PODLOGIN_OK && min_ttl) {
-        if (time_span_parse(min_ttl, PODLOGIN_MIN_TTL_MAX_S * UINT64_C(1000), &ms) < 0)
-            return PODLOGIN_BAD_ARGUMENT;
-        login->min_ttl_s = (uint32_t)(ms / 1000);
-    }
-    if (status == PODLOGIN_OK && timeout) {
-        if (time_span_parse(timeout, PODLOGIN_TIMEOUT_MAX_MS, &ms) < 0 || ms == 0)
-            return PODLOGIN_BAD_ARGUMENT;
-        login->timeout_ms = (uint32_t)ms;
-    }
-    return status;
+    login->min_ttl_s = environment->min_ttl_s;
+    login->timeout_ms = environment->timeout_ms;
+    login->server_uid = environment->server_uid;
+    status = set_text(&login->service, service, PODLOGIN_SERVICE_MAX);
+    return status == PODLOGIN_OK ? podlogin_set_socket(login, environment->socket) : status;
 }
 
 enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
 {
-    struct podlogin *login = calloc(1, sizeof(*login));
+    struct environment environment;
+    struct environment_fault fault;
+    struct podlogin *login;
     enum podlogin_status status;
 
+    if (!environment_read(&environment, &fault))
+        return PODLOGIN_BAD_ARGUMENT;
+    login = calloc(1, sizeof(*login));
     if (!login)
         return PODLOGIN_NO_MEMORY;
     login->client.fd = -1;
-    login->timeout_ms = PODLOGIN_TIMEOUT_MS;
-    if (!service)
-        service = environment("PODLOGIN_SERVICE");
-    if (!service)
-        service = DEFAULT_SERVICE;
-    status = service_name_is_valid(service, strlen(service))
-                 ? set_text(&login->service, service, PODLOGIN_SERVICE_MAX)
-                 : PODLOGIN_BAD_ARGUMENT;
+    status = set_up(login, service, &environment);
     if (status == PODLOGIN_OK)
-        status = read_environment(login);
-    if (status != PODLOGIN_OK) {
+        *ret_login = login;
+    else
         podlogin_end(login);
-        return status;
-    }
-    *ret_login = login;
-    return PODLOGIN_OK;
+    return status;
 }
 
 void podlogin_end(struct podlogin *login)

@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "library/client.h"
+#include "library/environment.h"
 #include "text/descriptor.h"
 #include "text/text.h"
 
@@ -76,17 +76,17 @@ static int file_read(const char *path, int64_t deadline_ms, struct subject_token
 int subject_token_read(const char *path, int64_t deadline_ms, struct subject_token *ret_token)
 {
     const char *const places[] = {
-        path ? path : secure_getenv("PODLOGIN_TOKEN_FILE"),
+        path ? path : environment_value("PODLOGIN_TOKEN_FILE"),
         path ? NULL : "/var/run/secrets/podlogin/serviceaccount/token",
-        path ? NULL : secure_getenv("AWS_WEB_IDENTITY_TOKEN_FILE"),
+        path ? NULL : environment_value("AWS_WEB_IDENTITY_TOKEN_FILE"),
         path ? NULL : "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        int r = places[i] && *places[i] ? file_read(places[i], deadline_ms, ret_token) : -ENOENT;
+        int r = places[i] ? file_read(places[i], deadline_ms, ret_token) : -ENOENT;
 
         /* a file that was named must exist; of the well-known ones, the first that exists counts */
-        if (r != -ENOENT || (i == 0 && places[0] && *places[0]))
+        if (r != -ENOENT || (i == 0 && places[0]))
             return r;
     }
     ret_token->path = NULL;

@@ -122,7 +122,9 @@ class Command(NodeCase):
         self.assertFalse(marker.exists())
 
     def test_help_and_version(self):
-        self.assertIn("token [SERVICE]", self.run_ok("--help"))
+        for arguments in (["--help"], ["-h"], ["help"], ["help", "token"], ["token", "-h"], ["exec", "-h", "--", "false"]):
+            self.assertIn("token [SERVICE]", self.run_ok(*arguments))
+        self.assertEqual(self.run_ok("exec", "--", "echo", "help", "-h"), "help -h\n")
         self.assertRegex(self.run_ok("--version"), r"^podlogin \d+\.\d+\.\d+\n$")
 
     def test_usage_errors_exit_64_with_a_message(self):
@@ -139,9 +141,16 @@ class Command(NodeCase):
                 self.assertEqual(result.stdout, "")
 
     def test_an_invalid_variable_is_a_usage_error(self):
-        for name in ("PODLOGIN_TIMEOUT", "PODLOGIN_MIN_TTL", "PODLOGIN_SERVICE"):
-            result = self.node.podlogin("token", token_file=self.token_file, **{name: "b/d"})
-            self.assertEqual(result.returncode, 64, name)
+        for name, value, problem in (
+                ("PODLOGIN_TIMEOUT", "2min", "not a time span of at most 60s, such as 10s"),
+                ("PODLOGIN_MIN_TTL", "8d", "not a time span of at most 7d, such as 90min"),
+                ("PODLOGIN_SOCKET", "x" * 108, "not a path of at most 107 bytes"),
+                ("PODLOGIN_SERVER_UID", "root", "not the number of a user, such as 0 for root"),
+                ("PODLOGIN_SERVER_UID", "4294967295", "not the number of a user, such as 0 for root"),
+                ("PODLOGIN_SERVICE", "b/d", "not the name of a service")):
+            result = self.node.podlogin("token", token_file=self.token_file, **{name: value})
+            self.assertEqual((result.returncode, result.stdout), (64, ""), name)
+            self.assertEqual(result.stderr, f"podlogin: {name}={value}: {problem}; see podlogin --help\n")
 
     def test_no_daemon_exits_69_after_the_timeout(self):
         result = self.node.podlogin("token", "--timeout", "300ms", token_file=self.token_file,
@@ -436,6 +445,10 @@ class Daemon(NodeCase):
         self.assertIn("eks.conf:4: TokenReview=always", result.stderr)
 
     def test_usage(self):
+        for option in ("--help", "-h"):
+            result = self.run_daemon(option)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertIn("--check-config", result.stdout)
         self.assertEqual(self.run_daemon("--nonesuch").returncode, 64)
         self.assertEqual(self.run_daemon("argument").returncode, 64)
         self.assertEqual(self.run_daemon("--help").returncode, 0)
