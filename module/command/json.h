@@ -7,4 +7,7 @@
 /* Appends @before, such as "{" or ",", and a member of an object: @name, a colon and @value. */
 void json_add(struct text *text, const char *before, const char *name, const char *value);
 
+/* Appends @before and the string @value. */
+void json_add_string(struct text *text, const char *before, const char *value);
+
 #endif

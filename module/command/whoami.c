@@ -21,7 +21,7 @@ static void add_identity_json(struct text *text, const struct podlogin_identity 
     json_add(text, ",", "expires_at", time_text(podlogin_identity_expires_at(identity), expires));
     text_add(text, ",\"services\":[", NULL);
     for (unsigned i = 0; (service = podlogin_identity_service_at(identity, i)); i++)
-        text_add(text, i ? "," : "", "\"", service, "\"", NULL);
+        json_add_string(text, i ? "," : "", service);
     text_add(text, "]}\n", NULL);
 }
 

@@ -147,8 +147,10 @@ static enum podlogin_status read_error(struct podlogin *login, const struct wire
 
     if (wire_decode(&message_error, login->client.buffer + WIRE_HEADER_SIZE, header->payload_len,
                     &message) < 0 ||
-        message.status == PODLOGIN_OK)
+        message.status == PODLOGIN_OK) {
+        client_close(&login->client);
         return PODLOGIN_BAD_ANSWER;
+    }
     info = message.status < PODLOGIN_UNREACHABLE ? status_info(message.status)
                                                  : status_info(PODLOGIN_INTERNAL);
     login->retry_after_ms = message.retry_after_ms;

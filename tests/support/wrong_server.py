@@ -42,7 +42,8 @@ class WrongServer:
     """Listens at @path, and serves one connection after the other until the block ends.
 
     Each request is answered by the next of @answers, and by the last when there are no more: a function from the
-    Request to bytes, or to a list of pieces that are sent one by one; None closes the connection."""
+    Request to bytes, or to a list of pieces that are sent one by one. None, alone or as a piece, closes the
+    connection."""
 
     def __init__(self, path, *answers):
         self._answers = list(answers)
@@ -75,7 +76,7 @@ class WrongServer:
                 self._serve(connection, self.received[-1])
 
     def _serve(self, connection, received):
-        """Records all that the client sends, until it closes the connection or is to be sent nothing more."""
+        """Records all that the client sends, until the client or an answer closes the connection."""
         jwt, at = None, 0
         try:
             while data := connection.recv(65536):
@@ -93,7 +94,9 @@ class WrongServer:
     def _answer(self, connection, request):
         self.requests.append(request)
         answer = (self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])(request)
-        for piece in [answer] if isinstance(answer, bytes) else answer or []:
+        for piece in answer if isinstance(answer, list) else [answer]:
+            if piece is None:
+                return False
             connection.sendall(piece)
             time.sleep(0.001 if isinstance(answer, list) else 0)
-        return answer is not None
+        return True
