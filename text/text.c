@@ -55,7 +55,7 @@ const char *number_text(uint64_t number, char buffer[NUMBER_SIZE])
     return memmove(buffer, at, (size_t)(buffer + NUMBER_SIZE - at));
 }
 
-static void add_digits(struct text *text, int number, unsigned width, const char *after)
+static void add_digits(struct text *text, int64_t number, unsigned width, const char *after)
 {
     char buffer[NUMBER_SIZE];
     const char *digits = number_text((uint64_t)number, buffer);
@@ -73,7 +73,7 @@ const char *time_text(int64_t time_s, char buffer[TIME_SIZE])
 
     if (!gmtime_r(&seconds, &parts) || parts.tm_year < 0)
         return buffer;
-    add_digits(&text, parts.tm_year + 1900, 4, "-");
+    add_digits(&text, (int64_t)parts.tm_year + 1900, 4, "-");
     add_digits(&text, parts.tm_mon + 1, 2, "-");
     add_digits(&text, parts.tm_mday, 2, "T");
     add_digits(&text, parts.tm_hour, 2, ":");
