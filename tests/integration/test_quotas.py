@@ -11,7 +11,8 @@ import time
 import unittest
 
 from node import scale, wait_for
-from protocol_client import Get, Login, Ping, encode_message
+from protocol_client import (MAX_REQUEST, Get, Login, Ping, Whoami, encode_field, encode_frame,
+                             encode_message)
 from test_peer import PodCase, answer_name, answer_names
 
 PING = encode_message(Ping(), 7)
@@ -143,6 +144,47 @@ class Quotas(QuotaCase):
         self.assertEqual(connection.recv(1), b"")
         self.assertLess(time.monotonic() - begun, 2.0)
 
+    def test_a_byte_from_time_to_time_does_not_prolong_a_frame(self):
+        self.node.start()
+        connection = self.connection()
+        try:
+            for byte in struct.pack(">IBBH", 100, 1, 4, 1):  # 2.4 s, and more to come
+                connection.send(bytes([byte]))
+                time.sleep(0.3)
+            self.fail("the frame's time is over, but the daemon reads on")
+        except BrokenPipeError:
+            self.assertEqual(answer_name(connection), "BAD_FRAME")
+
+    def test_a_request_that_waits_is_not_idle(self):
+        self.node.configure("off", limits="[Limits]\nIdleTimeout=1s\n")
+        self.standin.fault_upstream(latency_ms=3000)
+        self.node.start()
+        connection = self.connection()
+        connection.sendall(encode_message(Login(self.mint().encode()), 0) +
+                           encode_message(Get("pulumi", timeout_ms=15000), 1))
+        self.assertEqual(answer_name(connection), "OK")
+
+    def test_whoami_has_its_own_timeout(self):
+        self.standin.fault_issuer(kind="hang")
+        self.node.configure("off")
+        self.node.start()
+        connection = self.connection()
+        connection.sendall(encode_message(Login(self.mint().encode()), 0) +
+                           encode_message(Whoami(timeout_ms=300), 1))
+        connection.settimeout(2)  # a fetch of keys takes 8 s
+        self.assertEqual(answer_name(connection), "ISSUER_UNAVAILABLE")
+
+    def test_a_frame_of_the_greatest_size_is_served(self):
+        self.node.configure("off")
+        self.node.start()
+        jwt = self.mint()
+        for size, name in ((MAX_REQUEST, "OK"), (MAX_REQUEST + 1, "BAD_FRAME")):
+            login = encode_field(1, jwt.encode())
+            login += encode_field(200, b"x" * (size - len(login) - 4))  # a field that may be skipped
+            connection = self.connection()
+            connection.sendall(encode_frame(Login.TYPE, 0, login) + encode_message(Get("pulumi"), 1))
+            self.assertEqual(answer_name(connection), name)
+
     def test_an_idle_connection_is_closed(self):
         self.node.start()
         connection, used = self.connection(), self.connection()
@@ -262,6 +304,80 @@ class Outsiders(QuotaCase):
                 os._exit(2)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
         self.assertEqual(len(held), 64)
+
+
+class Leaks(QuotaCase):
+    """Nothing is left of connections that end in any way, however many."""
+
+    limits = "[Limits]\nConnectionsPerPod=8\nRequestsPerPod=0\nMissesPerPod=2\n"
+
+    def assert_nothing_left(self, do, rounds):
+        """Memory and descriptors are the same after as many rounds again."""
+        self.node.start()
+        used = []
+        for _ in range(2):
+            for i in range(rounds):
+                do(i)
+            used.append((self.node.open_descriptors(), self.memory_kib()))
+        self.assertEqual(used[0][0], used[1][0])
+        self.assertLess(used[1][1] - used[0][1], 512)
+
+    def test_connections_that_are_turned_away(self):
+        held = []
+
+        def turned_away(i):
+            while len(held) < 8:
+                held.append(self.connection())
+                held[-1].sendall(PING)
+                self.assertEqual(answer_name(held[-1]), "OK")
+            with self.node.connect() as connection:
+                self.assertEqual(answer_name(connection), "TOO_MANY")
+            if i == 499:
+                while held:
+                    held.pop().close()
+
+        self.assert_nothing_left(turned_away, 500)
+
+    def test_half_a_frame(self):
+        jwt = self.mint()
+        request = encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1)
+
+        def cut_off(i):
+            with self.node.connect() as connection:
+                connection.sendall(request[:i * 7 % (len(request) - 1) + 1])
+
+        self.assert_nothing_left(cut_off, 1500)
+
+    def test_half_a_frame_that_is_never_finished(self):
+        self.node.configure("enforce", limits="[Limits]\nConnectionsPerPod=0\nRequestsPerPod=0\nFrameTimeout=1s\n")
+        part = encode_message(Login(self.mint().encode()), 0)[:-1]
+
+        def leave(_):
+            connections = [self.node.connect() for _ in range(1000)]
+            for connection in connections:
+                connection.sendall(part)
+            for connection in connections:
+                self.assertEqual(answer_name(connection), "BAD_FRAME")
+                connection.close()
+
+        self.assert_nothing_left(leave, 1)
+
+    def test_misses_of_clients_that_hang_up(self):
+        """Each counts as long as its client is there, and no longer."""
+        self.node.start()
+        pod = self.pod()
+        self.standin.fault_upstream(latency_ms=300)
+        for i in range(30):
+            jwt = self.mint_for(pod, serviceaccount=f"sa-{i}")
+            self.in_pod(pod, lambda jwt=jwt: self.hang_up(jwt))
+        wait_for(lambda: self.standin.counts()["exchanges"] >= 2)
+        code, _, error = self.ask(pod.enter, self.mint_for(pod, serviceaccount="last"), "--timeout", "10s")
+        self.assertEqual(code, 0, error)
+
+    def hang_up(self, jwt):
+        with self.node.connect() as connection:
+            connection.sendall(encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1))
+            time.sleep(0.1)
 
 
 class Descriptors(QuotaCase):

@@ -1,4 +1,7 @@
 /* Sealing: any changed bit is detected. */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "store/seal.h"
 #include "support/check.h"
 
@@ -101,12 +104,8 @@ static void another_key_opens_nothing_and_gives_other_names(void **state)
     seal_done(&other);
 }
 
-static void no_nonce_or_key_is_used_twice(void **state)
+static void no_key_is_used_twice(void **state)
 {
-    enum {
-        N = 2000
-    };
-    static uint8_t sealed[N][4 + SEAL_OVERHEAD];
     struct seal seal;
 
     (void)state;
@@ -115,12 +114,60 @@ static void no_nonce_or_key_is_used_twice(void **state)
     assert_memory_not_equal(seal.index_key->bytes, key_bytes, SEAL_KEY_SIZE);
     assert_memory_not_equal(seal.key->bytes, seal.index_key->bytes, SEAL_KEY_SIZE);
     assert_memory_not_equal(seal.key->bytes, seal.id, SEAL_ID_SIZE);
-    for (size_t i = 0; i < N; i++) {
-        assert_int_equal(seal_close(&seal, "text", 4, NULL, 0, sealed[i]), 0);
-        for (size_t j = 0; j < i; j++)
-            assert_memory_not_equal(sealed[i], sealed[j], SEAL_NONCE);
+    seal_done(&seal);
+}
+
+enum {
+    NONCES = 500, /* of each start */
+    STARTS = 6,
+};
+
+/* Writes the nonces of one start to @fd. Returns whether all went well. */
+static bool write_nonces(int fd)
+{
+    struct seal seal;
+    bool is_good = seal_init(&seal, key_bytes) == 0;
+
+    for (size_t i = 0; i < NONCES && is_good; i++) {
+        uint8_t sealed[4 + SEAL_OVERHEAD];
+
+        is_good = seal_close(&seal, "text", 4, NULL, 0, sealed) == 0 &&
+                  write(fd, sealed, SEAL_NONCE) == SEAL_NONCE;
     }
     seal_done(&seal);
+    return is_good;
+}
+
+static int compare_nonces(const void *one, const void *other)
+{
+    return memcmp(one, other, SEAL_NONCE);
+}
+
+/* A key lives longer than a process: two nonces that are the same reveal both texts. */
+static void no_nonce_is_used_twice_in_any_process(void **state)
+{
+    static uint8_t nonces[STARTS * NONCES][SEAL_NONCE];
+    FILE *file = tmpfile();
+
+    (void)state;
+    assert_non_null(file);
+    for (int i = 0; i < STARTS; i++) {
+        pid_t pid = i % 2 ? fork() : -1; /* again in this process, or in another one */
+        int status = 0;
+
+        if (pid == 0)
+            _exit(!write_nonces(fileno(file)));
+        if (pid < 0)
+            assert_true(write_nonces(fileno(file)));
+        else
+            assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(pread(fileno(file), nonces, sizeof(nonces), 0), sizeof(nonces));
+    fclose(file);
+    qsort(nonces, STARTS * NONCES, SEAL_NONCE, compare_nonces);
+    for (size_t i = 1; i < STARTS * NONCES; i++)
+        assert_memory_not_equal(nonces[i - 1], nonces[i], SEAL_NONCE);
 }
 
 int main(void)
@@ -130,7 +177,8 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(another_key_opens_nothing_and_gives_other_names),
-        cmocka_unit_test(no_nonce_or_key_is_used_twice),
+        cmocka_unit_test(no_key_is_used_twice),
+        cmocka_unit_test(no_nonce_is_used_twice_in_any_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
