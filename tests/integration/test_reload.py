@@ -5,12 +5,16 @@ Sanitizers detect a configuration that is used after it was freed, and one that 
 
 import collections
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
-from node import NodeCase, scale, wait_for
+from node import EXCHANGER, PODLOGIND, STANDIN, NodeCase, scale, wait_all, wait_for
 from protocol_client import Client, ServerError
+from raw_server import RawServer, http
+from standin import Standin
 
 DONE = "configuration reloaded"
 # An issuer with changed settings has no keys at first.
@@ -116,6 +120,83 @@ class Load(NodeCase):
         for name, answer in (("hits", "OK"), ("misses", "OK"), ("gone", "BUSY"), ("new keys", "OK"),
                              ("down", "UPSTREAM_UNAVAILABLE")):  # otherwise the test did not cover them
             self.assertGreater(self.answers[name, answer], 0, self.answers)
+
+
+class JudgedAgain(NodeCase):
+    """What changes while an exchange is under way counts for its answer."""
+
+    def begin(self, latency_s, **order):
+        token = '{"access_token":"pul-x","token_type":"token","expires_in":3600}'
+        server = RawServer(self.standin, lambda _: [latency_s, http(token)])
+        self.addCleanup(server.stop)
+        self.node.service("pulumi", api_url=server.url)
+        self.node.start()
+        process = self.node.spawn("token", "--timeout", "15s", token_file=self.node.jwt_file(self.mint(**order)))
+        wait_for(lambda: server.requests, 20, "the exchange")
+        self.url = server.url
+        return process
+
+    def refused(self, process, name):
+        code, token, error = wait_all([process])[0]
+        self.assertIn(f": {name}: ", error)
+        self.assertEqual((code, token), (77, ""))
+
+    def test_rules(self):
+        process = self.begin(1.5)
+        self.node.service("pulumi", api_url=self.url, rules='[Allow "others"]\n"kubernetes.io".namespace=others')
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: DONE in self.node.log())
+        self.refused(process, "POLICY_DENIED")
+
+    def test_a_jwt_that_expires(self):
+        self.refused(self.begin(4, lifetime=3), "TOKEN_EXPIRED")
+
+    def test_a_key_that_is_withdrawn(self):
+        process = self.begin(3)
+        self.standin.rotate(keep_old=False)
+        self.assertEqual(self.node.podlogin("whoami", token_file=self.node.jwt_file(
+            self.mint(serviceaccount="other"), "other")).returncode, 0)
+        self.refused(process, "TOKEN_UNKNOWN_KEY")
+
+
+class Kept(NodeCase):
+    """A configuration that cannot work does not replace one that does; and what a changed one forgets."""
+
+    def reload(self, line):
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: line in self.node.log(), 10, line)
+
+    def test_enforce_where_it_cannot_work(self):
+        self.node.configure("audit")
+        with open(self.node.log_path, "ab") as log:
+            self.node.process = subprocess.Popen(
+                ["unshare", "--user", "--map-root-user", PODLOGIND, "--config", self.node.etc, "--exchanger",
+                 EXCHANGER], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.node.wait_until_ready()
+        except RuntimeError as error:
+            self.node.process = None
+            self.skipTest(str(error))
+        self.node.configure("enforce")
+        self.reload("keeping the current configuration")
+        self.assertIn("PeerAttestation=enforce cannot work here", self.node.log())
+        self.assert_served(self.mint())
+        self.node.configure("audit")
+        self.reload(DONE)
+
+    def test_another_ca_file_of_an_issuer_drops_its_keys(self):
+        other = Standin(STANDIN, tempfile.mkdtemp(dir=self.root))
+        self.addCleanup(other.stop)
+        self.node.start()
+        jwt = self.mint()
+        self.assert_served(jwt)
+        self.node.issuer("eks", extra=f"CAFile={other.ca}")
+        self.reload(DONE)
+        self.assert_refused("ISSUER_UNAVAILABLE", 75, jwt)
+        self.node.issuer("eks")
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.node.log().count(DONE) == 2)
+        self.assert_served(jwt)
 
 
 if __name__ == "__main__":
