@@ -356,11 +356,7 @@ int main(int argc, char **argv)
     umask(077);
     signal(SIGPIPE, SIG_IGN); /* a log pipe without a reader must not end the daemon */
     log_init("podlogind", LOG_INFO);
-    r = secret_guard_libraries();
-    if (r == 0)
-        r = process_harden();
-    if (r < 0)
-        return fail("cannot harden the process", r);
+    process_harden();
     raise_descriptors();
     if (config_load(options.config, &config, error) < 0 || !config) {
         log_error("%s", error);

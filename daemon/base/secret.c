@@ -1,9 +1,7 @@
 #include "base/secret.h"
 
 #include <assert.h>
-#include <jansson.h>
-#include <malloc.h>
-#include <openssl/crypto.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -119,87 +117,11 @@ struct secret *secret_free(struct secret *secret)
     return NULL;
 }
 
-void *wiping_malloc(size_t size)
-{
-    return malloc(size);
-}
-
-void *wiping_calloc(size_t n, size_t size)
-{
-    return calloc(n, size);
-}
-
-void wiping_free(void *memory)
-{
-    if (memory)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
-/* Copies instead of calling realloc(), which may leave an unwiped copy of the old block. */
-void *wiping_realloc(void *memory, size_t size)
-{
-    size_t old_size = memory ? malloc_usable_size(memory) : 0;
-    void *moved;
-
-    if (memory && size && size <= old_size && size >= old_size / 2)
-        return memory;
-    if (memory && !size) {
-        wiping_free(memory);
-        return NULL;
-    }
-    moved = malloc(size);
-    if (!moved)
-        return NULL;
-    if (memory)
-        memcpy(moved, memory, old_size < size ? old_size : size);
-    wiping_free(memory);
-    return moved;
-}
-
-char *wiping_strdup(const char *string)
-{
-    return strdup(string);
-}
-
-int secret_guard_libraries(void)
-{
-    json_set_alloc_funcs(wiping_malloc, wiping_free);
-    return 0;
-}
-
-static void *openssl_malloc(size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return malloc(size);
-}
-
-static void *openssl_realloc(void *memory, size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return wiping_realloc(memory, size);
-}
-
-static void openssl_free(void *memory, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    wiping_free(memory);
-}
-
-int secret_guard_openssl(void)
-{
-    return CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1 ? 0
-                                                                                        : -EBUSY;
-}
-
-int process_harden(void)
+void process_harden(void)
 {
     const struct rlimit none = {0};
 
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-        return -errno;
-    return 0;
+        log_warning("cannot disable core dumps: %s; a crash may write tokens to the disk",
+                    strerror(errno));
 }

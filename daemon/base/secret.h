@@ -35,23 +35,9 @@ struct secret *secret_free(struct secret *secret);
 DEFINE_CLEANUP(struct secret *, secret_free)
 
 /*
- * Make jansson, and OpenSSL, wipe the memory that they free. Must be called first in main():
- * OpenSSL refuses once it has allocated memory. Return 0, or -EBUSY (OpenSSL only).
+ * Disables core dumps, and ptrace(2) and /proc/PID/mem by other processes of the same user. If the
+ * system refuses that, says so in the log.
  */
-int secret_guard_libraries(void);
-int secret_guard_openssl(void);
-
-/* Allocation functions that wipe what they free, for other libraries. */
-void *wiping_malloc(size_t size);
-void *wiping_calloc(size_t n, size_t size);
-void *wiping_realloc(void *memory, size_t size);
-char *wiping_strdup(const char *string);
-void wiping_free(void *memory);
-
-/*
- * Disables core dumps, and ptrace(2) and /proc/PID/mem by other processes of the same user. Returns
- * 0 or -errno.
- */
-int process_harden(void);
+void process_harden(void);
 
 #endif

@@ -24,10 +24,4 @@ struct secret *ctl_read(const char *command, const char *path, size_t max);
 /* Reads a token like ctl_read(), without a newline at the end. */
 struct secret *ctl_token(const char *command, const char *path);
 
-/*
- * Hardens the process before it reads tokens and keys. Returns EXIT_CODE_OK; or another exit code
- * after printing the error.
- */
-int ctl_harden(const char *command);
-
 #endif

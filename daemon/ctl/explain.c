@@ -385,9 +385,7 @@ int ctl_explain(int argc, char **argv)
 
     if (r != -1)
         return r;
-    r = ctl_harden(NAME);
-    if (r != EXIT_CODE_OK)
-        return r;
+    process_harden();
     if (config_load(options.config, &config, error) < 0)
         return ctl_fail(EXIT_CODE_CONFIG, NAME, "%s", error);
     token = ctl_token(NAME, options.token_file);

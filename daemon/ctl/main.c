@@ -45,16 +45,6 @@ int ctl_fail(enum exit_code code, const char *command, const char *format, ...)
     return code;
 }
 
-int ctl_harden(const char *command)
-{
-    int r = secret_guard_libraries();
-
-    if (r == 0)
-        r = process_harden();
-    return r < 0 ? ctl_fail(EXIT_CODE_FAULT, command, "cannot harden the process: %s", strerror(-r))
-                 : EXIT_CODE_OK;
-}
-
 struct secret *ctl_read(const char *command, const char *path, size_t max)
 {
     CLEANUP(secret_freep)

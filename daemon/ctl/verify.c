@@ -216,9 +216,8 @@ int ctl_verify(int argc, char **argv)
 
     if (r != -1)
         return r;
-    r = ctl_harden(NAME);
-    if (r == EXIT_CODE_OK)
-        r = read_jwks(options.jwks, &jwks);
+    process_harden();
+    r = read_jwks(options.jwks, &jwks);
     if (r != EXIT_CODE_OK)
         return r;
     token = ctl_token(NAME, NULL);

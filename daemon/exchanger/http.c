@@ -16,8 +16,7 @@
 
 int http_init(struct http *http)
 {
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wiping_malloc, wiping_free, wiping_realloc,
-                             wiping_strdup, wiping_calloc) != CURLE_OK)
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     list_init(&http->transfers);
     http->multi = curl_multi_init();
@@ -31,7 +30,7 @@ static void transfer_free(struct http_transfer *transfer)
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
     secret_free(transfer->request_body);
-    wiping_free(transfer->body);
+    free(transfer->body);
     free(transfer);
 }
 

@@ -88,10 +88,7 @@ int main(void)
         fprintf(stderr, "podlogin-exchanger is started by podlogind; it cannot be run directly\n");
         return EXIT_CODE_USAGE;
     }
-    if (secret_guard_openssl() < 0 || secret_guard_libraries() < 0 || process_harden() < 0) {
-        log_error("cannot harden the process");
-        return EXIT_FAILURE;
-    }
+    process_harden();
     exchanger.buffer = secret_alloc(JOB_FRAME_MAX);
     r = exchanger.buffer ? http_init(&exchanger.worker.http) : -ENOMEM;
     if (r < 0) {

@@ -119,7 +119,7 @@ static struct secret *review_body(const struct job_review *job)
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     struct secret *body = text ? secret_new(text, strlen(text)) : NULL;
 
-    wiping_free(text);
+    free(text);
     return body;
 }
 

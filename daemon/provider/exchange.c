@@ -46,7 +46,7 @@ void provider_request_done(struct provider_request *request)
     free(request->url);
     secret_free(request->body);
     for (size_t i = 0; i < request->n_headers; i++)
-        wiping_free(request->headers[i].value);
+        free(request->headers[i].value);
     *request = (struct provider_request){0};
 }
 

@@ -7,15 +7,14 @@ import time
 import unittest
 import urllib.request
 
-from node import AUDIENCE, BUILD, EXCHANGER, NodeCase
+from node import AUDIENCE, EXCHANGER, PODLOGINCTL, NodeCase
 
-CTL = BUILD / "daemon/podloginctl"
 OTHER_AUDIENCE = "https://kubernetes.default.svc"
 
 
 class CtlCase(NodeCase):
     def run_ctl(self, *arguments, token=""):
-        result = subprocess.run([CTL, *arguments], input=token, capture_output=True, text=True,
+        result = subprocess.run([PODLOGINCTL, *arguments], input=token, capture_output=True, text=True,
                                 timeout=60, check=False)
         for part in token.split(".")[1:] if token.count(".") == 2 else []:
             if len(part) > 20:

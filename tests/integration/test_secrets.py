@@ -2,12 +2,15 @@
 
 import os
 import pathlib
+import re
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 import unittest
 
-from node import Node, NodeCase, PODLOGIN, scale, wait_for
+from node import BUILD, EXCHANGER, PODLOGIN, PODLOGINCTL, PODLOGIND, Node, NodeCase, scale, wait_for
+from preload import EARLY, preloaded
 from protocol_client import Client
 
 
@@ -131,6 +134,25 @@ class Process(NodeCase):
             self.assertEqual(core.split()[4:6], ["0", "0"])
             # PR_SET_DUMPABLE 0: root owns the files in /proc, whatever user the process runs as
             self.assertEqual(os.stat(f"/proc/{pid}/mem").st_uid, 0)
+
+    def test_a_library_may_use_openssl_before_the_programs_do(self):
+        self.node.start(**preloaded(PODLOGIND, EARLY))
+        self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
+        self.assertNotIn("cannot", self.node.log())
+
+    def test_core_dumps_that_cannot_be_disabled_are_told_once_by_each_process(self):
+        self.node.start(**preloaded(PODLOGIND, EARLY), PODLOGIN_TEST_REFUSES="1")
+        self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
+        told = re.findall(r"(\S+)\[\d+\]: cannot disable core dumps: .*", self.node.log())
+        self.assertEqual(sorted(told), ["podlogin-exchanger", "podlogind"])
+
+    @unittest.skipIf("sanitized" in str(BUILD), "with a sanitizer, memory has the sanitizer's own free()")
+    def test_every_program_wipes_the_memory_that_its_libraries_free(self):
+        for program in (PODLOGIND, EXCHANGER, PODLOGINCTL):
+            symbols = subprocess.run(["nm", "--dynamic", "--defined-only", program], check=True,
+                                     capture_output=True, text=True).stdout
+            self.assertRegex(symbols, r"(?m) T free$", program)  # takes precedence over libc's
+            self.assertRegex(symbols, r"(?m) T realloc$", program)
 
     def test_no_jwt_on_a_command_line(self):
         self.node.start()

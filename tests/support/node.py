@@ -22,6 +22,7 @@ BUILD = pathlib.Path(os.environ.get("PODLOGIN_BUILD", "build")).absolute()
 PODLOGIN = BUILD / "module/podlogin"
 PODLOGIND = BUILD / "daemon/podlogind"
 EXCHANGER = BUILD / "daemon/podlogin-exchanger"
+PODLOGINCTL = BUILD / "daemon/podloginctl"
 STANDIN = BUILD / "tests/standin/podlogin-standin"
 
 ORGANIZATION = "acme"

@@ -9,6 +9,7 @@ import subprocess
 
 BUILD = pathlib.Path(os.environ.get("PODLOGIN_BUILD", "build")).absolute()
 LIBRARY = BUILD / "tests/support/libpreload.so"
+EARLY = BUILD / "tests/support/libearly.so"
 
 FIELDS = ("wall_offset_s", "fail_errno", "fail_at", "fail_for_ever", "n_operations", "n_failed")
 PREFIX_MAX = 256
@@ -72,8 +73,12 @@ class Preload:
 
     def environment(self, program):
         """Returns the variables that @program, the daemon, must be started with."""
-        libraries = [*address_sanitizer_of(program), str(LIBRARY)]
-        return {"LD_PRELOAD": " ".join(libraries), "PODLOGIN_TEST_PRELOAD": str(self.path)}
+        return {**preloaded(program, LIBRARY), "PODLOGIN_TEST_PRELOAD": str(self.path)}
+
+
+def preloaded(program, library):
+    """Returns the variable with which @program loads @library before those that it is linked with."""
+    return {"LD_PRELOAD": " ".join([*address_sanitizer_of(program), str(library)])}
 
 
 def address_sanitizer_of(program):

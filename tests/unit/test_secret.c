@@ -149,33 +149,6 @@ static void a_core_dump_has_no_secrets(void **state)
     assert_true(is_left_out);
 }
 
-static void growing_memory_keeps_its_bytes(void **state)
-{
-    char *memory = wiping_malloc(10);
-    char *copy = NULL;
-
-    (void)state;
-    memcpy(memory, "012345678", 10);
-    for (size_t size = 10; size < 100000; size = size * 3 / 2) {
-        memory = wiping_realloc(memory, size);
-        assert_non_null(memory);
-        assert_string_equal(memory, "012345678");
-    }
-    memory = wiping_realloc(memory, 10); /* smaller again */
-    assert_string_equal(memory, "012345678");
-    copy = wiping_strdup(memory);
-    assert_string_equal(copy, memory);
-    wiping_free(copy);
-    wiping_free(memory);
-    wiping_free(NULL);
-    memory = wiping_realloc(NULL, 5);
-    assert_non_null(memory);
-    assert_null(wiping_realloc(memory, 0));
-    memory = wiping_calloc(3, 5);
-    assert_true(is_zero((uint8_t *)memory, 15));
-    wiping_free(memory);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,7 +159,6 @@ int main(void)
         cmocka_unit_test(secrets_do_not_overlap),
         cmocka_unit_test(a_forked_child_sees_zeros),
         cmocka_unit_test(a_core_dump_has_no_secrets),
-        cmocka_unit_test(growing_memory_keeps_its_bytes),
     };
 
     log_init("test_secret", -1);
