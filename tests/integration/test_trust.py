@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import unittest
 
 import seccomp
-from node import BUILD, NodeCase
+from node import PODLOGIN, NodeCase
 
 NOBODY = 65534
 REFUSED = 77
@@ -20,7 +21,8 @@ class Trust(NodeCase):
         if os.geteuid() != 0:
             self.skipTest("needs root, to run as several users")
         super().setUp()
-        # every user can reach the socket and the token
+        # every user can reach the socket, the token and the program, wherever the build directory is
+        self.program = shutil.copy(PODLOGIN, self.node.directory / "command")
         for path in (self.root, self.node.directory, self.node.directory / "pods"):
             os.chmod(path, 0o755)
 
@@ -31,7 +33,7 @@ class Trust(NodeCase):
             PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt)), **variables)
         if "PODLOGIN_SERVER_UID" not in variables:
             del environment["PODLOGIN_SERVER_UID"]
-        result = subprocess.run([BUILD / "module/podlogin", "token", "--timeout", "2s", *options],
+        result = subprocess.run([self.program, "token", "--timeout", "2s", *options],
                                 capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd,
                                 env=environment, user=uid, preexec_fn=prepare, timeout=20, check=False)
         return result.returncode, result.stdout.strip(), result.stderr.strip()

@@ -26,4 +26,11 @@ static inline void *copy_of(const void *bytes, size_t len)
     return copy;
 }
 
+/* Skips the test case. tests/summary.py counts it, and prints the reason. */
+#define skip_because(reason)                                                                       \
+    do {                                                                                           \
+        print_message("skipped '%s'\n", reason);                                                   \
+        skip();                                                                                    \
+    } while (0)
+
 #endif

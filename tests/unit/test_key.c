@@ -95,7 +95,7 @@ static void a_key_of_another_user_is_refused(void **state)
 
     (void)state;
     if (geteuid() != 0)
-        skip(); /* only root can change the owner of a file */
+        skip_because("needs root, to change the owner of a file");
     snprintf(path, sizeof(path), "%s/key", key_directory);
     scratch_write(path, key_bytes, sizeof(key_bytes), 0600);
     assert_int_equal(chown(path, 12345, 12345), 0);
@@ -237,7 +237,7 @@ static void a_runtime_key_is_created_once_and_found_again(void **state)
 
     (void)state;
     if (!is_tmpfs("/dev/shm"))
-        skip();
+        skip_because("needs a tmpfs at /dev/shm");
     scratch_make(directory, "/dev/shm");
     setenv("RUNTIME_DIRECTORY", directory, 1);
     snprintf(path, sizeof(path), "%s/cache.key", directory);
@@ -266,7 +266,7 @@ static void a_runtime_directory_on_a_disk_is_refused(void **state)
 
     (void)state;
     if (is_tmpfs(key_directory))
-        skip();
+        skip_because("needs a temporary directory on a disk");
     setenv("RUNTIME_DIRECTORY", key_directory, 1);
     assert_int_equal(cache_keys_load("runtime", data(), false, &keys, error), -EPERM);
     assert_non_null(strstr(error, "CacheKey=file:"));
@@ -287,7 +287,7 @@ static void a_runtime_key_in_the_directory_of_the_data_is_refused(void **state)
 
     (void)state;
     if (!is_tmpfs("/dev/shm"))
-        skip();
+        skip_because("needs a tmpfs at /dev/shm");
     scratch_make(directory, "/dev/shm");
     setenv("RUNTIME_DIRECTORY", directory, 1);
     snprintf(data, sizeof(data), "%s/cache.db", directory);
