@@ -1,13 +1,16 @@
 """The examples of the documentation work: configuration, programs, links."""
 
+import contextlib
 import os
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
 
-from node import BUILD, PODLOGIND, NodeCase
+from node import BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, NodeCase
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 
@@ -64,29 +67,55 @@ class Examples(NodeCase):
 
 
 class Tour(unittest.TestCase):
-    """The tour of the README, as it is printed, in one shell."""
+    """The tour of the README, as it is printed, in one shell; with other ports, since these may be in use."""
 
-    def test_the_tour_works_as_described(self):
-        blocks = re.findall(r"<!-- tour -->\n```sh\n(.*?)```", (SOURCE / "README.md").read_text(),
-                            re.S)
+    def setUp(self):
+        blocks = re.findall(r"<!-- tour -->\n```sh\n(.*?)```", (SOURCE / "README.md").read_text(), re.S)
         self.assertGreater(len(blocks), 6)
+        with contextlib.ExitStack() as sockets:
+            listeners = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+            self.ports = {str(8440 + i): str(listener.getsockname()[1]) for i, listener in enumerate(listeners)}
+        self.blocks = [re.sub("844[0-2]", lambda port: self.ports[port[0]], block).replace("./dev build\n", "")
+                       for block in blocks]
+        self.directory = tempfile.mkdtemp(prefix="podlogin-test-")
+        self.addCleanup(shutil.rmtree, self.directory)
+        os.chmod(self.directory, 0o755)
+        for program in (PODLOGIN, PODLOGIND, EXCHANGER, STANDIN):
+            path = pathlib.Path(self.directory, "build", program.relative_to(BUILD))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(program, path)
+
+    def take(self, blocks, **options):
+        return subprocess.run(["bash", "-c", "set -m\n" + "\n".join(blocks)], cwd=self.directory, text=True,
+                              capture_output=True, timeout=60, check=False, **options)
+
+    def assert_works(self, **options):
         # a reader is slower than a shell: the stand-in has made its keys by then
-        blocks.insert(1, "until curl -s http://127.0.0.1:8440/counts; do sleep 0.1; done\n")
-        script = "set -m\n" + "\n".join(blocks).replace("./dev build\n", "")
-        with tempfile.TemporaryDirectory() as directory:
-            os.symlink(BUILD, pathlib.Path(directory, "build"))
-            result = subprocess.run(["bash", "-c", script], cwd=directory, capture_output=True,
-                                    text=True, timeout=60, check=False)
+        made = f"until curl -s http://127.0.0.1:{self.ports['8440']}/counts; do sleep 0.1; done"
+        result = self.take([self.blocks[0], made, *self.blocks[1:]], **options)
         out = result.stdout
         self.assertIn("configuration is valid (1 issuer, 1 service)", out)
-        self.assertIn("pod             job-1 (", out)
+        self.assertIn("pod             job-1 (", out, result.stderr)
         self.assertIn("a token from exchange, valid for 7200 s", result.stderr)
         self.assertIn('"source":"cache"', out)
-        self.assertRegex(out, r"\d+ characters for https://localhost:8442\n")
+        self.assertRegex(out, rf"\d+ characters for https://localhost:{self.ports['8442']}\n")
         self.assertIn('POLICY_DENIED: ', result.stderr)
         self.assertIn('[Deny "debug pods"] of service pulumi', result.stderr)
         self.assertIn("\n77\n", out)
         self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_it_works_as_described(self):
+        self.assert_works()
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to be another user as well")
+    def test_it_works_for_an_ordinary_user_when_root_tests(self):
+        self.assert_works(user=65534, group=65534, extra_groups=[])
+
+    def test_it_does_not_wait_for_a_stand_in_that_could_not_start(self):
+        for port in self.ports.values():
+            with socket.create_server(("127.0.0.1", int(port))):
+                result = self.take(self.blocks[:1])
+            self.assertIn(f" {port}: Address already in use\n", result.stderr)
 
 
 class Links(unittest.TestCase):

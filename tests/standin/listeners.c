@@ -1,5 +1,8 @@
 #include "standin/listeners.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "standin/control.h"
 #include "standin/issuer.h"
 #include "standin/memory.h"
@@ -26,8 +29,11 @@ int listeners_start(struct standin *standin, const uint16_t ports[LISTENERS], co
         listener->service = kind->service;
         listener->fault = &standin->faults[kind->fault_of];
         r = listener_start(listener, ports[i], &ca->certificates[kind->certificate]);
-        if (r < 0)
+        if (r < 0) {
+            fprintf(stderr, "podlogin-standin: %s, port %u: %s\n", kind->name, ports[i],
+                    strerror(-r));
             return r;
+        }
         listener->url = must_print(is_tls ? "https://localhost:%u%s" : "http://127.0.0.1:%u%s",
                                    listener->port, kind->path);
     }

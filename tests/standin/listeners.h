@@ -27,7 +27,7 @@ struct listener_kind {
 extern const struct listener_kind listener_kinds[LISTENERS];
 
 /*
- * Starts all listeners.
+ * Starts all listeners, and says which one could not start.
  *
  * @ports: 0 lets the kernel choose.
  * @ca:    has to outlive the listeners.

@@ -60,6 +60,14 @@ static void standin_done(struct standin *standin)
     pthread_mutex_destroy(&standin->lock);
 }
 
+/* Says that @what failed if @r < 0. Returns @r. */
+static int said(const char *what, int r)
+{
+    if (r < 0)
+        fprintf(stderr, "podlogin-standin: %s: %s\n", what, strerror(-r));
+    return r;
+}
+
 /* Serves until one of the signals in @ends arrives. */
 static int standin_serve(struct standin *standin, const struct options *options,
                          const struct ca *ca, const sigset_t *ends)
@@ -68,7 +76,7 @@ static int standin_serve(struct standin *standin, const struct options *options,
     int signal_received;
 
     if (r == 0)
-        r = announce(standin, options->directory, ca);
+        r = said(options->directory, announce(standin, options->directory, ca));
     if (r == 0)
         sigwait(ends, &signal_received);
     atomic_store(&standin->is_stopping, true);
@@ -83,9 +91,9 @@ static int run(const struct options *options, const sigset_t *ends)
     struct ca ca = {0};
     int r;
 
-    r = ca_init(&ca);
+    r = said("cannot create certificates", ca_init(&ca));
     if (r == 0)
-        r = standin_init(&standin, options);
+        r = said("cannot start", standin_init(&standin, options));
     if (r == 0) {
         r = standin_serve(&standin, options, &ca, ends);
         standin_done(&standin);
@@ -117,7 +125,5 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     json_object_seed(0); /* before a second thread exists: seeding on first use is a race */
     r = run(&options, &ends);
-    if (r < 0)
-        fprintf(stderr, "podlogin-standin: %s\n", strerror(-r));
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
