@@ -66,6 +66,35 @@ class Examples(NodeCase):
                                   PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt))))
 
 
+# In a mount namespace of its own: nothing is installed on the machine, and nothing was before.
+INSTALL = """
+mkdir scratch && mount -t tmpfs tmpfs scratch && mkdir scratch/upper scratch/work && mount -t tmpfs tmpfs /usr/local &&
+    mount -t overlay -o lowerdir=/etc,upperdir=$PWD/scratch/upper,workdir=$PWD/scratch/work overlay /etc || exit 99
+/usr/bin/meson install -C {build} --no-rebuild > install.log || exit 1
+"""
+
+
+@unittest.skipIf("sanitized" in str(BUILD), "the program would need the sanitizer's runtime")
+class Installed(NodeCase):
+    def test_the_program_of_the_readme_works_by_copy_and_paste(self):
+        self.node.start()
+        code, commands = re.search(r"<!-- example -->\n```c\n(.*?)```\n\n(.*?)\n\n",
+                                   (SOURCE / "README.md").read_text(), re.S).groups()
+        commands = re.findall(r"^    \$ (.*)", commands, re.M)
+        self.assertEqual(len(commands), 2)
+        (self.node.directory / "example.c").write_text(code)
+        result = subprocess.run(
+            ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c",
+             INSTALL.format(build=BUILD) + "\n".join(commands)],
+            cwd=self.node.directory, capture_output=True, text=True, check=False,
+            env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.mint())),
+                                      PODLOGIN_SERVER_UID="0"))  # whom an ordinary user is mapped to
+        if result.returncode == 99 or "unshare failed" in result.stderr:
+            self.skipTest("needs a mount namespace with an overlay")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"^PULUMI_ACCESS_TOKEN=pul-.* from exchange\n$")
+
+
 class Tour(unittest.TestCase):
     """The tour of the README, as it is printed, in one shell; with other ports, since these may be in use."""
 
