@@ -213,6 +213,15 @@ int database_open(struct database *database, const char *path, uint32_t rows_max
     return r;
 }
 
+bool database_has_moved(const struct database *database)
+{
+    int has_moved = 0;
+
+    return sqlite3_file_control(database->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) ==
+               SQLITE_OK &&
+           has_moved;
+}
+
 void database_close(struct database *database)
 {
     bool is_ours = database->find;

@@ -52,6 +52,12 @@ struct database_row {
 int database_open(struct database *database, const char *path, uint32_t rows_max,
                   char ret_error[DATABASE_ERROR_MAX]);
 
+/*
+ * Returns whether the file at the path is no longer the open one: it was deleted, replaced or
+ * unmounted. What is written then is lost.
+ */
+bool database_has_moved(const struct database *database);
+
 /* Closes the database; does nothing if it is not open. Checkpoints the write-ahead log. */
 void database_close(struct database *database);
 

@@ -123,11 +123,21 @@ static void reopen(struct store *store)
     store->has_failed = r < 0;
 }
 
+static bool must_reopen(struct store *store)
+{
+    if (!store->database.db || store->has_failed)
+        return true;
+    if (!database_has_moved(&store->database))
+        return false;
+    log_warning("%s was deleted or replaced while it was in use; opening it again", store->path);
+    return true;
+}
+
 static int take_turn(struct store *store, struct list *batch, bool wants_tick)
 {
     int r = 0;
 
-    if (wants_tick && (!store->database.db || store->has_failed))
+    if (wants_tick && must_reopen(store))
         reopen(store);
     if (!store->database.db)
         r = -EROFS;

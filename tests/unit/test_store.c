@@ -367,6 +367,39 @@ static void a_row_for_a_replaced_database_is_not_stored(void **state)
     store_close(store);
 }
 
+/* Deleted, replaced by another one, or on a file system that is no longer mounted. */
+static void a_database_that_is_gone_is_begun_again(void **state)
+{
+    (void)state;
+    for (int is_replaced = 0; is_replaced < 2; is_replaced++) {
+        char moved[SCRATCH_MAX + 32], other[SCRATCH_MAX + 32];
+        struct loaded loaded = {0};
+        struct store *store;
+
+        fill();
+        snprintf(moved, sizeof(moved), "%s/moved", directory);
+        snprintf(other, sizeof(other), "%s/other", directory);
+        assert_int_equal(rename(path, other), 0);
+        fill();
+        store = open_good(&loaded);
+        assert_int_equal(put(store, 3, "pul-three", 1000), 0);
+        n_emptied = 0;
+        assert_int_equal(rename(path, moved), 0);
+        if (is_replaced)
+            assert_int_equal(rename(other, path), 0);
+        wait_until_it_works(store);
+        assert_int_equal(n_emptied, 1); /* so the broker puts all records again */
+        store_close(store);
+        store = open_good(&loaded);
+        assert_string_equal(loaded.text[4], "pul-four@1000");
+        assert_string_equal(loaded.text[3], "");
+        store_close(store);
+        unlink(path);
+        unlink(other);
+        unlink(moved);
+    }
+}
+
 static void two_damaged_databases_are_kept(void **state)
 {
     struct loaded loaded;
@@ -720,6 +753,7 @@ int main(void)
         TEST(expired_rows_are_not_loaded_and_are_purged),
         TEST(a_damaged_database_is_renamed),
         TEST(a_row_for_a_replaced_database_is_not_stored),
+        TEST(a_database_that_is_gone_is_begun_again),
         TEST(two_damaged_databases_are_kept),
         TEST(foreign_and_newer_databases_are_not_changed),
         TEST(no_damage_to_a_page_loads_anything_else),
