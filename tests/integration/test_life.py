@@ -33,11 +33,11 @@ class Steady(NodeCase):
             for client in clients:
                 answer = client.get("pulumi")
                 n_asked += 1
-                n_waited += answer.source != 1
+                n_waited += answer.source == 2  # it began an exchange, so no refresh had begun in time
                 self.assertGreater(answer.expires_at_s, time.time())
             time.sleep(0.25)
         margin_s = min(5, ttl_s / 10)
-        least = n * (1 + duration_s // (ttl_s - margin_s))
+        least = n * (1 + (time.monotonic() - begun) // (ttl_s - margin_s))
         ratio = self.exchanges() / least
         print(f"\n{n_asked} requests of {n} accounts in {duration_s} s with tokens of {ttl_s} s: "
               f"{n_waited} waited, {self.exchanges()} exchanges, {ratio:.3f} of the least")

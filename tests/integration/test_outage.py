@@ -4,7 +4,7 @@ import os
 import time
 import unittest
 
-from node import NodeCase, scale
+from node import NodeCase, scale, wait_for
 from protocol_client import Client, ServerError
 from proxy import BLACK_HOLE, FORWARD, REFUSE, Proxy
 
@@ -40,6 +40,7 @@ class Outage(NodeCase):
         self.node.start()
         jwts = [self.mint(serviceaccount=f"sa-{i}", lifetime=7200) for i in range(n)]
         clients = [Client(str(self.node.socket), timeout=30, jwt=jwt) for jwt in jwts]
+        begun_first = time.monotonic()
         for client in clients:
             self.addCleanup(client.close)
             client.get("pulumi")
@@ -49,19 +50,23 @@ class Outage(NodeCase):
         # longer than the refresh window, which ends at 80 %; the margin is a tenth or 5 s
         while time.monotonic() < begun + self.TTL_S - min(5, self.TTL_S / 10) - 1.5:
             for client in clients:
-                self.assertEqual(client.get("pulumi").source, 1)
-                n_served += 1
+                try:
+                    self.assertEqual(client.get("pulumi").source, 1)
+                    n_served += 1
+                except ServerError:  # on a slow machine, a token may be about to expire by now
+                    self.assertGreater(time.monotonic(), begun_first + self.TTL_S - min(5, self.TTL_S / 10))
             time.sleep(0.05)
-        failures = self.node.log()[log_len:].count("exchange failed")
         if kind != "black hole":  # each attempt takes its whole 8 s
-            self.assertGreater(failures, 0, "the refresh was never due")
+            wait_for(lambda: "exchange failed" in self.node.log()[log_len:], 30, "a refresh")
+        failures = self.node.log()[log_len:].count("exchange failed")
         while True:  # the tokens expire, and requests fail fast, with a delay
+            asked_s = time.time()
             try:
-                clients[0].get("pulumi")
+                answer = clients[0].get("pulumi")
             except ServerError as error:
                 self.assertIn(error.name, ("UPSTREAM_UNAVAILABLE", "BUSY", "UPSTREAM_PROTOCOL"))
                 break
-            self.assertLess(time.monotonic(), begun + self.TTL_S + 1, "served after its expiry")
+            self.assertGreater(answer.expires_at_s, asked_s, "served after its expiry")
             time.sleep(0.05)
         self.standin.fault_upstream()
         self.proxy.set_mode(FORWARD, port_of(self.standin.upstream))

@@ -83,8 +83,8 @@ class Miss(ReviewCase):
         self.assert_served(jwt)  # it was used, so a refresh would follow
         self.standin.revoke(POD)
         time.sleep(11)
+        wait_for(lambda: self.reviews() == 2, 60)  # the second is for the refresh
         self.assertEqual(self.exchanges(), 1)
-        self.assertEqual(self.reviews(), 2)  # the second was for the refresh
         self.assert_served(self.mint(pod="next", serviceaccount_uid=ACCOUNT))
         self.assertEqual(self.exchanges(), 2)
 
@@ -94,7 +94,7 @@ class Miss(ReviewCase):
         jwt = self.mint_pod()
         self.assert_served(jwt)
         self.assert_served(jwt)
-        wait_for(lambda: self.exchanges() == 2, 11)
+        wait_for(lambda: self.exchanges() == 2, 60)
         self.assertEqual(self.reviews(), 2)
 
 
@@ -159,50 +159,48 @@ class FailClosed(ReviewCase):
 
 
 class Interval(ReviewCase):
+    def assert_refused_at_last(self, name, code, jwt):
+        wait_for(lambda: self.get(jwt)[0] != 0, 60, "a refusal")
+        self.assert_refused(name, code, jwt)
+
+    def test_hits_share_a_review_while_it_is_young(self):
+        self.start("interval:1h")
+        jwt = self.mint_pod()
+        for _ in range(10):
+            self.assert_served(jwt)
+        self.assertEqual(self.reviews(), 1)
+        self.standin.fault_issuer(kind="status", status=503)  # the API server is down, which changes nothing
+        self.assert_served(jwt)
+
     def test_hits_are_reviewed_too(self):
         self.start("interval:3s")
         jwt = self.mint_pod()
         self.assert_served(jwt)
-        self.assertEqual(self.reviews(), 1)
-        for _ in range(10):
-            self.assert_served(jwt)
-        self.assertEqual(self.reviews(), 1)
         self.standin.revoke(POD)
-        begun = time.monotonic()
-        while self.get(jwt)[0] == 0:
-            self.assertLess(time.monotonic() - begun, 4)
-            time.sleep(0.1)
-        self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
+        self.assert_refused_at_last("TOKEN_REVOKED", REFUSED, jwt)
 
-    def test_an_answer_is_used_until_it_is_too_old_while_the_api_server_is_down(self):
+    def test_an_answer_is_not_used_when_it_is_too_old(self):
         self.start("interval:3s")
         jwt = self.mint_pod()
         self.assert_served(jwt)
         self.standin.fault_issuer(kind="status", status=503)
-        begun = time.monotonic()
-        while self.get(jwt)[0] == 0:
-            self.assertLess(time.monotonic() - begun, 4)
-            time.sleep(0.1)
-        self.assertGreater(time.monotonic() - begun, 2)
-        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, jwt)
+        self.assert_refused_at_last("ISSUER_UNAVAILABLE", TRY_AGAIN, jwt)
         self.standin.fault_issuer()
         time.sleep(1.1)
         self.assert_served(jwt)
 
     def test_reviews_are_renewed_in_the_background(self):
-        self.start("interval:3s")
+        self.start("interval:15s")
         jwt = self.mint_pod()
         self.assert_served(jwt)
-        self.standin.fault_issuer(latency_ms=300)
-        slowest, begun = 0, time.monotonic()
-        with Client(str(self.node.socket), jwt=jwt) as client:  # no process is started in the measured time
-            while time.monotonic() - begun < 7:
-                asked = time.monotonic()
+        self.standin.fault_issuer(kind="hang")
+        with Client(str(self.node.socket), jwt=jwt) as client:
+            def is_renewed():
                 client.get("pulumi")
-                slowest = max(slowest, time.monotonic() - asked)
-                time.sleep(0.05)
-        self.assertGreaterEqual(self.reviews(), 3)
-        self.assertLess(slowest, 0.25)
+                return self.reviews() == 2
+            wait_for(is_renewed, 60, "the second review")  # after four fifths of the time
+            client.get("pulumi")
+            self.assertNotIn("cannot get a TokenReview", self.node.log())  # so no hit has waited for it
 
 
 if __name__ == "__main__":

@@ -85,7 +85,6 @@ static void review_answer(struct standin *standin, struct request *request, stru
     }
     error = token ? subject_verify(standin, token, &claims) : "no token";
     pthread_mutex_lock(&standin->lock);
-    standin->counts.reviews++;
     if (!error && review_is_revoked(&standin->issuer, claims))
         error = "[invalid bearer token, service account token has been invalidated]";
     pthread_mutex_unlock(&standin->lock);
@@ -99,6 +98,8 @@ static void issuer_receive(struct standin *standin, struct request *request)
         standin->counts.discovery++;
     if (strcmp(request->path, KEYS_PATH) == 0)
         standin->counts.keys++;
+    if (strcmp(request->path, REVIEW_PATH) == 0)
+        standin->counts.reviews++;
     pthread_mutex_unlock(&standin->lock);
 }
 

@@ -254,7 +254,7 @@ class NodeCase(unittest.TestCase):
         return error
 
 
-def wait_for(condition, timeout_s=10.0, what="the condition"):
+def wait_for(condition, timeout_s=60.0, what="the condition"):
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
