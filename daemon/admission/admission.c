@@ -26,7 +26,14 @@ static enum admission_verdict check_issuer(const struct admission *admission,
 
     if (issuer && (!admission->service || is_issuer_of(admission->service, issuer)))
         return ADMISSION_GRANTED;
-    return refuse(ret_refusal, PODLOGIN_TOKEN_UNTRUSTED_ISSUER);
+    if (!admission->service)
+        return verdict_of(refusal_set(ret_refusal, PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+                                      "no configured issuer has the URL %.150s",
+                                      admission->identity->claims.issuer));
+    return verdict_of(refusal_set(ret_refusal, PODLOGIN_TOKEN_UNTRUSTED_ISSUER,
+                                  "the token's issuer is %.100s; service %s trusts %.100s",
+                                  admission->identity->claims.issuer, admission->service->name,
+                                  admission->service->issuer->url));
 }
 
 /* A token with several audiences is refused: everyone it is sent to could use it for the others. */
@@ -38,7 +45,10 @@ static enum admission_verdict check_audience(const struct admission *admission,
     if (!admission->service)
         return ADMISSION_GRANTED;
     if (!claims_have_audience(claims, admission->service->audience))
-        return refuse(ret_refusal, PODLOGIN_TOKEN_WRONG_AUDIENCE);
+        return verdict_of(refusal_set(ret_refusal, PODLOGIN_TOKEN_WRONG_AUDIENCE,
+                                      "the token's audience is %.100s; service %s needs %.100s",
+                                      claims->n_audiences ? claims->audiences[0] : "missing",
+                                      admission->service->name, admission->service->audience));
     if (claims->n_audiences == 1)
         return ADMISSION_GRANTED;
     return verdict_of(

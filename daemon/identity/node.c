@@ -19,7 +19,9 @@ enum podlogin_status node_judge(const struct own_node *node, const struct claims
     if (!node->is_expected || (claims->node_uid && strcmp(claims->node_uid, node->uid) == 0))
         return PODLOGIN_OK;
     if (claims->node_uid)
-        return refusal_set_status(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE);
+        return refusal_set(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE,
+                           "the token is for node %.80s; this is node %s", claims->node_uid,
+                           node->uid);
     return refusal_set(ret_refusal, PODLOGIN_TOKEN_WRONG_NODE,
                        "the token names no node: it is not bound to a pod, or Kubernetes is older "
                        "than 1.30");

@@ -3,6 +3,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What comes from tokens and servers may hold anything, and may be cut within a character. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x20 || *text >= 0x7f)
+            *text = '?';
+}
+
 enum podlogin_status refusal_set(struct refusal *refusal, enum podlogin_status status,
                                  const char *format, ...)
 {
@@ -12,6 +20,7 @@ enum podlogin_status refusal_set(struct refusal *refusal, enum podlogin_status s
     va_start(args, format);
     vsnprintf(refusal->detail, sizeof(refusal->detail), format, args);
     va_end(args);
+    make_printable(refusal->detail);
     return status;
 }
 
