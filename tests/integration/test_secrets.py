@@ -11,7 +11,7 @@ import unittest
 
 from node import BUILD, EXCHANGER, PODLOGIN, PODLOGINCTL, PODLOGIND, Node, NodeCase, scale, wait_for
 from preload import EARLY, preloaded
-from protocol_client import Client
+from protocol_client import Client, ServerError
 
 
 class AtRest(NodeCase):
@@ -125,6 +125,26 @@ class AtRest(NodeCase):
         self.assertEqual(self.assert_served(self.mint())["source"], "cache")
 
 
+def found_in(pid, needles, with_cache):
+    """Returns where the needles are in a process's memory. The cache is in mappings that are not dumped ("dd")."""
+    found, mappings = [], []
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        match = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+        if match:
+            mappings.append([*(int(end, 16) for end in match.groups()), line])
+        elif line.startswith("VmFlags:") and (" rd" not in line or (" dd" in line and not with_cache)):
+            mappings.pop()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, line in mappings:
+            try:
+                memory.seek(start)
+                content = memory.read(end - start)
+            except (OSError, OverflowError):
+                continue  # such as [vvar]
+            found += [(line, needle) for needle in needles if needle in content]
+    return found
+
+
 class Process(NodeCase):
     def test_processes_write_no_core_and_cannot_be_debugged_by_their_user(self):
         self.node.start()
@@ -153,6 +173,58 @@ class Process(NodeCase):
                                      capture_output=True, text=True).stdout
             self.assertRegex(symbols, r"(?m) T free$", program)  # takes precedence over libc's
             self.assertRegex(symbols, r"(?m) T realloc$", program)
+
+    @unittest.skipIf("sanitized" in str(BUILD), "with a sanitizer, memory has the sanitizer's own free()")
+    def test_memory_holds_no_secret_but_where_it_is_cached(self):
+        """After requests of every kind have ended: served, refused by the daemon and by the upstream, malformed."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to read the memory of the processes")
+        self.node.start()
+        secrets, unwanted = [], []  # what is not verified is not cached either
+        for i in range(30):
+            jwt = self.mint(serviceaccount=f"sa-{i}")
+            refused = self.mint(serviceaccount=f"refused-{i}", namespace=("ci", "prod")[i % 2])
+            if i % 2 == 0:
+                self.standin.fault_upstream(kind="status", status=400, times=1,
+                                            body='{"error":"invalid_grant"}')
+            forged = self.mint(serviceaccount=f"forged-{i}", sign="rogue")
+            cut = self.mint(serviceaccount=f"cut-{i}")[:-1] + "!"
+            for text in (refused, jwt, forged, cut):
+                with Client(str(self.node.socket), jwt=text) as client:
+                    try:
+                        client.get("pulumi")
+                    except ServerError:
+                        pass
+                signature = text.rsplit(".", 1)[1][:60].encode()
+                (unwanted if text in (forged, cut) else secrets).append(signature)
+        secrets += [record["value"][-30:].encode() for record in self.standin.tokens()]
+        self.assertGreaterEqual(len(secrets), 90)
+        self.node.podlogin("wait")
+        daemon = self.node.process.pid
+        self.assertEqual(found_in(self.node.exchanger_pid(), secrets + unwanted, with_cache=True), [])
+        self.assertEqual(found_in(daemon, secrets, with_cache=False), [])
+        self.assertEqual(found_in(daemon, unwanted, with_cache=True), [])
+        # the search finds what is there
+        self.assertNotEqual(found_in(daemon, secrets, with_cache=True), [])
+
+    def test_a_user_cannot_read_the_memory_of_a_daemon_of_its_own(self):
+        """The daemon need not run as root; exec makes a process readable to its user again, the exchanger too."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to become another user")
+        for path in (pathlib.Path(self.root), *self.node.directory.rglob("*"), self.node.directory):
+            os.chown(path, 65534, 65534)
+        with open(self.node.log_path, "ab") as log:
+            self.node.process = subprocess.Popen(
+                [PODLOGIND, "--config", self.node.etc, "--exchanger", EXCHANGER], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, user=65534, group=65534, extra_groups=[])
+        result = self.node.podlogin("wait", "--timeout", "20s", PODLOGIN_SERVER_UID="65534")
+        if result.returncode != 0 and "Permission denied" in self.node.log():
+            self.skipTest("the build directory is not readable by another user")
+        self.assertEqual(result.returncode, 0, self.node.log())
+        for pid in (self.node.process.pid, self.node.exchanger_pid()):
+            read = subprocess.run(["cat", f"/proc/{pid}/mem", f"/proc/{pid}/environ"], user=65534, group=65534,
+                                  extra_groups=[], capture_output=True, text=True, check=False)
+            self.assertEqual((read.stdout, read.stderr.count("Permission denied")), ("", 2))
 
     def test_no_jwt_on_a_command_line(self):
         self.node.start()
