@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
 #include "identity/identity.h"
+#include "jose/self_test.h"
 #include "peer/peer.h"
 #include "protocol/status.h"
 #include "session/session.h"
@@ -366,6 +367,11 @@ int main(int argc, char **argv)
         r = check_config(options.config, config);
         config_unref(config);
         return r;
+    }
+    if (!jose_self_test()) {
+        log_error("cannot verify signatures: out of memory, or OpenSSL lacks an algorithm");
+        config_unref(config);
+        return EXIT_CODE_FAULT;
     }
     daemon.directory = options.config;
     log_init("podlogind", config->log_level);

@@ -141,22 +141,40 @@ static int ecdsa_to_der(const uint8_t *signature, size_t coordinate_len, uint8_t
     return 0;
 }
 
-static bool signature_is_sound(const struct scheme *scheme, const uint8_t *signature, size_t len,
-                               const char *text, size_t signed_len, EVP_PKEY *pkey)
+/* Returns whether OpenSSL failed for another reason than the signature. Clears its errors. */
+static bool has_failed(void)
+{
+    unsigned long error;
+    bool has = false;
+
+    while ((error = ERR_get_error())) {
+        int reason = ERR_GET_REASON(error);
+
+        has = has || reason == ERR_R_MALLOC_FAILURE || reason == ERR_R_FETCH_FAILED ||
+              reason == ERR_R_INTERNAL_ERROR || reason == ERR_R_UNSUPPORTED;
+    }
+    return has;
+}
+
+/* Returns 1 if the signature is sound, 0 if it is not, -1 if it could not be checked. */
+static int signature_check(const struct scheme *scheme, const uint8_t *signature, size_t len,
+                           const char *text, size_t signed_len, EVP_PKEY *pkey)
 {
     CLEANUP(md_ctx_freep)
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *pkey_ctx;
 
     if (!ctx || EVP_DigestVerifyInit_ex(ctx, &pkey_ctx, scheme->hash, NULL, NULL, pkey, NULL) != 1)
-        return false;
+        return -1;
     if (scheme->padding && EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, scheme->padding) != 1)
-        return false;
+        return -1;
     /* the salt is as long as the hash (RFC 7518, section 3.5) */
     if (scheme->padding == RSA_PKCS1_PSS_PADDING &&
         EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1)
-        return false;
-    return EVP_DigestVerify(ctx, signature, len, (const unsigned char *)text, signed_len) == 1;
+        return -1;
+    if (EVP_DigestVerify(ctx, signature, len, (const unsigned char *)text, signed_len) == 1)
+        return 1;
+    return has_failed() ? -1 : 0;
 }
 
 enum podlogin_status jws_verify(const struct jws *jws, const char *text, const struct jwk *key)
@@ -166,7 +184,7 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
     const uint8_t *signature = jws->signature;
     size_t len = jws->signature_len;
     size_t expected_len;
-    bool is_sound;
+    int check;
 
     if (!(key->algorithms & 1u << jws->algorithm))
         return PODLOGIN_TOKEN_BAD_ALGORITHM;
@@ -179,9 +197,12 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
             return PODLOGIN_INTERNAL;
         signature = der;
     }
-    is_sound = signature_is_sound(scheme, signature, len, text, jws->signed_len, key->pkey);
     ERR_clear_error();
-    return is_sound ? PODLOGIN_OK : PODLOGIN_TOKEN_BAD_SIGNATURE;
+    check = signature_check(scheme, signature, len, text, jws->signed_len, key->pkey);
+    ERR_clear_error();
+    if (check < 0)
+        return PODLOGIN_INTERNAL;
+    return check ? PODLOGIN_OK : PODLOGIN_TOKEN_BAD_SIGNATURE;
 }
 
 void jws_done(struct jws *jws)

@@ -42,7 +42,8 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
  * Verifies the signature of @text, from which @jws was parsed, with @key.
  *
  * Returns PODLOGIN_OK; PODLOGIN_TOKEN_BAD_ALGORITHM if @key may not be used with the algorithm;
- * PODLOGIN_TOKEN_BAD_SIGNATURE; or PODLOGIN_INTERNAL if memory runs out.
+ * PODLOGIN_TOKEN_BAD_SIGNATURE; or PODLOGIN_INTERNAL if the signature could not be checked, for
+ * example because memory ran out.
  */
 enum podlogin_status jws_verify(const struct jws *jws, const char *text, const struct jwk *key);
 
