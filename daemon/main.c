@@ -24,8 +24,6 @@
 #include "session/session.h"
 #include "text/descriptor.h"
 
-#define FIXED_SETTINGS 3
-
 /* "1 issuer, 2 services" */
 #define CONFIG_SIZE_FORMAT "%zu issuer%s, %zu service%s"
 #define CONFIG_SIZE(config)                                                                        \
@@ -40,8 +38,8 @@ struct options {
 
 /* In the order of their dependencies; released in the reverse order. */
 struct daemon {
-    const char *directory;       /* of the configuration */
-    char *fixed[FIXED_SETTINGS]; /* the values of fixed_settings at start */
+    const char *directory;      /* of the configuration */
+    const struct config *first; /* the configuration at start */
     struct loop loop;
     struct loop_source signals;
     struct clock_watch clock_watch;
@@ -124,37 +122,22 @@ static unsigned long long monotonic_usec(void)
     return (unsigned long long)now.tv_sec * SECOND_USEC + (unsigned long long)now.tv_nsec / 1000;
 }
 
-/* Settings that apply at start only, because what they name is opened once. */
-static const struct fixed_setting {
-    const char *name;
-    size_t offset; /* of a string in struct config */
-} fixed_settings[FIXED_SETTINGS] = {
-    {"Socket", offsetof(struct config, socket)},
-    {"Cache", offsetof(struct config, cache)},
-    {"CacheKey", offsetof(struct config, cache_key)},
-};
-
-static const char *fixed_value(const struct config *config, size_t i)
-{
-    return *(char *const *)((const char *)config + fixed_settings[i].offset);
-}
-
-static int keep_fixed_settings(struct daemon *daemon, const struct config *config)
-{
-    for (size_t i = 0; i < FIXED_SETTINGS; i++) {
-        daemon->fixed[i] = strdup(fixed_value(config, i));
-        if (!daemon->fixed[i])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
+/* Logs the settings of @fresh that apply at start only, because what they name is opened once. */
 static void warn_of_fixed_settings(const struct daemon *daemon, const struct config *fresh)
 {
-    for (size_t i = 0; i < FIXED_SETTINGS; i++)
-        if (strcmp(fixed_value(fresh, i), daemon->fixed[i]) != 0)
-            log_warning("%s=%s takes effect at the next restart", fixed_settings[i].name,
-                        fixed_value(fresh, i));
+    const struct config *first = daemon->first;
+
+    if (strcmp(fresh->socket, first->socket) != 0)
+        log_warning("Socket=%s takes effect at the next restart", fresh->socket);
+    if (strcmp(fresh->cache, first->cache) != 0)
+        log_warning("Cache=%s takes effect at the next restart", fresh->cache);
+    if (strcmp(fresh->cache_key, first->cache_key) != 0)
+        log_warning("CacheKey=%s takes effect at the next restart", fresh->cache_key);
+    if (fresh->is_key_beside_allowed != first->is_key_beside_allowed)
+        log_warning("CacheKeyBesideCache=%s takes effect at the next restart",
+                    fresh->is_key_beside_allowed ? "yes" : "no");
+    if (fresh->cache_rows != first->cache_rows)
+        log_warning("CacheRows=%u takes effect at the next restart", fresh->cache_rows);
 }
 
 /* Checks that the system allows what the configuration asks for. */
@@ -168,6 +151,15 @@ static int check_surroundings(const struct config *config)
     return -EOPNOTSUPP;
 }
 
+/* Logs all that is wrong with the configuration. */
+static void log_findings(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->n; i++)
+        log_line(findings->list[i].is_error ? LOG_ERR : LOG_WARNING, "%s", findings->list[i].text);
+    if (findings->n_omitted)
+        log_warning("%zu more errors and warnings are not shown", findings->n_omitted);
+}
+
 /*
  * The new configuration is checked as a whole before any of it applies. Each part holds a reference
  * to the configuration that it uses, so the order of the parts does not matter.
@@ -176,14 +168,12 @@ static int reload(struct daemon *daemon)
 {
     CLEANUP(config_unrefp)
     const struct config *fresh = NULL;
-    char error[INI_ERROR_MAX];
+    struct findings findings;
     struct issuer **issuers;
+    int r = config_load(daemon->directory, &fresh, &findings);
 
-    if (config_load(daemon->directory, &fresh, error) < 0 || !fresh) {
-        log_error("%s; keeping the current configuration", error);
-        return -EINVAL;
-    }
-    if (check_surroundings(fresh) < 0 ||
+    log_findings(&findings);
+    if (r < 0 || check_surroundings(fresh) < 0 ||
         identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
         log_error("keeping the current configuration");
         return -EINVAL;
@@ -262,8 +252,6 @@ static int fail(const char *what, int r)
 
 static void say_ready(const struct config *config)
 {
-    if (config->n_services == 0)
-        log_warning("no service is configured; every request for a token will be refused");
     if (config->attestation == ATTESTATION_ENFORCE)
         log_notice("serving at %s", config->socket);
     else
@@ -282,9 +270,8 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
 
     if (check_surroundings(config) < 0)
         return EXIT_CODE_CONFIG;
-    r = keep_fixed_settings(daemon, config);
-    if (r >= 0)
-        r = loop_init(&daemon->loop);
+    daemon->first = config_ref(config);
+    r = loop_init(&daemon->loop);
     if (r >= 0)
         r = watch_signals(daemon);
     if (r < 0)
@@ -330,8 +317,7 @@ static void daemon_done(struct daemon *daemon)
     if (daemon->signals.fd >= 0)
         close(daemon->signals.fd);
     loop_done(&daemon->loop);
-    for (size_t i = 0; i < FIXED_SETTINGS; i++)
-        free(daemon->fixed[i]);
+    config_unref(daemon->first);
 }
 
 static int check_config(const char *directory, const struct config *config)
@@ -346,7 +332,7 @@ int main(int argc, char **argv)
     static struct daemon daemon = {.loop = {.epoll_fd = -1, .timer_source.fd = -1},
                                    .signals.fd = -1};
     const struct config *config = NULL;
-    char error[INI_ERROR_MAX];
+    struct findings findings;
     int r;
 
     if (descriptors_hold_standard() < 0)
@@ -359,10 +345,10 @@ int main(int argc, char **argv)
     log_init("podlogind", LOG_INFO);
     process_harden();
     raise_descriptors();
-    if (config_load(options.config, &config, error) < 0 || !config) {
-        log_error("%s", error);
+    r = config_load(options.config, &config, &findings);
+    log_findings(&findings);
+    if (r < 0)
         return EXIT_CODE_CONFIG;
-    }
     if (options.only_checks) {
         r = check_config(options.config, config);
         config_unref(config);

@@ -7,19 +7,22 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "config/check.h"
 #include "config/file.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
 #include "protocol/names.h"
 
-#define ACCOUNT_DIRECTORY                                                                          \
-    "/var/run/secrets/kubernetes.io/serviceaccount" /* Kubernetes mounts it in each pod */
-
-static int ends_with_conf(const struct dirent *entry)
+static int is_visible(const struct dirent *entry)
 {
-    size_t len = strlen(entry->d_name);
+    return entry->d_name[0] != '.';
+}
 
-    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0;
+static bool ends_with_conf(const char *file)
+{
+    size_t len = strlen(file);
+
+    return len > 5 && strcmp(file + len - 5, ".conf") == 0;
 }
 
 static int issuer_digest(struct issuer_config *issuer)
@@ -40,9 +43,10 @@ static int set_default(char **setting, const char *value)
 }
 
 typedef int (*load_file)(struct config *config, const char *path, const char *name,
-                         char *ret_error);
+                         struct findings *findings);
 
-static int load_issuer(struct config *config, const char *path, const char *name, char *ret_error)
+static int load_issuer(struct config *config, const char *path, const char *name,
+                       struct findings *findings)
 {
     struct issuer_config *issuers, *issuer;
     int r;
@@ -56,34 +60,12 @@ static int load_issuer(struct config *config, const char *path, const char *name
         .config = config, .name = strdup(name), .algorithms = 1u << ALGORITHM_RS256};
     if (!issuer->name)
         return -ENOMEM;
-    r = issuer_file_read(path, issuer, ret_error);
-    for (size_t i = 0; r == 0 && i + 1 < config->n_issuers; i++) {
-        if (strcmp(config->issuers[i].url, issuer->url) == 0) {
-            snprintf(ret_error, INI_ERROR_MAX, "%s:1: URL= is already used by issuers.d/%.64s.conf",
-                     path, config->issuers[i].name);
-            r = -EINVAL;
-        }
-    }
+    r = issuer_file_read(path, issuer, findings);
     if (r == 0 && (set_default(&issuer->review.api_server, "https://kubernetes.default.svc") < 0 ||
-                   set_default(&issuer->review.ca_file, ACCOUNT_DIRECTORY "/ca.crt") < 0 ||
-                   set_default(&issuer->review.token_file, ACCOUNT_DIRECTORY "/token") < 0))
+                   set_default(&issuer->review.ca_file, API_SERVER_CA_FILE) < 0 ||
+                   set_default(&issuer->review.token_file, API_SERVER_TOKEN_FILE) < 0))
         r = -ENOMEM;
     return r < 0 ? r : issuer_digest(issuer);
-}
-
-static int find_issuer(const struct config *config, struct service *service, const char *path,
-                       char *ret_error)
-{
-    for (size_t i = 0; i < config->n_issuers; i++) {
-        if (strcmp(config->issuers[i].name, service->issuer_name) == 0) {
-            service->issuer = &config->issuers[i];
-            return 0;
-        }
-    }
-    snprintf(ret_error, INI_ERROR_MAX,
-             "%s:1: Issuer=%.64s does not exist: there is no issuers.d/%.64s.conf", path,
-             service->issuer_name, service->issuer_name);
-    return -EINVAL;
 }
 
 /* Without the rules and the name: they do not change which token the upstream issues. */
@@ -110,7 +92,8 @@ static int upstream_digest(struct service *service)
     return digest_of_strings(parts, 2, &service->upstream);
 }
 
-static int load_service(struct config *config, const char *path, const char *name, char *ret_error)
+static int load_service(struct config *config, const char *path, const char *name,
+                        struct findings *findings)
 {
     static uint64_t last_id;
     struct service *services, *service;
@@ -124,37 +107,41 @@ static int load_service(struct config *config, const char *path, const char *nam
     *service = (struct service){.config = config, .name = strdup(name), .id = ++last_id};
     if (!service->name)
         return -ENOMEM;
-    r = service_file_read(path, service, ret_error);
-    if (r == 0)
-        r = find_issuer(config, service, path, ret_error);
-    if (r == 0)
-        r = service_digest(service);
+    r = service_file_read(path, service, findings);
+    if (r < 0 || findings->n_errors)
+        return r; /* nobody compares the digests of a configuration that is refused */
+    r = service_digest(service);
     return r < 0 ? r : upstream_digest(service);
 }
 
 static int load_entry(struct config *config, const char *directory, const char *file,
-                      load_file load, char *ret_error)
+                      load_file load, struct findings *findings)
 {
     CLEANUP(freep)
     char *path = NULL, *name = NULL;
 
     if (asprintf(&path, "%s/%s", directory, file) < 0)
         return -ENOMEM;
+    findings_begin(findings, path);
+    if (!ends_with_conf(file)) {
+        findings_warning(findings, 0, "not read, because its name does not end with .conf");
+        return 0;
+    }
     name = strndup(file, strlen(file) - strlen(".conf"));
     if (!name)
         return -ENOMEM;
     if (!service_name_is_valid(name, strlen(name))) {
-        snprintf(ret_error, INI_ERROR_MAX,
-                 "%s:1: the file name must be 1 to %d letters, digits, '.', '_' or '-', and .conf",
-                 path, PODLOGIN_SERVICE_MAX);
-        return -EINVAL;
+        findings_error(findings, 1,
+                       "the file name must be 1 to %d letters, digits, '.', '_' or '-', and .conf",
+                       PODLOGIN_SERVICE_MAX);
+        return 0;
     }
-    return load(config, path, name, ret_error);
+    return load(config, path, name, findings);
 }
 
 /* Loads files in alphabetical order, so that errors and logs do not depend on the file system. */
 static int load_directory(struct config *config, const char *directory, const char *subdirectory,
-                          load_file load, char *ret_error)
+                          load_file load, struct findings *findings)
 {
     CLEANUP(freep)
     char *path = NULL;
@@ -163,15 +150,16 @@ static int load_directory(struct config *config, const char *directory, const ch
 
     if (asprintf(&path, "%s/%s", directory, subdirectory) < 0)
         return -ENOMEM;
-    n = scandir(path, &entries, ends_with_conf, alphasort);
+    findings_begin(findings, path);
+    n = scandir(path, &entries, is_visible, alphasort);
     if (n < 0) {
-        r = -errno;
-        snprintf(ret_error, INI_ERROR_MAX, "%s: cannot read directory: %s", path, strerror(-r));
-        return r;
+        findings_error(findings, 0, "cannot read directory: %s", strerror(errno));
+        return 0;
     }
+    check_owner(config, findings, 0, path);
     for (int i = 0; i < n; i++) {
         if (r == 0)
-            r = load_entry(config, path, entries[i]->d_name, load, ret_error);
+            r = load_entry(config, path, entries[i]->d_name, load, findings);
         free(entries[i]);
     }
     free(entries);
@@ -193,35 +181,54 @@ static void config_freep(struct config **config)
     config_unref(*config);
 }
 
-int config_load(const char *directory, const struct config **ret_config,
-                char ret_error[INI_ERROR_MAX])
+static int load_all(struct config *config, const char *directory, struct findings *findings)
 {
-    CLEANUP(config_freep)
-    struct config *config = calloc(1, sizeof(*config));
     CLEANUP(freep)
     char *path = NULL;
     int r;
 
-    snprintf(ret_error, INI_ERROR_MAX, "%s: out of memory", directory);
-    if (!config)
-        return -ENOMEM;
-    config->n_refs = 1;
-    config->log_level = LOG_INFO;
-    config->cache_rows = CACHE_ROWS_DEFAULT;
-    config->limits = limits_default;
     if (asprintf(&path, "%s/podlogind.conf", directory) < 0)
         return -ENOMEM;
-    r = daemon_file_read(path, config, ret_error);
-    if (r == 0)
-        r = load_directory(config, directory, "issuers.d", load_issuer, ret_error);
-    if (r == 0) /* services point to their issuers, so no issuer may be added after this */
-        r = load_directory(config, directory, "services.d", load_service, ret_error);
+    r = daemon_file_read(path, config, findings);
     if (r < 0)
         return r;
-    if (set_default(&config->socket, PODLOGIN_SOCKET_PATH) < 0 ||
+    findings_begin(findings, directory);
+    check_owner(config, findings, 0, directory);
+    r = load_directory(config, directory, "issuers.d", load_issuer, findings);
+    if (r == 0) /* services point to their issuers, so no issuer may be added after this */
+        r = load_directory(config, directory, "services.d", load_service, findings);
+    if (r == 0 && config->n_services == 0) {
+        findings_begin(findings, directory);
+        findings_warning(findings, 0,
+                         "no service is configured; every request for a token will be refused");
+    }
+    if (r < 0 || set_default(&config->socket, PODLOGIN_SOCKET_PATH) < 0 ||
         set_default(&config->cache, "/var/lib/podlogin/cache.db") < 0 ||
         set_default(&config->cache_key, "runtime") < 0)
         return -ENOMEM;
+    return 0;
+}
+
+int config_load(const char *directory, const struct config **ret_config, struct findings *findings)
+{
+    CLEANUP(config_freep)
+    struct config *config = calloc(1, sizeof(*config));
+    int r = -ENOMEM;
+
+    *findings = (struct findings){0};
+    if (config) {
+        config->n_refs = 1;
+        config->log_level = LOG_INFO;
+        config->cache_rows = CACHE_ROWS_DEFAULT;
+        config->limits = limits_default;
+        r = load_all(config, directory, findings);
+    }
+    if (r < 0) {
+        findings_begin(findings, directory);
+        findings_error(findings, 0, "%s", strerror(-r));
+    }
+    if (findings->n_errors)
+        return r < 0 ? r : -EINVAL;
     *ret_config = TAKE_PTR(config);
     return 0;
 }

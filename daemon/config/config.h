@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/token_bucket.h"
-#include "config/ini.h"
+#include "config/findings.h"
 #include "policy/policy.h"
 #include "provider/provider.h"
 
@@ -59,7 +59,6 @@ struct service {
     const struct provider *provider;
     char *provider_settings[PROVIDER_SETTINGS_MAX]; /* in the order of provider->settings; NULL: not
                                                        set */
-    int provider_lines[PROVIDER_SETTINGS_MAX];      /* their line numbers in the file */
     char *issuer_name;
     const struct issuer_config *issuer; /* of the same configuration */
     char *audience;
@@ -109,17 +108,14 @@ struct config {
 };
 
 /*
- * Reads and checks the whole directory.
+ * Reads and checks the whole directory, and the files that it names.
  *
  * @ret_config: set on success only; the caller drops the reference with config_unref().
- * @ret_error:  on failure, one line. If a file is invalid: "FILE:LINE: the error, and what is
- *              expected". Line 1 also stands for the file as a whole.
+ * @findings:   all that is wrong; on success, warnings only.
  *
- * Returns 0; -EINVAL if a file is invalid; or another -errno if one cannot be read, or memory runs
- * out.
+ * Returns 0; -EINVAL if there are errors; or another -errno, of which @findings has a line, too.
  */
-int config_load(const char *directory, const struct config **ret_config,
-                char ret_error[INI_ERROR_MAX]);
+int config_load(const char *directory, const struct config **ret_config, struct findings *findings);
 
 /* Adds a reference. Returns @config. */
 const struct config *config_ref(const struct config *config);

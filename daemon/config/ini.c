@@ -1,36 +1,24 @@
 #include "config/ini.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 
 struct ini {
-    const char *path;
     const struct ini_handler *handler;
-    char *error;
+    struct findings *findings;
     char section[INI_LINE_MAX];
     char name[INI_LINE_MAX];
     bool has_section;
     bool has_name;
+    bool is_skipping; /* the section is not valid: its settings would only repeat the error */
     int number;
 };
 
-__attribute__((format(printf, 2, 3))) static int fail(struct ini *ini, const char *format, ...)
-{
-    int n = snprintf(ini->error, INI_ERROR_MAX, "%s:%d: ", ini->path, ini->number);
-    va_list args;
-
-    va_start(args, format);
-    if (n > 0 && n < INI_ERROR_MAX)
-        vsnprintf(ini->error + n, (size_t)(INI_ERROR_MAX - n), format, args);
-    va_end(args);
-    return -EINVAL;
-}
+#define fail(ini, ...) (findings_error((ini)->findings, (ini)->number, __VA_ARGS__), -EINVAL)
 
 static bool is_blank(char c)
 {
@@ -77,14 +65,11 @@ static int deliver(struct ini *ini, const char *key, const char *value)
         .key = key,
         .value = value,
     };
-    char reason[INI_ERROR_MAX / 2] = "";
-    int r;
 
     if (has_control(line.section) || has_control(line.name) || has_control(key) ||
         has_control(value))
         return fail(ini, "a control character, such as a tab, is not allowed here");
-    r = ini->handler->on_line(ini->handler->data, &line, reason, sizeof(reason));
-    return r == -EINVAL ? fail(ini, "%s", reason) : r;
+    return ini->handler->on_line(ini->handler->data, &line);
 }
 
 /* Reads [Section] or [Section "name"], followed by an optional comment. */
@@ -135,8 +120,10 @@ static int read_setting(struct ini *ini, char *text)
     char *equals = find_equals(text);
     char *value;
 
-    if (!ini->has_section)
+    if (!ini->has_section) {
+        ini->is_skipping = true;
         return fail(ini, "the setting is not in a [Section]");
+    }
     if (!equals)
         return fail(ini, "the line is neither [Section] nor Key=value");
     *equals = '\0';
@@ -157,6 +144,17 @@ static int read_setting(struct ini *ini, char *text)
     return deliver(ini, text, value);
 }
 
+static int read_text(struct ini *ini, char *text)
+{
+    int r;
+
+    if (*text != '[')
+        return ini->is_skipping ? 0 : read_setting(ini, text);
+    r = read_section(ini, text);
+    ini->is_skipping = r < 0;
+    return r;
+}
+
 static int read_line(struct ini *ini, const char *start, size_t len)
 {
     char buffer[INI_LINE_MAX];
@@ -173,13 +171,29 @@ static int read_line(struct ini *ini, const char *start, size_t len)
     buffer[len] = '\0';
     for (text = buffer; is_blank(*text); text++)
         ;
-    if (*text == '\0' || *text == '#')
-        return 0;
-    return *text == '[' ? read_section(ini, text) : read_setting(ini, text);
+    return *text == '\0' || *text == '#' ? 0 : read_text(ini, text);
 }
 
-int ini_read(const char *path, const char *text, size_t len, const struct ini_handler *handler,
-             char ret_error[INI_ERROR_MAX])
+/* Editors of other systems begin a file with the invisible U+FEFF. Returns what follows it. */
+static const char *after_mark(const char *text, size_t len, struct findings *findings)
+{
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        findings_error(
+            findings, 1,
+            "the file begins with a byte order mark (BOM); save it as UTF-8 without one");
+        return text + 3;
+    }
+    if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+        findings_error(
+            findings, 1,
+            "the file begins with the byte order mark (BOM) of UTF-16; save it as UTF-8");
+        return text + len; /* each line would be wrong */
+    }
+    return text;
+}
+
+int ini_read(const char *text, size_t len, const struct ini_handler *handler,
+             struct findings *findings)
 {
     CLEANUP(freep)
     struct ini *ini = calloc(1, sizeof(*ini));
@@ -188,27 +202,26 @@ int ini_read(const char *path, const char *text, size_t len, const struct ini_ha
 
     if (!ini)
         return -ENOMEM;
-    ini->path = path;
     ini->handler = handler;
-    ini->error = ret_error;
-    while (text < end && r == 0) {
+    ini->findings = findings;
+    text = after_mark(text, len, findings);
+    while (text < end && (r == 0 || r == -EINVAL)) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *line_end = newline ? newline : end;
 
         r = read_line(ini, text, (size_t)(line_end - text));
         text = line_end + 1;
     }
-    return r;
+    return r == -EINVAL ? 0 : r;
 }
 
-static int cannot_read(char ret_error[INI_ERROR_MAX], const char *path, int r)
+static int cannot_read(struct findings *findings, int r)
 {
-    snprintf(ret_error, INI_ERROR_MAX, "%s: cannot read file: %s", path, file_strerror(r));
-    return r;
+    findings_error(findings, 0, "cannot read file: %s", file_strerror(r));
+    return 0;
 }
 
-int ini_read_file(const char *path, const struct ini_handler *handler,
-                  char ret_error[INI_ERROR_MAX])
+int ini_read_file(const char *path, const struct ini_handler *handler, struct findings *findings)
 {
     CLEANUP(fd_closep)
     int fd = file_open(path, 0);
@@ -218,14 +231,14 @@ int ini_read_file(const char *path, const struct ini_handler *handler,
     int r;
 
     if (fd < 0)
-        return cannot_read(ret_error, path, fd);
+        return cannot_read(findings, fd);
     text = malloc(INI_FILE_MAX);
     if (!text)
         return -ENOMEM;
     r = file_read(fd, text, INI_FILE_MAX, &len);
     if (r == -EFBIG) {
-        snprintf(ret_error, INI_ERROR_MAX, "%s:1: the file is larger than 256 KiB", path);
-        return -EINVAL;
+        findings_error(findings, 1, "the file is larger than 256 KiB");
+        return 0;
     }
-    return r < 0 ? cannot_read(ret_error, path, r) : ini_read(path, text, len, handler, ret_error);
+    return r < 0 ? cannot_read(findings, r) : ini_read(text, len, handler, findings);
 }

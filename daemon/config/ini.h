@@ -9,9 +9,10 @@
 
 #include <stddef.h>
 
-#define INI_LINE_MAX  4096 /* bytes, with a NUL */
-#define INI_ERROR_MAX 512  /* bytes, with a NUL */
-#define INI_FILE_MAX  (256 * 1024)
+#include "config/findings.h"
+
+#define INI_LINE_MAX 4096 /* bytes, with a NUL */
+#define INI_FILE_MAX (256 * 1024)
 
 struct ini_line {
     int number;
@@ -24,28 +25,26 @@ struct ini_line {
 struct ini_handler {
     /*
      * Called for each section and each setting, in order. The strings are valid until it returns.
-     * Returns 0; -EINVAL with an error in @ret_error; or another -errno. A failure ends the
-     * reading.
+     * Adds what is wrong to the findings. Returns 0; -EINVAL at a section whose settings should be
+     * skipped; or another -errno, which ends the reading.
      */
-    int (*on_line)(void *data, const struct ini_line *line, char *ret_error, size_t error_size);
+    int (*on_line)(void *data, const struct ini_line *line);
     /* Returns whether values in this section are used verbatim. NULL: none are. */
     int (*is_verbatim)(const char *section);
     void *data;
 };
 
 /*
- * Reads a file of at most INI_FILE_MAX bytes.
+ * Reads a file of at most INI_FILE_MAX bytes, and goes on after a line that is not valid.
  *
- * @ret_error: if the file is invalid, "FILE:LINE: the error, and what is expected"; if it cannot be
- *             read, "FILE: cannot read file: the reason". Not changed if memory runs out.
+ * @findings: gets what is wrong. The caller has called findings_begin() with @path.
  *
- * Returns 0; -EINVAL if the file is invalid; or another -errno.
+ * Returns 0, also if there are errors; or -errno if memory runs out or the handler fails.
  */
-int ini_read_file(const char *path, const struct ini_handler *handler,
-                  char ret_error[INI_ERROR_MAX]);
+int ini_read_file(const char *path, const struct ini_handler *handler, struct findings *findings);
 
-/* Reads @len bytes of @text in the same way. @path is used in errors only. */
-int ini_read(const char *path, const char *text, size_t len, const struct ini_handler *handler,
-             char ret_error[INI_ERROR_MAX]);
+/* Reads @len bytes of @text in the same way. */
+int ini_read(const char *text, size_t len, const struct ini_handler *handler,
+             struct findings *findings);
 
 #endif

@@ -371,11 +371,19 @@ static int explain(const struct options *options, const struct config *config, s
     return r;
 }
 
+static int fail_config(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->n; i++)
+        if (findings->list[i].is_error)
+            ctl_fail(EXIT_CODE_CONFIG, NAME, "%s", findings->list[i].text);
+    return EXIT_CODE_CONFIG;
+}
+
 int ctl_explain(int argc, char **argv)
 {
     struct options options = {
         .config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER, .service = ""};
-    char error[INI_ERROR_MAX];
+    struct findings findings;
     const struct config *config = NULL;
     struct loop loop;
     struct exchanger_client *exchanger = NULL;
@@ -386,8 +394,8 @@ int ctl_explain(int argc, char **argv)
     if (r != -1)
         return r;
     process_harden();
-    if (config_load(options.config, &config, error) < 0)
-        return ctl_fail(EXIT_CODE_CONFIG, NAME, "%s", error);
+    if (config_load(options.config, &config, &findings) < 0)
+        return fail_config(&findings);
     token = ctl_token(NAME, options.token_file);
     r = token ? loop_init(&loop) : EXIT_CODE_CONFIG;
     if (r == 0) {

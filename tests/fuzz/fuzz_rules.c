@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "config/ini.h"
 #include "fuzz/fuzz.h"
-#include "policy/policy.h"
+#include "policy/examine.h"
 
 static const char claims_text[] =
     "{\"aud\":[\"urn:pulumi:org:acme\",\"b\"],\"sub\":\"system:serviceaccount:ci:pulumi\",\"n\":17,"
@@ -21,22 +21,24 @@ static json_t *claims(void)
     return json;
 }
 
-static int on_line(void *data, const struct ini_line *line, char *ret_error, size_t error_size)
+static int on_line(void *data, const struct ini_line *line)
 {
     struct policy *policy = data;
+    struct rule_section *section;
     const char *reason = NULL;
+    char text[RULE_REASON_MAX];
 
     if (!line->key)
         return policy_add_section(policy, line->name ? line->name : "", line->section[0] == 'D')
                    ? 0
                    : -ENOMEM;
     PROMISE(policy->n_sections > 0 && line->value && line->key[0]);
-    if (rule_section_add(&policy->sections[policy->n_sections - 1], line->key, line->value,
-                         &reason) == 0)
-        return 0;
-    PROMISE(reason && error_size > 0);
-    ret_error[0] = '\0';
-    return -EINVAL;
+    section = &policy->sections[policy->n_sections - 1];
+    if (rule_section_add(section, line->key, line->value, &reason) < 0)
+        PROMISE(reason);
+    else if (rule_examine(&section->rules[section->n_rules - 1], text) != RULE_USUAL)
+        PROMISE(text[0]);
+    return 0;
 }
 
 static int is_verbatim(const char *section)
@@ -50,12 +52,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct ini_handler handler = {
         .on_line = on_line, .is_verbatim = is_verbatim, .data = &policy};
     const struct rule_section *section;
-    char error[INI_ERROR_MAX] = "";
-    int r = ini_read("file", (const char *)data, size, &handler, error);
+    struct findings findings = {0};
 
-    if (r == -EINVAL)
-        PROMISE(strncmp(error, "file:", 5) == 0);
-    /* rules that were read before an invalid line are judged as well */
+    findings_begin(&findings, "file");
+    PROMISE(ini_read((const char *)data, size, &handler, &findings) == 0);
+    PROMISE(findings.n + findings.n_omitted == findings.n_errors);
+    for (size_t i = 0; i < findings.n; i++)
+        PROMISE(strncmp(findings.list[i].text, "file:", 5) == 0 &&
+                (i == 0 || findings.list[i].line >= findings.list[i - 1].line));
+    /* rules beside invalid lines are judged as well */
     if (policy_judge(&policy, claims(), &section) == VERDICT_ALLOW)
         PROMISE(section && !section->is_deny && section->n_rules > 0);
     policy_done(&policy);

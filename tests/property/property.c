@@ -27,7 +27,7 @@ const char *const issuers[] = {"https://one.example", "https://two.example"};
 const char *const audiences[] = {"urn:a", "urn:b", "urn:ab"};
 const char *const organizations[ORGANIZATIONS] = {"acme", "umbrella", "initech"};
 const char *const users[] = {NULL, "ann", "bob"};
-const char own_node[] = "this node";
+const char own_node[] = "00000000-0000-4000-8000-0000000000aa";
 
 static void pass_time(void)
 {

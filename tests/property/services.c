@@ -109,10 +109,10 @@ void config_make(bool is_first)
 const struct config *config_read(void)
 {
     const struct config *config;
-    char error[INI_ERROR_MAX];
+    struct findings findings;
 
-    if (config_load(world.directory, &config, error) < 0)
-        fail_msg("%s", error);
+    if (config_load(world.directory, &config, &findings) < 0)
+        fail_msg("%s", findings.list[0].text);
     return config;
 }
 

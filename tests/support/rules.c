@@ -25,8 +25,8 @@ static const struct claim claims_known[] = {
      {"kubernetes.io", "serviceaccount", "uid"},
      SCOPE_ACCOUNT,
      {"uid-1", "uid-2", "uid-13", "uid-27"}},
-    /* without the quotes, a claim that no JWT has */
-    {"kubernetes.io.namespace", {"kubernetes", "io", "namespace"}, SCOPE_ACCOUNT, {"ci", "cd"}},
+    /* without its parent, a claim that no JWT has */
+    {"namespace", {"namespace"}, SCOPE_ACCOUNT, {"ci", "cd"}},
     {"\"kubernetes.io\".pod.name",
      {"kubernetes.io", "pod", "name"},
      SCOPE_POD,

@@ -111,7 +111,8 @@ static const struct config *configure(const struct fate *fate, const char *daemo
     CLEANUP(freep)
     char *jwk = mint_jwk(key, "one");
     const struct config *config;
-    char path[SCRATCH_MAX + 16], error[INI_ERROR_MAX];
+    struct findings findings;
+    char path[SCRATCH_MAX + 16];
 
     scratch_remove(directory);
     assert_int_equal(mkdir(directory, 0700), 0);
@@ -131,8 +132,8 @@ static const struct config *configure(const struct fate *fate, const char *daemo
         if (!fate->are_services_gone)
             write_service(names[i], fate);
     }
-    if (config_load(directory, &config, error) < 0)
-        fail_msg("%s: %s", fate->name, error);
+    if (config_load(directory, &config, &findings) < 0)
+        fail_msg("%s: %s", fate->name, findings.list[0].text);
     return config;
 }
 
@@ -418,7 +419,8 @@ static void an_unknown_node_keeps_no_reference_either(void **state)
     for (size_t j = 0; j < ARRAY_SIZE(fates); j++) {
         daemon_begin(learnt);
         assert_true(node_is_unknown(&identities.node));
-        daemon_reload(&fates[j], j % 2 ? learnt : "NodeUID=this one\n", orders[0]);
+        daemon_reload(&fates[j], j % 2 ? learnt : "NodeUID=11111111-2222-3333-4444-555555555555\n",
+                      orders[0]);
         assert_left_alone("an unknown node", &fates[j]);
         assert_int_equal(node_is_unknown(&identities.node), j % 2 ? 1 : 0);
         daemon_end();

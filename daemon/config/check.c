@@ -1,0 +1,97 @@
+#include "config/check.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/file.h"
+#include "protocol/messages.h"
+
+#define PULUMI_AUDIENCE "urn:pulumi:org:"
+
+/* A ConfigMap is mounted read-only, with mode 0777. */
+static bool is_read_only(const char *path)
+{
+    struct statvfs fs;
+
+    return statvfs(path, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
+static void check_writers(const struct config *config, struct findings *findings, int line,
+                          const char *what, const char *path)
+{
+    bool is_error = config->attestation == ATTESTATION_ENFORCE;
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return;
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        findings_add(findings, is_error, line,
+                     "%s belongs to uid %u, who can change it; it must belong to root or the "
+                     "daemon's user",
+                     what, st.st_uid);
+    else if (st.st_mode & (S_IWGRP | S_IWOTH) && !is_read_only(path))
+        findings_add(findings, is_error, line,
+                     "%s can be written by others (mode %04o); remove this with chmod go-w", what,
+                     (unsigned)st.st_mode & 07777);
+}
+
+void check_owner(const struct config *config, struct findings *findings, int line, const char *path)
+{
+    check_writers(config, findings, line, "it", path);
+}
+
+void check_file(const struct config *config, struct findings *findings, int line, const char *key,
+                const char *path, enum file_kind kind)
+{
+    CLEANUP(fd_closep)
+    int fd = path ? file_open(path, 0) : -1;
+    char what[FINDING_MAX / 2];
+
+    if (!path)
+        return;
+    snprintf(what, sizeof(what), "%s=%.200s", key, path);
+    if (fd < 0)
+        findings_add(findings, kind == FILE_KEYS, line, "%s cannot be read: %s", what,
+                     file_strerror(fd));
+    else if (kind != FILE_TOKEN)
+        check_writers(config, findings, line, what, path);
+}
+
+void check_socket(const struct config *config, struct findings *findings, int line)
+{
+    CLEANUP(freep)
+    char *path = strdup(config->socket ? config->socket : PODLOGIN_SOCKET_PATH);
+    char what[FINDING_MAX / 2];
+    const char *directory = path ? dirname(path) : NULL;
+
+    if (!directory)
+        return;
+    snprintf(what, sizeof(what), "the directory %.200s of the socket", directory);
+    check_writers(config, findings, line, what, directory);
+}
+
+/* Pulumi Cloud exchanges a JWT for a token of the organization that its audience names. */
+void check_audience(const struct service *service, struct findings *findings, int line)
+{
+    const size_t len = strlen(PULUMI_AUDIENCE);
+    const char *organization = NULL;
+
+    if (!service->audience || !service->provider)
+        return;
+    for (size_t i = 0; service->provider->settings[i].name; i++)
+        if (strcmp(service->provider->settings[i].name, "Organization") == 0)
+            organization = service->provider_settings[i];
+    if (organization && strncmp(service->audience, PULUMI_AUDIENCE, len) == 0 &&
+        strcmp(service->audience + len, organization) != 0)
+        findings_error(findings, line,
+                       "Audience=%.128s is of another organization than Organization=%.128s",
+                       service->audience, organization);
+    if (strchr(service->audience, ','))
+        findings_warning(findings, line,
+                         "Audience=%.128s is one audience with a comma in it, not two",
+                         service->audience);
+}
