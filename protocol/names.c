@@ -178,7 +178,7 @@ static bool is_digit(char c)
 
 bool service_name_is_valid(const char *name, size_t len)
 {
-    if (len == 0 || len > PODLOGIN_SERVICE_MAX)
+    if (len == 0 || len > PODLOGIN_SERVICE_MAX || name[0] == '.')
         return false;
     for (size_t i = 0; i < len; i++)
         if (!is_upper(name[i]) && !is_digit(name[i]) && !(name[i] >= 'a' && name[i] <= 'z') &&

@@ -7,7 +7,10 @@
 
 #define VARIABLE_NAME_MAX 64
 
-/* Returns whether @name can name a service: 1..PODLOGIN_SERVICE_MAX bytes of [A-Za-z0-9._-]. */
+/*
+ * Returns whether @name can name a service: 1..PODLOGIN_SERVICE_MAX bytes of [A-Za-z0-9._-], of
+ * which the first is not a dot. So it can also name a file or a directory.
+ */
 bool service_name_is_valid(const char *name, size_t len);
 
 /* Returns whether @name has the form of a variable: 1..VARIABLE_NAME_MAX bytes, [A-Z][A-Z0-9_]*. */

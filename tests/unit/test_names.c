@@ -31,9 +31,9 @@ static const char *repeated(char c, size_t n)
 static void names_of_services_have_letters_digits_and_three_symbols(void **state)
 {
     static const char *const valid[] = {"pulumi", "a",  "A-b_c.9", "0",
-                                        "..",     "-h", "_",       "vault.prod"};
-    static const char *const invalid[] = {"",    "a/b", "a b", "a\n", "\xc3\xa9",
-                                          "a:b", "a@b", "a*",  "a`"};
+                                        "a..",    "-h", "_",       "vault.prod"};
+    static const char *const invalid[] = {"",    "a/b", "a b", "a\n", "\xc3\xa9", "a:b",
+                                          "a@b", "a*",  "a`",  ".",   "..",       ".hidden"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(valid); i++)
