@@ -40,6 +40,7 @@ static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct ctl_usage usage = {
         .command = NAME,
+        .input = "--token-file or standard input",
         .summary =
             "podloginctl explain --service NAME [OPTIONS]\n\n"
             "Makes every check of the daemon for a service-account token and a service, and\n"
@@ -165,11 +166,15 @@ static void explain_check(struct report *report, const struct admission *admissi
         add(report, name, "-", "not checked: the issuer is not configured");
         return;
     }
+    if (check == CHECK_AUDIENCE && !service) {
+        add(report, name, "-", "not checked: the service does not exist");
+        return;
+    }
     if (admission_check(admission, check, &refusal) == ADMISSION_GRANTED) {
         add_ok(report, name, detail);
         return;
     }
-    if (check == CHECK_AUDIENCE && service)
+    if (check == CHECK_AUDIENCE)
         snprintf(detail + strlen(detail), sizeof(detail) - strlen(detail), ", not %s alone",
                  service->audience);
     add_refusal(report, name, &refusal, detail);

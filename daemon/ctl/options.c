@@ -53,8 +53,11 @@ int ctl_read_options(int argc, char **argv, const struct ctl_usage *usage,
 {
     struct option table[OPTIONS_MAX + 2] = {{0}};
     size_t n = table_of(options, table);
+    char program[64];
     int which;
 
+    snprintf(program, sizeof(program), "podloginctl %s", usage->command);
+    argv[0] = program; /* getopt_long() begins its errors with it */
     while ((which = getopt_long(argc, argv, "h", table, NULL)) != -1) {
         int code;
 
@@ -68,7 +71,6 @@ int ctl_read_options(int argc, char **argv, const struct ctl_usage *usage,
     }
     if (optind < argc) /* the argument is not printed, because it may be the token */
         return ctl_fail(EXIT_CODE_USAGE, usage->command,
-                        "unexpected argument; the token is read from a file or from standard "
-                        "input; see --help");
+                        "unexpected argument; the token is read from %s; see --help", usage->input);
     return -1;
 }

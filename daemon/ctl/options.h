@@ -17,6 +17,7 @@ struct ctl_option {
 struct ctl_usage {
     const char *command; /* "verify" */
     const char *summary; /* the text before the options */
+    const char *input;   /* where the token is read from: "standard input" */
 };
 
 /*

@@ -62,6 +62,7 @@ static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct ctl_usage usage = {
         .command = NAME,
+        .input = "standard input",
         .summary = "podloginctl verify --jwks FILE [OPTIONS] < TOKEN\n\n"
                    "Verifies a service-account token offline, as podlogind does, and prints its\n"
                    "claims.",

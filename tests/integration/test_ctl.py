@@ -54,6 +54,18 @@ class Verify(CtlCase):
         self.accepted(self.mint(), "--issuer", self.standin.issuer, "--audience", AUDIENCE)
         self.accepted(self.mint() + "\n")
 
+    def test_an_argument_is_told_where_the_token_belongs(self):
+        result = self.verify("", "token.jwt")
+        self.assertEqual(result.returncode, 64)
+        self.assertEqual(result.stderr, "podloginctl verify: unexpected argument; the token is read "
+                         "from standard input; see --help\n")
+
+    def test_errors_of_options_name_the_program(self):
+        for arguments in (["--nonesuch"], ["--jwks"]):
+            result = self.run_ctl("verify", *arguments)
+            self.assertEqual(result.returncode, 64)
+            self.assertTrue(result.stderr.startswith("podloginctl verify: "), result.stderr)
+
     def test_each_refusal(self):
         self.refused("TOKEN_MALFORMED", "x")
         self.refused("TOKEN_MALFORMED", "")
@@ -169,7 +181,10 @@ class Explain(CtlCase):
         self.assertEqual(checks["rules"][0], ("POLICY_DENIED", '[Deny "debug pods"] of service pulumi'))
 
     def test_an_unknown_service_or_issuer(self):
-        self.assertEqual(self.explained(self.mint(), service="nonesuch")[0], "UNKNOWN_SERVICE")
+        verdict, checks = self.explained(self.mint(), service="nonesuch")
+        self.assertEqual(verdict, "UNKNOWN_SERVICE")
+        self.assertEqual(checks["audience"], [("-", "not checked: the service does not exist")])
+        self.assertEqual(checks["signature"][0][0], "ok")
         verdict, checks = self.explained(self.mint(claims={"iss": "https://other"}))
         self.assertEqual(verdict, "TOKEN_UNTRUSTED_ISSUER")
         self.assertEqual(checks["signature"][0][0], "-")
