@@ -208,15 +208,27 @@ static void on_socket(struct loop_source *source, uint32_t events)
     exchanger_client_flush(exchanger);
 }
 
+/*
+ * Service managers and terminals signal the whole group. The exchanger leaves these signals to the
+ * daemon, and ends with it.
+ */
+static void signals_of_daemon(sigset_t *ret_set)
+{
+    sigemptyset(ret_set);
+    sigaddset(ret_set, SIGTERM);
+    sigaddset(ret_set, SIGINT);
+    sigaddset(ret_set, SIGHUP);
+}
+
 static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
 {
     char *argv[] = {"podlogin-exchanger", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none;
+    sigset_t blocked;
     int r;
 
-    sigemptyset(&none);
+    signals_of_daemon(&blocked);
     if (posix_spawn_file_actions_init(&actions))
         return -ENOMEM;
     if (posix_spawnattr_init(&attributes)) {
@@ -225,7 +237,7 @@ static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
     }
     r = posix_spawn_file_actions_adddup2(&actions, socket_fd, JOB_SOCKET_FD);
     if (!r)
-        r = posix_spawnattr_setsigmask(&attributes, &none);
+        r = posix_spawnattr_setsigmask(&attributes, &blocked);
     if (!r)
         r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     if (!r)

@@ -3,11 +3,13 @@
 import os
 import signal
 import socket
+import ssl
 import tempfile
 import threading
 import time
 import unittest
 import unittest.mock
+import urllib.request
 
 from node import NodeCase, scale, wait_all, wait_for
 from protocol_client import Client, ServerError
@@ -171,10 +173,12 @@ class Reload(NodeCase):
     def test_settings_that_need_a_restart_are_logged(self):
         self.node.start()
         path = self.node.etc / "podlogind.conf"
-        path.write_text(path.read_text().replace("podlogin.sock", "other.sock"))
+        path.write_text(path.read_text().replace("podlogin.sock", "other.sock").replace(
+            "LogLevel=debug", "LogLevel=debug\nCacheRows=77\nCacheKeyBesideCache=yes"))
         self.reload(self.DONE)
-        self.assertIn("other.sock takes effect at the next restart",
-                      self.node.log())
+        for setting in ("other.sock", "CacheRows=77", "CacheKeyBesideCache=yes"):
+            self.assertIn(f"{setting} takes effect at the next restart", self.node.log())
+        self.assertNotIn("CacheKey=", self.node.log())
         self.assert_served(self.mint())
 
     def test_a_storm_of_requests_and_reloads(self):
@@ -219,6 +223,49 @@ class Reload(NodeCase):
             self.assertIn("RELOADING=1\nMONOTONIC_USEC=", received)
             while "READY=1" not in received:
                 received += notify.recv(4096).decode() + "\n"
+
+
+class Signals(NodeCase):
+    def test_a_signal_to_the_whole_group_stops_the_daemon_quietly(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.node.start()
+            self.assert_served(self.mint())
+            exchanger = self.node.exchanger_pid()
+            self.node.process.send_signal(signal.SIGSTOP)  # so that the exchanger is first
+            os.kill(exchanger, number)
+            time.sleep(0.3)
+            self.node.process.send_signal(number)
+            self.node.process.send_signal(signal.SIGCONT)
+            self.assertEqual(self.node.process.wait(20), 0)
+            self.node.process = None
+            self.assertNotIn("restarting it", self.node.log())
+            with self.assertRaises(ProcessLookupError):
+                os.kill(exchanger, 0)
+
+    def test_a_key_file_that_is_a_pipe_blocks_nothing(self):
+        pipe = self.node.directory / "keys.json"
+        os.mkfifo(pipe)
+        self.node.issuer("eks", extra=f"KeysFile={pipe}")
+        self.node.start(wait=False)
+        self.assertEqual(self.node.process.wait(20), 78)
+        self.node.process = None
+        self.assertIn("cannot be read: not a regular file", self.node.log())
+
+    def test_a_key_file_that_becomes_a_pipe_blocks_nothing(self):
+        keys = self.node.directory / "keys.json"
+        context = ssl.create_default_context(cafile=str(self.standin.ca))
+        with urllib.request.urlopen(self.standin.issuer + "/keys", context=context) as answer:
+            keys.write_bytes(answer.read())
+        self.node.issuer("eks", extra=f"KeysFile={keys}")
+        self.node.start()
+        self.assert_served(self.mint())
+        keys.unlink()
+        os.mkfifo(keys)
+        self.standin.rotate()
+        self.assertNotEqual(self.get(self.mint(), "--timeout", "2s")[0], 0)
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "keeping the current configuration" in self.node.log(), what="the error")
+        self.assertEqual(self.node.stop(), 0)
 
 
 if __name__ == "__main__":
