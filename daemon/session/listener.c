@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/list.h"
+#include "base/log.h"
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
@@ -20,6 +21,7 @@
 
 #define ACCEPTS_PER_ROUND 4 /* existing connections are served in between */
 #define RESUME_USEC       (SECOND_USEC / 10)
+#define WATCH_USEC        SECOND_USEC /* how long nobody can connect after a removal */
 
 void listener_pause(struct listener *listener)
 {
@@ -167,6 +169,60 @@ static int open_socket(const char *path, int *ret_fd, char *ret_error)
     return r;
 }
 
+static bool is_in_place(const struct listener *listener)
+{
+    struct stat st;
+
+    return lstat(listener->path, &st) == 0 && st.st_dev == listener->device &&
+           st.st_ino == listener->inode;
+}
+
+/* Takes over the descriptor of a socket that was just bound to the path. */
+static int use(struct listener *listener, int fd)
+{
+    struct stat st = {0};
+
+    listener->source.fd = fd;
+    if (lstat(listener->path, &st) < 0)
+        return -errno;
+    listener->device = st.st_dev;
+    listener->inode = st.st_ino;
+    return loop_add(listener->loop, &listener->source, listener->is_paused ? 0 : EPOLLIN);
+}
+
+/* Connections that are accepted go on. Clients that wait in the old queue connect again. */
+static void listen_again(struct listener *listener)
+{
+    char error[LISTENER_ERROR_MAX];
+    int fd, r = open_socket(listener->path, &fd, error);
+
+    if (r == 0) {
+        loop_remove(listener->loop, &listener->source);
+        close(listener->source.fd);
+        r = use(listener, fd);
+        if (r < 0)
+            unlink(listener->path); /* the next look tries again */
+        snprintf(error, sizeof(error), "%s", strerror(-r));
+    }
+    if (r < 0 && !listener->is_lost)
+        log_error("the socket %s was removed; trying to listen again: %s", listener->path, error);
+    if (r == 0)
+        log_warning(
+            "the socket %s was removed; listening again. If its directory was removed, too, "
+            "pods that have mounted it must be restarted",
+            listener->path);
+    listener->is_lost = r < 0;
+}
+
+static void on_watch(struct timer *timer)
+{
+    struct listener *listener = container_of(timer, struct listener, watch);
+
+    if (!is_in_place(listener))
+        listen_again(listener);
+    loop_timer(listener->loop, &listener->watch, WATCH_USEC, on_watch);
+}
+
 int listener_open(struct listener *listener, struct loop *loop, const char *path,
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX])
 {
@@ -185,8 +241,8 @@ int listener_open(struct listener *listener, struct loop *loop, const char *path
     r = open_socket(path, &fd, ret_error);
     if (r < 0)
         return r;
-    listener->source.fd = fd;
-    return loop_add(loop, &listener->source, EPOLLIN);
+    loop_timer(loop, &listener->watch, WATCH_USEC, on_watch);
+    return use(listener, fd);
 }
 
 void listener_close(struct listener *listener)
@@ -194,11 +250,13 @@ void listener_close(struct listener *listener)
     if (!listener->loop)
         return; /* listener_open() was not called */
     if (listener->source.fd >= 0) {
-        unlink(listener->path);
+        if (is_in_place(listener))
+            unlink(listener->path);
         loop_remove(listener->loop, &listener->source);
         close(listener->source.fd);
     }
     timer_unset(&listener->resume);
+    timer_unset(&listener->watch);
     if (listener->reserve_fd >= 0)
         close(listener->reserve_fd);
     free(listener->path);

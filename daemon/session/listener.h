@@ -5,6 +5,8 @@
 #ifndef SESSION_LISTENER_H
 #define SESSION_LISTENER_H
 
+#include <sys/types.h>
+
 #include "base/loop.h"
 #include "session/backlog.h"
 
@@ -28,6 +30,10 @@ struct listener {
     const struct listener_events *events;
     struct loop_source source;
     char *path;
+    dev_t device; /* the socket's file: the path leads to it unless somebody has removed it */
+    ino_t inode;
+    struct timer watch;
+    bool is_lost; /* the path does not lead to it, and listening again has failed */
     struct backlog backlog;
     bool is_paused;
     struct timer resume; /* set while paused because descriptors ran out */
@@ -36,7 +42,8 @@ struct listener {
 
 /*
  * Creates the directory of @path, removes a socket that no process listens on, and listens with
- * mode 0666: every process that can traverse the directory may connect.
+ * mode 0666: every process that can traverse the directory may connect. If the file or its
+ * directory is removed later, does so again.
  *
  * @events: must outlive the listener.
  *
@@ -47,8 +54,8 @@ int listener_open(struct listener *listener, struct loop *loop, const char *path
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX]);
 
 /*
- * Closes the listener and removes the socket's file. Does nothing if listener_open() was not
- * called.
+ * Closes the listener and removes the socket's file, unless another one has replaced it. Does
+ * nothing if listener_open() was not called.
  */
 void listener_close(struct listener *listener);
 

@@ -1,6 +1,7 @@
 """The life of a login: refreshed before it expires, kept while the configuration changes."""
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -223,6 +224,52 @@ class Reload(NodeCase):
             self.assertIn("RELOADING=1\nMONOTONIC_USEC=", received)
             while "READY=1" not in received:
                 received += notify.recv(4096).decode() + "\n"
+
+
+class Socket(NodeCase):
+    """The socket's file is removed while the daemon runs, by a cleaner of temporary files say."""
+
+    AGAIN = "was removed; listening again"
+
+    def assert_served_again(self, n=1):
+        wait_for(lambda: self.node.log().count(self.AGAIN) == n, what=self.AGAIN)
+        self.assert_served(self.mint())
+
+    def test_a_directory_that_is_removed_is_made_again(self):
+        self.node.start()
+        with Client(str(self.node.socket), timeout=20, jwt=self.mint()) as client:
+            client.get("pulumi")
+            shutil.rmtree(self.node.socket.parent)
+            self.assert_served_again()
+            client.get("pulumi")  # a connection from before
+        self.node.socket.unlink()
+        self.assert_served_again(2)
+        descriptors = self.node.open_descriptors()
+        self.node.socket.unlink()
+        self.assert_served_again(3)
+        self.assertEqual(self.node.open_descriptors(), descriptors)
+
+    def test_the_daemon_tries_until_it_can_listen_again(self):
+        self.node.socket = self.node.directory / "run/podlogin/podlogin.sock"
+        self.node.socket.parent.mkdir(parents=True)
+        self.node.configure()
+        self.node.start()
+        shutil.rmtree(self.node.socket.parent.parent)
+        wait_for(lambda: "cannot listen at" in self.node.log(), what="the error")
+        time.sleep(1.5)  # one more try
+        self.assertEqual(self.node.log().count("cannot listen at"), 1)
+        self.node.socket.parent.mkdir(parents=True)
+        self.assert_served_again()
+
+    def test_the_socket_of_another_daemon_is_left_alone(self):
+        self.node.start()
+        self.node.socket.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(self.node.socket))
+            other.listen()
+            wait_for(lambda: "another daemon is already listening" in self.node.log(), what="the error")
+            self.assertEqual(self.node.stop(), 0)
+            self.assertTrue(self.node.socket.exists())
 
 
 class Signals(NodeCase):
