@@ -189,6 +189,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct exchanger_clien
         .path = config->cache,
         .key = config->cache_key,
         .is_key_beside_allowed = config->is_key_beside_allowed,
+        .socket_path = config->socket,
         .rows_max = config->cache_rows,
         .events = {.data = broker, .on_row = on_row, .on_empty = on_empty},
     };

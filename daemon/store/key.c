@@ -135,27 +135,47 @@ static int runtime_directory_check(const char *directory, char *ret_error)
     return 0;
 }
 
-/* Resolves the directory of @path. Returns false if it does not exist. */
+/* Resolves the directory of @path. One that does not exist yet stays as it was written. */
 static bool real_directory(const char *path, char ret_directory[PATH_MAX])
 {
     CLEANUP(freep)
     char *copy = strdup(path);
+    const char *directory = copy ? dirname(copy) : NULL;
 
-    return copy && realpath(dirname(copy), ret_directory);
+    if (!directory || strlen(directory) >= PATH_MAX)
+        return false;
+    if (!realpath(directory, ret_directory))
+        strcpy(ret_directory, directory);
+    return true;
 }
 
-/* Returns whether the key is in the cache's directory or below it: a copy would then have both. */
-static bool is_beside(const char *key_path, const char *data_path)
+/* Returns whether @path is in the directory of @other, or below it. */
+static bool is_beside(const char *path, const char *other)
 {
-    char key[PATH_MAX], data[PATH_MAX];
+    char directory[PATH_MAX], parent[PATH_MAX];
     size_t len;
 
-    if (!real_directory(key_path, key) || !real_directory(data_path, data))
-        return false; /* opening what does not exist fails later, with its own error */
-    len = strlen(data);
-    return strncmp(key, data, len) == 0 && (key[len] == '\0' || key[len] == '/' || len == 1);
+    if (!real_directory(path, directory) || !real_directory(other, parent))
+        return true; /* refused, because it is not known */
+    len = strlen(parent);
+    return strncmp(directory, parent, len) == 0 &&
+           (directory[len] == '\0' || directory[len] == '/' || len == 1);
 }
 
+/* Pods mount the directory of the socket, and root in a pod may read any file in it. */
+static int pods_check(const char *what, const char *path, const char *socket_path, char *ret_error)
+{
+    if (!socket_path || !is_beside(path, socket_path))
+        return 0;
+    snprintf(
+        ret_error, KEY_ERROR_MAX,
+        "%s %.200s is in the directory of the socket, which pods mount; keep it elsewhere, and "
+        "nothing but the socket in that directory",
+        what, path);
+    return -EPERM;
+}
+
+/* A copy of the cache's directory must not contain the key. */
 static int beside_check(const char *key_path, const char *data_path, bool may_be_beside,
                         char *ret_error)
 {
@@ -208,7 +228,8 @@ static int credential_path(const char *name, char **ret_path, char *ret_error)
 }
 
 int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
-                    struct cache_keys *ret_keys, char ret_error[KEY_ERROR_MAX])
+                    const char *socket_path, struct cache_keys *ret_keys,
+                    char ret_error[KEY_ERROR_MAX])
 {
     bool is_runtime = strcmp(setting, "runtime") == 0;
     bool is_credential = strncmp(setting, "credential:", 11) == 0;
@@ -226,6 +247,10 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
         r = (path = strdup(setting + 5)) ? 0 : -ENOMEM;
     if (r == 0)
         r = beside_check(path, data_path, may_be_beside, ret_error);
+    if (r == 0)
+        r = pods_check("the key", path, socket_path, ret_error);
+    if (r == 0)
+        r = pods_check("the cache", data_path, socket_path, ret_error);
     if (r < 0)
         return r;
     r = load(path, is_credential ? 0007 : 0077, ret_keys, ret_error);

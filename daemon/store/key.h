@@ -29,12 +29,15 @@ struct cache_keys {
  * @setting:       as above.
  * @data_path:     the database. A key in its directory or below is refused,
  * @may_be_beside: unless this is true; then a warning is logged.
+ * @socket_path:   the clients' socket. Pods mount its directory, so a key or a database there or
+ *                 below is refused. NULL: there is none.
  * @ret_keys:      the caller wipes it, also on failure.
  * @ret_error:     on failure, one line.
  *
  * Returns 0 or -errno.
  */
 int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
-                    struct cache_keys *ret_keys, char ret_error[KEY_ERROR_MAX]);
+                    const char *socket_path, struct cache_keys *ret_keys,
+                    char ret_error[KEY_ERROR_MAX]);
 
 #endif

@@ -320,8 +320,8 @@ static void begin(struct store *store)
 static int keys_init(struct store *store, const struct store_settings *settings, char *ret_error)
 {
     struct cache_keys keys;
-    int r = cache_keys_load(settings->key, store->path, settings->is_key_beside_allowed, &keys,
-                            ret_error);
+    int r = cache_keys_load(settings->key, store->path, settings->is_key_beside_allowed,
+                            settings->socket_path, &keys, ret_error);
 
     if (r == 0)
         r = seal_init(&store->rows.seal, keys.current);

@@ -45,6 +45,7 @@ struct store_settings {
     const char *path;
     const char *key; /* CacheKey= */
     bool is_key_beside_allowed;
+    const char *socket_path; /* neither key nor database may be in its directory; NULL: none */
     uint32_t rows_max;
     struct store_events events;
 };

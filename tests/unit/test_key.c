@@ -42,7 +42,7 @@ static int init_from_file(const char *path, char ret_error[KEY_ERROR_MAX])
     int r;
 
     snprintf(setting, sizeof(setting), "file:%s", path);
-    r = cache_keys_load(setting, data(), false, &keys, ret_error);
+    r = cache_keys_load(setting, data(), false, NULL, &keys, ret_error);
     if (r < 0)
         assert_true(strlen(ret_error) > 10);
     return r;
@@ -129,11 +129,11 @@ static void a_file_holds_one_key_or_two(void **state)
     snprintf(path, sizeof(path), "%s/key", key_directory);
     snprintf(setting, sizeof(setting), "file:%s", path);
     scratch_write(path, bytes, 32, 0600);
-    assert_int_equal(cache_keys_load(setting, data(), false, &keys, error), 0);
+    assert_int_equal(cache_keys_load(setting, data(), false, NULL, &keys, error), 0);
     assert_memory_equal(keys.current, bytes, 32);
     assert_false(keys.has_previous);
     scratch_write(path, bytes, 64, 0600);
-    assert_int_equal(cache_keys_load(setting, data(), false, &keys, error), 0);
+    assert_int_equal(cache_keys_load(setting, data(), false, NULL, &keys, error), 0);
     assert_memory_equal(keys.current, bytes, 32);
     assert_memory_equal(keys.previous, bytes + 32, 32);
     assert_true(keys.has_previous);
@@ -169,14 +169,17 @@ static void a_credential_is_found_by_its_name(void **state)
     snprintf(path, sizeof(path), "%s/podlogin", key_directory);
     scratch_write(path, key_bytes, sizeof(key_bytes), 0440);
     unsetenv("CREDENTIALS_DIRECTORY");
-    assert_int_equal(cache_keys_load("credential:podlogin", data(), false, &keys, error), -ENOENT);
+    assert_int_equal(cache_keys_load("credential:podlogin", data(), false, NULL, &keys, error),
+                     -ENOENT);
     assert_non_null(strstr(error, "LoadCredential=podlogin"));
     setenv("CREDENTIALS_DIRECTORY", key_directory, 1);
-    assert_int_equal(cache_keys_load("credential:podlogin", data(), false, &keys, error), 0);
+    assert_int_equal(cache_keys_load("credential:podlogin", data(), false, NULL, &keys, error), 0);
     assert_memory_equal(keys.current, key_bytes, 32);
-    assert_int_equal(cache_keys_load("credential:other", data(), false, &keys, error), -ENOENT);
+    assert_int_equal(cache_keys_load("credential:other", data(), false, NULL, &keys, error),
+                     -ENOENT);
     assert_int_equal(chmod(path, 0444), 0);
-    assert_int_equal(cache_keys_load("credential:podlogin", data(), false, &keys, error), -EPERM);
+    assert_int_equal(cache_keys_load("credential:podlogin", data(), false, NULL, &keys, error),
+                     -EPERM);
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
@@ -211,7 +214,7 @@ static void a_key_below_the_data_is_refused_unless_it_is_allowed(void **state)
     scratch_write(path, key_bytes, sizeof(key_bytes), 0600);
     assert_int_equal(init_from_file(path, error), -EPERM);
     snprintf(setting, sizeof(setting), "file:%s", path);
-    assert_int_equal(cache_keys_load(setting, data(), true, &keys, error), 0);
+    assert_int_equal(cache_keys_load(setting, data(), true, NULL, &keys, error), 0);
     /* the prefix is a part of the name, not a parent directory */
     snprintf(path, sizeof(path), "%sx", data_directory);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -241,20 +244,20 @@ static void a_runtime_key_is_created_once_and_found_again(void **state)
     scratch_make(directory, "/dev/shm");
     setenv("RUNTIME_DIRECTORY", directory, 1);
     snprintf(path, sizeof(path), "%s/cache.key", directory);
-    assert_int_equal(cache_keys_load("runtime", data(), false, &first, error), 0);
+    assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &first, error), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(st.st_size, SEAL_KEY_SIZE);
-    assert_int_equal(cache_keys_load("runtime", data(), false, &second, error), 0);
+    assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &second, error), 0);
     assert_memory_equal(first.current, second.current, SEAL_KEY_SIZE);
     assert_int_equal(remove(path), 0);
-    assert_int_equal(cache_keys_load("runtime", data(), false, &second, error), 0);
+    assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &second, error), 0);
     assert_memory_not_equal(first.current, second.current, SEAL_KEY_SIZE);
     /* an invalid key is not replaced, because something is wrong with this node */
     scratch_write(path, key_bytes, 16, 0600);
-    assert_int_equal(cache_keys_load("runtime", data(), false, &first, error), -EBADMSG);
+    assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &first, error), -EBADMSG);
     scratch_write(path, key_bytes, sizeof(key_bytes), 0644);
-    assert_int_equal(cache_keys_load("runtime", data(), false, &first, error), -EPERM);
+    assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &first, error), -EPERM);
     unsetenv("RUNTIME_DIRECTORY");
     scratch_remove(directory);
 }
@@ -268,12 +271,12 @@ static void a_runtime_directory_on_a_disk_is_refused(void **state)
     if (is_tmpfs(key_directory))
         skip_because("needs a temporary directory on a disk");
     setenv("RUNTIME_DIRECTORY", key_directory, 1);
-    assert_int_equal(cache_keys_load("runtime", data(), false, &keys, error), -EPERM);
+    assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &keys, error), -EPERM);
     assert_non_null(strstr(error, "CacheKey=file:"));
     snprintf(path, sizeof(path), "%s/cache.key", key_directory);
     assert_int_equal(access(path, F_OK), -1);
     setenv("RUNTIME_DIRECTORY", "/proc/self/none", 1);
-    assert_true(cache_keys_load("runtime", data(), false, &keys, error) < 0);
+    assert_true(cache_keys_load("runtime", data(), false, NULL, &keys, error) < 0);
     assert_non_null(strstr(error, "/proc/self/none"));
     unsetenv("RUNTIME_DIRECTORY");
 }
@@ -291,10 +294,45 @@ static void a_runtime_key_in_the_directory_of_the_data_is_refused(void **state)
     scratch_make(directory, "/dev/shm");
     setenv("RUNTIME_DIRECTORY", directory, 1);
     snprintf(data, sizeof(data), "%s/cache.db", directory);
-    r = cache_keys_load("runtime", data, false, &keys, error);
+    r = cache_keys_load("runtime", data, false, NULL, &keys, error);
     unsetenv("RUNTIME_DIRECTORY");
     scratch_remove(directory);
     assert_int_equal(r, -EPERM);
+}
+
+/* Pods mount the directory of the socket, whoever has made it. */
+static void nothing_is_kept_in_the_directory_of_the_socket(void **state)
+{
+    char directory[SCRATCH_MAX], path[SCRATCH_MAX + 32], socket[SCRATCH_MAX + 32];
+    char below[SCRATCH_MAX + 32], setting[SCRATCH_MAX + 48], error[KEY_ERROR_MAX];
+    struct cache_keys keys;
+
+    (void)state;
+    if (!is_tmpfs("/dev/shm"))
+        skip();
+    scratch_make(directory, "/dev/shm");
+    setenv("RUNTIME_DIRECTORY", directory, 1);
+    snprintf(socket, sizeof(socket), "%s/socket", directory);
+    snprintf(path, sizeof(path), "%s/cache.key", directory);
+    assert_int_equal(cache_keys_load("runtime", data(), false, socket, &keys, error), -EPERM);
+    assert_non_null(strstr(error, "in the directory of the socket"));
+    assert_int_equal(access(path, F_OK), -1);
+    /* below it, and above it */
+    snprintf(below, sizeof(below), "%s/keys", directory);
+    setenv("RUNTIME_DIRECTORY", below, 1);
+    assert_int_equal(cache_keys_load("runtime", data(), false, socket, &keys, error), -EPERM);
+    snprintf(socket, sizeof(socket), "%s/sockets/socket", directory);
+    assert_int_equal(cache_keys_load("runtime", data(), false, socket, &keys, error), 0);
+    /* a key file, and the cache, in a directory that is not there yet */
+    snprintf(setting, sizeof(setting), "file:%s/keys/cache.key", directory);
+    snprintf(path, sizeof(path), "%s/sockets/cache.db", directory);
+    assert_int_equal(cache_keys_load(setting, path, false, socket, &keys, error), -EPERM);
+    assert_non_null(strstr(error, "the cache"));
+    assert_int_equal(cache_keys_load(setting, data(), false, socket, &keys, error), 0);
+    snprintf(socket, sizeof(socket), "%s/keys/socket", directory);
+    assert_int_equal(cache_keys_load(setting, data(), false, socket, &keys, error), -EPERM);
+    unsetenv("RUNTIME_DIRECTORY");
+    scratch_remove(directory);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clean)
@@ -313,6 +351,7 @@ int main(void)
         TEST(a_runtime_key_is_created_once_and_found_again),
         TEST(a_runtime_directory_on_a_disk_is_refused),
         TEST(a_runtime_key_in_the_directory_of_the_data_is_refused),
+        TEST(nothing_is_kept_in_the_directory_of_the_socket),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
