@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -341,6 +342,71 @@ class Daemon(NodeCase):
             self.assertEqual(result.returncode, 78)
             self.assertIn("services.d/bad.conf:4: [Service] has no setting Audiense=",
                           result.stderr)
+
+    def test_all_mistakes_are_told_at_once(self):
+        self.node.issuer("eks", url="http://issuer")
+        self.node.service("pulumi", ca="/nonexistent", rules='[Deny "prod"]\nkubernetes.io.namespace=prod')
+        self.node.write("services.d/old.conf.bak", "")
+        for arguments in (["--check-config"], []):
+            result = self.run_daemon("--config", self.node.etc, *arguments)
+            self.assertEqual(result.returncode, 78)
+            places = [line.split("/etc/")[1].split(" ")[0] for line in result.stderr.splitlines()]
+            self.assertEqual(places, ["issuers.d/eks.conf:2:", "services.d/old.conf.bak:",
+                                      "services.d/pulumi.conf:1:", "services.d/pulumi.conf:7:",
+                                      "services.d/pulumi.conf:18:"], result.stderr)
+
+    def test_a_warning_does_not_prevent_the_start(self):
+        self.node.service("pulumi", ca="/nonexistent")
+        result = self.run_daemon("--config", self.node.etc, "--check-config")
+        self.assertEqual(result.returncode, 0)
+        warning = "services.d/pulumi.conf:7: CAFile=/nonexistent cannot be read: No such file or directory"
+        self.assertIn(warning, result.stderr)
+        self.node.start()
+        self.assertEqual(self.node.log().count(warning), 1)
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "configuration reloaded" in self.node.log())
+        self.assertEqual(self.node.log().count(warning), 2)
+
+    def test_a_configuration_that_others_can_write_to(self):
+        (self.node.etc / "services.d").chmod(0o777)
+        found = "services.d: it can be written by others (mode 0777)"
+        for attestation, code in (("enforce", 78), ("audit", 0), ("off", 0)):
+            self.node.configure(attestation=attestation)
+            result = self.run_daemon("--config", self.node.etc, "--check-config")
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn(found, result.stderr)
+        self.node.start()
+        self.assert_served(self.mint())
+        self.node.configure(attestation="enforce")
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "keeping the current configuration" in self.node.log())
+
+    @unittest.skipIf(os.getuid(), "mounts need root")
+    def test_a_configmap_is_mounted_read_only(self):
+        """Kubernetes mounts its directory with mode 0777, and its files are symbolic links."""
+        services = self.node.etc / "services.d"
+        data = services / "..2026_11_25"
+        data.mkdir()
+        (services / "pulumi.conf").rename(data / "pulumi.conf")
+        (services / "..data").symlink_to(data.name)
+        (services / "pulumi.conf").symlink_to("..data/pulumi.conf")
+        services.chmod(0o777)
+        data.chmod(0o777)
+        self.node.configure(attestation="enforce")
+        check = f"{PODLOGIND} --config {self.node.etc} --check-config"
+        mount = f"mount --bind -o ro {services} {services} && mount -o remount,bind,ro {services}"
+        for script, code in ((check, 78), (f"{mount} && {check}", 0)):
+            result = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True,
+                                    check=False, timeout=60)
+            self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+
+    def test_a_socket_directory_that_others_can_write_to(self):
+        self.node.socket.parent.mkdir()
+        self.node.socket.parent.chmod(0o1777)
+        self.node.configure(attestation="enforce")
+        result = self.run_daemon("--config", self.node.etc, "--check-config")
+        self.assertEqual(result.returncode, 78, result.stderr)
+        self.assertRegex(result.stderr, r"podlogind.conf:2: the directory \S+ of the socket can be written by others")
 
     def test_an_unsupported_value_is_refused(self):
         self.node.issuer("eks", extra="TokenReview=always")
