@@ -65,7 +65,7 @@ static void examine(struct findings *findings, const struct rule_section *sectio
                     const struct ini_line *line)
 {
     char reason[RULE_REASON_MAX];
-    enum rule_state state = rule_examine(&section->rules[section->n_rules - 1], reason);
+    enum rule_state state = rule_examine(section, reason);
 
     if (state != RULE_USUAL)
         findings_add(findings, state == RULE_WRONG || (state == RULE_DEAD && section->is_deny),

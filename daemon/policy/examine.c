@@ -74,8 +74,35 @@ static enum rule_state examine_path(const struct rule *rule, char *ret_reason)
     return RULE_UNUSUAL;
 }
 
-enum rule_state rule_examine(const struct rule *rule, char ret_reason[RULE_REASON_MAX])
+/* Returns whether no value matches both patterns. Two with wildcards are not compared. */
+static bool excludes(const struct wildcard *a, const struct wildcard *b)
 {
+    return (a->is_literal && !wildcard_matches(b, a->text)) ||
+           (b->is_literal && !wildcard_matches(a, b->text));
+}
+
+/* Looks for an earlier rule about the same claim. "aud" may have several values. */
+static enum rule_state examine_section(const struct rule_section *section,
+                                       const struct claim *claim, char *ret_reason)
+{
+    const struct wildcard *last = &section->rules[section->n_rules - 1].pattern;
+
+    for (size_t i = 0; i + 1 < section->n_rules && strcmp(claim->members[0], "aud") != 0; i++) {
+        if (find_claim(&section->rules[i]) != claim || !excludes(&section->rules[i].pattern, last))
+            continue;
+        snprintf(
+            ret_reason, RULE_REASON_MAX,
+            "no value matches this and =%.64s above: all rules of a section must match; write a "
+            "section for each",
+            section->rules[i].pattern.text);
+        return RULE_DEAD;
+    }
+    return RULE_USUAL;
+}
+
+enum rule_state rule_examine(const struct rule_section *section, char ret_reason[RULE_REASON_MAX])
+{
+    const struct rule *rule = &section->rules[section->n_rules - 1];
     const char *pattern = rule->pattern.text;
     const struct claim *claim = find_claim(rule);
     size_t len = strlen(pattern);
@@ -95,5 +122,5 @@ enum rule_state rule_examine(const struct rule *rule, char ret_reason[RULE_REASO
                  claim->members[1] ? "" : "\":\", ");
         return RULE_DEAD;
     }
-    return RULE_USUAL;
+    return examine_section(section, claim, ret_reason);
 }

@@ -16,7 +16,10 @@ enum rule_state {
     RULE_WRONG,   /* clearly a mistake: quotes that are missing, or too many */
 };
 
-/* Examines a rule. @ret_reason: a sentence, unless the state is RULE_USUAL. */
-enum rule_state rule_examine(const struct rule *rule, char ret_reason[RULE_REASON_MAX]);
+/*
+ * Examines the last rule of a section, of which all must match. @ret_reason: a sentence, unless the
+ * state is RULE_USUAL.
+ */
+enum rule_state rule_examine(const struct rule_section *section, char ret_reason[RULE_REASON_MAX]);
 
 #endif

@@ -36,7 +36,7 @@ static int on_line(void *data, const struct ini_line *line)
     section = &policy->sections[policy->n_sections - 1];
     if (rule_section_add(section, line->key, line->value, &reason) < 0)
         PROMISE(reason);
-    else if (rule_examine(&section->rules[section->n_rules - 1], text) != RULE_USUAL)
+    else if (rule_examine(section, text) != RULE_USUAL)
         PROMISE(text[0]);
     return 0;
 }

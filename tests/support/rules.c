@@ -194,6 +194,8 @@ void rules_add(struct rules *rules, bool is_deny, enum scope scope)
         const struct claim *claim = claim_of(scope);
         size_t n_samples = 0;
 
+        while (i && claim == section->rules[0].claim) /* both could not match, which is refused */
+            claim = claim_of(scope);
         while (n_samples < 8 && claim->samples[n_samples])
             n_samples++;
         section->rules[i].claim = claim;

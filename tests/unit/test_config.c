@@ -444,10 +444,22 @@ static const struct {
      "services.d/pulumi.conf:8: sub='*': a pattern has no quotes"},
     {"services.d/pulumi.conf", SERVICE "[Deny]\nteam=\"red\"\n",
      "services.d/pulumi.conf:8: team=\"red\": a pattern has no quotes"},
+    {"services.d/pulumi.conf", SERVICE "[Deny]\nteam=\"red\n",
+     "services.d/pulumi.conf:8: team=\"red: a pattern has no quotes"},
+    {"services.d/pulumi.conf", SERVICE "[Deny]\nteam=red'\n",
+     "services.d/pulumi.conf:8: team=red': a pattern has no quotes"},
     {"services.d/pulumi.conf", SERVICE "[Deny]\nsub=\n",
      "services.d/pulumi.conf:8: sub=: the pattern is empty; to match any value, write *"},
     {"services.d/pulumi.conf", SERVICE "[Deny]\n\"kubernetes.io\".namespace=prod,dev\n",
      "services.d/pulumi.conf:8: \"kubernetes.io\".namespace=prod,dev: the pattern cannot match"},
+    {"services.d/pulumi.conf",
+     SERVICE "[Deny]\n\"kubernetes.io\".namespace=prod\nsub=*\n\"kubernetes.io\".namespace=dev\n",
+     "services.d/pulumi.conf:10: \"kubernetes.io\".namespace=dev: no value matches this and =prod "
+     "above"},
+    {"services.d/pulumi.conf",
+     SERVICE "[Deny]\n\"kubernetes.io\".namespace=prod-*\n\"kubernetes.io\".namespace=dev\n",
+     "services.d/pulumi.conf:9: \"kubernetes.io\".namespace=dev: no value matches this and "
+     "=prod-*"},
     {"services.d/pulumi.conf", SERVICE "[Deny]\n\"kubernetes.io\".pod.name=Debug-*\n",
      "services.d/pulumi.conf:8: \"kubernetes.io\".pod.name=Debug-*: the pattern cannot match"},
 };
@@ -492,6 +504,10 @@ static const struct {
      "services.d/pulumi.conf:4: Audience=a,b is one audience with a comma in it"},
     {"services.d/pulumi.conf", SERVICE "[Allow]\n\"kubernetes.io\".pods.name=x\n",
      "services.d/pulumi.conf:8: \"kubernetes.io\".pods.name=x: Kubernetes writes no such value"},
+    {"services.d/pulumi.conf",
+     SERVICE "[Allow]\n\"kubernetes.io\".namespace=prod\n\"kubernetes.io\".namespace=dev\n",
+     "services.d/pulumi.conf:9: \"kubernetes.io\".namespace=dev: no value matches this and =prod "
+     "above: all rules of a section must match"},
     {"services.d/pulumi.conf", SERVICE "[Allow]\n\"kubernetes.io\".pod.name=X\n",
      "services.d/pulumi.conf:8: \"kubernetes.io\".pod.name=X: the pattern cannot match"},
     {"services.d/pulumi.conf", SERVICE "[Deny]\nteam=red\n",
@@ -524,7 +540,9 @@ static void rules_as_people_should_write_them_cause_no_warning(void **state)
         "\"kubernetes.io\".namespace=ci\n\"kubernetes.io\".serviceaccount.name=pulumi-*\n"
         "\"kubernetes.io\".serviceaccount.uid=*\n\"kubernetes.io\".pod.uid=*\n"
         "\"kubernetes.io\".node.name=ip-10-0-0-1.us-west-2.compute.internal\n"
-        "\"kubernetes.io\".clusterName=1xY\n[Deny]\n\"kubernetes.io\".pod.name=debug-*\n");
+        "\"kubernetes.io\".clusterName=1xY\n[Deny]\n\"kubernetes.io\".pod.name=debug-*\n"
+        "\"kubernetes.io\".pod.name=*-1\n\"kubernetes.io\".pod.name=debug-1\naud=urn:a\n"
+        "aud=urn:b\n[Deny]\n\"kubernetes.io\".pod.name=other\n");
     assert_true(load_findings());
     assert_int_equal(findings.n, 0);
 }
