@@ -194,7 +194,7 @@ static int use(struct listener *listener, int fd)
 static void listen_again(struct listener *listener)
 {
     char error[LISTENER_ERROR_MAX];
-    int fd, r = open_socket(listener->path, &fd, error);
+    int fd = -1, r = open_socket(listener->path, &fd, error);
 
     if (r == 0) {
         loop_remove(listener->loop, &listener->source);
