@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -48,12 +49,13 @@ json_t *json_read_object(const void *text, size_t len)
     CLEANUP(json_decrefp)
     json_t *json = NULL;
 
-    if (!depth_is_bounded(text, len))
-        return NULL;
-    json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(json) || count_members(json) > JSON_MEMBERS_MAX)
-        return NULL;
-    return TAKE_PTR(json);
+    errno = 0; /* jansson does not always tell that memory ran out; malloc() does */
+    if (depth_is_bounded(text, len))
+        json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(json) && count_members(json) <= JSON_MEMBERS_MAX)
+        return TAKE_PTR(json);
+    errno = errno == ENOMEM ? ENOMEM : EINVAL;
+    return NULL;
 }
 
 const char *json_member_string(const json_t *object, const char *name)

@@ -17,8 +17,8 @@
  * Parses @len bytes as one JSON object. Member names are compared after unescaping, so "\u0061"
  * duplicates "a".
  *
- * Returns the object, which the caller releases; or NULL if the text is not one JSON object, breaks
- * a limit, or memory runs out.
+ * Returns the object, which the caller releases; or NULL with errno: ENOMEM, or EINVAL if the text
+ * is not one JSON object or breaks a limit.
  */
 json_t *json_read_object(const void *text, size_t len);
 

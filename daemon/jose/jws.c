@@ -36,12 +36,14 @@ static inline void ecdsa_sig_freep(ECDSA_SIG **signature)
     ECDSA_SIG_free(*signature);
 }
 
+/* Returns NULL with errno: ENOMEM, or EINVAL if the text is not valid. */
 static json_t *object_decode(const char *text, size_t len)
 {
     CLEANUP(secret_freep)
     struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len));
     size_t n;
 
+    errno = bytes ? EINVAL : ENOMEM;
     if (!bytes || base64url_decode(text, len, bytes->bytes, &n) < 0)
         return NULL;
     return json_read_object(bytes->bytes, n);
@@ -66,6 +68,13 @@ static enum podlogin_status malformed(struct refusal *ret_refusal, const char *d
     return refusal_set(ret_refusal, PODLOGIN_TOKEN_MALFORMED, "%s", detail);
 }
 
+/* After object_decode(): a token that could not be read for want of memory is not malformed. */
+static enum podlogin_status undecoded(struct refusal *ret_refusal, const char *detail)
+{
+    return errno == ENOMEM ? refusal_set_status(ret_refusal, PODLOGIN_INTERNAL)
+                           : malformed(ret_refusal, detail);
+}
+
 static enum podlogin_status header_read(const char *text, size_t len, struct jws *jws,
                                         struct refusal *ret_refusal)
 {
@@ -75,7 +84,7 @@ static enum podlogin_status header_read(const char *text, size_t len, struct jws
     const json_t *typ = json_object_get(header, "typ");
 
     if (!header)
-        return malformed(ret_refusal, "the header is not a JSON object in base64url");
+        return undecoded(ret_refusal, "the header is not a JSON object in base64url");
     if (has_forbidden_member(header))
         return malformed(ret_refusal, "the header has a member that is not allowed (crit, b64, "
                                       "jwk, jku, x5*, zip, enc)");
@@ -114,7 +123,7 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
         return malformed(ret_refusal, "the signature is not base64url, or is too long");
     ret_jws->payload = object_decode(first + 1, (size_t)(second - first - 1));
     if (!ret_jws->payload)
-        return malformed(ret_refusal, "the payload is not a JSON object in base64url");
+        return undecoded(ret_refusal, "the payload is not a JSON object in base64url");
     ret_jws->signed_len = (size_t)(second - text);
     return PODLOGIN_OK;
 }

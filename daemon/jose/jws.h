@@ -32,8 +32,8 @@ struct jws {
  * @ret_jws:     on success, the caller releases it with jws_done().
  * @ret_refusal: set on failure only.
  *
- * Returns PODLOGIN_OK; PODLOGIN_TOKEN_MALFORMED, also if memory runs out; or
- * PODLOGIN_TOKEN_BAD_ALGORITHM if "alg" is not an asymmetric signature algorithm.
+ * Returns PODLOGIN_OK; PODLOGIN_TOKEN_MALFORMED; PODLOGIN_TOKEN_BAD_ALGORITHM if "alg" is not an
+ * asymmetric signature algorithm; or PODLOGIN_INTERNAL if memory runs out.
  */
 enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
                                struct refusal *ret_refusal);

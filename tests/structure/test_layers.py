@@ -36,7 +36,7 @@ LAYERS = {
     "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange",
     "daemon/ctl": "text protocol daemon/base daemon/jose daemon/provider daemon/config daemon/exchange"
                   " daemon/admission",
-    "daemon": "text protocol daemon/base daemon/peer daemon/config daemon/exchange daemon/identity"
+    "daemon": "text protocol daemon/base daemon/jose daemon/peer daemon/config daemon/exchange daemon/identity"
               " daemon/broker daemon/session",
 }
 ROOTS = ("", "daemon", "module")  # what an include may be relative to
