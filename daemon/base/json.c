@@ -50,7 +50,8 @@ json_t *json_read_object(const void *text, size_t len)
     json_t *json = NULL;
 
     errno = 0; /* jansson does not always tell that memory ran out; malloc() does */
-    if (depth_is_bounded(text, len))
+    /* jansson ends numbers and literals at a NUL, and takes what follows for blanks */
+    if (len && !memchr(text, '\0', len) && depth_is_bounded(text, len))
         json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(json) && count_members(json) <= JSON_MEMBERS_MAX)
         return TAKE_PTR(json);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-bool url_is_https(const char *text)
+static bool is_https(const char *text, const char *excluded)
 {
     static const char scheme[] = "https://";
     const char *host = text + sizeof(scheme) - 1;
@@ -10,9 +10,19 @@ bool url_is_https(const char *text)
     if (strncmp(text, scheme, sizeof(scheme) - 1) != 0 || strlen(text) > 512)
         return false;
     for (const char *at = host; *at; at++)
-        if (*at <= 0x20 || *at >= 0x7f || strchr("?#@\"<>\\^`{|}", *at))
+        if (*at <= 0x20 || *at >= 0x7f || strchr(excluded, *at))
             return false;
-    return strcspn(host, "/:") > 0;
+    return strcspn(host, "/:?") > 0;
+}
+
+bool url_is_https(const char *text)
+{
+    return is_https(text, "?#@\"<>\\^`{|}");
+}
+
+bool url_is_complete(const char *text)
+{
+    return is_https(text, "#@\"<>\\^`{|}");
 }
 
 int url_length(const char *url)

@@ -99,7 +99,7 @@ static const struct setting issuer_settings[] = {
     [ISSUER_URL] = {"URL", parse_url, offsetof(struct issuer_config, url)},
     [ISSUER_ALGORITHMS] = {"Algorithms", parse_algorithms,
                            offsetof(struct issuer_config, algorithms)},
-    [ISSUER_KEYS_URL] = {"KeysURL", parse_url, offsetof(struct issuer_config, keys_url)},
+    [ISSUER_KEYS_URL] = {"KeysURL", parse_complete_url, offsetof(struct issuer_config, keys_url)},
     [ISSUER_KEYS_FILE] = {"KeysFile", parse_path, offsetof(struct issuer_config, keys_file)},
     [ISSUER_CA_FILE] = {"CAFile", parse_path, offsetof(struct issuer_config, ca_file)},
     [ISSUER_TOKEN_REVIEW] = {"TokenReview", parse_review, offsetof(struct issuer_config, review)},

@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include "base/setting.h"
+#include "base/url.h"
 #include "config/config.h"
 #include "jose/algorithm.h"
 
@@ -25,6 +26,12 @@ const char *parse_path(const char *value, void *ret_member)
     const char *expected = setting_expects_path(value);
 
     return expected ? expected : parse_text(value, ret_member);
+}
+
+const char *parse_complete_url(const char *value, void *ret_member)
+{
+    return *value && !url_is_complete(value) ? "an https:// URL without fragment"
+                                             : parse_text(value, ret_member);
 }
 
 const char *parse_url(const char *value, void *ret_member)

@@ -10,6 +10,7 @@ typedef const char *(*setting_parser)(const char *value, void *ret_member);
 const char *parse_text(const char *value, void *ret_member);
 const char *parse_path(const char *value, void *ret_member);
 const char *parse_url(const char *value, void *ret_member);
+const char *parse_complete_url(const char *value, void *ret_member); /* may have a query */
 const char *parse_socket(const char *value, void *ret_member);
 const char *parse_audience(const char *value, void *ret_member);
 const char *parse_uid(const char *value, void *ret_member);

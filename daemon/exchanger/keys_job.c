@@ -61,24 +61,40 @@ static int fetch(struct keys_task *task, const char *url, const char *accept, ht
     return http_start(&task->worker->http, &request, on_done, task);
 }
 
-char *discovery_read(const void *body, size_t len, const char *issuer, const char **ret_error)
+static char *refuse(char *ret_error, const char *reason)
 {
+    snprintf(ret_error, DISCOVERY_ERROR_SIZE, "%s", reason);
+    return NULL;
+}
+
+static char *refuse_issuer(char *ret_error, const char *named, const char *issuer)
+{
+    snprintf(ret_error, DISCOVERY_ERROR_SIZE,
+             "the discovery document names another issuer: %.90s instead of %.90s",
+             named ? named : "none", issuer);
+    for (char *at = ret_error; *at; at++)
+        if (*at < 0x20 || *at >= 0x7f)
+            *at = '?';
+    return NULL;
+}
+
+char *discovery_read(const void *body, size_t len, const char *issuer,
+                     char ret_error[DISCOVERY_ERROR_SIZE])
+{
+    char *copy;
     CLEANUP(json_decrefp)
     json_t *json = json_read_object(body, len);
     const char *named = json_member_string(json, "issuer");
     const char *url = json_member_string(json, "jwks_uri");
 
-    *ret_error = "the discovery document is not a JSON object";
     if (!json)
-        return NULL;
-    *ret_error = "the discovery document names another issuer";
+        return refuse(ret_error, "the discovery document is not a JSON object");
     if (!named || strcmp(named, issuer) != 0)
-        return NULL;
-    *ret_error = "the discovery document has no https jwks_uri";
-    if (!url || !url_is_https(url))
-        return NULL;
-    *ret_error = "out of memory";
-    return strdup(url);
+        return refuse_issuer(ret_error, named, issuer);
+    if (!url || !url_is_complete(url))
+        return refuse(ret_error, "the discovery document has no https jwks_uri");
+    copy = strdup(url);
+    return copy ? copy : refuse(ret_error, "out of memory");
 }
 
 static void on_discovered(struct http_transfer *transfer)
@@ -87,7 +103,7 @@ static void on_discovered(struct http_transfer *transfer)
     struct keys_task *task = transfer->data;
     CLEANUP(freep)
     char *url = NULL;
-    const char *error = NULL;
+    char error[DISCOVERY_ERROR_SIZE];
 
     if (!transfer->status) {
         result_send_failure(task->id, transfer->outcome, transfer->detail);
@@ -97,9 +113,9 @@ static void on_discovered(struct http_transfer *transfer)
         fail_with_status(task, "the discovery document", transfer->status);
         return;
     }
-    url = discovery_read(transfer->body, transfer->body_len, task->issuer, &error);
+    url = discovery_read(transfer->body, transfer->body_len, task->issuer, error);
     if (!url)
-        result_send_failure(task->id, OUTCOME_MALFORMED, error);
+        result_send_error(task->id, error);
     else if (fetch(task, url, ACCEPT_KEYS, on_keys) < 0)
         result_send_error(task->id, task->worker->http.error);
     else

@@ -47,6 +47,7 @@ struct issuer {
     unsigned n_failed;      /* failed fetches since the latest success */
     uint64_t retry_usec;    /* after a failure: when the next fetch begins */
     char logged[320];       /* the failure that was logged last; "": none since a success */
+    size_t n_skipped;       /* keys of the latest set that cannot be used; logged when it changes */
 };
 
 /*

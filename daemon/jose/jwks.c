@@ -174,6 +174,25 @@ static int restrict_algorithm(const json_t *json, struct jwk *key)
     return 1;
 }
 
+/* Returns whether the key may verify (RFC 7517, section 4.3). */
+static bool has_operation(const json_t *json)
+{
+    const json_t *operations = json_object_get(json, "key_ops");
+    json_t *operation;
+    size_t i;
+
+    if (!operations)
+        return true;
+    json_array_foreach(operations, i, operation)
+    {
+        const char *name = json_string_value(operation);
+
+        if (name && strcmp(name, "verify") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Returns 1 and a key; 0 if the key is to be ignored; -EBADMSG if it is malformed; or -ENOMEM. */
 static int jwk_read(const json_t *json, struct jwk **ret_key)
 {
@@ -187,7 +206,7 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
         return -EBADMSG;
     if (!kid || !*kid || strlen(kid) > KID_MAX ||
         (json_object_get(json, "use") && (!use || strcmp(use, "sig") != 0)) ||
-        (strcmp(kty, "RSA") != 0 && strcmp(kty, "EC") != 0))
+        !has_operation(json) || (strcmp(kty, "RSA") != 0 && strcmp(kty, "EC") != 0))
         return 0;
     if (json_object_get(json, "d")) /* a published private key is compromised */
         return -EBADMSG;
@@ -209,6 +228,31 @@ static int jwk_read(const json_t *json, struct jwk **ret_key)
     return 1;
 }
 
+static void skip(struct jwks *jwks, const char *reason)
+{
+    jwks->n_skipped++;
+    if (!jwks->skip_reason)
+        jwks->skip_reason = reason;
+}
+
+/* Takes ownership of @key. */
+static void jwks_add(struct jwks *jwks, struct jwk *key)
+{
+    struct jwk *same = jwks_find(jwks, key->kid);
+
+    if (!same && jwks->n < JWKS_KEYS_MAX) {
+        jwks->keys[jwks->n++] = key;
+        return;
+    }
+    if (!same)
+        skip(jwks, "there are more than 64 keys");
+    else if (EVP_PKEY_eq(same->pkey, key->pkey) == 1)
+        same->algorithms |= key->algorithms;
+    else /* which one signs is not known; the first is as good as any */
+        skip(jwks, "another key has the same kid");
+    jwk_unref(key);
+}
+
 static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_error)
 {
     json_t *json;
@@ -217,24 +261,21 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
     json_array_foreach(keys, i, json)
     {
         struct jwk *key;
-        int r = jwk_read(json, &key);
+        int r;
 
+        errno = 0; /* OpenSSL does not always tell that memory ran out; malloc() does */
+        r = jwk_read(json, &key);
+        if (r == -ENOMEM || (r < 0 && errno == ENOMEM)) {
+            *ret_error = "out of memory";
+            return -ENOMEM;
+        }
         if (r < 0)
-            *ret_error = "a key in the key set is malformed";
-        if (r <= 0) {
-            if (r < 0)
-                return r;
-            continue;
-        }
-        if (jwks_find(jwks, key->kid)) {
-            jwk_unref(key);
-            *ret_error = "two keys in the key set have the same kid";
-            return -EBADMSG;
-        }
-        jwks->keys[jwks->n++] = key;
+            skip(jwks, "it is malformed, private, or of an unsupported size");
+        if (r > 0)
+            jwks_add(jwks, key);
     }
     if (jwks->n == 0) {
-        *ret_error = "the key set has no supported key";
+        *ret_error = "the key set has no usable key";
         return -EBADMSG;
     }
     return 0;
@@ -255,10 +296,6 @@ int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char *
     keys = json_object_get(json, "keys");
     if (!json_is_array(keys))
         return -EBADMSG;
-    if (json_array_size(keys) > JWKS_KEYS_MAX) {
-        *ret_error = "the key set has more than 32 keys";
-        return -EBADMSG;
-    }
     r = jwks_read(keys, ret_jwks, ret_error);
     if (r < 0)
         jwks_done(ret_jwks);

@@ -12,9 +12,9 @@
 #include "base/json.h"
 #include "jose/algorithm.h"
 
-#define JWKS_KEYS_MAX  32
+#define JWKS_KEYS_MAX  64
 #define JWKS_BYTES_MAX 65536
-#define KID_MAX        256 /* bytes of "kid" */
+#define KID_MAX        1024 /* bytes of "kid" */
 
 /* Reference-counted: key sets and verified tokens refer to it. */
 struct jwk {
@@ -28,15 +28,19 @@ struct jwk {
 struct jwks {
     struct jwk *keys[JWKS_KEYS_MAX];
     size_t n;
+    size_t n_skipped;        /* keys that should be usable and are not */
+    const char *skip_reason; /* why the first of them is not, constant; NULL: none */
 };
 
 /*
  * Reads a key set.
  *
- * Ignores keys of other types, curves, uses and algorithms, and keys without a "kid" of 1 to
- * KID_MAX bytes (RFC 7517, section 5). Refuses the whole set if it is larger than JWKS_BYTES_MAX or
- * has more than JWKS_KEYS_MAX keys; if a key has no "kty", is of a supported type but malformed, of
- * an unsupported size, or private; if two keys have the same "kid"; or if no key is left.
+ * Each key is judged alone. Ignores keys of other types, curves, uses and algorithms, and keys
+ * without a "kid" of 1 to KID_MAX bytes (RFC 7517, section 5). Skips, and counts, keys that have no
+ * "kty", are of a supported type but malformed, of an unsupported size or private, those after the
+ * first JWKS_KEYS_MAX, and a key that has the "kid" of another one before it. An entry that repeats
+ * a key adds its algorithms to that key. Refuses the whole set if it is larger than JWKS_BYTES_MAX,
+ * or if no key is left.
  *
  * @ret_jwks:  empty on failure; otherwise the caller releases it with jwks_done().
  * @ret_error: a constant text; means nothing on success.

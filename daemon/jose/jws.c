@@ -95,8 +95,10 @@ static enum podlogin_status header_read(const char *text, size_t len, struct jws
     if (algorithm_find(alg, &jws->algorithm) < 0)
         return refusal_set(ret_refusal, PODLOGIN_TOKEN_BAD_ALGORITHM,
                            "\"alg\" is not an asymmetric signature algorithm");
-    if (!kid || !*kid || strlen(kid) > KID_MAX)
-        return malformed(ret_refusal, "the header has no valid \"kid\"");
+    if (!kid || !*kid)
+        return malformed(ret_refusal, "the header has no \"kid\"");
+    if (strlen(kid) > KID_MAX)
+        return malformed(ret_refusal, "\"kid\" is longer than 1024 bytes");
     strcpy(jws->kid, kid);
     return PODLOGIN_OK;
 }

@@ -5,12 +5,12 @@
 #define ISSUER "https://oidc.example.com/id/1"
 #define KEYS   "https://oidc.example.com/id/1/keys"
 
-static char *read_exact(const char *body, size_t len, const char **ret_error)
+static char *read_exact(const char *body, size_t len, char *ret_error)
 {
     CLEANUP(freep)
     char *exact = copy_of(body, len);
 
-    *ret_error = NULL;
+    *ret_error = '\0';
     return discovery_read(exact, len, ISSUER, ret_error);
 }
 
@@ -24,13 +24,25 @@ static void the_url_of_the_key_set_is_read(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const char *error;
+        char error[DISCOVERY_ERROR_SIZE];
         CLEANUP(freep)
-        char *url = read_exact(cases[i], strlen(cases[i]), &error);
+        char *url = read_exact(cases[i], strlen(cases[i]), error);
 
         assert_non_null(url);
         assert_string_equal(url, KEYS);
     }
+}
+
+static void the_url_may_have_a_query(void **state)
+{
+    static const char body[] =
+        "{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://login.example/keys?p=policy&v=2\"}";
+    char error[DISCOVERY_ERROR_SIZE];
+    CLEANUP(freep)
+    char *url = read_exact(body, strlen(body), error);
+
+    (void)state;
+    assert_string_equal(url, "https://login.example/keys?p=policy&v=2");
 }
 
 static void invalid_documents_are_refused_with_a_reason(void **state)
@@ -66,15 +78,17 @@ static void invalid_documents_are_refused_with_a_reason(void **state)
         {"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"file:///etc/passwd\"}", "jwks_uri"},
         {"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://user@host/keys\"}", "jwks_uri"},
         {"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://host/keys\\r\\nX: y\"}", "jwks_uri"},
-        {"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://host/?x\"}", "jwks_uri"},
+        {"{\"issuer\":\"" ISSUER "\",\"jwks_uri\":\"https://host/#x\"}", "jwks_uri"},
+        {"{\"issuer\":\"https://b\\n\",\"jwks_uri\":\"" KEYS "\"}",
+         "another issuer: https://b? instead of " ISSUER},
         {"{\"issuer\":\"" ISSUER "\",\"JWKS_URI\":\"" KEYS "\"}", "jwks_uri"},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const char *error;
+        char error[DISCOVERY_ERROR_SIZE];
         CLEANUP(freep)
-        char *url = read_exact(cases[i].body, strlen(cases[i].body), &error);
+        char *url = read_exact(cases[i].body, strlen(cases[i].body), error);
 
         if (url || !strstr(error, cases[i].reason))
             fail_msg("%s: %s", cases[i].body, url ? "accepted" : error);
@@ -87,18 +101,19 @@ static void every_truncation_is_refused(void **state)
 
     (void)state;
     for (size_t cut = 0; cut < strlen(whole); cut++) {
-        const char *error;
+        char error[DISCOVERY_ERROR_SIZE];
 
-        assert_null(read_exact(whole, cut, &error));
-        assert_non_null(error);
+        assert_null(read_exact(whole, cut, error));
+        assert_true(error[0]);
     }
-    assert_null(discovery_read(NULL, 0, ISSUER, &(const char *){NULL}));
+    assert_null(discovery_read(NULL, 0, ISSUER, (char[DISCOVERY_ERROR_SIZE]){0}));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_url_of_the_key_set_is_read),
+        cmocka_unit_test(the_url_may_have_a_query),
         cmocka_unit_test(invalid_documents_are_refused_with_a_reason),
         cmocka_unit_test(every_truncation_is_refused),
     };

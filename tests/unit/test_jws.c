@@ -313,7 +313,7 @@ static void a_kid_has_at_most_256_bytes(void **state)
     for (size_t len = KID_MAX; len <= KID_MAX + 1; len++) {
         CLEANUP(freep)
         char *token = NULL;
-        char kid[KID_MAX + 2], header[512];
+        char kid[KID_MAX + 2], header[KID_MAX + 64];
 
         memset(kid, 'k', len);
         kid[len] = '\0';
