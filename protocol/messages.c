@@ -27,6 +27,9 @@ static const struct wire_field token_fields[] = {
      offsetof(struct message_token, variable)},
     {OPTIONAL_TAG(6), WIRE_LIST, false, PODLOGIN_ATTRIBUTE_MAX,
      offsetof(struct message_token, attributes)},
+    {OPTIONAL_TAG(7), WIRE_STRING, false, PODLOGIN_NAME_MAX,
+     offsetof(struct message_token, directory)},
+    {OPTIONAL_TAG(8), WIRE_LIST, false, PODLOGIN_FILE_MAX, offsetof(struct message_token, files)},
 };
 
 static const struct wire_field identity_fields[] = {

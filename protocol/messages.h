@@ -19,6 +19,7 @@
 #define PODLOGIN_NAME_MAX       512 /* issuer, subject, Kubernetes names */
 #define PODLOGIN_DETAIL_MAX     512
 #define PODLOGIN_ATTRIBUTE_MAX  4096
+#define PODLOGIN_FILE_MAX       8192 /* NAME=TEMPLATE */
 #define PODLOGIN_MIN_TTL_MAX_S  (7 * 24 * 3600)
 #define PODLOGIN_TIMEOUT_MAX_MS 60000
 #define PODLOGIN_TIMEOUT_MS     10000 /* if the client sends none */
@@ -73,6 +74,8 @@ struct message_token {
     uint32_t source;              /* enum token_source */
     struct wire_bytes variable;   /* the environment variable for the token */
     struct wire_list attributes;  /* NAME=VALUE: further variables; may hold secrets */
+    struct wire_bytes directory;  /* VARIABLE=NAME: a private directory for the files below */
+    struct wire_list files;       /* NAME=TEMPLATE: its files */
 };
 
 struct message_identity {

@@ -187,6 +187,12 @@ bool service_name_is_valid(const char *name, size_t len)
     return true;
 }
 
+/* A service is a file of services.d. Without a slash and a dot first, it is in its directory. */
+bool file_name_is_valid(const char *name, size_t len)
+{
+    return service_name_is_valid(name, len);
+}
+
 bool variable_name_is_valid(const char *name, size_t len)
 {
     if (len == 0 || len > VARIABLE_NAME_MAX || !is_upper(name[0]))

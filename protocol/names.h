@@ -16,6 +16,9 @@ bool service_name_is_valid(const char *name, size_t len);
 /* Returns whether @name has the form of a variable: 1..VARIABLE_NAME_MAX bytes, [A-Z][A-Z0-9_]*. */
 bool variable_name_is_valid(const char *name, size_t len);
 
+/* Returns whether @name can name a file in a directory; the rule is that for services. */
+bool file_name_is_valid(const char *name, size_t len);
+
 /*
  * Returns whether an access token may set the environment variable @name: the name is valid, and
  * the variable does not change which code runs, how it is loaded, or which servers and

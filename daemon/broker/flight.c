@@ -411,8 +411,12 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
 static bool take_token(struct flight *flight, const struct job_result *result, char *ret_detail,
                        size_t size)
 {
-    int r = token_from_result(result, flight->asked_usec, &flight->fresh);
+    struct directory directory;
+    int r = directory_describe(flight->service, &flight->login->node.key, &directory);
 
+    if (r == 0)
+        r = token_from_result(result, &directory, flight->asked_usec, &flight->fresh);
+    directory_done(&directory);
     if (r < 0)
         snprintf(ret_detail, size, "cannot pass the token on: %s", strerror(-r));
     return r == 0;

@@ -56,7 +56,8 @@ static int set_fingerprint(struct token *token, struct wire_bytes access_token)
     return 0;
 }
 
-int token_from_result(const struct job_result *result, uint64_t asked_usec, struct token *ret_token)
+int token_from_result(const struct job_result *result, const struct directory *directory,
+                      uint64_t asked_usec, struct token *ret_token)
 {
     int64_t elapsed_usec = (int64_t)(clock_boot_usec() - asked_usec);
     int64_t created_s = (clock_wall_usec() - elapsed_usec) / (int64_t)SECOND_USEC;
@@ -68,6 +69,8 @@ int token_from_result(const struct job_result *result, uint64_t asked_usec, stru
         .source = TOKEN_SOURCE_CACHE,
         .variable = result->variable,
         .attributes = result->attributes,
+        .directory = wire_string(directory->variable),
+        .files = directory->files,
     };
     struct token token = {
         .created_s = created_s,

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "broker/directory.h"
 #include "exchange/job.h"
 #include "store/record.h"
 
@@ -21,12 +22,13 @@ struct token {
 /*
  * Builds a token from the result of an exchange that was sent at @asked_usec of the boot clock.
  *
+ * @directory: of the token's files.
  * @ret_token: set on success only; the caller releases it with token_done().
  *
  * Returns 0; -EINVAL if the result does not fit into an answer; -ENOMEM.
  */
-int token_from_result(const struct job_result *result, uint64_t asked_usec,
-                      struct token *ret_token);
+int token_from_result(const struct job_result *result, const struct directory *directory,
+                      uint64_t asked_usec, struct token *ret_token);
 
 /*
  * Takes over the bytes of @record. Returns 0; or -EBADMSG, and releases them, if they are not an

@@ -22,11 +22,25 @@ struct provider_setting {
     const char *(*expects)(const char *value); /* like setting_expects_text() */
 };
 
+/*
+ * A file that programs read the token from, in a directory of its own for each login. It is made in
+ * the container, from a template in which the client replaces the specifiers %t, %n, %e and %%
+ * (docs/protocol.md).
+ */
+struct provider_file {
+    const char *name;
+
+    /* Returns the template, which the caller frees; NULL: out of memory. */
+    char *(*template)(const struct provider_values *values);
+};
+
 struct provider {
     const char *name;                        /* of Provider= */
     const char *section;                     /* of the service file */
     const struct provider_setting *settings; /* ends with a name of NULL */
     const char *const *variables;            /* that its answers may set; ends with NULL */
+    const char *directory_variable;          /* names the directory of the files; NULL: none */
+    const struct provider_file *files;       /* ends with a name of NULL */
 
     /*
      * Checks the settings together. Returns 0, or -EINVAL with a sentence in @ret_error.

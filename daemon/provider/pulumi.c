@@ -4,9 +4,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/setting.h"
+#include "base/url.h"
 
 #define DEFAULT_API_URL "https://api.pulumi.com"
+#define NAME_MAX_LENGTH 256
 
 static const struct pulumi_token_type token_types[] = {
     {"organization", "urn:pulumi:token-type:access_token:organization", "", PULUMI_ORGANIZATION,
@@ -45,10 +48,21 @@ static const char *expects_expiration(const char *value)
                : "a time span of at most 7d, such as 2h";
 }
 
+/* The name becomes the value of a variable, and part of a file. */
+static const char *expects_name(const char *value)
+{
+    size_t len = strlen(value);
+
+    for (size_t i = 0; i < len; i++)
+        if (value[i] <= 0x20 || value[i] >= 0x7f || len > NAME_MAX_LENGTH)
+            return "a name of at most 256 visible ASCII characters";
+    return NULL;
+}
+
 static const struct provider_setting settings[] = {
-    [PULUMI_ORGANIZATION] = {"Organization", setting_expects_text},
+    [PULUMI_ORGANIZATION] = {"Organization", expects_name},
     [PULUMI_TOKEN_TYPE] = {"TokenType", expects_token_type},
-    [PULUMI_USER] = {"User", setting_expects_text},
+    [PULUMI_USER] = {"User", expects_name},
     [PULUMI_TEAM] = {"Team", setting_expects_text},
     [PULUMI_RUNNER] = {"Runner", setting_expects_text},
     [PULUMI_SCOPE] = {"Scope", setting_expects_text},
@@ -57,7 +71,8 @@ static const struct provider_setting settings[] = {
     {0},
 };
 
-static const char *const variables[] = {"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL", NULL};
+static const char *const variables[] = {"PULUMI_ACCESS_TOKEN", "PULUMI_BACKEND_URL",
+                                        "PULUMI_DEFAULT_ORGANIZATION", NULL};
 
 /* Refuses targets that have no effect, such as User= with TokenType=team: they are mistakes. */
 static int check_target(const struct provider_values *values, const struct pulumi_token_type *type,
@@ -96,11 +111,64 @@ static const char *pulumi_endpoint(const struct provider_values *values)
     return values->value[PULUMI_API_URL] ? values->value[PULUMI_API_URL] : DEFAULT_API_URL;
 }
 
+/* The name of the account that the API reports for the token; "": unknown, and the CLI asks. */
+static const char *account_of(const struct provider_values *values)
+{
+    const struct pulumi_token_type *type = pulumi_token_type(values);
+
+    if (type->target != PULUMI_USER)
+        return values->value[PULUMI_ORGANIZATION];
+    return values->value[PULUMI_USER] ? values->value[PULUMI_USER] : "";
+}
+
+/* Returns a JSON string of @len bytes of @text, in which a percent sign is no specifier. */
+static json_t *literal(const char *text, size_t len)
+{
+    CLEANUP(freep)
+    char *doubled = malloc(2 * len + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; doubled && i < len; i++) {
+        if (text[i] == '%')
+            doubled[n++] = '%';
+        doubled[n++] = text[i];
+    }
+    return doubled ? json_stringn(doubled, n) : NULL;
+}
+
+/*
+ * credentials.json of the Pulumi CLI, as it stands after a login. The CLI reads the token for its
+ * requests from this file even if PULUMI_ACCESS_TOKEN is set, so two tokens must not share one. It
+ * trusts the file for an hour from lastValidatedAt, and asks the API who it is after that.
+ */
+static char *credentials_template(const struct provider_values *values)
+{
+    const char *url = pulumi_endpoint(values), *account = account_of(values);
+    CLEANUP(json_decrefp)
+    json_t *name = literal(account, strlen(account));
+    CLEANUP(json_decrefp)
+    json_t *backend = literal(url, (size_t)url_length(url));
+    CLEANUP(json_decrefp)
+    json_t *file = NULL;
+    const char *key = json_string_value(backend);
+
+    if (name && key)
+        file = json_pack("{s:O, s:{s:s}, s:{s:{s:s, s:O, s:s, s:{s:s, s:s}}}}", "current", backend,
+                         "accessTokens", key, "%t", "accounts", key, "accessToken", "%t",
+                         "username", name, "lastValidatedAt", "%n", "tokenInformation", "name", "",
+                         "expiresAt", "%e");
+    return file ? json_dumps(file, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+}
+
+static const struct provider_file files[] = {{"credentials.json", credentials_template}, {0}};
+
 const struct provider provider_pulumi = {
     .name = "pulumi",
     .section = "Pulumi",
     .settings = settings,
     .variables = variables,
+    .directory_variable = "PULUMI_CREDENTIALS_PATH",
+    .files = files,
     .check = pulumi_check,
     .endpoint = pulumi_endpoint,
 };

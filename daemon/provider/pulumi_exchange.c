@@ -75,11 +75,17 @@ static int pulumi_answer(const struct provider_values *values, long http_status,
                          size_t body_len, struct provider_answer *answer)
 {
     const char *api_url = provider_pulumi.endpoint(values);
+    const char *organization = values->value[PULUMI_ORGANIZATION];
     int r = oauth_answer(http_status, body, body_len, "PULUMI_ACCESS_TOKEN", answer);
 
+    if (r < 0 || answer->outcome != OUTCOME_OK)
+        return r;
     /* always: with a URL that stands in the job's environment, the token would go there */
-    if (r == 0 && answer->outcome == OUTCOME_OK)
-        r = answer_add_variable(answer, "PULUMI_BACKEND_URL", api_url, (size_t)url_length(api_url));
+    r = answer_add_variable(answer, "PULUMI_BACKEND_URL", api_url, (size_t)url_length(api_url));
+    /* the CLI keeps the default in a file of the directory that it shares with no other login */
+    if (r == 0)
+        r = answer_add_variable(answer, "PULUMI_DEFAULT_ORGANIZATION", organization,
+                                strlen(organization));
     return r;
 }
 

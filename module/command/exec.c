@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command/directory.h"
 #include "command/login.h"
 #include "command/print.h"
 #include "protocol/names.h"
@@ -35,6 +36,27 @@ static int put_attribute(const char *attribute)
     return put_variable(buffer, equals + 1);
 }
 
+/* Puts the token's files into their directory, and sets the variable that names it. */
+static int put_directory(const struct podlogin_token *token)
+{
+    const char *directory = podlogin_token_directory(token);
+    char variable[VARIABLE_NAME_MAX + 1], path[DIRECTORY_PATH_SIZE];
+    struct text name = text_in(variable, sizeof(variable));
+    int r;
+
+    if (!*directory)
+        return EXIT_CODE_OK;
+    r = directory_write(token, path);
+    if (r < 0) {
+        output(STDERR_FILENO, "podlogin: ", path, ": cannot make a private directory: ",
+               r == -EPERM ? "it belongs to another user, or others may enter it" : strerror(-r),
+               "; set TMPDIR to a directory that only this user can write to\n", NULL);
+        return EXIT_CODE_FAULT;
+    }
+    text_add_bytes(&name, directory, (size_t)(strchr(directory, '=') - directory));
+    return put_variable(variable, path);
+}
+
 static int put_variables(const struct options *options, const char *service)
 {
     struct podlogin_token *token = NULL;
@@ -49,6 +71,8 @@ static int put_variables(const struct options *options, const char *service)
     for (unsigned i = 0; !code && (attribute = podlogin_token_attribute_at(token, i)); i++) {
         code = put_attribute(attribute);
     }
+    if (!code)
+        code = put_directory(token);
     podlogin_token_free(token);
     podlogin_end(login);
     return code;

@@ -160,6 +160,18 @@ const char *podlogin_token_variable(const struct podlogin_token *token);
 const char *podlogin_token_attribute(const struct podlogin_token *token, const char *name);
 const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsigned index);
 
+/*
+ * Programs such as the Pulumi CLI read the token from a file instead. podlogin_token_directory()
+ * returns "VARIABLE=NAME", or "": before such a program is started, make a private directory for
+ * each NAME, and set VARIABLE to its path. podlogin_token_file_at() returns a file for it by
+ * @index, from 0: "NAME=CONTENT", or NULL after the last. The content is a secret, and is as of the
+ * time at which the token was received.
+ *
+ * The names of directories and files are [A-Za-z0-9_-][A-Za-z0-9._-]*.
+ */
+const char *podlogin_token_directory(const struct podlogin_token *token);
+const char *podlogin_token_file_at(const struct podlogin_token *token, unsigned index);
+
 /* Wipes and frees @token, which may be NULL. */
 void podlogin_token_free(struct podlogin_token *token);
 

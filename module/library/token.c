@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "library/packed.h"
+#include "library/template.h"
 #include "protocol/names.h"
 
 /* One allocation: the struct, then all its strings, so that one wipe gets everything. */
@@ -17,6 +19,9 @@ struct podlogin_token {
     const char *variable;
     const char *attributes[WIRE_LIST_MAX];
     unsigned n_attributes;
+    const char *directory;
+    const char *files[WIRE_LIST_MAX];
+    unsigned n_files;
     char text[];
 };
 
@@ -35,14 +40,53 @@ static bool variable_check(struct wire_bytes name, struct text *why)
     return false;
 }
 
+/* Splits NAME=VALUE, and returns whether there is a "=". */
+static bool split(struct wire_bytes text, struct wire_bytes *ret_name, struct wire_bytes *ret_value)
+{
+    const uint8_t *equals = text.len ? memchr(text.at, '=', text.len) : NULL;
+
+    if (!equals)
+        return false;
+    *ret_name = wire_bytes(text.at, (size_t)(equals - text.at));
+    *ret_value = wire_bytes(equals + 1, text.len - ret_name->len - 1);
+    return true;
+}
+
 static bool attribute_check(struct wire_bytes attribute, struct text *why)
 {
-    const uint8_t *equals = attribute.len ? memchr(attribute.at, '=', attribute.len) : NULL;
+    struct wire_bytes name, value;
 
-    if (equals)
-        return variable_check(wire_bytes(attribute.at, (size_t)(equals - attribute.at)), why);
+    if (split(attribute, &name, &value))
+        return variable_check(name, why);
     text_add(why, "an attribute is not of the form NAME=VALUE", NULL);
     return false;
+}
+
+static bool is_file_name(struct wire_bytes name)
+{
+    return file_name_is_valid((const char *)name.at, name.len);
+}
+
+static bool directory_check(const struct message_token *message, struct text *why)
+{
+    struct wire_bytes name, value;
+
+    if (message->directory.len) {
+        if (!split(message->directory, &name, &value) || !is_file_name(value)) {
+            text_add(why, "it has a directory without a valid name", NULL);
+            return false;
+        }
+        if (!variable_check(name, why))
+            return false;
+    }
+    for (size_t i = 0; i < message->files.n; i++) {
+        if (message->directory.len && split(message->files.item[i], &name, &value) &&
+            is_file_name(name) && template_is_valid(value))
+            continue;
+        text_add(why, "it has a file without a directory, a valid name or a valid template", NULL);
+        return false;
+    }
+    return true;
 }
 
 bool token_check(const struct message_token *message, struct text *why)
@@ -56,7 +100,7 @@ bool token_check(const struct message_token *message, struct text *why)
     for (size_t i = 0; i < message->attributes.n; i++)
         if (!attribute_check(message->attributes.item[i], why))
             return false;
-    return true;
+    return directory_check(message, why);
 }
 
 static const char *source_name(uint32_t source)
@@ -73,10 +117,34 @@ static const char *source_name(uint32_t source)
     }
 }
 
+static size_t files_size(const struct wire_list *files, const struct template_values *values)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < files->n; i++)
+        size += template_size(files->item[i], values);
+    return size;
+}
+
+/* A name has no percent sign, so NAME=TEMPLATE is a template, too. */
+static const char *add_file(char **at, size_t size, struct wire_bytes file,
+                            const struct template_values *values)
+{
+    const char *start = *at;
+    struct text text = text_in(*at, size);
+
+    template_add(&text, file, values);
+    *at = text.at + 1;
+    return start;
+}
+
 struct podlogin_token *token_new(const struct message_token *message)
 {
+    const struct template_values values = {message->token, time(NULL),
+                                           (int64_t)message->expires_at_s};
     size_t size = sizeof(struct podlogin_token) + message->token.len + message->token_type.len +
-                  message->variable.len + 3 + packed_size(&message->attributes);
+                  message->variable.len + message->directory.len + 4 +
+                  packed_size(&message->attributes) + files_size(&message->files, &values);
     struct podlogin_token *token = calloc(1, size);
     char *at = token ? token->text : NULL;
 
@@ -91,6 +159,10 @@ struct podlogin_token *token_new(const struct message_token *message)
     for (; token->n_attributes < message->attributes.n; token->n_attributes++)
         token->attributes[token->n_attributes] =
             packed_add(&at, message->attributes.item[token->n_attributes]);
+    token->directory = packed_add(&at, message->directory);
+    for (; token->n_files < message->files.n; token->n_files++)
+        token->files[token->n_files] = add_file(&at, size - (size_t)(at - (char *)token),
+                                                message->files.item[token->n_files], &values);
     return token;
 }
 
@@ -132,6 +204,16 @@ const char *podlogin_token_attribute(const struct podlogin_token *token, const c
         if (strncmp(token->attributes[i], name, len) == 0 && token->attributes[i][len] == '=')
             return token->attributes[i] + len + 1;
     return NULL;
+}
+
+const char *podlogin_token_directory(const struct podlogin_token *token)
+{
+    return token->directory;
+}
+
+const char *podlogin_token_file_at(const struct podlogin_token *token, unsigned index)
+{
+    return index < token->n_files ? token->files[index] : NULL;
 }
 
 void podlogin_token_free(struct podlogin_token *token)

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import unittest
 
-from node import BUILD, PODLOGIN, PODLOGIND, NodeCase, wait_for
+from node import BUILD, PODLOGIN, PODLOGIND, RUNTIME, NodeCase, wait_for
 
 STATIC = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", ".")) / "build-musl/module/podlogin"
 
@@ -80,21 +80,25 @@ class Command(NodeCase):
     def test_a_stale_variable_never_wins_over_the_fresh_token(self):
         """An environment may hold a name twice: some programs use the first value, others, such as bash, the last."""
         token = self.run_ok("token").strip()
-        stale = ["PULUMI_ACCESS_TOKEN=stale", "PULUMI_BACKEND_URL=https://elsewhere.example"]
+        stale = ["PULUMI_ACCESS_TOKEN=stale", "PULUMI_BACKEND_URL=https://elsewhere.example",
+                 "PULUMI_CREDENTIALS_PATH=/elsewhere", "PULUMI_DEFAULT_ORGANIZATION=elsewhere"]
         environ = stale + [f"{name}={value}" for name, value in self.node.environment(
             PODLOGIN_TOKEN_FILE=str(self.token_file)).items()] + stale * 2
         result = subprocess.run(
             [PODLOGIN], preexec_fn=lambda: execute([str(PODLOGIN), "exec", "--", "/usr/bin/env"], environ),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(sorted(line for line in result.stdout.splitlines() if line.startswith("PULUMI_")),
-                         [f"PULUMI_ACCESS_TOKEN={token}", f"PULUMI_BACKEND_URL={self.standin.upstream}"])
+        lines = sorted(line for line in result.stdout.splitlines() if line.startswith("PULUMI_"))
+        self.assertRegex(lines.pop(2), rf"^PULUMI_CREDENTIALS_PATH={RUNTIME}/podlogin-\d+-[0-9a-f]{{32}}$")
+        self.assertEqual(lines, [f"PULUMI_ACCESS_TOKEN={token}", f"PULUMI_BACKEND_URL={self.standin.upstream}",
+                                 "PULUMI_DEFAULT_ORGANIZATION=acme"])
 
     @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer's runtime has its own malloc()")
     def test_without_memory_a_command_fails_and_exec_starts_nothing(self):
         """Each allocation fails in turn, until there are no more."""
         token = self.run_ok("token").strip()
-        whole = [f"PULUMI_ACCESS_TOKEN={token}", f"PULUMI_BACKEND_URL={self.standin.upstream}"]
+        whole = [f"PULUMI_ACCESS_TOKEN={token}", f"PULUMI_BACKEND_URL={self.standin.upstream}",
+                 "PULUMI_DEFAULT_ORGANIZATION=acme"]
         options = ["--socket", str(self.node.socket), "--token-file", str(self.token_file)]
         for command in (["exec", *options, "--", "/usr/bin/env"], ["token"], ["token", "--json"], ["whoami"], ["wait"]):
             codes = []
@@ -103,7 +107,8 @@ class Command(NodeCase):
                                             PODLOGIN_TEST_NO_MEMORY=str(len(codes) + 1))
                 codes.append(result.returncode)
                 if codes[-1] == 0:
-                    self.assertTrue("exec" not in command or set(whole) <= set(result.stdout.splitlines()))
+                    self.assertTrue("exec" not in command or set(whole) <= set(result.stdout.splitlines())
+                                    and "PULUMI_CREDENTIALS_PATH=" in result.stdout)
                 else:
                     self.assertEqual((codes[-1], result.stdout), (70, ""), result.stderr)
                     self.assertRegex(result.stderr, r"^podlogin: .*(out of|allocate) memory\n$")

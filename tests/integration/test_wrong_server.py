@@ -9,11 +9,12 @@ import pathlib
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 import wrong_server
 from handle import Handle
-from node import PODLOGIN, PODLOGIND, NodeCase
+from node import PODLOGIN, PODLOGIND, RUNTIME, NodeCase
 from preload import Preload
 from protocol_client import MAX_ANSWER, STATUSES, Error, Identity, Pong, Token, encode_field, encode_frame, encode_payload
 from wrong_server import TOKEN, WrongServer, error, token, token_payload
@@ -30,7 +31,7 @@ class Case(unittest.TestCase):
         self.token_file = pathlib.Path(directory.name, "token")
         self.token_file.write_text("first.jwt.x")
         self.environment = {
-            "PATH": os.environ["PATH"], "PODLOGIN_SERVER_UID": str(os.getuid()), "PODLOGIN_TIMEOUT": "20s",
+            "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": RUNTIME, "PODLOGIN_SERVER_UID": str(os.getuid()), "PODLOGIN_TIMEOUT": "20s",
             "PODLOGIN_SOCKET": str(self.socket), "PODLOGIN_TOKEN_FILE": str(self.token_file)}
 
     def serve(self, *answers):
@@ -217,6 +218,31 @@ class Variables(Case):
         for attribute in ("secret", "AWS_SECRET_ACCESS_KEY", ""):
             with self.subTest(attribute):
                 self.assert_refused(self.payload(attributes=[attribute]), "NAME=VALUE")
+
+    def test_files_that_are_not_in_a_private_directory(self):
+        """A file would be written, and a variable set, outside of what the provider may ask for."""
+        good = "PULUMI_CREDENTIALS_PATH=5f3a"
+        for directory in ("PULUMI_CREDENTIALS_PATH", "PULUMI_CREDENTIALS_PATH=", "PULUMI_CREDENTIALS_PATH=..",
+                          "PULUMI_CREDENTIALS_PATH=a/b", "PULUMI_CREDENTIALS_PATH=.secret", "PULUMI_CREDENTIALS_PATH=" + "a" * 65):
+            with self.subTest(directory):
+                self.assert_refused(self.payload(directory=directory), "a directory without a valid name")
+        for name, problem in (("LD_PRELOAD", "it sets the variable LD_PRELOAD"), ("KUBECONFIG", "the variable KUBECONFIG"),
+                              ("XDG_CONFIG_HOME", "the variable XDG_CONFIG_HOME"), ("secret", "not [A-Z][A-Z0-9_]*")):
+            self.assert_refused(self.payload(directory=f"{name}=5f3a"), problem)
+        for file in ("secret", "=secret", "../x=secret", "a/b=secret", ".netrc=secret", "..=secret", "a b=secret", "a" * 65 + "=",
+                     "a=%", "a=%%%", "a=%s", "a=%T", "a=%\u00e9", "a=" + "%t" * 17):
+            with self.subTest(file):
+                self.assert_refused(self.payload(directory=good, files=["b=c", file]), "a file without")
+        self.assert_refused(self.payload(files=["credentials.json=secret"]), "a file without a directory")
+
+    def test_files_are_filled(self):
+        payload = self.payload(token=b'sec"r\\et', directory="AWS_THING_DIR=5f3a", expires_at_s=2**32,
+                               files=["a=%t %e 100%% %n", "b.json=", "c=" + "%%" * 16])
+        result = self.run_with(payload, "exec", "--", "sh", "-c",
+                               'cd "$AWS_THING_DIR" && ls -A && cat a && echo && cat b.json c')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r'^a\nb\.json\nc\nsec\\"r\\\\et 2106-02-07T06:28:16Z 100% '
+                         rf'{time.strftime("%Y", time.gmtime())}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n%{{16}}$')
 
     def test_a_nul_or_blank_is_refused(self):
         for payload, problem in (

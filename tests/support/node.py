@@ -2,6 +2,7 @@
 
 The programs are those of the build directory in $PODLOGIN_BUILD. Needs only Python's standard library."""
 
+import atexit
 import json
 import os
 import pathlib
@@ -25,6 +26,10 @@ EXCHANGER = BUILD / "daemon/podlogin-exchanger"
 PODLOGINCTL = BUILD / "daemon/podloginctl"
 STANDIN = BUILD / "tests/standin/podlogin-standin"
 
+# Where `podlogin exec` makes directories, as long as the test does not choose another place.
+RUNTIME = tempfile.mkdtemp(prefix="podlogin-test-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+atexit.register(shutil.rmtree, RUNTIME, ignore_errors=True)
+
 ORGANIZATION = "acme"
 AUDIENCE = "urn:pulumi:org:acme"
 
@@ -37,7 +42,7 @@ Share={share}
 CAFile={ca}
 
 [Pulumi]
-Organization=acme
+Organization={organization}
 TokenType=personal
 User=ci-bot
 Expiration=2h
@@ -96,11 +101,11 @@ class Node:
                    f"Algorithms={algorithms}\n{extra}\n")
 
     def service(self, name, issuer="eks", audience=AUDIENCE, share="serviceaccount",
-                api_url=None, ca=None, provider="", rules=ALLOW_CI):
+                api_url=None, ca=None, organization=ORGANIZATION, provider="", rules=ALLOW_CI):
         self.write(f"services.d/{name}.conf", SERVICE.format(
             issuer=issuer, audience=audience, share=share,
             api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
-            provider=provider, rules=rules))
+            organization=organization, provider=provider, rules=rules))
 
     def start(self, wait=True, **variables):
         """Starts the daemon; @variables are added to its environment."""
@@ -167,7 +172,7 @@ class Node:
 
     def environment(self, **variables):
         return {"PATH": os.environ["PATH"], "PODLOGIN_SOCKET": str(self.socket),
-                "PODLOGIN_SERVER_UID": str(os.getuid()), **variables}
+                "PODLOGIN_SERVER_UID": str(os.getuid()), "XDG_RUNTIME_DIR": RUNTIME, **variables}
 
     def podlogin(self, *arguments, token_file=None, **variables):
         """Runs the command until it ends, as a container of this node would."""

@@ -84,7 +84,9 @@ Token = message(
     (3, "expires_at_s", "u64", True, 2**63 - 1),
     (132, "source", "u32", False, 2**32 - 1),
     (133, "variable", "string", False, 512),
-    (134, "attributes", "list", False, 4096))
+    (134, "attributes", "list", False, 4096),
+    (135, "directory", "string", False, 512),
+    (136, "files", "list", False, 8192))
 Identity = message(
     "Identity", 130,
     (1, "issuer", "string", True, 512),

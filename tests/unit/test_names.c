@@ -47,6 +47,19 @@ static void names_of_services_have_letters_digits_and_three_symbols(void **state
     assert_false(service_name_is_valid("a\0b", 3));
 }
 
+static void a_file_is_in_its_directory(void **state)
+{
+    static const char *const invalid[] = {"", ".", "..", ".netrc", "a/b", "/a", "../a", "a\\b b"};
+
+    (void)state;
+    assert_true(file_name_is_valid("credentials.json", 16));
+    assert_true(file_name_is_valid("a..b", 4));
+    for (size_t i = 0; i < ARRAY_SIZE(invalid); i++)
+        if (file_name_is_valid(invalid[i], strlen(invalid[i])))
+            fail_msg("accepted: %s", invalid[i]);
+    assert_false(file_name_is_valid("a\0b", 3));
+}
+
 static void variables_for_credentials_are_allowed(void **state)
 {
     static const char *const names[] = {
@@ -257,6 +270,7 @@ int main(void)
         cmocka_unit_test(names_of_services_have_letters_digits_and_three_symbols),
         cmocka_unit_test(variables_for_credentials_are_allowed),
         cmocka_unit_test(variables_that_change_which_code_runs_are_refused),
+        cmocka_unit_test(a_file_is_in_its_directory),
         cmocka_unit_test(invalid_names_are_refused),
         cmocka_unit_test(the_table_is_sorted_and_no_row_includes_another),
     };

@@ -107,6 +107,9 @@ static void invalid_settings_are_refused_with_a_reason(void **state)
         {{"Organization=a", "TokenType=personal", "Team=x", "User=y"},
          "Team=x cannot be used with TokenType=personal"},
         {{"Organization=a", "TokenType=team", "Team=x", "Scope=team:y"}, "Team= and Scope="},
+        {{"Organization=a b"}, "Organization= takes a name of at most 256 visible ASCII"},
+        {{"Organization=\xc3\xa9"}, "Organization= takes a name of at most 256 visible ASCII"},
+        {{"Organization=a", "TokenType=personal", "User=a b"}, "User= takes a name of at most"},
         {{"Organization=a", "Expiration=0"}, "Expiration="},
         {{"Organization=a", "Expiration=0s"}, "Expiration="},
         {{"Organization=a", "Expiration=-1"}, "Expiration="},
@@ -251,12 +254,15 @@ static void the_token_always_comes_with_the_url_that_it_is_for(void **state)
         assert_int_equal(provider_pulumi_exchange.answer(&values, 200, body, strlen(body), &answer),
                          0);
         assert_int_equal(answer.outcome, OUTCOME_OK);
-        assert_int_equal(answer.n_variables, 2);
+        assert_int_equal(answer.n_variables, 3);
         assert_string_equal(answer.variables[0].name, "PULUMI_ACCESS_TOKEN");
         assert_string_equal(answer.variables[1].name, "PULUMI_BACKEND_URL");
         assert_int_equal(answer.variables[1].value->len, strlen(cases[i].backend));
         assert_memory_equal(answer.variables[1].value->bytes, cases[i].backend,
                             strlen(cases[i].backend));
+        assert_string_equal(answer.variables[2].name, "PULUMI_DEFAULT_ORGANIZATION");
+        assert_int_equal(answer.variables[2].value->len, 4);
+        assert_memory_equal(answer.variables[2].value->bytes, "acme", 4);
         for (size_t j = 0; j < answer.n_variables; j++)
             assert_true(provider_may_set(&provider_pulumi, answer.variables[j].name,
                                          strlen(answer.variables[j].name)));
@@ -265,6 +271,44 @@ static void the_token_always_comes_with_the_url_that_it_is_for(void **state)
         assert_int_equal(answer.outcome, OUTCOME_REFUSED);
         assert_int_equal(answer.n_variables, 0);
         provider_answer_done(&answer);
+    }
+}
+
+#define TEMPLATE(url, name)                                                                        \
+    "{\"current\":\"" url "\",\"accessTokens\":{\"" url "\":\"%t\"},\"accounts\":{\"" url          \
+    "\":{\"accessToken\":\"%t\",\"username\":\"" name "\",\"lastValidatedAt\":\"%n\","             \
+    "\"tokenInformation\":{\"name\":\"\",\"expiresAt\":\"%e\"}}}}"
+
+static void the_credentials_file_names_backend_and_account(void **state)
+{
+    static const struct {
+        const char *lines[5];
+        const char *template;
+    } cases[] = {
+        {{"Organization=acme"}, TEMPLATE("https://api.pulumi.com", "acme")},
+        {{"Organization=acme", "APIURL=https://host/x/"}, TEMPLATE("https://host/x", "acme")},
+        {{"Organization=acme", "TokenType=team", "Team=platform"},
+         TEMPLATE("https://api.pulumi.com", "acme")},
+        {{"Organization=acme", "TokenType=personal", "User=ci-bot"},
+         TEMPLATE("https://api.pulumi.com", "ci-bot")},
+        /* whose token it is, only Pulumi Cloud knows */
+        {{"Organization=acme", "TokenType=personal", "Scope=user:ci-bot"},
+         TEMPLATE("https://api.pulumi.com", "")},
+        /* neither JSON nor the template is broken by a value */
+        {{"Organization=a%t\"\\b", "APIURL=https://host/%7Ex"},
+         TEMPLATE("https://host/%%7Ex", "a%%t\\\"\\\\b")},
+    };
+
+    (void)state;
+    assert_string_equal(provider_pulumi.directory_variable, "PULUMI_CREDENTIALS_PATH");
+    assert_string_equal(provider_pulumi.files[0].name, "credentials.json");
+    assert_null(provider_pulumi.files[1].name);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct provider_values values = values_of(cases[i].lines);
+        char *template = provider_pulumi.files[0].template(&values);
+
+        assert_string_equal(template, cases[i].template);
+        free(template);
     }
 }
 
@@ -277,6 +321,7 @@ int main(void)
         cmocka_unit_test(requests_are_in_the_format_of_pulumi_cloud),
         cmocka_unit_test(a_request_without_checked_settings_is_refused),
         cmocka_unit_test(the_token_always_comes_with_the_url_that_it_is_for),
+        cmocka_unit_test(the_credentials_file_names_backend_and_account),
     };
 
     log_init("test_pulumi", -1);
