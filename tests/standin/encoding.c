@@ -1,6 +1,7 @@
 #include "standin/encoding.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -99,4 +100,27 @@ void uuid_of_name(const char *name, char ret_uuid[UUID_BYTES])
 
     SHA256((const uint8_t *)name, strlen(name), digest);
     uuid_print(digest, 5, ret_uuid);
+}
+
+char *base64_encode(const void *bytes, size_t len)
+{
+    char *text = must_alloc((len + 2) / 3 * 4 + 1);
+
+    EVP_EncodeBlock((unsigned char *)text, bytes, (int)len);
+    return text;
+}
+
+int base64_decode(const char *text, uint8_t **ret_bytes, size_t *ret_len)
+{
+    size_t len = strlen(text), padding = 0;
+    CLEANUP(freep) uint8_t *bytes = must_alloc(len + 1);
+    int n = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len);
+
+    while (padding < 2 && padding < len && text[len - 1 - padding] == '=')
+        padding++;
+    if (n < 0 || len % 4 != 0)
+        return -EBADMSG;
+    *ret_len = (size_t)n - padding; /* OpenSSL decodes the padding to zeros */
+    *ret_bytes = TAKE_PTR(bytes);
+    return 0;
 }

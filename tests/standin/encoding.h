@@ -20,6 +20,10 @@ char *hex_encode(const void *bytes, size_t len);
  */
 int base64url_decode(const char *text, size_t len, uint8_t **ret_bytes, size_t *ret_len);
 
+/* Base64 with padding (RFC 4648, section 4), as JSON of Go has it. */
+char *base64_encode(const void *bytes, size_t len);
+int base64_decode(const char *text, uint8_t **ret_bytes, size_t *ret_len);
+
 void random_bytes(void *bytes, size_t len);
 
 /* A version 4 UUID. */

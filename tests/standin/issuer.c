@@ -79,11 +79,11 @@ static void review_answer(struct standin *standin, struct request *request, stru
     const char *token = json_string_value(json_object_get(spec, "token")), *error;
 
     if (!authorization || strncmp(authorization, "Bearer ", 7) != 0 ||
-        subject_verify(standin, authorization + 7, &own)) {
+        subject_verify_own(standin, authorization + 7, &own)) {
         reply_error(reply, 401, "Unauthorized");
         return;
     }
-    error = token ? subject_verify(standin, token, &claims) : "no token";
+    error = token ? subject_verify_own(standin, token, &claims) : "no token";
     pthread_mutex_lock(&standin->lock);
     if (!error && review_is_revoked(&standin->issuer, claims))
         error = "[invalid bearer token, service account token has been invalidated]";

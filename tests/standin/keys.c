@@ -4,6 +4,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <string.h>
@@ -90,6 +91,86 @@ static struct key *key_new(const struct jws_algorithm *algorithm, int rsa_bits)
         return NULL;
     key_describe(key);
     return TAKE_PTR(key);
+}
+
+/* Adds the number that a member of the JWK encodes. Returns false if there is none. */
+static bool parameter_add(OSSL_PARAM_BLD *builder, const json_t *jwk, const char *member,
+                          const char *name, BIGNUM **ret_number)
+{
+    const char *text = json_string_value(json_object_get(jwk, member));
+    CLEANUP(freep) uint8_t *bytes = NULL;
+    size_t len;
+
+    if (!text || base64url_decode(text, strlen(text), &bytes, &len) < 0)
+        return false;
+    *ret_number = must(BN_bin2bn(bytes, (int)len, NULL));
+    return OSSL_PARAM_BLD_push_BN(builder, name, *ret_number) == 1;
+}
+
+/* Adds the point (x, y) of the JWK, uncompressed. */
+static bool point_add(OSSL_PARAM_BLD *builder, const json_t *jwk, const char *curve, size_t width,
+                      uint8_t **ret_point)
+{
+    static const char *const members[] = {"x", "y"};
+    uint8_t *point = *ret_point = must_alloc(1 + 2 * width);
+
+    point[0] = 4;
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = json_string_value(json_object_get(jwk, members[i]));
+        CLEANUP(freep) uint8_t *bytes = NULL;
+        size_t len;
+
+        if (!text || base64url_decode(text, strlen(text), &bytes, &len) < 0 || len != width)
+            return false;
+        memcpy(point + 1 + i * width, bytes, width);
+    }
+    return OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) == 1 &&
+           OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                            1 + 2 * width) == 1;
+}
+
+static EVP_PKEY *public_key_new(OSSL_PARAM_BLD *builder, const char *type)
+{
+    OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    EVP_PKEY *pair = NULL;
+
+    if (!parameters || !context || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &pair, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+        pair = NULL;
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(parameters);
+    return pair;
+}
+
+struct key *key_import(const json_t *jwk)
+{
+    const char *alg = json_string_value(json_object_get(jwk, "alg"));
+    const struct jws_algorithm *algorithm = alg ? jws_algorithm_find(alg) : NULL;
+    OSSL_PARAM_BLD *builder = must(OSSL_PARAM_BLD_new());
+    bool is_rsa = algorithm && algorithm->family != JWS_ECDSA, is_valid = false;
+    CLEANUP(freep) uint8_t *point = NULL;
+    BIGNUM *n = NULL, *e = NULL;
+    EVP_PKEY *pair = NULL;
+    struct key *key = NULL;
+
+    if (is_rsa)
+        is_valid = parameter_add(builder, jwk, "n", OSSL_PKEY_PARAM_RSA_N, &n) &&
+                   parameter_add(builder, jwk, "e", OSSL_PKEY_PARAM_RSA_E, &e);
+    else if (algorithm)
+        is_valid = point_add(builder, jwk, algorithm->curve, algorithm->coordinate_bytes, &point);
+    if (is_valid)
+        pair = public_key_new(builder, is_rsa ? "RSA" : "EC");
+    if (pair) {
+        key = must_alloc(sizeof(*key));
+        atomic_init(&key->references, 1);
+        key->algorithm = algorithm;
+        key->pair = pair;
+    }
+    OSSL_PARAM_BLD_free(builder);
+    BN_free(n);
+    BN_free(e);
+    return key;
 }
 
 /* The caller holds the lock. */

@@ -18,6 +18,9 @@ struct key {
     json_t *jwk; /* the public key, as Kubernetes publishes it */
 };
 
+/* Makes a key of a JWK (RFC 7517), for verifying only; NULL: it is not one of these algorithms. */
+struct key *key_import(const json_t *jwk);
+
 struct key *key_ref(struct key *key);
 void key_unref(struct key *key);
 DEFINE_CLEANUP(struct key *, key_unref)

@@ -42,6 +42,7 @@ static int standin_init(struct standin *standin, const struct options *options)
     pthread_mutex_init(&standin->lock, NULL);
     issuer_init(&standin->issuer);
     pulumi_init(&standin->pulumi);
+    trust_init(&standin->trust, &standin->lock);
     counts_init(&standin->counts);
     standin->last_exchange = json_null();
     r = keyring_init(&standin->keyring, &standin->lock, options->rsa_bits);
@@ -53,6 +54,7 @@ static void standin_done(struct standin *standin)
     keyring_done(&standin->keyring);
     issuer_done(&standin->issuer);
     pulumi_done(&standin->pulumi);
+    trust_done(&standin->trust);
     counts_done(&standin->counts);
     json_decref(standin->last_exchange);
     for (size_t i = 0; i < LISTENERS; i++)

@@ -12,6 +12,7 @@
 #include "standin/keys.h"
 #include "standin/listeners.h"
 #include "standin/pulumi/pulumi.h"
+#include "standin/trust.h"
 #include "standin/wait_queue.h"
 
 struct standin {
@@ -21,6 +22,7 @@ struct standin {
     struct wait_queue wait_queue;
     struct issuer issuer;
     struct pulumi pulumi;
+    struct trust trust;
     struct counts counts;
     json_t *last_exchange; /* the latest exchange on the wire, or null */
     struct fault faults[LISTENERS];

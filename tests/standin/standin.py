@@ -181,6 +181,17 @@ class Standin:
         status, answer = self.call_raw("GET", path)
         return json.loads(answer) if status == 200 else None
 
+    def calls(self):
+        """Returns the calls of the API since the last reset: method, path, token and status of each."""
+        return self.call("GET", "/calls")["calls"]
+
+    def reset_calls(self):
+        self.call("POST", "/calls/reset")
+
+    def trust(self, **issuers):
+        """Makes the upstream accept tokens of these issuers, too: key sets by URL, as in trust(**{url: keys})."""
+        self.call("PUT", "/trust", {"issuers": [{"url": url, "keys": keys} for url, keys in issuers.items()]})
+
     def last_exchange(self):
         """Returns the latest exchange as received, or None before the first."""
         return self.call("GET", "/last-exchange")

@@ -51,9 +51,12 @@ static json_t *part_decode(const char *text, size_t len)
     return object;
 }
 
-/* Finds the key by the header. The key determines the algorithm; the header must agree. */
-static const char *subject_key_find(struct standin *standin, const json_t *header,
-                                    struct key **ret_key)
+/*
+ * Finds the key by the header, among those of @issuer; NULL: the stand-in's own issuer. The key
+ * determines the algorithm; the header must agree.
+ */
+static const char *subject_key_find(struct standin *standin, const char *issuer,
+                                    const json_t *header, struct key **ret_key)
 {
     const char *kid = json_string_value(json_object_get(header, "kid"));
     const char *algorithm = json_string_value(json_object_get(header, "alg"));
@@ -63,7 +66,7 @@ static const char *subject_key_find(struct standin *standin, const json_t *heade
         return "the subject token has critical headers that are not understood";
     if (!kid || !algorithm)
         return "the subject token names no key or no algorithm";
-    key = keyring_find(&standin->keyring, kid);
+    key = issuer ? trust_find(&standin->trust, issuer, kid) : keyring_find(&standin->keyring, kid);
     if (!key)
         return "the subject token is signed by an unknown key";
     if (strcmp(key->algorithm->name, algorithm) != 0)
@@ -72,7 +75,8 @@ static const char *subject_key_find(struct standin *standin, const json_t *heade
     return NULL;
 }
 
-static const char *signature_check(struct standin *standin, const struct parts *parts)
+static const char *signature_check(struct standin *standin, const char *issuer,
+                                   const struct parts *parts)
 {
     CLEANUP(json_decrefp) json_t *header = part_decode(parts->header, parts->header_len);
     CLEANUP(key_unrefp) struct key *key = NULL;
@@ -82,7 +86,7 @@ static const char *signature_check(struct standin *standin, const struct parts *
 
     if (!header)
         return "the subject token's header is malformed";
-    error = subject_key_find(standin, header, &key);
+    error = subject_key_find(standin, issuer, header, &key);
     if (error)
         return error;
     if (base64url_decode(parts->signature, parts->signature_len, &signature, &signature_len) < 0)
@@ -93,14 +97,14 @@ static const char *signature_check(struct standin *standin, const struct parts *
     return NULL;
 }
 
-static const char *claims_check(struct standin *standin, const json_t *claims)
+static const char *claims_check(const json_t *claims, const char *expected)
 {
     const char *issuer = json_string_value(json_object_get(claims, "iss"));
     const json_t *expires_at = json_object_get(claims, "exp");
     const json_t *not_before = json_object_get(claims, "nbf");
     double now = (double)time(NULL);
 
-    if (!issuer || strcmp(issuer, issuer_url(standin)) != 0)
+    if (!issuer || strcmp(issuer, expected) != 0)
         return "the subject token is of an unknown issuer";
     if (!json_is_string(json_object_get(claims, "sub")))
         return "the subject token has no subject";
@@ -111,25 +115,40 @@ static const char *claims_check(struct standin *standin, const json_t *claims)
     return NULL;
 }
 
-const char *subject_verify(struct standin *standin, const char *token, json_t **ret_claims)
+/* @trust: issuers that are accepted beside the stand-in's own, or NULL. */
+static const char *verify(struct standin *standin, struct trust *trust, const char *token,
+                          json_t **ret_claims)
 {
     CLEANUP(json_decrefp) json_t *claims = NULL;
+    const char *error, *issuer;
     struct parts parts;
-    const char *error;
 
     if (!parts_split(token, &parts))
         return "the subject token is not a signed JWT";
-    error = signature_check(standin, &parts);
+    claims = part_decode(parts.payload, parts.payload_len); /* nothing in it counts yet */
+    issuer = json_string_value(json_object_get(claims, "iss"));
+    if (!trust || !issuer || !trust_has(trust, issuer))
+        issuer = NULL;
+    error = signature_check(standin, issuer, &parts);
     if (error)
         return error;
-    claims = part_decode(parts.payload, parts.payload_len);
     if (!claims)
         return "the subject token's claims are malformed";
-    error = claims_check(standin, claims);
+    error = claims_check(claims, issuer ? issuer : issuer_url(standin));
     if (error)
         return error;
     *ret_claims = TAKE_PTR(claims);
     return NULL;
+}
+
+const char *subject_verify(struct standin *standin, const char *token, json_t **ret_claims)
+{
+    return verify(standin, &standin->trust, token, ret_claims);
+}
+
+const char *subject_verify_own(struct standin *standin, const char *token, json_t **ret_claims)
+{
+    return verify(standin, NULL, token, ret_claims);
 }
 
 char *subject_peek(const char *token)

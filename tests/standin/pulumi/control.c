@@ -131,8 +131,37 @@ static char *on_issued(struct call *call)
     return NULL;
 }
 
+static char *on_calls(struct call *call)
+{
+    json_t *calls;
+
+    pthread_mutex_lock(&call->standin->lock);
+    calls = json_deep_copy(call->standin->pulumi.calls);
+    pthread_mutex_unlock(&call->standin->lock);
+    return call_answer(call, json_pack("{s:o}", "calls", calls));
+}
+
+static char *on_calls_reset(struct call *call)
+{
+    pthread_mutex_lock(&call->standin->lock);
+    json_array_clear(call->standin->pulumi.calls);
+    pthread_mutex_unlock(&call->standin->lock);
+    return NULL;
+}
+
+static char *on_trust(struct call *call)
+{
+    return trust_set(&call->standin->trust, call->in);
+}
+
 const struct route pulumi_routes[] = {
-    {"GET", "/policies", on_policies_get}, {"PUT", "/policies", on_policies_put},
-    {"PUT", "/upstream", on_upstream},     {"GET", "/tokens", on_tokens},
-    {"GET", "/issued", on_issued},         {0},
+    {"GET", "/policies", on_policies_get},
+    {"PUT", "/policies", on_policies_put},
+    {"PUT", "/upstream", on_upstream},
+    {"GET", "/tokens", on_tokens},
+    {"GET", "/issued", on_issued},
+    {"GET", "/calls", on_calls},
+    {"POST", "/calls/reset", on_calls_reset},
+    {"PUT", "/trust", on_trust},
+    {0},
 };

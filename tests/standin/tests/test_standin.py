@@ -14,6 +14,7 @@ import time
 import unittest
 import urllib.parse
 
+from api_tests import ApiTest, TrustTest
 from case import BINARY, Case, Standin
 from exchange_tests import ExchangeTest
 from fault_tests import FaultTest, LoadTest
@@ -21,12 +22,14 @@ from issuer_tests import IssuerTest, SubjectTokenTest
 from policy_tests import PolicyTest
 
 __all__ = [
+    "ApiTest",
     "ExchangeTest",
     "FaultTest",
     "IssuerTest",
     "LoadTest",
     "PolicyTest",
     "SubjectTokenTest",
+    "TrustTest",
 ]
 
 
