@@ -123,7 +123,7 @@ class Directories(NodeCase):
         if is_in_memory(disk) or not is_in_memory("/dev/shm"):
             self.skipTest("needs a disk at TMPDIR and a tmpfs at /dev/shm")
         with tempfile.TemporaryDirectory(prefix="podlogin-test-", dir="/dev/shm") as memory:
-            for first, second in ((memory, "/dev/shm"), (disk, "/dev/shm"), ("relative", "/dev/shm"),
+            for first, second in ((memory, "/dev/shm"), (disk, "/dev/shm"), (os.path.relpath(memory), "/dev/shm"),
                                   ("/nonexistent", "/dev/shm"), ("", "/dev/shm"), (f"/dev/shm/{'x' * 4100}", "/dev/shm")):
                 directory, _, _ = self.show(XDG_RUNTIME_DIR=str(first), TMPDIR=str(disk))
                 self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
