@@ -1,5 +1,6 @@
 """The private directory that `podlogin exec` gives to a program that reads its token from a file."""
 
+import calendar
 import contextlib
 import json
 import os
@@ -14,6 +15,7 @@ import unittest
 from node import PODLOGIN, RUNTIME, NodeCase, subject_of, wait_all
 
 ACCOUNTS = ("alice", "bob")
+TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 SHOW = 'echo "$PULUMI_CREDENTIALS_PATH $PULUMI_ACCESS_TOKEN"; cat "$PULUMI_CREDENTIALS_PATH/credentials.json"'
 
 
@@ -44,9 +46,13 @@ class Directories(NodeCase):
     def assert_complete(self, token, content, account="ci-bot"):
         """The file is as after a login: the CLI does not have to ask who it is."""
         url = self.standin.upstream
-        expires_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.standin.issued(token)["expires_at"]))
         validated_at = content["accounts"][url].pop("lastValidatedAt")
-        self.assertRegex(validated_at, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertRegex(validated_at, TIME)
+        expires_at = content["accounts"][url]["tokenInformation"]["expiresAt"]
+        self.assertRegex(expires_at, TIME)
+        # the daemon counts from when it asked, the upstream from when it answered
+        late = self.standin.issued(token)["expires_at"] - calendar.timegm(time.strptime(expires_at, "%Y-%m-%dT%H:%M:%SZ"))
+        self.assertTrue(0 <= late <= 60, late)
         self.assertEqual(content, {
             "current": url, "accessTokens": {url: token},
             "accounts": {url: {"accessToken": token, "username": account,
@@ -123,8 +129,10 @@ class Directories(NodeCase):
         if is_in_memory(disk) or not is_in_memory("/dev/shm"):
             self.skipTest("needs a disk at TMPDIR and a tmpfs at /dev/shm")
         with tempfile.TemporaryDirectory(prefix="podlogin-test-", dir="/dev/shm") as memory:
+            deep = pathlib.Path(memory, *["x" * 200] * 20)  # so deep that no path below it is short enough
+            deep.mkdir(parents=True)
             for first, second in ((memory, "/dev/shm"), (disk, "/dev/shm"), (os.path.relpath(memory), "/dev/shm"),
-                                  ("/nonexistent", "/dev/shm"), ("", "/dev/shm"), (f"/dev/shm/{'x' * 4100}", "/dev/shm")):
+                                  ("/nonexistent", "/dev/shm"), ("", "/dev/shm"), (deep, "/dev/shm"), (f"/{'x' * 5000}", "/dev/shm")):
                 directory, _, _ = self.show(XDG_RUNTIME_DIR=str(first), TMPDIR=str(disk))
                 self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
                 self.assertEqual(str(directory.parent), memory if first == memory else second)
