@@ -182,7 +182,7 @@ class Standin:
         return json.loads(answer) if status == 200 else None
 
     def calls(self):
-        """Returns the calls of the API since the last reset: method, path, token and status of each."""
+        """Returns the calls of the API since the last reset: method, path, token, body and status of each."""
         return self.call("GET", "/calls")["calls"]
 
     def reset_calls(self):

@@ -123,10 +123,12 @@ static void answer_for(struct standin *standin, const struct request *request, c
 static void record_call(struct pulumi *pulumi, const struct request *request,
                         const char *credential, const struct reply *reply)
 {
-    must_json(json_array_append_new(pulumi->calls,
-                                    json_pack("{s:s, s:s, s:s?, s:i}", "method", request->method,
-                                              "path", request->path, "token", credential, "status",
-                                              (int)reply->status)));
+    json_t *body = json_loadb(request->body, request->body_bytes, 0, NULL);
+
+    must_json(json_array_append_new(
+        pulumi->calls, json_pack("{s:s, s:s, s:s?, s:o, s:i}", "method", request->method, "path",
+                                 request->path, "token", credential, "body",
+                                 body ? body : json_null(), "status", (int)reply->status)));
 }
 
 void api_answer(struct standin *standin, struct request *request, struct reply *reply)

@@ -82,10 +82,13 @@ class ApiTest(Case):
         self.api("GET", STACKS + "/none")
         self.http("GET", "/api/capabilities", headers={"Authorization": "token pul-unknown"})
         self.http("GET", "/api/user")
-        rows = [("/api/user", self.other, 200), (STACKS + "/none", self.token, 404),
-                ("/api/capabilities", "pul-unknown", 401), ("/api/user", None, 401)]
-        self.assertEqual(self.standin.calls(), [{"method": "GET", "path": path, "token": token, "status": status}
-                                                for path, token, status in rows])
+        self.api("POST", STACKS, {"stackName": ""})
+        rows = [("GET", "/api/user", self.other, None, 200), ("GET", STACKS + "/none", self.token, None, 404),
+                ("GET", "/api/capabilities", "pul-unknown", None, 401), ("GET", "/api/user", None, None, 401),
+                ("POST", STACKS, self.token, {"stackName": ""}, 400)]
+        self.assertEqual(self.standin.calls(), [
+            {"method": method, "path": path, "token": token, "body": body, "status": status}
+            for method, path, token, body, status in rows])
         self.standin.reset_calls()
         self.assertEqual(self.standin.calls(), [])
 
