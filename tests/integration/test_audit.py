@@ -102,8 +102,10 @@ class Audit(NodeCase):
         self.node.service("other", audience=AUDIENCE, share="pod")
         self.node.start()
         jwt = self.mint()
+        begun = time.monotonic()
         self.flood(jwt, ["pulumi", "nonesuch", "other", "missing"], 100)
-        self.assertLess(len(self.answers()), 150)
+        # a burst of 50, ten a second, and one more for each of the two tokens
+        self.assertLessEqual(len(self.answers()), 53 + 10 * (time.monotonic() - begun))
         left_out = 400 - len(self.answers())
         self.assert_served(self.mint(pod="another"))
         self.assertEqual(int(self.answers()[-1]["left_out"]), left_out)
