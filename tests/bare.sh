@@ -15,7 +15,7 @@ failed=0
 skipped=()
 
 unmount() {
-    umount -l "$root/proc" "$root/sys" "$root/dev/shm" "$root/dev" 2>/dev/null || true
+    umount -l "$root/proc" "$root/sys" "$root/dev/shm" "$root/dev" "$root" 2>/dev/null || true
 }
 
 end() {
@@ -68,6 +68,7 @@ make_root() {
     rm -f "$root"/etc/apt/sources.list.d/*
     printf "deb $2 %s $3\n" "$1" "$1-updates" >"$root/etc/apt/sources.list"
     chmod 755 "$root" # apt fetches as a user of its own
+    mount --bind "$root" "$root" # unshare(1) needs a root that is a mount point
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --make-rslave "$root/sys"

@@ -44,7 +44,7 @@ class Hanging(NodeCase):
             self.standin.fault_upstream(kind="hang")
             misses = [self.node.spawn("token", "--timeout", "2s", token_file=self.node.jwt_file(
                 self.mint(serviceaccount=f"cold-{i}"), f"cold-{i}")) for i in range(20)]
-            wait_for(lambda: self.standin.counts()["exchanges_in_flight"] >= 20)
+            wait_for(lambda: self.standin.counts()["exchanges_in_flight"] >= 20 or has_ended(misses))
             during_s = self.hit_latencies(client)
             for code, _, error in wait_all(misses):
                 self.assertEqual(code, 75, error)
@@ -55,6 +55,11 @@ class Hanging(NodeCase):
         self.standin.fault_upstream()
 
 
+def has_ended(processes):
+    """Whether one has ended: on a slow machine, not all of them may be under way at one time."""
+    return any(process.poll() is not None for process in processes)
+
+
 class KilledExchanger(NodeCase):
     def test_requests_in_flight_are_answered_after_a_kill(self):
         self.standin.fault_upstream(latency_ms=700)
@@ -62,7 +67,7 @@ class KilledExchanger(NodeCase):
         self.node.podlogin("whoami", token_file=self.node.jwt_file(self.mint()))
         processes = [self.node.spawn("token", token_file=self.node.jwt_file(
             self.mint(serviceaccount=f"sa-{i}"), f"sa-{i}")) for i in range(16)]
-        wait_for(lambda: self.standin.counts()["exchanges_in_flight"] >= 16)
+        wait_for(lambda: self.standin.counts()["exchanges_in_flight"] >= 16 or has_ended(processes))
         os.kill(self.node.exchanger_pid(), signal.SIGKILL)
         for code, token, error in wait_all(processes):
             self.assertEqual(code, 0, error)
