@@ -15,6 +15,7 @@ import unittest
 from node import PODLOGIN, RUNTIME, NodeCase, subject_of, wait_all
 
 ACCOUNTS = ("alice", "bob")
+SERVICES = {"pulumi": "acme", "other": "other"}  # and their organizations
 TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 SHOW = 'echo "$PULUMI_CREDENTIALS_PATH $PULUMI_ACCESS_TOKEN"; cat "$PULUMI_CREDENTIALS_PATH/credentials.json"'
 
@@ -27,17 +28,19 @@ def is_in_memory(place):
 class Directories(NodeCase):
     def setUp(self):
         super().setUp()
-        self.node.service("other", organization="other")
+        self.node.service("other", audience="urn:pulumi:org:other", organization="other")
         self.standin.configure_upstream(organizations=["acme", "other"])
         self.node.start()
-        self.files = {name: self.node.jwt_file(self.mint(serviceaccount=name), name) for name in ACCOUNTS}
+        self.files = {(account, service): self.node.jwt_file(
+            self.mint(serviceaccount=account, audience=[f"urn:pulumi:org:{organization}"]), f"{account}-{service}")
+                      for account in ACCOUNTS for service, organization in SERVICES.items()}
 
-    def run_exec(self, *arguments, account="alice", **variables):
-        return self.node.podlogin("exec", *arguments, token_file=self.files[account], **variables)
+    def run_exec(self, *command, account="alice", service="pulumi", **variables):
+        return self.node.podlogin("exec", service, "--", *command, token_file=self.files[account, service], **variables)
 
-    def show(self, *arguments, account="alice", **variables):
+    def show(self, **options):
         """Returns (the directory, the token of the environment, credentials.json) of a command."""
-        result = self.run_exec(*arguments, "--", "sh", "-c", SHOW, account=account, **variables)
+        result = self.run_exec("sh", "-c", SHOW, **options)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         line, content = result.stdout.split("\n", 1)
         directory, token = line.split(" ")
@@ -71,12 +74,12 @@ class Directories(NodeCase):
     def test_each_identity_and_service_has_its_own(self):
         seen = {}
         for account in ACCOUNTS:
-            for service in ("pulumi", "other"):
-                directory, token, content = self.show(service, account=account)
+            for service, organization in SERVICES.items():
+                directory, token, content = self.show(account=account, service=service)
                 self.assertEqual(subject_of(token), f"system:serviceaccount:ci:{account}")
-                self.assertEqual(self.standin.issued(token)["organization"], "acme" if service == "pulumi" else "other")
+                self.assertEqual(self.standin.issued(token)["organization"], organization)
                 self.assert_complete(token, content)
-                self.assertEqual(self.show(service, account=account)[:2], (directory, token))
+                self.assertEqual(self.show(account=account, service=service)[:2], (directory, token))
                 seen[directory] = token
         self.assertEqual(len(set(seen.values())), 4)
         self.assertEqual(len(seen), 4)
@@ -105,7 +108,7 @@ class Directories(NodeCase):
         for _ in range(3):
             for directory in pathlib.Path(RUNTIME).iterdir():
                 shutil.rmtree(directory)
-            jobs = [self.node.spawn("exec", "--", "sh", "-c", SHOW, token_file=self.files[account], HOME=str(home))
+            jobs = [self.node.spawn("exec", "--", "sh", "-c", SHOW, token_file=self.files[account, "pulumi"], HOME=str(home))
                     for account in accounts]
             for account, (code, out, error) in zip(accounts, wait_all(jobs)):
                 self.assertEqual((code, error), (0, ""))
@@ -160,7 +163,7 @@ class Directories(NodeCase):
     def test_without_a_place_nothing_is_run(self):
         name = self.occupy(RUNTIME, "/dev/shm", "/tmp")
         marker = self.node.directory / "ran"
-        result = self.run_exec("--", "touch", str(marker))
+        result = self.run_exec("touch", str(marker))
         self.assertEqual((result.returncode, result.stdout), (70, ""))
         self.assertEqual(result.stderr, f"podlogin: /tmp/{name}: cannot make a private directory: Not a directory; set "
                          "TMPDIR to a directory that only this user can write to\n")
@@ -174,7 +177,7 @@ class Directories(NodeCase):
         path = self.show()[0]
 
         def is_used():
-            result = self.run_exec("--", "true")
+            result = self.run_exec("true")
             self.assertIn(result.returncode, (0, 70), result.stderr)
             return result.returncode == 0
         self.assertTrue(is_used())
@@ -214,7 +217,7 @@ class Directories(NodeCase):
                 shutil.rmtree(directory)
             result = subprocess.run(
                 ["sh", "-c", f'umask {mask}; exec "$0" exec -- sh -c umask', PODLOGIN], capture_output=True, text=True,
-                env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.files["alice"])), check=False, timeout=20)
+                env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.files["alice", "pulumi"])), check=False, timeout=20)
             self.assertEqual((result.returncode, result.stdout), (0, f"0{mask}\n"), result.stderr)
             (directory,) = pathlib.Path(RUNTIME).iterdir()
             self.assertEqual(stat.S_IMODE(directory.stat().st_mode), 0o700)
@@ -224,7 +227,7 @@ class Directories(NodeCase):
     def test_with_a_read_only_root_and_no_home(self):
         if not is_in_memory("/dev/shm"):
             self.skipTest("needs a tmpfs at /dev/shm")
-        environ = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.files["alice"]))
+        environ = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.files["alice", "pulumi"]))
         del environ["XDG_RUNTIME_DIR"]
         result = subprocess.run(
             ["unshare", "-m", "sh", "-c", 'mount --bind / / && mount -o remount,ro,bind / && ! touch /tmp/x 2>/dev/null &&'

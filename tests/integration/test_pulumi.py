@@ -16,30 +16,33 @@ from node import PODLOGIN, NodeCase, subject_of, wait_all
 REAL = os.environ.get("PULUMI")
 CLI = [os.path.abspath(shutil.which(REAL) or REAL)] if REAL else [sys.executable, str(pathlib.Path(__file__).parents[1] / "support/pulumi_cli.py")]
 ACCOUNTS = ("alice", "bob")
+SERVICES = {"pulumi": "acme", "other": "other"}  # and their organizations
 
 
 class Pulumi(NodeCase):
     def setUp(self):
         super().setUp()
-        self.node.service("other", organization="other")
+        self.node.service("other", audience="urn:pulumi:org:other", organization="other")
         self.standin.configure_upstream(organizations=["acme", "other"])
         self.node.start()
-        self.files = {name: self.node.jwt_file(self.mint(serviceaccount=name), name) for name in ACCOUNTS}
+        self.files = {(account, service): self.node.jwt_file(
+            self.mint(serviceaccount=account, audience=[f"urn:pulumi:org:{organization}"]), f"{account}-{service}")
+                      for account in ACCOUNTS for service, organization in SERVICES.items()}
         self.home = self.node.directory / "home"
         self.project = self.node.directory / "fake"
         self.project.mkdir()
         (self.project / "Pulumi.yaml").write_text("name: fake\nruntime: yaml\n")
         self.standin.reset_calls()
 
-    def environment(self, account, **variables):
+    def environment(self, account, service, **variables):
         return self.node.environment(**{
-            "PODLOGIN_TOKEN_FILE": str(self.files[account]), "HOME": str(self.home), "SSL_CERT_FILE": self.standin.ca,
+            "PODLOGIN_TOKEN_FILE": str(self.files[account, service]), "HOME": str(self.home), "SSL_CERT_FILE": self.standin.ca,
             "PULUMI_SKIP_UPDATE_CHECK": "true", **variables})
 
     def spawn(self, *arguments, account="alice", service="pulumi", before=(), **variables):
         return subprocess.Popen(
             [PODLOGIN, "exec", service, "--", *before, *CLI, *arguments], stdin=subprocess.DEVNULL, cwd=self.project,
-            env=self.environment(account, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            env=self.environment(account, service, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run_ok(self, *arguments, **options):
         ((code, out, error),) = wait_all([self.spawn(*arguments, **options)])
@@ -95,7 +98,7 @@ class Pulumi(NodeCase):
     def test_accounts_and_services_in_one_home(self):
         """In turn: what one of them leaves behind is not used by the next, not even by `env`."""
         for account in ACCOUNTS:
-            for service, organization in (("pulumi", "acme"), ("other", "other")):
+            for service, organization in SERVICES.items():
                 self.run_ok("env", "ls", account=account, service=service)
                 self.run_ok("stack", "ls", account=account, service=service)
                 self.assertIn("/api/esc/environments", self.assert_only_calls_of(account, organization))
