@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from node import BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, NodeCase
+from node import BUILD, EXCHANGER, PODLOGIN, PODLOGIND, RUNTIME, STANDIN, NodeCase
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 
@@ -109,6 +109,10 @@ class Tour(unittest.TestCase):
         self.directory = tempfile.mkdtemp(prefix="podlogin-test-")
         self.addCleanup(shutil.rmtree, self.directory)
         os.chmod(self.directory, 0o755)
+        # where `podlogin exec` makes its directory, also as another user
+        self.runtime = tempfile.mkdtemp(prefix="podlogin-test-", dir=os.path.dirname(RUNTIME))
+        self.addCleanup(shutil.rmtree, self.runtime)
+        os.chmod(self.runtime, 0o1777)
         for program in (PODLOGIN, PODLOGIND, EXCHANGER, STANDIN):
             path = pathlib.Path(self.directory, "build", program.relative_to(BUILD))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +120,8 @@ class Tour(unittest.TestCase):
 
     def take(self, blocks, **options):
         return subprocess.run(["bash", "-c", "set -m\n" + "\n".join(blocks)], cwd=self.directory, text=True,
-                              capture_output=True, timeout=60, check=False, **options)
+                              env={**os.environ, "XDG_RUNTIME_DIR": self.runtime}, capture_output=True, timeout=60,
+                              check=False, **options)
 
     def assert_works(self, **options):
         # a reader is slower than a shell: the stand-in has made its keys by then
