@@ -88,7 +88,8 @@ class Answers(Raw):
             # the same of an issuer
             self.node.issuer("eks", url=server.url)
             self.node.start()
-            self.refused("ISSUER_UNAVAILABLE", claims={"iss": server.url})
+            self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint(claims={"iss": server.url}), "raw",
+                                "--timeout", "1s")
             self.node.stop()
             self.node.issuer("eks")
         self.assertEqual((target.n_connections, target.requests), (0, []))
@@ -137,7 +138,7 @@ class Certificates(Raw):
         self.refused_for_keys("certificate")
 
     def refused_for_keys(self, reason):
-        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint(), "--timeout", "1s")
         self.assertIn(reason, error)
 
 
@@ -174,7 +175,7 @@ class Proxies(NodeCase):
             with self.subTest(password):
                 self.start(f"http://c0rp:{password}@localhost:1")
                 wait_for(lambda: "https_proxy is not the URL of a proxy" in self.node.log())
-                error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+                error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint(), "--timeout", "1s")
                 for part in ("pa55", "w0rd", "c0rp"):
                     self.assertNotIn(part, error + self.node.log())
                 self.node.stop()
@@ -183,7 +184,7 @@ class Proxies(NodeCase):
     def test_the_password_of_a_proxy_that_is_down(self):
         for password in ("pa55w0rd", "pa55%23w0rd", "pa55%40w0rd"):
             self.start(f"http://c0rp:{password}@localhost:1")
-            error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
+            error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint(), "--timeout", "1s")
             for part in ("pa55", "w0rd"):
                 self.assertNotIn(part, error + self.node.log())
             self.assertNotIn("is not the URL of a proxy", self.node.log())
