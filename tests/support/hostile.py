@@ -354,7 +354,7 @@ def a_header_member_of_another_type(r, context, which):
 @hostile(MALFORMED, "empty", "too long", "missing")
 def a_kid_that_is_none(r, context, which):
     header = header_of(context)
-    header["kid"] = "" if which == "empty" else text(r, r.randrange(257, 3000))
+    header["kid"] = "" if which == "empty" else text(r, r.randrange(1025, 3000))
     if which == "missing":
         del header["kid"]
     return with_header(context, header)
