@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from node import scale, wait_for
+from node import BUILD, scale, wait_for
 from protocol_client import (MAX_REQUEST, Get, Login, Ping, Whoami, encode_field, encode_frame,
                              encode_message)
 from test_peer import PodCase, answer_name, answer_names
@@ -316,7 +316,8 @@ class Leaks(QuotaCase):
                 do(i)
             used.append((self.node.open_descriptors(), self.memory_kib()))
         self.assertEqual(used[0][0], used[1][0])
-        self.assertLess(used[1][1] - used[0][1], 512)
+        if "sanitized" not in str(BUILD):  # a sanitizer keeps freed memory, and finds leaks by itself
+            self.assertLess(used[1][1] - used[0][1], 512)
 
     def test_connections_that_are_turned_away(self):
         held = []
