@@ -13,7 +13,7 @@
 enum file_kind {
     FILE_KEYS,  /* read at start, or the daemon does not start */
     FILE_CA,    /* decides whom the daemon trusts, but may be mounted later */
-    FILE_TOKEN, /* may be mounted later; whoever writes it gains nothing */
+    FILE_TOKEN, /* may be mounted later; its owner is not checked: a changed token only fails */
 };
 
 /*

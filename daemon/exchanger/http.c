@@ -84,7 +84,7 @@ static bool set_callbacks(CURL *easy, struct http_transfer *transfer)
            SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_PRIVATE, transfer);
 }
 
-/* "identity" asks for no compression, and has curl decode what is compressed all the same. */
+/* "identity" asks for an answer without compression; curl still decodes a compressed answer. */
 static bool set_request(CURL *easy, const struct http_transfer *transfer, const char *method)
 {
     const struct secret *body = transfer->request_body;

@@ -89,7 +89,7 @@ int http_start(struct http *http, struct http_request *request, http_callback on
 /* Makes progress on all transfers without blocking. Calls the callbacks of those that ended. */
 void http_turn(struct http *http);
 
-/* Returns after how many milliseconds http_turn() must be called, whatever the sockets say. */
+/* Returns the milliseconds after which http_turn() must be called even if no socket is ready. */
 int http_timeout_ms(const struct http *http);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * An invalid key set never replaces valid keys. Keys are fetched at start, when they are due for a
  * refresh, and when a token names a key that is not among them. Every process that reaches the
- * socket can cause the last kind of fetch, so it is rate-limited. A fetch that failed is repeated,
- * whoever asks, after pauses that double up to 30 s.
+ * socket can cause the last kind of fetch, so it is rate-limited. After a failure, the daemon
+ * fetches again on its own. The pause before each new try doubles, up to 30 s.
  */
 #ifndef IDENTITY_ISSUER_H
 #define IDENTITY_ISSUER_H

@@ -137,9 +137,9 @@ static json_t *literal(const char *text, size_t len)
 }
 
 /*
- * credentials.json of the Pulumi CLI, as it stands after a login. The CLI reads the token for its
- * requests from this file even if PULUMI_ACCESS_TOKEN is set, so two tokens must not share one. It
- * trusts the file for an hour from lastValidatedAt, and asks the API who it is after that.
+ * Returns the template of credentials.json, as the Pulumi CLI writes it at login. The CLI sends the
+ * token of this file even if PULUMI_ACCESS_TOKEN is set, so each token needs its own file. The CLI
+ * trusts the file for an hour after lastValidatedAt; later, it asks the API for the account's name.
  */
 static char *credentials_template(const struct provider_values *values)
 {

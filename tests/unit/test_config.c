@@ -645,7 +645,7 @@ static void what_belongs_to_another_user_is_refused(void **state)
 
     (void)state;
     if (geteuid() != 0)
-        skip(); /* only root can change the owner of a file */
+        skip_because("only root can change the owner of a file");
     snprintf(path, sizeof(path), "%s/services.d/pulumi.conf", directory);
     assert_int_equal(chown(path, 12345, 0), 0);
     assert_false(load_findings());

@@ -300,7 +300,7 @@ static void a_runtime_key_in_the_directory_of_the_data_is_refused(void **state)
     assert_int_equal(r, -EPERM);
 }
 
-/* Pods mount the directory of the socket, whoever has made it. */
+/* Pods mount the directory of the socket, so they can read what is in it. */
 static void nothing_is_kept_in_the_directory_of_the_socket(void **state)
 {
     char directory[SCRATCH_MAX], path[SCRATCH_MAX + 32], socket[SCRATCH_MAX + 32];
@@ -309,7 +309,7 @@ static void nothing_is_kept_in_the_directory_of_the_socket(void **state)
 
     (void)state;
     if (!is_tmpfs("/dev/shm"))
-        skip();
+        skip_because("needs a tmpfs at /dev/shm");
     scratch_make(directory, "/dev/shm");
     setenv("RUNTIME_DIRECTORY", directory, 1);
     snprintf(socket, sizeof(socket), "%s/socket", directory);
