@@ -243,7 +243,6 @@ int http_start(struct http *http, struct http_request *request, http_callback on
         r = -ENOMEM;
     if (r == 0)
         list_append(&http->transfers, &TAKE_PTR(transfer)->node);
-    http->has_run_out = http->has_run_out || r == -ENOMEM;
     return r;
 }
 
@@ -288,7 +287,6 @@ static void transfer_end(struct http *http, struct http_transfer *transfer, CURL
     curl_multi_remove_handle(http->multi, transfer->easy);
     list_remove(&transfer->node);
     read_end(transfer, code);
-    http->has_run_out = http->has_run_out || code == CURLE_OUT_OF_MEMORY;
     transfer->on_done(transfer);
     transfer_free(transfer);
 }

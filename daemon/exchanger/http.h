@@ -21,7 +21,6 @@ struct http {
     CURLM *multi;
     struct list transfers;       /* those that run */
     char error[HTTP_ERROR_SIZE]; /* why http_start() failed */
-    bool has_run_out;            /* of memory; what a library remembers of that is not known */
 };
 
 struct http_transfer;

@@ -43,8 +43,7 @@ static int run(struct exchanger *exchanger)
 {
     struct http *http = &exchanger->worker.http;
 
-    /* the next exchanger gets what is in flight */
-    while (!exchanger->is_over && !http->has_run_out) {
+    while (!exchanger->is_over) {
         struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
 
         if (curl_multi_poll(http->multi, &socket, 1, http_timeout_ms(http), NULL) != CURLM_OK)

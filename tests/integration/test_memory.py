@@ -2,10 +2,12 @@
 
 import unittest
 
-from node import BUILD, PODLOGIND, NodeCase, scale, wait_for
+from node import BUILD, EXCHANGER, NodeCase, scale, wait_all, wait_for
 
 NO_MEMORY = BUILD / "tests/support/libno_memory.so"
 ALLOCATIONS = 12000  # more than a start and the requests of this test make
+ALLOCATIONS_OF_EXCHANGER = 60000
+REQUESTS = 8
 
 
 @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer has allocation functions of its own")
@@ -43,6 +45,33 @@ class Memory(NodeCase):
                 path.unlink()
         print(f"\nstarted {n_started} times; {n_failed} times a request failed")
         self.assertGreater(n_started, 0)
+
+    def first_exchanger(self, number):
+        """Returns the path of an exchanger. One allocation fails in the first process of it, and none in the next."""
+        spent = self.node.directory / f"spent-{number}"
+        path = self.node.directory / "exchanger"
+        path.write_text(f"#!/bin/sh\nmkdir {spent} 2>/dev/null && export LD_PRELOAD={NO_MEMORY} "
+                        f"PODLOGIN_TEST_NO_MEMORY={number}\nexec {EXCHANGER}\n")
+        path.chmod(0o700)
+        return path
+
+    def test_each_allocation_of_the_exchanger(self):
+        """The exchanger ends, and the next one gets all of its jobs: no request fails."""
+        n_restarts = 0
+        self.standin.fault_upstream(latency_ms=300)  # so that all requests are in flight together
+        tokens = [self.node.jwt_file(self.mint(serviceaccount=f"sa-{i}"), f"token-{i}") for i in range(REQUESTS)]
+        for number in range(1, ALLOCATIONS_OF_EXCHANGER, scale(4999, 293)):
+            self.node.start(exchanger=self.first_exchanger(number))
+            results = wait_all([self.node.spawn("token", token_file=path) for path in tokens])
+            self.assertEqual([error for code, _, error in results if code != 0], [],
+                             f"allocation {number}: {self.node.log()}")
+            self.assertEqual(self.node.stop(), 0)
+            n_restarts += "restarting it" in self.node.log()
+            self.node.log_path.unlink()
+            for path in self.node.state.iterdir():
+                path.unlink()
+        print(f"\n{n_restarts} exchangers were replaced")
+        self.assertGreater(n_restarts, 0)
 
 
 if __name__ == "__main__":

@@ -107,11 +107,11 @@ class Node:
             api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
             organization=organization, provider=provider, rules=rules))
 
-    def start(self, wait=True, **variables):
+    def start(self, wait=True, exchanger=EXCHANGER, **variables):
         """Starts the daemon; @variables are added to its environment."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [PODLOGIND, "--config", self.etc, "--exchanger", EXCHANGER],
+                [PODLOGIND, "--config", self.etc, "--exchanger", exchanger],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **variables})
         if wait:
             self.wait_until_ready()
