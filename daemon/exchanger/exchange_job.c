@@ -107,12 +107,12 @@ static void on_answer(struct http_transfer *transfer)
     }
     answer.retry_after_ms = transfer->retry_after_ms;
     if (task->exchange->answer(&values, transfer->status, transfer->body, transfer->body_len,
-                               &answer) < 0)
+                               &answer) < 0) {
         result_send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
-    else {
-        detail_hide(answer.detail, task->jwt->bytes, task->jwt->len);
-        send_answer(task->id, &answer);
+        return;
     }
+    detail_hide(answer.detail, task->jwt->bytes, task->jwt->len);
+    send_answer(task->id, &answer);
 }
 
 /* Stores the value of NAME=VALUE at the index of the provider's setting NAME. */

@@ -13,6 +13,7 @@
 struct review_task {
     uint16_t id;
     char *audience, *username, *uid;
+    struct secret *jwt, *own_token; /* the API server's answer may quote them */
 };
 
 static void task_free(struct review_task *task)
@@ -20,6 +21,8 @@ static void task_free(struct review_task *task)
     free(task->audience);
     free(task->username);
     free(task->uid);
+    secret_free(task->jwt);
+    secret_free(task->own_token);
     free(task);
 }
 
@@ -103,10 +106,13 @@ static void on_reviewed(struct http_transfer *transfer)
         return;
     }
     outcome = review_read(transfer->status, transfer->body, transfer->body_len, &expected, detail);
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK) {
         result_send(task->id, &(struct job_result){.outcome = outcome});
-    else
-        result_send_failure(task->id, outcome, detail);
+        return;
+    }
+    detail_hide(detail, task->jwt->bytes, task->jwt->len);
+    detail_hide(detail, task->own_token->bytes, task->own_token->len);
+    result_send_failure(task->id, outcome, detail);
 }
 
 static struct secret *review_body(const struct job_review *job)
@@ -134,7 +140,9 @@ static int task_new(uint16_t id, const struct job_review *job, struct review_tas
     task->audience = copy_bytes(job->audience);
     task->username = copy_bytes(job->username);
     task->uid = copy_bytes(job->uid);
-    if (!task->audience || !task->username || !task->uid)
+    task->jwt = secret_new(job->subject_token.at, job->subject_token.len);
+    task->own_token = secret_new(job->own_token.at, job->own_token.len);
+    if (!task->audience || !task->username || !task->uid || !task->jwt || !task->own_token)
         return -ENOMEM;
     *ret_task = TAKE_PTR(task);
     return 0;
@@ -145,17 +153,15 @@ static int send_request(struct worker *worker, struct review_task *task,
 {
     CLEANUP(freep)
     char *server = copy_bytes(job->api_server), *ca_file = copy_bytes(job->ca_file), *url = NULL;
-    CLEANUP(secret_freep)
-    struct secret *own = secret_new(job->own_token.at, job->own_token.len);
     struct http_request http = {
         .method = "POST",
         .accept = "application/json",
         .content_type = "application/json",
         .ca_file = ca_file,
-        .authorization = own,
+        .authorization = task->own_token,
     };
 
-    if (!server || !own || (job->ca_file.len && !ca_file) ||
+    if (!server || (job->ca_file.len && !ca_file) ||
         asprintf(&url, "%.*s/apis/authentication.k8s.io/v1/tokenreviews", url_length(server),
                  server) < 0)
         return -ENOMEM;

@@ -1,11 +1,13 @@
 """TokenReview=: the API server confirms that the pod and its account still exist."""
 
+import json
 import signal
 import time
 import unittest
 
 from node import NodeCase, wait_for
 from protocol_client import Client
+from raw_server import RawServer, http
 
 REFUSED, TRY_AGAIN = 77, 75
 POD, ACCOUNT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
@@ -54,6 +56,20 @@ class Miss(ReviewCase):
             self.assertIn("invalidated", error)
             self.standin.revoke()
         self.assertEqual(self.exchanges(), 0)
+
+    def test_a_refusal_that_quotes_the_tokens_is_redacted(self):
+        """Neither the pod's token nor the daemon's own is shown, whole or in pieces."""
+        jwt, own = self.mint_pod(), self.own_token.read_text().strip()
+        for size in (9999, 30, 3):
+            for secret in (jwt, own):
+                pieces = [secret[at:at + size] for at in range(0, len(secret), size)]
+                status = {"authenticated": False, "error": "bad token " + " ".join(pieces[-40:])}
+                server = RawServer(self.standin, lambda _, s=status: http(json.dumps({"status": s}), "201 Created"))
+                self.addCleanup(server.stop)
+                self.start("miss", api_server=server.url)
+                error = self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
+                self.assertRegex(error, r"\(bad token (\[\.\.\.\] ?)+\)$")
+                self.node.stop()
 
     def test_a_refusal_is_remembered_for_a_while(self):
         self.start("miss")
