@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -102,10 +103,21 @@ static int ca_read(const char *path, struct curl_blob *ret_blob)
     CLEANUP(fd_closep)
     int fd = file_open(path, 0);
     CLEANUP(freep)
-    char *text = fd < 0 ? NULL : malloc(CA_FILE_MAX);
+    char *text = NULL;
+    struct stat st;
     size_t len;
-    int r = fd < 0 ? fd : text ? file_read(fd, text, CA_FILE_MAX, &len) : -ENOMEM;
+    int r;
 
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size > CA_FILE_MAX)
+        return -EFBIG;
+    text = malloc((size_t)st.st_size + 1);
+    if (!text)
+        return -ENOMEM;
+    r = file_read(fd, text, (size_t)st.st_size, &len);
     if (r == 0)
         *ret_blob = (struct curl_blob){TAKE_PTR(text), len, CURL_BLOB_COPY};
     return r;
@@ -121,8 +133,10 @@ static int set_ca(CURL *easy, const char *path)
     bool is_set;
     int r;
 
-    if (!path)
-        return SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S) ? 0 : -ENOMEM;
+    if (!path) {
+        (void)SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S); /* not each TLS library has it */
+        return 0;
+    }
     r = ca_read(path, &blob);
     if (r < 0)
         return r;

@@ -40,8 +40,7 @@ struct http_transfer {
     struct head head;
     uint8_t *body;
     size_t body_len;
-    const char
-        *refusal; /* what is wrong with the answer, so that reading it ended; NULL: nothing */
+    const char *refusal; /* why the transfer fails, if curl does not know; NULL: it does */
 
     struct list node; /* in http.transfers */
     CURL *easy;

@@ -111,8 +111,7 @@ enum verification {
     IDENTITY_NEEDS_KEYS,
 };
 
-/* What the caller of identity_verify() knows about keys that are newer than the issuer's current.
- */
+/* What the caller of identity_verify() knows about newer keys than those of the issuer. */
 enum newer_keys {
     NEWER_KEYS_NONE,    /* there are none, as far as the caller cares: an unknown key is refused */
     NEWER_KEYS_LATER,   /* it can wait for them with issuer_wait_for_keys() */
