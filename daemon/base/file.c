@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -70,11 +71,24 @@ int file_read_secret(const char *path, size_t max, struct secret **ret_content)
     return *ret_content ? 0 : -ENOMEM;
 }
 
+static bool is_white(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+void file_cut_white_end(struct secret *content)
+{
+    while (content->len && is_white(content->bytes[content->len - 1]))
+        content->len--;
+}
+
 const char *file_strerror(int r)
 {
     if (r == -ENOTSUP)
         return "not a regular file";
     if (r == -EFBIG)
         return "file too large";
+    if (r == -ENODATA)
+        return "file is empty";
     return strerror(-r);
 }

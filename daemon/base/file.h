@@ -33,6 +33,9 @@ int file_read(int fd, void *buffer, size_t size, size_t *ret_len);
  */
 int file_read_secret(const char *path, size_t max, struct secret **ret_content);
 
+/* Cuts white space off the end: a newline of an editor, or an end of line of Windows. */
+void file_cut_white_end(struct secret *content);
+
 /*
  * Describes the error @r (-errno) of these functions. The text is constant, or as short-lived as
  * that of strerror(3).

@@ -69,8 +69,8 @@ struct secret *ctl_token(const char *command, const char *path)
 {
     struct secret *token = ctl_read(command, path, TOKEN_FILE_MAX);
 
-    if (token && token->len && token->bytes[token->len - 1] == '\n')
-        token->len--;
+    if (token)
+        file_cut_white_end(token);
     return token;
 }
 

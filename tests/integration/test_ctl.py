@@ -52,7 +52,8 @@ class Verify(CtlCase):
         self.assertEqual(claims["iss"], self.standin.issuer)
         self.assertEqual(claims["kubernetes.io"]["pod"]["name"], "job-1")
         self.accepted(self.mint(), "--issuer", self.standin.issuer, "--audience", AUDIENCE)
-        self.accepted(self.mint() + "\n")
+        for end in ("\n", "\r\n", " \n\n"):
+            self.accepted(self.mint() + end)
 
     def test_an_argument_is_told_where_the_token_belongs(self):
         result = self.verify("", "token.jwt")

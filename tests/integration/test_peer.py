@@ -372,6 +372,12 @@ class NodeBinding(NodeCase):
         self.assertIn("the uid of this node is", self.node.log())
         self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node="there"))
 
+    def test_an_own_token_with_an_end_of_line_of_windows(self):
+        path = self.own_token(node="here")
+        path.write_bytes(path.read_bytes().strip() + b"\r\n")
+        self.start_with(f"NodeTokenFile={path}")
+        self.assert_served(self.mint(node="here"))
+
     def test_a_daemon_that_does_not_know_its_node_refuses_all_requests(self):
         for order, reason in (({"sign": "rogue"}, "signature"), ({"lifetime": -5}, "expired"),
                               ({"node": None}, "names no node")):
