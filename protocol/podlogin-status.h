@@ -31,6 +31,7 @@ enum podlogin_status {
     PODLOGIN_UPSTREAM_UNAVAILABLE = 41,
     PODLOGIN_UPSTREAM_PROTOCOL = 42,  /* the upstream's answer could not be read */
     PODLOGIN_ISSUER_UNAVAILABLE = 43, /* the issuer's key set could not be fetched */
+    PODLOGIN_REVIEW_UNAVAILABLE = 44, /* the API server could not be asked (TokenReview) */
     PODLOGIN_BUSY = 50,
     PODLOGIN_TOO_MANY = 51,
     PODLOGIN_INTERNAL = 60,

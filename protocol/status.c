@@ -49,6 +49,8 @@ static const struct status_info table[] = {
         "the upstream did not answer like a token endpoint; check the URL in the service file"),
     ROW(ISSUER_UNAVAILABLE, EXIT_CODE_TRY_AGAIN, true,
         "cannot fetch the issuer's keys, which verify the service-account token; try again"),
+    ROW(REVIEW_UNAVAILABLE, EXIT_CODE_TRY_AGAIN, true,
+        "cannot ask the API server whether the service-account token is still valid; try again"),
     ROW(BUSY, EXIT_CODE_TRY_AGAIN, true,
         "the upstream limits the rate of requests; try again later"),
     ROW(TOO_MANY, EXIT_CODE_TRY_AGAIN, true, "too many requests at once; try again later"),

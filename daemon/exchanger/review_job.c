@@ -78,8 +78,11 @@ enum outcome review_read(long http_status, const void *body, size_t len,
     const json_t *status = json_object_get(json, "status");
 
     if (http_status == 401 || http_status == 403) {
-        snprintf(ret_detail, DETAIL_SIZE, "the API server rejects the daemon's own token: HTTP %ld",
-                 http_status);
+        snprintf(ret_detail, DETAIL_SIZE, "TokenReview: HTTP %s",
+                 http_status == 401
+                     ? "401: the API server does not accept the token in APIServerTokenFile="
+                     : "403: the daemon's account may not create tokenreviews; bind it to the "
+                       "cluster role system:auth-delegator");
         return OUTCOME_MISCONFIGURED;
     }
     if (http_status != 200 && http_status != 201) {

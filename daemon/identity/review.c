@@ -52,7 +52,7 @@ static void on_reviewed(struct job *job, const struct job_result *result)
         review->failed_usec = clock_boot_usec();
         refusal_set(&review->refusal,
                     result->outcome == OUTCOME_REFUSED ? PODLOGIN_TOKEN_REVOKED
-                                                       : PODLOGIN_ISSUER_UNAVAILABLE,
+                                                       : PODLOGIN_REVIEW_UNAVAILABLE,
                     "%.*s", len, detail);
     }
     if (result->outcome == OUTCOME_REFUSED)
@@ -65,8 +65,14 @@ static void on_reviewed(struct job *job, const struct job_result *result)
     identity_unref(identity);
 }
 
-/* Returns 0 or -errno. */
-static int begin(struct identity *identity)
+static void cannot_begin(struct review *review, const char *detail)
+{
+    review->failed_usec = clock_boot_usec();
+    refusal_set(&review->refusal, PODLOGIN_REVIEW_UNAVAILABLE, "%s", detail);
+}
+
+/* If it cannot, the review has failed. */
+static void begin(struct identity *identity)
 {
     const struct review_config *config = config_of(identity);
     struct review *review = &identity->review;
@@ -82,18 +88,22 @@ static int begin(struct identity *identity)
     };
     int r = token_file_read(config->token_file, &own);
 
-    if (r < 0)
-        return r;
+    if (r < 0) {
+        log_error("cannot read APIServerTokenFile=%s: %s", config->token_file, file_strerror(r));
+        cannot_begin(review, "the daemon cannot read its own token; see its log");
+        return;
+    }
     job.own_token = wire_bytes(own->bytes, own->len);
     if (!review->waiters.next)
         list_init(&review->waiters);
     r = exchanger_client_submit(identity->issuer->exchanger, &review->job, &job_review, &job,
                                 on_reviewed);
-    if (r < 0)
-        return r;
+    if (r < 0) {
+        cannot_begin(review, strerror(-r));
+        return;
+    }
     review->is_under_way = true;
     identity_ref(identity);
-    return 0;
 }
 
 static bool has_failed_lately(const struct review *review, uint64_t now_usec)
@@ -107,19 +117,9 @@ static bool has_failed_lately(const struct review *review, uint64_t now_usec)
 bool review_wait(struct identity *identity, struct waiter *waiter, struct refusal *ret_refusal)
 {
     struct review *review = &identity->review;
-    uint64_t now_usec = clock_boot_usec();
-    int r = 0;
 
-    if (!review->is_under_way && !has_failed_lately(review, now_usec)) {
-        r = begin(identity);
-        if (r < 0) {
-            review->failed_usec = now_usec;
-            refusal_set(&review->refusal, PODLOGIN_ISSUER_UNAVAILABLE,
-                        "the daemon cannot read its own token for TokenReview; see its log");
-            log_error("cannot read the token for TokenReview: %s: %s",
-                      config_of(identity)->token_file, file_strerror(r));
-        }
-    }
+    if (!review->is_under_way && !has_failed_lately(review, clock_boot_usec()))
+        begin(identity);
     if (review->is_under_way) {
         waiter_wait(waiter, &review->waiters);
         return true;
@@ -138,7 +138,7 @@ void review_ahead(struct identity *identity, uint64_t now_usec)
     if (config->mode == REVIEW_INTERVAL && !review->is_under_way &&
         now_usec - review->good_usec >= config->interval_s * (SECOND_USEC / 5 * 4) &&
         !has_failed_lately(review, now_usec))
-        (void)begin(identity); /* a request that has to wait reports the error */
+        begin(identity);
 }
 
 void review_cancel(struct identity *identity)

@@ -167,16 +167,20 @@ static const struct issuer *failing_issuer(const struct pending *pending)
 static void on_deadline(struct timer *timer)
 {
     struct pending *pending = container_of(timer, struct pending, deadline);
+    static const enum podlogin_status unavailable[PENDING_STATES] = {
+        [PENDING_KEYS] = PODLOGIN_ISSUER_UNAVAILABLE,
+        [PENDING_REVIEW] = PODLOGIN_REVIEW_UNAVAILABLE,
+        [PENDING_EXCHANGE] = PODLOGIN_UPSTREAM_UNAVAILABLE,
+    };
     const struct issuer *issuer = failing_issuer(pending);
     struct refusal refusal;
 
+    assert(pending->state != PENDING_NEW);
     if (issuer) {
         issuer_refuse(issuer, &refusal);
     } else {
-        refusal_set(&refusal,
-                    pending->state == PENDING_EXCHANGE ? PODLOGIN_UPSTREAM_UNAVAILABLE
-                                                       : PODLOGIN_ISSUER_UNAVAILABLE,
-                    "no answer within %u ms", pending->request.timeout_ms);
+        refusal_set(&refusal, unavailable[pending->state], "no answer within %u ms",
+                    pending->request.timeout_ms);
         refusal.retry_after_ms = DEADLINE_RETRY_MS;
     }
     refuse(pending, &refusal);

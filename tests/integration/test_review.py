@@ -6,7 +6,7 @@ import time
 import unittest
 
 from node import NodeCase, wait_for
-from protocol_client import Client
+from protocol_client import Client, ServerError
 from raw_server import RawServer, http
 
 REFUSED, TRY_AGAIN = 77, 75
@@ -33,6 +33,11 @@ class ReviewCase(NodeCase):
 
     def reviews(self):
         return self.standin.counts()["reviews"]
+
+    def mint_account(self):
+        """A token of an account that no other token has."""
+        self.n_accounts = getattr(self, "n_accounts", 0) + 1
+        return self.mint(serviceaccount=f"account-{self.n_accounts}")
 
     def mint_pod(self, **order):
         return self.mint(pod="job", pod_uid=POD, serviceaccount_uid=ACCOUNT, **order)
@@ -117,35 +122,55 @@ class Miss(ReviewCase):
 class FailClosed(ReviewCase):
     def test_an_api_server_that_does_not_answer(self):
         self.start("miss", api_server="https://localhost:1")
-        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        error = self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
         self.assertIn("localhost", error)
+        self.assertNotIn("keys", error)
         self.assertEqual(self.exchanges(), 0)
 
     def test_an_api_server_that_refuses_the_daemon(self):
         self.start("miss")
         self.renew_own_token(sign="rogue")
-        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
-        self.assertIn("the daemon's own token: HTTP 401", error)
+        error = self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        self.assertIn("HTTP 401: the API server does not accept the token in APIServerTokenFile=", error)
         # kubelet renews the token, and the daemon reads it again
         self.renew_own_token()
         time.sleep(1.1)
         self.assert_served(self.mint_pod())
 
-    def test_a_missing_own_token(self):
+    def test_an_own_token_that_cannot_be_used_is_named(self):
         self.start("miss")
-        self.own_token.unlink()
-        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
+        for content, reason in ((None, "No such file or directory"), ("", "file is empty"),
+                                ("\r\n", "file is empty"), ("a" * 20000, "file too large")):
+            self.own_token.unlink(missing_ok=True)
+            if content is not None:
+                self.own_token.write_text(content)
+            error = self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_account())
+            self.assertIn("the daemon cannot read its own token", error)
+            self.assertIn(f"APIServerTokenFile={self.own_token}: {reason}", self.node.log())
         self.own_token.write_text("two\nlines")
-        time.sleep(1.1)
-        self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
-        self.assertEqual(self.exchanges(), 0)
+        error = self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_account())
+        self.assertIn("not valid in a header", error)
+        self.assertEqual((self.reviews(), self.exchanges()), (0, 0))
+
+    def test_an_own_token_with_an_end_of_line_of_windows(self):
+        self.start("miss")
+        self.own_token.write_bytes(self.own_token.read_bytes().strip() + b"\r\n")
+        self.assert_served(self.mint_pod())
+
+    def test_a_deadline_during_a_review_does_not_blame_the_keys(self):
+        self.start("miss")
+        self.assert_served(self.mint_account())  # this waits for the keys
+        self.standin.fault_issuer(kind="hang")
+        with Client(str(self.node.socket), jwt=self.mint_account()) as client:
+            with self.assertRaisesRegex(ServerError, "REVIEW_UNAVAILABLE.*no answer within 500 ms"):
+                client.get("pulumi", timeout_ms=500)
 
     def test_invalid_answers(self):
         self.start("miss")
         self.assert_served(self.mint_pod())  # this waits for the keys
         for kind, fault in (("status", {"status": 500}), ("garbage", {}), ("reset", {})):
             self.standin.fault_issuer(kind=kind, **fault)
-            self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN,
+            self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN,
                                 self.mint(serviceaccount="other-" + kind))
 
 
@@ -200,7 +225,7 @@ class Interval(ReviewCase):
         jwt = self.mint_pod()
         self.assert_served(jwt)
         self.standin.fault_issuer(kind="status", status=503)
-        self.assert_refused_at_last("ISSUER_UNAVAILABLE", TRY_AGAIN, jwt)
+        self.assert_refused_at_last("REVIEW_UNAVAILABLE", TRY_AGAIN, jwt)
         self.standin.fault_issuer()
         time.sleep(1.1)
         self.assert_served(jwt)

@@ -56,8 +56,10 @@ static const struct {
             "\"" USERNAME "\"}"),
      OUTCOME_REFUSED, "account"},
     /* answers that are not a review */
-    {"our own token is not accepted", 401, STATUS(GOOD), OUTCOME_MISCONFIGURED, "HTTP 401"},
-    {"our own token has no permission", 403, STATUS(GOOD), OUTCOME_MISCONFIGURED, "HTTP 403"},
+    {"our own token is not accepted", 401, STATUS(GOOD), OUTCOME_MISCONFIGURED,
+     "HTTP 401: the API server does not accept the token in APIServerTokenFile="},
+    {"our own token has no permission", 403, STATUS(GOOD), OUTCOME_MISCONFIGURED,
+     "HTTP 403: the daemon's account may not create tokenreviews"},
     {"the server fails", 500, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 500"},
     {"another success", 202, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 202"},
     {"a redirect", 302, STATUS(GOOD), OUTCOME_UNAVAILABLE, "HTTP 302"},
