@@ -10,6 +10,13 @@ bool url_is_https(const char *text);
 /* The same for a URL that is fetched as it is: it may have a query. */
 bool url_is_complete(const char *text);
 
+/*
+ * Returns whether both are such URLs, with the same host and port (RFC 6454). Hosts and ports are
+ * compared as text, but for upper case and the default port, so that two that are equal lead to the
+ * same server whoever reads them.
+ */
+bool url_is_same_origin(const char *a, const char *b);
+
 /* Returns the length of @url without a final slash: paths that are appended begin with one. */
 int url_length(const char *url);
 

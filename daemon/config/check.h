@@ -5,6 +5,7 @@
 #include "config/config.h"
 
 #define API_SERVER_DIRECTORY  "/var/run/secrets/kubernetes.io/serviceaccount" /* in each pod */
+#define API_SERVER_URL        "https://kubernetes.default.svc"
 #define API_SERVER_CA_FILE    API_SERVER_DIRECTORY "/ca.crt"
 #define API_SERVER_TOKEN_FILE API_SERVER_DIRECTORY "/token"
 

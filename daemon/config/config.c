@@ -28,8 +28,14 @@ static bool ends_with_conf(const char *file)
 static int issuer_digest(struct issuer_config *issuer)
 {
     char algorithms[16];
-    const char *parts[] = {issuer->url, algorithms, issuer->keys_url, issuer->keys_file,
-                           issuer->ca_file};
+    bool is_at_api_server = issuer->is_at_api_server;
+    const char *parts[] = {issuer->url,
+                           algorithms,
+                           issuer->keys_url,
+                           issuer->keys_file,
+                           issuer->ca_file,
+                           is_at_api_server ? issuer->review.api_server : NULL,
+                           is_at_api_server ? issuer->review.ca_file : NULL};
 
     snprintf(algorithms, sizeof(algorithms), "%x", issuer->algorithms);
     return digest_of_strings(parts, sizeof(parts) / sizeof(parts[0]), &issuer->digest);
@@ -61,7 +67,7 @@ static int load_issuer(struct config *config, const char *path, const char *name
     if (!issuer->name)
         return -ENOMEM;
     r = issuer_file_read(path, issuer, findings);
-    if (r == 0 && (set_default(&issuer->review.api_server, "https://kubernetes.default.svc") < 0 ||
+    if (r == 0 && (set_default(&issuer->review.api_server, API_SERVER_URL) < 0 ||
                    set_default(&issuer->review.ca_file, API_SERVER_CA_FILE) < 0 ||
                    set_default(&issuer->review.token_file, API_SERVER_TOKEN_FILE) < 0))
         r = -ENOMEM;

@@ -44,8 +44,9 @@ struct issuer_config {
     char *keys_file;             /* NULL: keys are fetched */
     char *ca_file;               /* NULL: the system's certificates */
     struct review_config review;
-    struct digest digest; /* of all members above but name and review: if two are equal, their keys
-                             are interchangeable */
+    bool is_at_api_server; /* keys are fetched from APIServer=, with the daemon's own token */
+    struct digest digest;  /* of all that decides which keys are trusted: if two are equal, their
+                              keys are interchangeable */
 };
 
 enum share {

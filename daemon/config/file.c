@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/url.h"
 #include "config/check.h"
 #include "config/reader.h"
 
@@ -137,12 +138,22 @@ static void check_url(struct reader *reader, const struct issuer_config *issuer)
                            config->issuers[i].name);
 }
 
+/* The configured URL decides, so that no other server chooses what the API server is asked. */
+static bool is_at_api_server(const struct issuer_config *issuer)
+{
+    const char *url = issuer->keys_url ? issuer->keys_url : issuer->url;
+    const char *api_server = issuer->review.api_server;
+
+    return url && !issuer->keys_file &&
+           url_is_same_origin(url, api_server ? api_server : API_SERVER_URL);
+}
+
 static void check_review(struct reader *reader, const struct issuer_config *issuer)
 {
     const struct review_config *review = &issuer->review;
-    int line = reader->settings[ISSUER_TOKEN_REVIEW].line;
+    int line = reader_line(reader, ISSUER_TOKEN_REVIEW, reader->settings[ISSUER_URL].line);
 
-    if (review->mode == REVIEW_OFF)
+    if (review->mode == REVIEW_OFF && !issuer->is_at_api_server)
         return;
     if (review->mode == REVIEW_INTERVAL && review->interval_s < REVIEW_INTERVAL_USEFUL_S)
         findings_warning(
@@ -173,6 +184,7 @@ int issuer_file_read(const char *path, struct issuer_config *issuer, struct find
                issuer->keys_file, FILE_KEYS);
     check_file(reader.config, findings, reader.settings[ISSUER_CA_FILE].line, "CAFile",
                issuer->ca_file, FILE_CA);
+    issuer->is_at_api_server = is_at_api_server(issuer);
     check_review(&reader, issuer);
     return 0;
 }

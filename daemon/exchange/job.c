@@ -13,12 +13,15 @@ static const struct wire_field keys_fields[] = {
     {1, WIRE_STRING, true, 512, offsetof(struct job_keys, issuer)},
     {2, WIRE_STRING, false, 512, offsetof(struct job_keys, keys_url)},
     {3, WIRE_STRING, false, 4096, offsetof(struct job_keys, ca_file)},
+    {4, WIRE_STRING, false, 512, offsetof(struct job_keys, api_server)},
+    {5, WIRE_STRING, false, 4096, offsetof(struct job_keys, api_ca_file)},
+    {6, WIRE_BYTES, false, PODLOGIN_JWT_MAX, offsetof(struct job_keys, own_token)},
 };
 
 static const struct wire_field review_fields[] = {
     {1, WIRE_STRING, true, 512, offsetof(struct job_review, api_server)},
     {2, WIRE_STRING, false, 4096, offsetof(struct job_review, ca_file)},
-    {3, WIRE_BYTES, true, PODLOGIN_JWT_MAX + 2, offsetof(struct job_review, own_token)},
+    {3, WIRE_BYTES, true, PODLOGIN_JWT_MAX, offsetof(struct job_review, own_token)},
     {4, WIRE_BYTES, true, PODLOGIN_JWT_MAX, offsetof(struct job_review, subject_token)},
     {5, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct job_review, audience)},
     {6, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct job_review, username)},

@@ -29,11 +29,17 @@ struct job_exchange {
     struct wire_bytes ca_file; /* absent: the system's certificates */
 };
 
-/* Fetches an issuer's key set. */
+/*
+ * Fetches an issuer's key set. URLs of the API server's origin are fetched with own_token and
+ * verified by api_ca_file. These two and api_server are absent if there are no such URLs.
+ */
 struct job_keys {
     struct wire_bytes issuer;   /* its URL */
     struct wire_bytes keys_url; /* absent: read from the discovery document */
     struct wire_bytes ca_file;
+    struct wire_bytes api_server;
+    struct wire_bytes api_ca_file;
+    struct wire_bytes own_token;
 };
 
 /* Asks the API server whether a JWT is still valid (TokenReview, authentication.k8s.io/v1). */

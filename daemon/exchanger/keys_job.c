@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/secret.h"
 #include "base/url.h"
 #include "exchanger/result.h"
 #include "exchanger/work.h"
+#include "provider/detail.h"
 
 #define ACCEPT_KEYS "application/jwk-set+json, application/json"
 
@@ -17,22 +19,42 @@ struct keys_task {
     uint16_t id;
     char *ca_file; /* NULL: the system's certificates */
     char *issuer;  /* NULL: the URL of the keys is configured */
+    char *api_server, *api_ca_file;
+    struct secret *own_token; /* for the origin of api_server only; NULL: none */
+    bool carries_token;       /* the latest request does */
 };
 
 static void task_free(struct keys_task *task)
 {
     free(task->ca_file);
     free(task->issuer);
+    free(task->api_server);
+    free(task->api_ca_file);
+    secret_free(task->own_token);
     free(task);
 }
 
 DEFINE_CLEANUP(struct keys_task *, task_free)
 
+/* Returns what is wrong with the daemon's own token, or with the lack of one; or "". */
+static const char *denial(const struct keys_task *task, long http_status)
+{
+    if (http_status != 401 && http_status != 403)
+        return "";
+    if (!task->carries_token)
+        return " without a token";
+    return http_status == 401
+               ? ": the API server does not accept the token in APIServerTokenFile="
+               : ": the daemon's account may not read it; bind it to the cluster role "
+                 "system:service-account-issuer-discovery";
+}
+
 static void fail_with_status(const struct keys_task *task, const char *what, long http_status)
 {
-    char detail[64];
+    char detail[DETAIL_SIZE];
 
-    snprintf(detail, sizeof(detail), "cannot fetch %s: HTTP %ld", what, http_status);
+    snprintf(detail, sizeof(detail), "cannot fetch %s: HTTP %ld%s", what, http_status,
+             denial(task, http_status));
     result_send_failure(task->id, OUTCOME_UNAVAILABLE, detail);
 }
 
@@ -58,6 +80,11 @@ static int fetch(struct keys_task *task, const char *url, const char *accept, ht
     struct http_request request = {
         .method = "GET", .url = url, .accept = accept, .ca_file = task->ca_file};
 
+    task->carries_token = task->own_token && url_is_same_origin(url, task->api_server);
+    if (task->carries_token) {
+        request.authorization = task->own_token;
+        request.ca_file = task->api_ca_file; /* what authenticates the API server gets its token */
+    }
     return http_start(&task->worker->http, &request, on_done, task);
 }
 
@@ -134,20 +161,36 @@ static int discover(struct keys_task *task, struct wire_bytes issuer)
     return fetch(task, url, "application/json", on_discovered);
 }
 
+static bool copy(struct wire_bytes bytes, char **ret_text)
+{
+    *ret_text = copy_bytes(bytes);
+    return *ret_text || !bytes.len;
+}
+
+static bool copy_own_token(const struct job_keys *job, struct keys_task *task)
+{
+    if (!job->own_token.len)
+        return true;
+    task->own_token = secret_new(job->own_token.at, job->own_token.len);
+    task->api_server = copy_bytes(job->api_server);
+    task->api_ca_file = copy_bytes(job->api_ca_file);
+    return task->own_token && task->api_server && task->api_ca_file;
+}
+
 int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *job)
 {
     CLEANUP(task_freep)
     struct keys_task *task = calloc(1, sizeof(*task));
     CLEANUP(freep)
-    char *url = copy_bytes(job->keys_url);
+    char *url = NULL;
     int r;
 
     if (!task)
         return -ENOMEM;
     task->worker = worker;
     task->id = id;
-    task->ca_file = copy_bytes(job->ca_file);
-    if ((job->ca_file.len && !task->ca_file) || (job->keys_url.len && !url))
+    if (!copy(job->keys_url, &url) || !copy(job->ca_file, &task->ca_file) ||
+        !copy_own_token(job, task))
         return -ENOMEM;
     r = url ? fetch(task, url, ACCEPT_KEYS, on_keys) : discover(task, job->issuer);
     if (r == 0)

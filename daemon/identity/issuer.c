@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "identity/token_file.h"
 
 #define UNKNOWN_KID_EVERY_USEC (30 * SECOND_USEC)
 #define SUSPECT_FOR_USEC       (600 * SECOND_USEC)
@@ -173,11 +174,38 @@ static int file_load(struct issuer *issuer)
     return r;
 }
 
-/* Returns 0: a fetch is under way; 1: the key file was read; or -errno. */
+/* Returns 0, also if there is no token: the API server may show its keys to everybody; or -errno.
+ */
+static int add_own_token(struct issuer *issuer, struct job_keys *keys, struct secret **ret_token)
+{
+    const struct review_config *review = &issuer->config->review;
+    int r;
+
+    if (!issuer->config->is_at_api_server)
+        return 0;
+    r = token_file_read(review->token_file, ret_token);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0) {
+        snprintf(issuer->error, sizeof(issuer->error), "cannot read APIServerTokenFile=%.200s: %s",
+                 review->token_file, file_strerror(r));
+        return r;
+    }
+    keys->api_server = wire_string(review->api_server);
+    keys->api_ca_file = wire_string(review->ca_file);
+    keys->own_token = wire_bytes((*ret_token)->bytes, (*ret_token)->len);
+    return 0;
+}
+
+/*
+ * Returns 0: a fetch is under way, or begins after a pause; 1: the key file was read; or -errno.
+ */
 static int issuer_fetch(struct issuer *issuer)
 {
     const struct issuer_config *config = issuer->config;
-    const struct job_keys keys = {
+    CLEANUP(secret_freep)
+    struct secret *own_token = NULL;
+    struct job_keys keys = {
         .issuer = wire_string(config->url),
         .keys_url = wire_string(config->keys_url),
         .ca_file = wire_string(config->ca_file),
@@ -189,6 +217,10 @@ static int issuer_fetch(struct issuer *issuer)
     if (config->keys_file) {
         r = file_load(issuer);
         return r < 0 ? r : 1;
+    }
+    if (add_own_token(issuer, &keys, &own_token) < 0) {
+        fetch_failed(issuer); /* the file may be mended */
+        return 0;
     }
     r = exchanger_client_submit(issuer->exchanger, &issuer->job, &job_keys, &keys, on_fetched);
     if (r < 0) {

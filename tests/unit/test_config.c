@@ -489,6 +489,8 @@ static const struct {
      "issuers.d/eks.conf:4: APIServerTokenFile=/nonexistent cannot be read"},
     {"issuers.d/eks.conf", ISSUER "TokenReview=miss\nAPIServerCAFile=/nonexistent\n",
      "issuers.d/eks.conf:4: APIServerCAFile=/nonexistent cannot be read"},
+    {"issuers.d/eks.conf", "[Issuer]\nURL=https://k:443\nAPIServer=https://k\n",
+     "issuers.d/eks.conf:2: APIServerTokenFile="},
     {"issuers.d/eks.conf", ISSUER "TokenReview=interval:9s\n",
      "issuers.d/eks.conf:3: TokenReview=interval: below 10s"},
     {"services.d/pulumi.conf", SERVICE,
@@ -721,6 +723,70 @@ static void services_are_found_by_their_complete_name(void **state)
     "[Service]\nProvider=pulumi\nIssuer=eks\nAudience=" audience "\nShare=" share                  \
     "\n[Pulumi]\nOrganization=" pulumi "\n" rules
 
+static void keys_at_the_api_server_are_those_of_its_own_origin(void **state)
+{
+    static const struct {
+        const char *settings;
+        bool is_at_api_server;
+    } cases[] = {
+        {"URL=https://kubernetes.default.svc\n", true},
+        {"URL=https://kubernetes.default.svc:443/\n", true},
+        {"URL=https://kubernetes.default.svc.cluster.local\n", false},
+        {"URL=https://i\nKeysURL=https://kubernetes.default.svc/openid/v1/jwks\n", true},
+        {"URL=https://i\nAPIServer=https://i\n", true},
+        {"URL=https://i\nAPIServer=https://I:443/api\n", true},
+        {"URL=https://i\nAPIServer=https://i:6443\n", false},
+        {"URL=https://i:6443\nAPIServer=https://i:6443\nKeysURL=https://i/keys\n", false},
+        {"URL=https://i\nAPIServer=https://i\nKeysURL=https://j/keys\n", false},
+        {"URL=https://i\nAPIServer=https://i\nKeysFile=/proc/version\n", false},
+        {"URL=https://kubernetes.default.svc\nAPIServer=https://i\n", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(freep)
+        char *text = NULL;
+        const struct config *config;
+
+        assert_true(asprintf(&text, "[Issuer]\n%s", cases[i].settings) > 0);
+        put("issuers.d/eks.conf", text);
+        put("services.d/pulumi.conf", SERVICE);
+        config = load();
+        if (config->issuers[0].is_at_api_server != cases[i].is_at_api_server)
+            fail_msg("%s", cases[i].settings);
+        config_unref(config);
+    }
+}
+
+static void what_authenticates_the_keys_is_part_of_the_digest(void **state)
+{
+    static const char *const settings[] = {
+        "",
+        "APIServerCAFile=/other\n",
+        "APIServer=https://a/other\n",
+        "KeysURL=https://a/keys\n",
+        "CAFile=/other\n",
+    };
+    struct digest digests[ARRAY_SIZE(settings)];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        CLEANUP(freep)
+        char *text = NULL;
+        const struct config *config;
+
+        assert_true(asprintf(&text, "[Issuer]\nURL=https://a\n%s%s",
+                             i == 2 ? "" : "APIServer=https://a\n", settings[i]) > 0);
+        put("issuers.d/eks.conf", text);
+        put("services.d/pulumi.conf", SERVICE);
+        config = load();
+        digests[i] = config->issuers[0].digest;
+        config_unref(config);
+        for (size_t j = 0; j < i; j++)
+            assert_memory_not_equal(&digests[i], &digests[j], sizeof(digests[i]));
+    }
+}
+
 static struct digest digest_with(const char *service, const char *issuer)
 {
     const struct config *config;
@@ -813,6 +879,8 @@ int main(void)
         TEST(missing_files_and_directories_are_named),
         TEST(only_conf_files_that_are_not_hidden_are_read),
         TEST(services_are_found_by_their_complete_name),
+        TEST(keys_at_the_api_server_are_those_of_its_own_origin),
+        TEST(what_authenticates_the_keys_is_part_of_the_digest),
         TEST(services_whose_tokens_differ_have_different_digests),
         TEST(an_empty_cache_or_socket_means_the_default),
         TEST(only_asymmetric_algorithms_are_known),

@@ -112,6 +112,61 @@ static void every_truncation_is_read_within_its_bytes(void **state)
     }
 }
 
+static void an_origin_is_scheme_host_and_port(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } cases[] = {
+        {"https://host", "https://host", true},
+        {"https://host", "https://host/", true},
+        {"https://host/a", "https://host/b/c?d=e", true},
+        {"https://host?a", "https://host/b", true},
+        {"https://host", "https://HOST/a", true},
+        {"https://host:443/a", "https://host/b", true},
+        {"https://host", "https://host:443", true},
+        {"https://host:6443/a", "https://host:6443/b", true},
+        {"https://[::1]:6443/a", "https://[::1]:6443", true},
+        {"https://[::1]:443/a", "https://[::1]", true},
+        {"https://host", "https://hos", false},
+        {"https://host", "https://hosts", false},
+        {"https://host", "https://host.", false},
+        {"https://host", "https://host.example", false},
+        {"https://host", "https://other/https://host", false},
+        {"https://host", "https://other?https://host", false},
+        {"https://host", "https://other:443", false},
+        {"https://host", "https://host:6443", false},
+        {"https://host:6443", "https://host:644", false},
+        {"https://host:6443", "https://host:64430", false},
+        {"https://host", "https://host:0443", false},
+        {"https://host", "https://host:4430", false},
+        {"https://host", "https://host:", false},
+        {"https://host", "https://ho%73t", false},
+        {"https://[::1]", "https://[::1:443]", false},
+        {"https://127.0.0.1", "https://localhost", false},
+        /* what is no URL of ours has no origin, not even its own */
+        {"https://host", "http://host", false},
+        {"http://host", "http://host", false},
+        {"https://host", "HTTPS://host", false},
+        {"https://host", "https://host@other", false},
+        {"https://host", "https://host:443@other", false},
+        {"https://host", "https://user@host", false},
+        {"https://user@host", "https://user@host", false},
+        {"https://host", "https://host#@other", false},
+        {"https://host", "https://host\\@other", false},
+        {"https://host", "https://host\n", false},
+        {"https://host", "//host", false},
+        {"https://host", "", false},
+        {"", "", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (url_is_same_origin(cases[i].a, cases[i].b) != cases[i].is_same ||
+            url_is_same_origin(cases[i].b, cases[i].a) != cases[i].is_same)
+            fail_msg("%s, %s", cases[i].a, cases[i].b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +174,7 @@ int main(void)
         cmocka_unit_test(other_urls_are_refused),
         cmocka_unit_test(a_url_has_at_most_512_characters),
         cmocka_unit_test(every_truncation_is_read_within_its_bytes),
+        cmocka_unit_test(an_origin_is_scheme_host_and_port),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
