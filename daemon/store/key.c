@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -135,6 +136,20 @@ static int runtime_directory_check(const char *directory, char *ret_error)
     return 0;
 }
 
+/*
+ * Replaces *@path with the file that it leads to: in a Secret volume each file is a symbolic link.
+ * A path that leads nowhere stays; reading it tells why.
+ */
+static void resolve(char **path)
+{
+    char *real = realpath(*path, NULL);
+
+    if (!real)
+        return;
+    free(*path);
+    *path = real;
+}
+
 /* Resolves the directory of @path. One that does not exist yet stays as it was written. */
 static bool real_directory(const char *path, char ret_directory[PATH_MAX])
 {
@@ -245,6 +260,8 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
         r = credential_path(setting + 11, &path, ret_error);
     else
         r = (path = strdup(setting + 5)) ? 0 : -ENOMEM;
+    if (r == 0 && !is_runtime)
+        resolve(&path);
     if (r == 0)
         r = beside_check(path, data_path, may_be_beside, ret_error);
     if (r == 0)

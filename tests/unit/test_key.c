@@ -104,17 +104,60 @@ static void a_key_of_another_user_is_refused(void **state)
 
 static void a_key_that_is_not_a_regular_file_is_refused(void **state)
 {
-    char path[SCRATCH_MAX + 16], other[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
+    char path[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
 
     (void)state;
     snprintf(path, sizeof(path), "%s/key", key_directory);
-    snprintf(other, sizeof(other), "%s/link", key_directory);
     assert_int_equal(init_from_file(path, error), -ENOENT);
-    scratch_write(path, key_bytes, sizeof(key_bytes), 0600);
-    assert_int_equal(symlink(path, other), 0);
-    assert_int_equal(init_from_file(other, error), -ELOOP);
     assert_int_equal(init_from_file(key_directory, error), -EPERM);
     assert_int_equal(init_from_file("/dev/zero", error), -EPERM);
+    assert_int_equal(symlink("/dev/zero", path), 0);
+    assert_int_equal(init_from_file(path, error), -EPERM);
+    remove(path);
+    assert_int_equal(symlink(path, path), 0);
+    assert_int_equal(init_from_file(path, error), -ELOOP);
+}
+
+/* Links @path to @target, a file of the mode @mode with a key in it, and loads that. */
+static int init_from_link(const char *path, const char *target, mode_t mode, char *ret_error)
+{
+    remove(path);
+    remove(target);
+    scratch_write(target, key_bytes, sizeof(key_bytes), mode);
+    assert_int_equal(symlink(target, path), 0);
+    return init_from_file(path, ret_error);
+}
+
+/* As kubelet writes a Secret volume: key -> ..data/key, ..data -> a directory with a date. */
+static void a_key_in_a_secret_volume_is_read(void **state)
+{
+    char path[SCRATCH_MAX + 32], error[KEY_ERROR_MAX];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/..2026_11_26", key_directory);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(path, sizeof(path), "%s/..data", key_directory);
+    assert_int_equal(symlink("..2026_11_26", path), 0);
+    snprintf(path, sizeof(path), "%s/..data/key", key_directory);
+    scratch_write(path, key_bytes, sizeof(key_bytes), 0400);
+    snprintf(path, sizeof(path), "%s/key", key_directory);
+    assert_int_equal(symlink("..data/key", path), 0);
+    assert_int_equal(init_from_file(path, error), 0);
+}
+
+static void the_file_that_a_link_leads_to_is_checked(void **state)
+{
+    char path[SCRATCH_MAX + 16], target[SCRATCH_MAX + 16], error[KEY_ERROR_MAX];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/key", key_directory);
+    snprintf(target, sizeof(target), "%s/target", key_directory);
+    assert_int_equal(init_from_link(path, target, 0600, error), 0);
+    assert_int_equal(init_from_link(path, target, 0640, error), -EPERM);
+    snprintf(target, sizeof(target), "%s/key", data_directory);
+    assert_int_equal(init_from_link(path, target, 0600, error), -EPERM);
+    assert_non_null(strstr(error, "is in the directory of the cache"));
+    remove(target);
 }
 
 static void a_file_holds_one_key_or_two(void **state)
@@ -343,6 +386,8 @@ int main(void)
         TEST(key_files_are_32_bytes_that_only_their_owner_can_read),
         TEST(a_key_of_another_user_is_refused),
         TEST(a_key_that_is_not_a_regular_file_is_refused),
+        TEST(a_key_in_a_secret_volume_is_read),
+        TEST(the_file_that_a_link_leads_to_is_checked),
         TEST(a_file_holds_one_key_or_two),
         TEST(keys_that_are_not_random_are_refused),
         TEST(a_credential_is_found_by_its_name),
