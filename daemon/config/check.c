@@ -10,8 +10,6 @@
 #include "base/file.h"
 #include "protocol/messages.h"
 
-#define PULUMI_AUDIENCE "urn:pulumi:org:"
-
 /* A ConfigMap is mounted read-only, with mode 0777. */
 static bool is_read_only(const char *path)
 {
@@ -74,22 +72,18 @@ void check_socket(const struct config *config, struct findings *findings, int li
     check_writers(config, findings, line, what, directory);
 }
 
-/* Pulumi Cloud exchanges a JWT for a token of the organization that its audience names. */
 void check_audience(const struct service *service, struct findings *findings, int line)
 {
-    const size_t len = strlen(PULUMI_AUDIENCE);
-    const char *organization = NULL;
+    const struct provider *provider = service->provider;
+    struct provider_values values;
+    char reason[FINDING_MAX / 2];
 
-    if (!service->audience || !service->provider)
+    if (!service->audience || !provider)
         return;
-    for (size_t i = 0; service->provider->settings[i].name; i++)
-        if (strcmp(service->provider->settings[i].name, "Organization") == 0)
-            organization = service->provider_settings[i];
-    if (organization && strncmp(service->audience, PULUMI_AUDIENCE, len) == 0 &&
-        strcmp(service->audience + len, organization) != 0)
-        findings_error(findings, line,
-                       "Audience=%.128s is of another organization than Organization=%.128s",
-                       service->audience, organization);
+    values = service_values(service);
+    if (provider->check_audience &&
+        provider->check_audience(&values, service->audience, reason, sizeof(reason)) < 0)
+        findings_error(findings, line, "%s", reason);
     if (strchr(service->audience, ','))
         findings_warning(findings, line,
                          "Audience=%.128s is one audience with a comma in it, not two",

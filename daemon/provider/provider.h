@@ -50,6 +50,13 @@ struct provider {
     int (*check)(const struct provider_values *values, size_t *ret_blamed, char *ret_error,
                  size_t error_size);
 
+    /*
+     * Checks the audience of JWTs against the settings. Returns 0, or -EINVAL with a sentence in
+     * @ret_error. NULL: any audience is valid.
+     */
+    int (*check_audience)(const struct provider_values *values, const char *audience,
+                          char *ret_error, size_t error_size);
+
     /* Returns the URL that identifies the upstream; valid as long as @values. */
     const char *(*endpoint)(const struct provider_values *values);
 };

@@ -9,6 +9,7 @@
 #include "base/url.h"
 
 #define DEFAULT_API_URL "https://api.pulumi.com"
+#define AUDIENCE        "urn:pulumi:org:"
 #define NAME_MAX_LENGTH 256
 
 static const struct pulumi_token_type token_types[] = {
@@ -106,6 +107,20 @@ static int pulumi_check(const struct provider_values *values, size_t *ret_blamed
     return check_target(values, pulumi_token_type(values), ret_blamed, ret_error, size);
 }
 
+/* Pulumi Cloud exchanges a JWT for a token of the organization that its audience names. */
+static int pulumi_check_audience(const struct provider_values *values, const char *audience,
+                                 char *ret_error, size_t size)
+{
+    const char *organization = values->value[PULUMI_ORGANIZATION];
+
+    if (!organization || strncmp(audience, AUDIENCE, strlen(AUDIENCE)) != 0 ||
+        strcmp(audience + strlen(AUDIENCE), organization) == 0)
+        return 0;
+    return setting_wrong(ret_error, size,
+                         "Audience=%.128s is of another organization than Organization=%.128s",
+                         audience, organization);
+}
+
 static const char *pulumi_endpoint(const struct provider_values *values)
 {
     return values->value[PULUMI_API_URL] ? values->value[PULUMI_API_URL] : DEFAULT_API_URL;
@@ -170,5 +185,6 @@ const struct provider provider_pulumi = {
     .directory_variable = "PULUMI_CREDENTIALS_PATH",
     .files = files,
     .check = pulumi_check,
+    .check_audience = pulumi_check_audience,
     .endpoint = pulumi_endpoint,
 };
