@@ -46,10 +46,12 @@ static int keys_install(struct issuer *issuer, const void *text, size_t len)
         snprintf(issuer->error, sizeof(issuer->error), "%s", reason);
         return r;
     }
-    if (fresh.n_skipped && fresh.n_skipped != issuer->n_skipped)
+    if (fresh.n_skipped &&
+        (fresh.n_skipped != issuer->n_skipped || fresh.skip_reason != issuer->skip_reason))
         log_warning("issuer %s: %zu key%s of its key set cannot be used: %s", issuer->config->name,
                     fresh.n_skipped, fresh.n_skipped == 1 ? "" : "s", fresh.skip_reason);
     issuer->n_skipped = fresh.n_skipped;
+    issuer->skip_reason = fresh.skip_reason;
     jwks_replace(&issuer->jwks, &fresh);
     issuer->error[0] = '\0';
     log_info("issuer %s: %zu key%s", issuer->config->name, issuer->jwks.n,

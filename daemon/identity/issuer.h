@@ -41,13 +41,15 @@ struct issuer {
     struct timer staleness;
     const struct issuer_listener *listener;
     uint64_t unknown_kid_usec; /* the latest fetch caused by an unknown key; 0: none */
-    uint64_t reserved_usec; /* the same, of the reserve for pods that have not caused one lately */
-    uint64_t attempt_usec;  /* the latest fetch while there were no keys */
-    char error[320];        /* why the latest fetch failed; "": it succeeded */
-    unsigned n_failed;      /* failed fetches since the latest success */
-    uint64_t retry_usec;    /* after a failure: when the next fetch begins */
-    char logged[320];       /* the failure that was logged last; "": none since a success */
-    size_t n_skipped;       /* keys of the latest set that cannot be used; logged when it changes */
+    uint64_t reserved_usec;  /* the same, of the reserve for pods that have not caused one lately */
+    uint64_t attempt_usec;   /* the latest fetch while there were no keys */
+    char error[320];         /* why the latest fetch failed; "": it succeeded */
+    unsigned n_failed;       /* failed fetches since the latest success */
+    uint64_t retry_usec;     /* after a failure: when the next fetch begins */
+    char logged[320];        /* the failure that was logged last; "": none since a success */
+    size_t n_skipped;        /* keys of the latest set that cannot be used */
+    const char *skip_reason; /* why; the two are logged when one changes */
+    char review_logged[320]; /* the failure of a TokenReview that was logged last; "": none */
 };
 
 /*

@@ -36,6 +36,18 @@ bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t no
     return !identity->review.good_usec || now_usec - identity->review.good_usec >= good_for_usec;
 }
 
+/* Logs a failure once for all tokens of an issuer, until it changes or ends. "": success. */
+static void log_change(struct issuer *issuer, const char *failure)
+{
+    if (!issuer || strcmp(issuer->review_logged, failure) == 0)
+        return;
+    if (*failure)
+        log_warning("issuer %s: cannot review tokens: %s", issuer->config->name, failure);
+    else
+        log_notice("issuer %s: tokens are reviewed again", issuer->config->name);
+    snprintf(issuer->review_logged, sizeof(issuer->review_logged), "%s", failure);
+}
+
 static void on_reviewed(struct job *job, const struct job_result *result)
 {
     struct review *review = container_of(job, struct review, job);
@@ -57,18 +69,18 @@ static void on_reviewed(struct job *job, const struct job_result *result)
     }
     if (result->outcome == OUTCOME_REFUSED)
         review->good_usec = 0;
-    else if (result->outcome != OUTCOME_OK)
-        /* the URL is the token's, because the issuer may be gone from the configuration */
-        log_warning("cannot get a TokenReview for tokens of %s: %s", identity->claims.issuer,
-                    review->refusal.detail);
+    log_change(identity->issuer, result->outcome == OUTCOME_OK || result->outcome == OUTCOME_REFUSED
+                                     ? ""
+                                     : review->refusal.detail);
     waiters_wake(&review->waiters, NULL);
     identity_unref(identity);
 }
 
-static void cannot_begin(struct review *review, const char *detail)
+static void cannot_begin(struct identity *identity, const char *detail, const char *logged)
 {
-    review->failed_usec = clock_boot_usec();
-    refusal_set(&review->refusal, PODLOGIN_REVIEW_UNAVAILABLE, "%s", detail);
+    identity->review.failed_usec = clock_boot_usec();
+    refusal_set(&identity->review.refusal, PODLOGIN_REVIEW_UNAVAILABLE, "%s", detail);
+    log_change(identity->issuer, logged);
 }
 
 /* If it cannot, the review has failed. */
@@ -86,11 +98,13 @@ static void begin(struct identity *identity)
         .username = wire_string(identity->claims.subject),
         .uid = wire_string(identity->claims.serviceaccount_uid),
     };
+    char reason[320];
     int r = token_file_read(config->token_file, &own);
 
     if (r < 0) {
-        log_error("cannot read APIServerTokenFile=%s: %s", config->token_file, file_strerror(r));
-        cannot_begin(review, "the daemon cannot read its own token; see its log");
+        snprintf(reason, sizeof(reason), "cannot read APIServerTokenFile=%.200s: %s",
+                 config->token_file, file_strerror(r));
+        cannot_begin(identity, "the daemon cannot read its own token; see its log", reason);
         return;
     }
     job.own_token = wire_bytes(own->bytes, own->len);
@@ -99,7 +113,7 @@ static void begin(struct identity *identity)
     r = exchanger_client_submit(identity->issuer->exchanger, &review->job, &job_review, &job,
                                 on_reviewed);
     if (r < 0) {
-        cannot_begin(review, strerror(-r));
+        cannot_begin(identity, strerror(-r), strerror(-r));
         return;
     }
     review->is_under_way = true;

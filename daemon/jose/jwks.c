@@ -275,7 +275,10 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
             jwks_add(jwks, key);
     }
     if (jwks->n == 0) {
-        *ret_error = "the key set has no usable key";
+        *ret_error = jwks->n_skipped ? "the key set has no usable key: they are malformed, "
+                                       "private, or of an unsupported size"
+                                     : "the key set has no usable key: none has a kid, and a "
+                                       "supported type, use and algorithm";
         return -EBADMSG;
     }
     return 0;

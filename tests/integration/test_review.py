@@ -137,6 +137,25 @@ class FailClosed(ReviewCase):
         time.sleep(1.1)
         self.assert_served(self.mint_pod())
 
+    def test_a_failure_is_logged_once_until_it_changes(self):
+        """However many pods ask, and however often."""
+        self.start("miss")
+        self.renew_own_token(sign="rogue")
+        for _ in range(3):
+            self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_account())
+        self.own_token.unlink()
+        for _ in range(3):
+            self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_account())
+        self.renew_own_token()
+        for _ in range(2):
+            self.assert_served(self.mint_account())
+        lines = [line.split("issuer eks: ")[1] for line in self.node.log().splitlines() if "review" in line
+                 and "issuer eks: " in line]
+        self.assertEqual([line[:45] for line in lines], [
+            "cannot review tokens: TokenReview: HTTP 401: t"[:45],
+            "cannot review tokens: cannot read APIServerTok"[:45],
+            "tokens are reviewed again"], self.node.log())
+
     def test_an_own_token_that_cannot_be_used_is_named(self):
         self.start("miss")
         for content, reason in ((None, "No such file or directory"), ("", "file is empty"),
@@ -241,7 +260,7 @@ class Interval(ReviewCase):
                 return self.reviews() == 2
             wait_for(is_renewed, 60, "the second review")  # after four fifths of the time
             client.get("pulumi")
-            self.assertNotIn("cannot get a TokenReview", self.node.log())  # so no hit has waited for it
+            self.assertNotIn("cannot review tokens", self.node.log())  # so no hit has waited for it
 
 
 if __name__ == "__main__":

@@ -334,6 +334,26 @@ static void texts_that_are_not_a_key_set_are_refused(void **state)
             fail_msg("accepted: %s", cases[i]);
 }
 
+static void a_set_without_a_usable_key_says_why(void **state)
+{
+    static const struct {
+        const char *set, *reason;
+    } rows[] = {
+        {"{\"keys\":[]}", "none has a kid"},
+        {"{\"keys\":[{\"kty\":\"oct\",\"kid\":\"a\",\"k\":\"AAAA\"}]}", "none has a kid"},
+        {"{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"}]}", "they are malformed"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *error;
+        struct jwks jwks;
+
+        assert_int_equal(jwks_parse(rows[i].set, strlen(rows[i].set), &jwks, &error), -EBADMSG);
+        assert_non_null(strstr(error, rows[i].reason));
+    }
+}
+
 static void text_around_the_set_is_refused(void **state)
 {
     static const char *const forms[] = {
@@ -539,6 +559,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(each_changed_key_is_used_or_passed_over),
         cmocka_unit_test(texts_that_are_not_a_key_set_are_refused),
+        cmocka_unit_test(a_set_without_a_usable_key_says_why),
         cmocka_unit_test(text_around_the_set_is_refused),
         cmocka_unit_test(an_entry_that_repeats_a_key_adds_its_algorithms),
         cmocka_unit_test(another_key_of_the_same_kid_is_skipped),
