@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "base/file.h"
+#include "jose/jwks.h"
 #include "protocol/messages.h"
 
 /* A ConfigMap is mounted read-only, with mode 0777. */
@@ -42,6 +43,24 @@ void check_owner(const struct config *config, struct findings *findings, int lin
     check_writers(config, findings, line, "it", path);
 }
 
+/* The daemon does not start without the keys, so a set that it cannot use is a mistake as well. */
+static void check_keys(struct findings *findings, int line, const char *what, const char *path)
+{
+    CLEANUP(secret_freep)
+    struct secret *text = NULL;
+    const char *reason;
+    struct jwks jwks;
+    int r = file_read_secret(path, JWKS_BYTES_MAX, &text);
+
+    if (r < 0) {
+        findings_error(findings, line, "%s cannot be read: %s", what, file_strerror(r));
+        return;
+    }
+    if (jwks_parse(text->bytes, text->len, &jwks, &reason) < 0)
+        findings_error(findings, line, "%s cannot be used: %s", what, reason);
+    jwks_done(&jwks);
+}
+
 void check_file(const struct config *config, struct findings *findings, int line, const char *key,
                 const char *path, enum file_kind kind)
 {
@@ -52,10 +71,11 @@ void check_file(const struct config *config, struct findings *findings, int line
     if (!path)
         return;
     snprintf(what, sizeof(what), "%s=%.200s", key, path);
-    if (fd < 0)
-        findings_add(findings, kind == FILE_KEYS, line, "%s cannot be read: %s", what,
-                     file_strerror(fd));
-    else if (kind != FILE_TOKEN)
+    if (kind == FILE_KEYS)
+        check_keys(findings, line, what, path);
+    else if (fd < 0)
+        findings_warning(findings, line, "%s cannot be read: %s", what, file_strerror(fd));
+    if (fd >= 0 && kind != FILE_TOKEN)
         check_writers(config, findings, line, what, path);
 }
 

@@ -284,6 +284,13 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
     return 0;
 }
 
+/* Editors and shells of other systems begin a file with the invisible U+FEFF. */
+static bool begins_with_mark(const void *text, size_t len)
+{
+    return (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) ||
+           (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0));
+}
+
 int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char **ret_error)
 {
     CLEANUP(json_decrefp)
@@ -292,7 +299,10 @@ int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char *
     int r;
 
     *ret_jwks = (struct jwks){0};
-    *ret_error = "the key set is not a JSON object with an array \"keys\"";
+    *ret_error = begins_with_mark(text, len)
+                     ? "the key set begins with a byte order mark (BOM); it must be UTF-8 without "
+                       "one"
+                     : "the key set is not a JSON object with an array \"keys\"";
     if (len > JWKS_BYTES_MAX)
         return -EBADMSG;
     json = json_read_object(text, len);

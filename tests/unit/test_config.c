@@ -15,6 +15,10 @@
     "01234567890123456789"
 #define NODE  "11111111-2222-3333-4444-5555555555ff"
 #define ALLOW "[Allow \"all\"]\nsub=*\n"
+#define KEYS                                                                                       \
+    "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"k\",\"crv\":\"P-256\","                                  \
+    "\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","                                       \
+    "\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}]}"
 
 static char directory[SCRATCH_MAX];
 
@@ -134,6 +138,7 @@ static void every_key_is_read(void **state)
 {
     const struct config *config;
     struct provider_values values;
+    char keys[SCRATCH_MAX + 8], text[SCRATCH_MAX + 64];
 
     (void)state;
     put("podlogind.conf", "# all of them\n[Daemon]\nSocket=/s # the socket\nCache=/c\n"
@@ -146,7 +151,10 @@ static void every_key_is_read(void **state)
     put("issuers.d/eks.conf", "[Issuer]\nURL=https://a\nAlgorithms=RS256  ES512 PS384\n"
                               "KeysURL=https://a/keys\nCAFile=/ca\nTokenReview=interval:5min\n"
                               "APIServer=https://k\nAPIServerCAFile=/kc\nAPIServerTokenFile=/kt\n");
-    put("issuers.d/other.conf", "[Issuer]\nURL=https://b\nKeysFile=/proc/version\nKeysURL=\n");
+    put("keys", KEYS);
+    snprintf(keys, sizeof(keys), "%s/keys", directory);
+    snprintf(text, sizeof(text), "[Issuer]\nURL=https://b\nKeysFile=%s\nKeysURL=\n", keys);
+    put("issuers.d/other.conf", text);
     put("services.d/pulumi.conf",
         "[Service]\nProvider=pulumi\nIssuer=other\nAudience=aud\nShare=pod\nCAFile=/x\n"
         "[Pulumi]\nOrganization=acme\nTokenType=team\nTeam=ops\nExpiration=90min\n"
@@ -182,7 +190,7 @@ static void every_key_is_read(void **state)
                      1u << ALGORITHM_RS256 | 1u << ALGORITHM_ES512 | 1u << ALGORITHM_PS384);
     assert_string_equal(config->issuers[0].keys_url, "https://a/keys");
     assert_string_equal(config->issuers[0].ca_file, "/ca");
-    assert_string_equal(config->issuers[1].keys_file, "/proc/version");
+    assert_string_equal(config->issuers[1].keys_file, keys);
     assert_string_equal(config->services[0].issuer_name, "other");
     assert_ptr_equal(config->services[0].issuer, &config->issuers[1]);
     assert_string_equal(config->services[0].audience, "aud");
@@ -618,7 +626,7 @@ static void what_others_may_write_is_refused_where_it_is_enforced(void **state)
             clean(NULL);
             make(NULL);
             make_directory("sockets");
-            put("keys", "{}");
+            put("keys", KEYS);
             put("ca", "");
             snprintf(text, sizeof(text), "[Daemon]\nPeerAttestation=%s\nSocket=%s/sockets/s\n",
                      is_enforced ? "enforce" : "audit", directory);
@@ -723,11 +731,39 @@ static void services_are_found_by_their_complete_name(void **state)
     "[Service]\nProvider=pulumi\nIssuer=eks\nAudience=" audience "\nShare=" share                  \
     "\n[Pulumi]\nOrganization=" pulumi "\n" rules
 
+static void a_key_file_that_cannot_be_used_is_named(void **state)
+{
+    static const struct {
+        const char *text, *reason;
+    } cases[] = {
+        {"", "the key set is not a JSON object with an array \"keys\""},
+        {"{}", "the key set is not a JSON object"},
+        {"-----BEGIN PUBLIC KEY-----\n", "the key set is not a JSON object"},
+        {"{\"keys\":[]}", "the key set has no usable key"},
+        {"\xef\xbb\xbf" KEYS, "the key set begins with a byte order mark (BOM)"},
+        {"\xff\xfe{", "the key set begins with a byte order mark (BOM)"},
+    };
+    char text[SCRATCH_MAX + 64], found[SCRATCH_MAX + 256];
+
+    (void)state;
+    snprintf(text, sizeof(text), ISSUER "KeysFile=%s/keys\n", directory);
+    put("issuers.d/eks.conf", text);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        put("keys", cases[i].text);
+        assert_false(load_findings());
+        snprintf(found, sizeof(found), "issuers.d/eks.conf:3: KeysFile=%s/keys cannot be used: %s",
+                 directory, cases[i].reason);
+        assert_found(true, found);
+    }
+    put("keys", KEYS);
+    assert_true(load_findings());
+}
+
 static void keys_at_the_api_server_are_those_of_its_own_origin(void **state)
 {
     static const struct {
         const char *settings;
-        bool is_at_api_server;
+        bool is_at_api_server, has_keys_file;
     } cases[] = {
         {"URL=https://kubernetes.default.svc\n", true},
         {"URL=https://kubernetes.default.svc:443/\n", true},
@@ -738,17 +774,19 @@ static void keys_at_the_api_server_are_those_of_its_own_origin(void **state)
         {"URL=https://i\nAPIServer=https://i:6443\n", false},
         {"URL=https://i:6443\nAPIServer=https://i:6443\nKeysURL=https://i/keys\n", false},
         {"URL=https://i\nAPIServer=https://i\nKeysURL=https://j/keys\n", false},
-        {"URL=https://i\nAPIServer=https://i\nKeysFile=/proc/version\n", false},
+        {"URL=https://i\nAPIServer=https://i\n", false, true},
         {"URL=https://kubernetes.default.svc\nAPIServer=https://i\n", false},
     };
 
     (void)state;
+    put("keys", KEYS);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        CLEANUP(freep)
-        char *text = NULL;
+        char text[SCRATCH_MAX + 256];
         const struct config *config;
 
-        assert_true(asprintf(&text, "[Issuer]\n%s", cases[i].settings) > 0);
+        snprintf(text, sizeof(text), "[Issuer]\n%s", cases[i].settings);
+        if (cases[i].has_keys_file)
+            snprintf(text + strlen(text), SCRATCH_MAX + 32, "KeysFile=%s/keys\n", directory);
         put("issuers.d/eks.conf", text);
         put("services.d/pulumi.conf", SERVICE);
         config = load();
@@ -879,6 +917,7 @@ int main(void)
         TEST(missing_files_and_directories_are_named),
         TEST(only_conf_files_that_are_not_hidden_are_read),
         TEST(services_are_found_by_their_complete_name),
+        TEST(a_key_file_that_cannot_be_used_is_named),
         TEST(keys_at_the_api_server_are_those_of_its_own_origin),
         TEST(what_authenticates_the_keys_is_part_of_the_digest),
         TEST(services_whose_tokens_differ_have_different_digests),
