@@ -120,8 +120,10 @@ struct secret *secret_free(struct secret *secret)
 void process_harden(void)
 {
     const struct rlimit none = {0};
+    bool fails = setrlimit(RLIMIT_CORE, &none) < 0;
 
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+    fails |= prctl(PR_SET_DUMPABLE, 0) < 0; /* each of them helps without the other */
+    if (fails)
         log_warning("cannot disable core dumps: %s; a crash may write tokens to the disk",
                     strerror(errno));
 }
