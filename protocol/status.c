@@ -54,7 +54,7 @@ static const struct status_info table[] = {
     ROW(BUSY, EXIT_CODE_TRY_AGAIN, true,
         "the upstream limits the rate of requests; try again later"),
     ROW(TOO_MANY, EXIT_CODE_TRY_AGAIN, true, "too many requests at once; try again later"),
-    ROW(INTERNAL, EXIT_CODE_FAULT, false, "internal error in the daemon; see its log"),
+    ROW(INTERNAL, EXIT_CODE_FAULT, true, "internal error in the daemon; see its log"),
     ROW(UNREACHABLE, EXIT_CODE_UNREACHABLE, true,
         "no daemon answers at the socket; check that podlogind runs and that the directory is "
         "mounted"),

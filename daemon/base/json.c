@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -44,18 +45,30 @@ static size_t count_members(json_t *json)
     return n;
 }
 
+static _Thread_local bool has_run_out; /* of memory, since the latest json_read_object() began */
+
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size);
+
+    has_run_out = has_run_out || !memory;
+    return memory;
+}
+
 json_t *json_read_object(const void *text, size_t len)
 {
     CLEANUP(json_decrefp)
     json_t *json = NULL;
 
-    errno = 0; /* jansson does not always tell that memory ran out; malloc() does */
+    /* without memory, jansson may fail with another error, or drop characters of a string */
+    json_set_alloc_funcs(allocate, free);
+    has_run_out = false;
     /* jansson ends numbers and literals at a NUL, and takes what follows for blanks */
     if (len && !memchr(text, '\0', len) && depth_is_bounded(text, len))
         json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(json) && count_members(json) <= JSON_MEMBERS_MAX)
+    if (json_is_object(json) && !has_run_out && count_members(json) <= JSON_MEMBERS_MAX)
         return TAKE_PTR(json);
-    errno = errno == ENOMEM ? ENOMEM : EINVAL;
+    errno = has_run_out ? ENOMEM : EINVAL;
     return NULL;
 }
 

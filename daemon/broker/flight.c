@@ -408,8 +408,8 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
         login_refused(login, &refusal);
 }
 
-static bool take_token(struct flight *flight, const struct job_result *result, char *ret_detail,
-                       size_t size)
+/* Returns 0 or -errno: -ENOMEM is no fault of the upstream. */
+static int take_token(struct flight *flight, const struct job_result *result)
 {
     struct directory directory;
     int r = directory_describe(flight->service, &flight->login->node.key, &directory);
@@ -417,33 +417,49 @@ static bool take_token(struct flight *flight, const struct job_result *result, c
     if (r == 0)
         r = token_from_result(result, &directory, flight->asked_usec, &flight->fresh);
     directory_done(&directory);
-    if (r < 0)
-        snprintf(ret_detail, size, "cannot pass the token on: %s", strerror(-r));
-    return r == 0;
+    return r;
+}
+
+static enum outcome judge(struct flight *flight, const struct job_result *result, int *ret_error,
+                          char *ret_detail, size_t size)
+{
+    *ret_error = 0;
+    if (result->outcome != OUTCOME_OK) {
+        snprintf(ret_detail, size, "%.*s", (int)result->detail.len,
+                 (const char *)result->detail.at);
+        return result->outcome;
+    }
+    if (!result_check(result, flight->service->provider, ret_detail, size))
+        return OUTCOME_MALFORMED;
+    *ret_error = take_token(flight, result);
+    if (*ret_error == 0 || *ret_error == -ENOMEM)
+        return OUTCOME_OK;
+    snprintf(ret_detail, size, "cannot pass the token on: %s", strerror(-*ret_error));
+    return OUTCOME_MALFORMED;
 }
 
 static void on_exchanged(struct job *job, const struct job_result *result)
 {
     struct flight *flight = container_of(job, struct flight, job);
     struct upstream *upstream = flight->upstream;
-    enum outcome outcome = result->outcome;
     char detail[REFUSAL_DETAIL_MAX + 1] = "";
+    struct refusal refusal;
+    enum outcome outcome;
+    int r;
 
     assert(flight->state == FLIGHT_EXCHANGING);
-    if (outcome != OUTCOME_OK)
-        snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
-                 (const char *)result->detail.at);
-    else if (!result_check(result, flight->service->provider, detail, sizeof(detail)) ||
-             !take_token(flight, result, detail, sizeof(detail)))
-        outcome = OUTCOME_MALFORMED;
+    outcome = judge(flight, result, &r, detail, sizeof(detail));
     counter_add(COUNTER_EXCHANGES + outcome);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
-    if (outcome == OUTCOME_OK) {
+    if (outcome != OUTCOME_OK) {
+        flight_failed(flight, outcome, detail);
+    } else if (r < 0) {
+        refusal_set_status(&refusal, PODLOGIN_INTERNAL);
+        login_fail(flight->login, &refusal);
+    } else {
         misconfigured_end(&flight->login->broker->misconfigured, &flight->service->digest);
         flight_store(flight);
-    } else {
-        flight_failed(flight, outcome, detail);
     }
     upstream_turn(upstream);
 }

@@ -152,11 +152,14 @@ static int ecdsa_to_der(const uint8_t *signature, size_t coordinate_len, uint8_t
     return 0;
 }
 
-/* Returns whether OpenSSL failed for another reason than the signature. Clears its errors. */
+/*
+ * Returns whether OpenSSL failed for another reason than the signature. Clears its errors. It does
+ * not always tell that memory ran out; malloc() does.
+ */
 static bool has_failed(void)
 {
     unsigned long error;
-    bool has = false;
+    bool has = errno == ENOMEM;
 
     while ((error = ERR_get_error())) {
         int reason = ERR_GET_REASON(error);
@@ -183,6 +186,7 @@ static int signature_check(const struct scheme *scheme, const uint8_t *signature
     if (scheme->padding == RSA_PKCS1_PSS_PADDING &&
         EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1)
         return -1;
+    errno = 0;
     if (EVP_DigestVerify(ctx, signature, len, (const unsigned char *)text, signed_len) == 1)
         return 1;
     return has_failed() ? -1 : 0;

@@ -1,13 +1,35 @@
 """One allocation fails, at any moment: nobody is refused for it as if the token were bad, and afterwards all is well."""
 
+import mmap
+import signal
+import struct
 import unittest
 
 from node import BUILD, EXCHANGER, NodeCase, scale, wait_all, wait_for
+from protocol_client import Client, ConnectionClosed, ServerError
 
 NO_MEMORY = BUILD / "tests/support/libno_memory.so"
 ALLOCATIONS = 12000  # more than a start and the requests of this test make
 ALLOCATIONS_OF_EXCHANGER = 60000
 REQUESTS = 8
+ANSWERS = {"OK", "INTERNAL", "ISSUER_UNAVAILABLE", "UPSTREAM_UNAVAILABLE", "TOO_MANY", "BUSY", "UNREACHABLE", "TIMEOUT"}
+
+
+class Allocations:
+    """The counter of a process that libno_memory.so counts down."""
+
+    def __init__(self, path):
+        self.path = path
+        path.write_bytes(bytes(8))
+        with open(path, "r+b") as file:
+            self.shared = mmap.mmap(file.fileno(), 8)
+
+    def fail(self, number):
+        """The allocation with this number fails, from 1; 0: none."""
+        self.shared[:] = struct.pack("q", number)
+
+    def are_left(self):
+        return struct.unpack("q", self.shared[:])[0] > 0
 
 
 @unittest.skipIf("sanitized" in str(BUILD), "a sanitizer has allocation functions of its own")
@@ -20,6 +42,60 @@ class Memory(NodeCase):
             if code != 0:
                 errors.append(error)
         return errors
+
+    def answer(self, jwt, ask):
+        """Returns the name of the daemon's answer."""
+        try:
+            with Client(str(self.node.socket), timeout=5, jwt=jwt) as client:
+                ask(client)
+        except ServerError as error:
+            return error.name
+        except (ConnectionClosed, ConnectionError, TimeoutError):
+            return "UNREACHABLE"
+        return "OK"
+
+    def sweep(self, what, right, mint, ask=lambda client: client.get("pulumi")):
+        """Fails each allocation of a request in turn. @right: its answer when none fails."""
+        number, n_failed = 1, 0
+        while True:
+            jwt = mint(number)
+            self.allocations.fail(number)
+            name = self.answer(jwt, ask)
+            was_last = self.allocations.are_left()
+            self.allocations.fail(0)
+            self.assertIn(name, (ANSWERS - {"OK"}) | {right}, f"{what}, allocation {number}")
+            n_failed += name != right
+            wait_for(lambda: self.answer(jwt, ask) == right, 40, f"{what}: recovery after allocation {number}")
+            if was_last:
+                print(f"\n{what}: {number} allocations, {n_failed} failures told", end="")
+                return
+            number += scale(2, 1)
+
+    def reload(self):
+        done = ("configuration reloaded", "keeping the current configuration")
+        before = sum(self.node.log().count(text) for text in done)
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: sum(self.node.log().count(text) for text in done) > before, what="the end of the reload")
+
+    def test_each_allocation_of_a_request(self):
+        """In a daemon that goes on: the right answer or an error that says to retry, and then the right answer."""
+        self.allocations = Allocations(self.node.directory / "allocations")
+        self.node.start(LD_PRELOAD=str(NO_MEMORY), PODLOGIN_TEST_NO_MEMORY=str(self.allocations.path))
+        self.sweep("an exchange", "OK", lambda n: self.mint(serviceaccount=f"new-{n}"))
+        self.sweep("another pod of an account", "OK", lambda n: self.mint(serviceaccount="new-1", pod=f"pod-{n}"))
+        self.sweep("whoami", "OK", lambda n: self.mint(pod=f"who-{n}"), lambda client: client.whoami())
+        self.sweep("no rule admits it", "POLICY_DENIED", lambda n: self.mint(namespace="prod", pod=f"pod-{n}"))
+        self.sweep("a forged token", "TOKEN_BAD_SIGNATURE", lambda n: self.mint(pod=f"forged-{n}", sign="rogue"))
+        known = self.mint()
+        number, are_left = 1, False
+        while not are_left:
+            self.allocations.fail(number)
+            self.reload()
+            are_left = self.allocations.are_left()
+            self.allocations.fail(0)
+            self.assertEqual(self.answer(known, lambda client: client.get("pulumi")), "OK", f"reload, {number}")
+            number += scale(2, 1)
+        self.assertEqual(self.node.stop(), 0)
 
     def test_each_allocation_of_the_daemon(self):
         n_started = n_failed = 0
