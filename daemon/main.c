@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/clock_watch.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "broker/broker.h"
@@ -345,6 +346,8 @@ int main(int argc, char **argv)
     log_init("podlogind", LOG_INFO);
     process_harden();
     raise_descriptors();
+    if (!openssl_is_usable())
+        return fail("cannot set up OpenSSL", -ENOMEM);
     r = config_load(options.config, &config, &findings);
     log_findings(&findings);
     if (r < 0)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,11 @@
 static inline void md_ctx_freep(EVP_MD_CTX **ctx)
 {
     EVP_MD_CTX_free(*ctx);
+}
+
+bool openssl_is_usable(void)
+{
+    return OSSL_LIB_CTX_get0_global_default() != NULL;
 }
 
 /* Fetched once: a lookup by name costs more than hashing a JWT. */

@@ -2,6 +2,7 @@
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,9 @@
 struct digest {
     uint8_t bytes[DIGEST_SIZE];
 };
+
+/* Returns whether OpenSSL could be set up. If not, memory ran out, and using it would crash. */
+bool openssl_is_usable(void);
 
 /* Computes the digest of @len bytes. Verified JWTs are cached by it. Returns 0 or -ENOMEM. */
 int digest_of(const void *bytes, size_t len, struct digest *ret_digest);

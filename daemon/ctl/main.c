@@ -8,6 +8,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "text/descriptor.h"
@@ -102,6 +103,10 @@ int main(int argc, char **argv)
     if (descriptors_hold_standard() < 0)
         return EXIT_CODE_FAULT;
     log_init("podloginctl", LOG_WARNING);
+    if (!openssl_is_usable()) {
+        fputs("podloginctl: cannot set up OpenSSL: out of memory\n", stderr);
+        return EXIT_CODE_FAULT;
+    }
     code = run(argc, argv);
     if (code == EXIT_CODE_OK && fflush(stdout) != 0) {
         fprintf(stderr, "podloginctl: standard output: %s\n", strerror(errno));
