@@ -49,7 +49,6 @@ struct issuer {
     char logged[320];        /* the failure that was logged last; "": none since a success */
     size_t n_skipped;        /* keys of the latest set that cannot be used */
     const char *skip_reason; /* why; the two are logged when one changes */
-    char review_logged[320]; /* the failure of a TokenReview that was logged last; "": none */
 };
 
 /*

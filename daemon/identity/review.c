@@ -36,16 +36,25 @@ bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t no
     return !identity->review.good_usec || now_usec - identity->review.good_usec >= good_for_usec;
 }
 
-/* Logs a failure once for all tokens of an issuer, until it changes or ends. "": success. */
-static void log_change(struct issuer *issuer, const char *failure)
+/*
+ * Logs a failure once, until it changes or ends; failure "" is success. The state is one for all
+ * issuers: nearly always they share the API server, and an issuer may be gone when its review ends.
+ */
+static void log_change(const struct identity *identity, const char *failure)
 {
-    if (!issuer || strcmp(issuer->review_logged, failure) == 0)
+    static char logged[512];
+    char text[sizeof(logged)] = "";
+
+    if (*failure)
+        snprintf(text, sizeof(text), "cannot review tokens of %.128s: %s", identity->claims.issuer,
+                 failure);
+    if (strcmp(logged, text) == 0)
         return;
     if (*failure)
-        log_warning("issuer %s: cannot review tokens: %s", issuer->config->name, failure);
+        log_warning("%s", text);
     else
-        log_notice("issuer %s: tokens are reviewed again", issuer->config->name);
-    snprintf(issuer->review_logged, sizeof(issuer->review_logged), "%s", failure);
+        log_notice("tokens are reviewed again");
+    strcpy(logged, text);
 }
 
 static void on_reviewed(struct job *job, const struct job_result *result)
@@ -69,9 +78,9 @@ static void on_reviewed(struct job *job, const struct job_result *result)
     }
     if (result->outcome == OUTCOME_REFUSED)
         review->good_usec = 0;
-    log_change(identity->issuer, result->outcome == OUTCOME_OK || result->outcome == OUTCOME_REFUSED
-                                     ? ""
-                                     : review->refusal.detail);
+    log_change(identity, result->outcome == OUTCOME_OK || result->outcome == OUTCOME_REFUSED
+                             ? ""
+                             : review->refusal.detail);
     waiters_wake(&review->waiters, NULL);
     identity_unref(identity);
 }
@@ -80,7 +89,7 @@ static void cannot_begin(struct identity *identity, const char *detail, const ch
 {
     identity->review.failed_usec = clock_boot_usec();
     refusal_set(&identity->review.refusal, PODLOGIN_REVIEW_UNAVAILABLE, "%s", detail);
-    log_change(identity->issuer, logged);
+    log_change(identity, logged);
 }
 
 /* If it cannot, the review has failed. */

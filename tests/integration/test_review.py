@@ -149,11 +149,10 @@ class FailClosed(ReviewCase):
         self.renew_own_token()
         for _ in range(2):
             self.assert_served(self.mint_account())
-        lines = [line.split("issuer eks: ")[1] for line in self.node.log().splitlines() if "review" in line
-                 and "issuer eks: " in line]
-        self.assertEqual([line[:45] for line in lines], [
-            "cannot review tokens: TokenReview: HTTP 401: t"[:45],
-            "cannot review tokens: cannot read APIServerTok"[:45],
+        lines = [line.split("]: ", 1)[1] for line in self.node.log().splitlines() if "review" in line]
+        failed = f"cannot review tokens of {self.standin.issuer}: "
+        self.assertEqual([line.split(": the API")[0].split("File=")[0] for line in lines], [
+            failed + "TokenReview: HTTP 401", failed + "cannot read APIServerToken",
             "tokens are reviewed again"], self.node.log())
 
     def test_an_own_token_that_cannot_be_used_is_named(self):
