@@ -17,6 +17,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "standin"))
 
+from preload import Preload  # noqa: E402
 from standin import Standin, subject_of  # noqa: E402,F401
 
 BUILD = pathlib.Path(os.environ.get("PODLOGIN_BUILD", "build")).absolute()
@@ -227,6 +228,21 @@ class NodeCase(unittest.TestCase):
             self.assertEqual(code, 0, f"podlogind ended with {code}:\n{self.node.log()}")
         self.assertNotIn("Sanitizer", self.node.log())
         self.assertNotIn("runtime error", self.node.log())
+
+    def start_with_clock(self):
+        """Starts the daemon with clocks of its own: self.clock.turn() lets time pass for it."""
+        self.clock = Preload(self.node.directory / "preload")
+        self.node.start(**self.clock.environment(PODLOGIND))
+
+    def turn_until(self, condition, step_s, what="the condition"):
+        """Lets time pass step by step until the condition holds."""
+        def holds_or_turns():
+            if condition():
+                return True
+            self.clock.turn(step_s)
+            time.sleep(0.05)  # for what begins now
+            return False
+        wait_for(holds_or_turns, what=what)
 
     def mint(self, **order):
         order.setdefault("namespace", "ci")

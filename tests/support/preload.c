@@ -1,7 +1,7 @@
 /*
- * Loaded into a real daemon with LD_PRELOAD: sets its wall clock wrong, and makes its disk fail.
- * The file that $PODLOGIN_TEST_PRELOAD names holds struct control; preload.py writes it while the
- * daemon runs.
+ * Loaded into a real daemon with LD_PRELOAD: sets its wall clock wrong, lets time pass, and makes
+ * its disk fail. The file that $PODLOGIN_TEST_PRELOAD names holds struct control; preload.py writes
+ * it while the daemon runs.
  *
  * Operations are those of SQLite and the daemon on files whose path begins with the prefix, and on
  * descriptors that were opened with such a path; other descriptors (from dup(), or inherited) are
@@ -17,10 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@
 /* preload.py uses the same layout. */
 struct control {
     int64_t wall_offset_s; /* added to CLOCK_REALTIME */
+    int64_t passed_ms;     /* added to CLOCK_REALTIME and CLOCK_BOOTTIME, as after a suspend */
     int64_t fail_errno;
     int64_t fail_at; /* a value of n_operations; 0: never; reset to 0 after a single failure */
     int64_t fail_for_ever;
@@ -38,7 +41,7 @@ struct control {
 };
 
 _Static_assert(sizeof(long) == 8, "offsets and times fit one register of a system call");
-_Static_assert(sizeof(struct control) == 6 * 8 + 256, "preload.py packs it without gaps");
+_Static_assert(sizeof(struct control) == 7 * 8 + 256, "preload.py packs it without gaps");
 
 static struct control *control; /* NULL: this library changes nothing */
 static bool is_watched[DESCRIPTORS_MAX];
@@ -283,6 +286,14 @@ int fstat64(int fd, struct stat64 *ret_st)
     return descriptor_fails(fd, false) ? -1 : fstatat64(fd, "", ret_st, AT_EMPTY_PATH);
 }
 
+static void add_ms(struct timespec *time, int64_t ms)
+{
+    int64_t nsec = time->tv_nsec + ms % 1000 * 1000000;
+
+    time->tv_sec += ms / 1000 + (nsec >= 1000000000) - (nsec < 0);
+    time->tv_nsec = nsec + (nsec < 0 ? 1000000000 : nsec >= 1000000000 ? -1000000000 : 0);
+}
+
 /*
  * A wait for an absolute time of CLOCK_REALTIME happens in the kernel, which does not know the
  * offset.
@@ -290,8 +301,11 @@ int fstat64(int fd, struct stat64 *ret_st)
 int clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
     int r = (int)syscall(SYS_clock_gettime, clock, ret_now);
+    bool is_wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
 
-    if (r == 0 && control && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+    if (r == 0 && control && (is_wall || clock == CLOCK_BOOTTIME))
+        add_ms(ret_now, load(&control->passed_ms));
+    if (r == 0 && control && is_wall)
         ret_now->tv_sec += load(&control->wall_offset_s);
     return r;
 }
@@ -315,4 +329,48 @@ int gettimeofday(struct timeval *restrict ret_now, void *restrict zone)
     if (r == 0)
         *ret_now = (struct timeval){now.tv_sec, now.tv_nsec / 1000};
     return r;
+}
+
+/* The one timer of the daemon's loop, for an absolute time of CLOCK_BOOTTIME. */
+static struct {
+    int fd;
+    struct itimerspec spec; /* as the daemon set it */
+    int64_t passed_ms;      /* when the kernel got it */
+} loop_timer;
+
+static int timer_arm(struct itimerspec *ret_old)
+{
+    struct itimerspec spec = loop_timer.spec;
+
+    loop_timer.passed_ms = load(&control->passed_ms);
+    if (spec.it_value.tv_sec || spec.it_value.tv_nsec) { /* else it is unset */
+        add_ms(&spec.it_value, -loop_timer.passed_ms);
+        if (spec.it_value.tv_sec < 0)
+            spec.it_value = (struct timespec){.tv_nsec = 1};
+    }
+    return (int)syscall(SYS_timerfd_settime, loop_timer.fd, TFD_TIMER_ABSTIME, &spec, ret_old);
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *spec, struct itimerspec *ret_old)
+{
+    if (!control || flags != TFD_TIMER_ABSTIME)
+        return (int)syscall(SYS_timerfd_settime, fd, flags, spec, ret_old);
+    loop_timer.fd = fd;
+    loop_timer.spec = *spec;
+    return timer_arm(ret_old);
+}
+
+/* Looks from time to time whether time has passed that the kernel knows nothing of. */
+int epoll_wait(int epoll_fd, struct epoll_event *events, int n_max, int timeout_ms)
+{
+    bool watches = control && timeout_ms < 0;
+    int n;
+
+    do {
+        if (watches && loop_timer.fd && load(&control->passed_ms) != loop_timer.passed_ms)
+            timer_arm(NULL);
+        n = (int)syscall(SYS_epoll_pwait, epoll_fd, events, n_max, watches ? 5 : timeout_ms, NULL,
+                         0);
+    } while (watches && n == 0);
+    return n;
 }

@@ -1,4 +1,4 @@
-"""Controls preload.c: the wall clock and the disk of a daemon, changed while it runs."""
+"""Controls preload.c: the clocks and the disk of a daemon, changed while it runs."""
 
 import mmap
 import os
@@ -11,7 +11,7 @@ BUILD = pathlib.Path(os.environ.get("PODLOGIN_BUILD", "build")).absolute()
 LIBRARY = BUILD / "tests/support/libpreload.so"
 EARLY = BUILD / "tests/support/libearly.so"
 
-FIELDS = ("wall_offset_s", "fail_errno", "fail_at", "fail_for_ever", "n_operations", "n_failed")
+FIELDS = ("wall_offset_s", "passed_ms", "fail_errno", "fail_at", "fail_for_ever", "n_operations", "n_failed")
 PREFIX_MAX = 256
 SIZE = 8 * len(FIELDS) + PREFIX_MAX  # of struct control in preload.c
 
@@ -46,6 +46,17 @@ class Preload:
     @wall_offset_s.setter
     def wall_offset_s(self, seconds):
         self._set("wall_offset_s", seconds)
+
+    def turn(self, seconds):
+        """Lets this time pass at once for the daemon: its timers become due, and what lasts as long expires. Nothing
+        passes for the exchanger's timeouts of a transfer, the stand-in and the clients. A job of the exchanger that is
+        under way fails if more than its time passes."""
+        self._set("passed_ms", self._get("passed_ms") + round(1000 * seconds))
+
+    @property
+    def passed_s(self):
+        """Seconds that turn() let pass."""
+        return self._get("passed_ms") / 1000
 
     @property
     def n_operations(self):
