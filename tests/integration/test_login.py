@@ -1,7 +1,6 @@
 """The main job: a pod requests a token and gets it; many requests share one exchange."""
 
 import subprocess
-import time
 import unittest
 
 from node import NodeCase, subject_of, wait_all, wait_for
@@ -119,18 +118,18 @@ class Login(NodeCase):
 
     def test_less_than_min_ttl_left_costs_one_exchange(self):
         self.standin.configure_upstream(expires_in=20)
-        self.node.start()
+        self.start_with_clock()
         first = self.assert_served(self.mint())
-        wait_for(lambda: self.assert_served(self.mint(), "--min-ttl", "18s")["token"]
-                 != first["token"], what="a new token")
+        self.clock.turn(2)
+        self.assertNotEqual(self.assert_served(self.mint(), "--min-ttl", "18s")["token"], first["token"])
         self.assertEqual(self.exchanges(), 2)
 
     def test_an_expired_token_is_replaced(self):
         self.standin.configure_upstream(expires_in=7)
-        self.node.start()
+        self.start_with_clock()
         first = self.assert_served(self.mint())
-        wait_for(lambda: self.assert_served(self.mint())["token"] != first["token"],
-                 what="a new token")
+        self.clock.turn(7)
+        self.assertNotEqual(self.assert_served(self.mint())["token"], first["token"])
         self.assertLessEqual(self.exchanges(), 3)
 
     def test_a_refused_leader_does_not_refuse_its_followers(self):
@@ -154,9 +153,9 @@ class Login(NodeCase):
 
     def test_a_miss_after_an_idle_time_has_its_whole_timeout(self):
         self.standin.fault_upstream(latency_ms=300)
-        self.node.start()
+        self.start_with_clock()
         self.assert_served(self.mint())
-        time.sleep(6)  # longer than the timeout: a deadline must not count from the last event
+        self.clock.turn(6)  # longer than the timeout: a deadline must not count from the last event
         self.assert_served(self.mint(serviceaccount="late"), "--timeout", "5s")
 
     def test_an_issuer_s_url_may_end_in_a_slash(self):
