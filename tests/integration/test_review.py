@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 import unittest
 
 from node import NodeCase, wait_for
@@ -29,7 +28,7 @@ class ReviewCase(NodeCase):
         self.node.issuer("eks", extra=f"CAFile={self.standin.ca}\nTokenReview={review}\n"
                          f"APIServer={api_server}\nAPIServerCAFile={self.standin.ca}\n"
                          f"APIServerTokenFile={self.own_token}")
-        self.node.start()
+        self.start_with_clock()
 
     def reviews(self):
         return self.standin.counts()["reviews"]
@@ -103,11 +102,11 @@ class Miss(ReviewCase):
         self.assert_served(jwt)
         self.assert_served(jwt)  # it was used, so a refresh would follow
         self.standin.revoke(POD)
-        time.sleep(11)
-        wait_for(lambda: self.reviews() == 2, 60)  # the second is for the refresh
+        # the second is for the refresh
+        self.turn_until(lambda: self.reviews() == 2 and self.clock.passed_s > 11, 0.5)
         self.assertEqual(self.exchanges(), 1)
-        self.assert_served(self.mint(pod="next", serviceaccount_uid=ACCOUNT))
-        self.assertEqual(self.exchanges(), 2)
+        following = self.assert_served(self.mint(pod="next", serviceaccount_uid=ACCOUNT))
+        self.assertEqual((following["source"], self.exchanges()), ("exchange", 2))
 
     def test_a_refresh_while_the_pod_exists(self):
         self.standin.configure_upstream(expires_in=12)
@@ -115,7 +114,8 @@ class Miss(ReviewCase):
         jwt = self.mint_pod()
         self.assert_served(jwt)
         self.assert_served(jwt)
-        wait_for(lambda: self.exchanges() == 2, 60)
+        self.clock.turn(10)
+        wait_for(lambda: self.exchanges() == 2)
         self.assertEqual(self.reviews(), 2)
 
 
@@ -134,7 +134,7 @@ class FailClosed(ReviewCase):
         self.assertIn("HTTP 401: the API server does not accept the token in APIServerTokenFile=", error)
         # kubelet renews the token, and the daemon reads it again
         self.renew_own_token()
-        time.sleep(1.1)
+        self.clock.turn(1.1)
         self.assert_served(self.mint_pod())
 
     def test_a_failure_is_logged_once_until_it_changes(self):
@@ -191,24 +191,28 @@ class FailClosed(ReviewCase):
             self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN,
                                 self.mint(serviceaccount="other-" + kind))
 
+    def spawn_until_review(self):
+        """Returns a process whose pod is being reviewed."""
+        n = self.reviews()
+        process = self.node.spawn("token", token_file=self.node.jwt_file(self.mint_pod()))
+        wait_for(lambda: self.reviews() > n, what="the review")
+        return process
 
     def test_a_shutdown_during_a_review(self):
         self.start("miss")
         self.assert_served(self.mint(serviceaccount="other"))
         self.standin.fault_issuer(latency_ms=3000)
-        process = self.node.spawn("token", "--timeout", "3s",
-                                  token_file=self.node.jwt_file(self.mint_pod()))
-        time.sleep(1)
+        process = self.spawn_until_review()
         self.assertEqual(self.node.stop(), 0)
-        process.communicate(timeout=10)
+        process.kill()
+        process.communicate()
 
     def test_an_issuer_that_is_removed_during_a_review(self):
         self.start("miss")
         self.assert_served(self.mint(serviceaccount="other"))
         self.standin.fault_issuer(latency_ms=4000)
         self.node.issuer("other", url="https://localhost:1/id/NOBODY")
-        process = self.node.spawn("token", token_file=self.node.jwt_file(self.mint_pod()))
-        time.sleep(1)
+        process = self.spawn_until_review()
         (self.node.etc / "issuers.d/eks.conf").unlink()
         self.node.service("pulumi", issuer="other")
         self.node.process.send_signal(signal.SIGHUP)
@@ -219,7 +223,7 @@ class FailClosed(ReviewCase):
 
 class Interval(ReviewCase):
     def assert_refused_at_last(self, name, code, jwt):
-        wait_for(lambda: self.get(jwt)[0] != 0, 60, "a refusal")
+        self.turn_until(lambda: self.get(jwt)[0] != 0, 1, "a refusal")
         self.assert_refused(name, code, jwt)
 
     def test_hits_share_a_review_while_it_is_young(self):
@@ -245,7 +249,7 @@ class Interval(ReviewCase):
         self.standin.fault_issuer(kind="status", status=503)
         self.assert_refused_at_last("REVIEW_UNAVAILABLE", TRY_AGAIN, jwt)
         self.standin.fault_issuer()
-        time.sleep(1.1)
+        self.clock.turn(1.1)
         self.assert_served(jwt)
 
     def test_reviews_are_renewed_in_the_background(self):
@@ -257,7 +261,8 @@ class Interval(ReviewCase):
             def is_renewed():
                 client.get("pulumi")
                 return self.reviews() == 2
-            wait_for(is_renewed, 60, "the second review")  # after four fifths of the time
+            self.clock.turn(12)  # four fifths of the time
+            wait_for(is_renewed, what="the second review")
             client.get("pulumi")
             self.assertNotIn("cannot review tokens", self.node.log())  # so no hit has waited for it
 
