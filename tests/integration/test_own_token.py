@@ -19,6 +19,8 @@ UNAUTHORIZED = http('{"kind":"Status","status":"Failure","code":401}', "401 Unau
 
 
 class OwnTokenCase(NodeCase):
+    hurries = True
+
     def setUp(self):
         super().setUp()
         self.own = self.mint(namespace="podlogin", serviceaccount="podlogind",
@@ -51,7 +53,7 @@ class OwnTokenCase(NodeCase):
                          extra=f"APIServer={api_server or self.api_server.url}\n"
                          f"APIServerTokenFile={self.token_file}\n{extra}"
                          + ("" if "APIServerCAFile=" in extra else f"APIServerCAFile={self.standin.ca}\n"))
-        self.node.start()
+        self.start_with_clock()
 
     def mint_here(self, url=None, **order):
         """A token of the API server at @url, which the upstream trusts."""
@@ -93,7 +95,7 @@ class Keys(OwnTokenCase):
         self.start()
         self.refused("HTTP 401: the API server does not accept the token in APIServerTokenFile=")
         self.token_file.write_text(self.own + "\r\n")
-        wait_for(lambda: self.get(self.mint_here())[0] == 0, 60, "the next try")
+        self.turn_until(lambda: self.get(self.mint_here())[0] == 0, 1, "the next try")
 
     def test_a_token_that_may_not_read_the_keys(self):
         self.own = "another"
@@ -106,7 +108,7 @@ class Keys(OwnTokenCase):
         self.refused(f"cannot read APIServerTokenFile={self.token_file}: file is empty")
         self.assertEqual(self.api_server.requests, [])
         self.token_file.write_text(self.own)
-        wait_for(lambda: self.get(self.mint_here())[0] == 0, 60, "the next try")
+        self.turn_until(lambda: self.get(self.mint_here())[0] == 0, 1, "the next try")
 
     def test_without_a_token_the_keys_are_fetched_anonymously(self):
         self.token_file.unlink()
@@ -114,7 +116,7 @@ class Keys(OwnTokenCase):
         self.refused("HTTP 403 without a token")
         self.anonymous = http(json.dumps({"issuer": self.api_server.url,
                                           "jwks_uri": self.standin.issuer + "/keys"}))
-        wait_for(lambda: self.get(self.mint_here())[0] == 0, 60, "the next try")
+        self.turn_until(lambda: self.get(self.mint_here())[0] == 0, 1, "the next try")
 
     def test_a_reload_to_another_ca_of_the_api_server_drops_the_keys(self):
         self.start()
