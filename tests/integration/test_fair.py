@@ -212,7 +212,7 @@ class Fair(QuotaCase):
     def compare(self, name, attacks, before_s=1):
         """@attacks: (how, requests, pod). Prints what the victims noticed."""
         seconds = scale(2, 10)
-        before = self.measure(seconds)
+        before = self.measure(scale(0.25, 10))  # to be printed only
         beside = self.beside(attacks, seconds, before_s) if scale(False, True) else []
         keys = self.standin.counts()["keys"]
         memory = self.memory_kib()

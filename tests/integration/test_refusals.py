@@ -333,10 +333,11 @@ class IssuerKeys(NodeCase):
 
     def test_an_issuer_that_is_down_is_reported_and_tried_again(self):
         self.standin.fault_issuer(kind="status", status=503)
-        self.node.start()
+        self.start_with_clock()
+        self.hurries = True
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
         self.standin.fault_issuer()
-        wait_for(lambda: self.get(self.mint())[0] == 0, what="an answer of the issuer")
+        self.turn_until(lambda: self.get(self.mint())[0] == 0, 1, "an answer of the issuer")
 
     def test_a_rotation_during_which_fetches_fail(self):
         """The jobs are served by the next try, and a longer failure is not the tokens' fault."""
@@ -395,14 +396,16 @@ class IssuerKeys(NodeCase):
     def test_a_discovery_document_of_another_issuer_is_refused(self):
         self.standin.discovery_document(
             '{"issuer":"https://evil.example","jwks_uri":"%s/keys"}' % self.standin.issuer)
-        self.node.start()
+        self.start_with_clock()
+        self.hurries = True
         error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
         self.assertIn("another issuer", error)
 
     def test_keys_over_http_are_not_fetched(self):
         self.standin.discovery_document(
             '{"issuer":"%s","jwks_uri":"http://localhost:1/keys"}' % self.standin.issuer)
-        self.node.start()
+        self.start_with_clock()
+        self.hurries = True
         self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint())
 
 
