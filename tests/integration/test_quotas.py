@@ -153,11 +153,13 @@ class Quotas(QuotaCase):
 
     def test_a_request_that_waits_is_not_idle(self):
         self.node.configure("off", limits="[Limits]\nIdleTimeout=1s\n")
-        self.standin.fault_upstream(latency_ms=3000)
-        self.node.start()
+        self.standin.fault_upstream(latency_ms=500)
+        self.start_with_clock()
         connection = self.connection()
         connection.sendall(encode_message(Login(self.mint().encode()), 0) +
                            encode_message(Get("pulumi", timeout_ms=15000), 1))
+        wait_for(lambda: self.exchanges() == 1, what="the exchange")
+        self.clock.turn(3)
         self.assertEqual(answer_name(connection), "OK")
 
     def test_whoami_has_its_own_timeout(self):
@@ -182,33 +184,33 @@ class Quotas(QuotaCase):
             self.assertEqual(answer_name(connection), name)
 
     def test_an_idle_connection_is_closed(self):
-        self.node.start()
+        self.start_with_clock()
         connection, used = self.connection(), self.connection()
-        begun = time.monotonic()
-        while time.monotonic() - begun < 5:
+        while self.clock.passed_s < 5:
             used.sendall(PING)
             self.assertEqual(answer_name(used), "OK")
-            time.sleep(0.25)
+            self.clock.turn(0.25)
         self.assertEqual(connection.recv(1), b"")
 
     def test_a_client_that_does_not_read_is_disconnected(self):
         self.node.configure("off", limits="[Limits]\nRequestsPerPod=0\nSignatureChecksPerPod=0\n")
         self.standin.configure_upstream(token_bytes=16000)
-        self.node.start()
+        self.start_with_clock()
         jwt = self.mint()
         self.assert_served(jwt)
         before = self.node.open_descriptors()
         connection = self.connection()
         connection.sendall(encode_message(Login(jwt.encode()), 0) +
                            encode_message(Get("pulumi"), 1) * 60)
-        wait_for(lambda: self.node.open_descriptors() == before,
-                 what="the end of a connection whose answers are not read")
+        self.turn_until(lambda: self.node.open_descriptors() == before, 5,
+                        "the end of a connection whose answers are not read")
 
 
 class Outsiders(QuotaCase):
     """A process that may change its uid (CAP_SETUID) chooses neither what it is counted as, nor how much it gets."""
 
     attackers = 300
+    at_once = 1
 
     def setUp(self):
         super().setUp()
@@ -221,16 +223,19 @@ class Outsiders(QuotaCase):
         self.addCleanup(os.close, ready)
 
         def run():
-            held = []
+            held, children = [], []
             for uid in range(100000, 100000 + self.attackers):
                 connection = socket.socket(socket.AF_UNIX)
                 held.append(connection)
-                child = os.fork()
-                if child == 0:
+                children.append(os.fork())
+                if children[-1] == 0:
                     try:
                         connect_as(connection, uid)
                     finally:
                         os._exit(0)
+                if len(children) == self.at_once:
+                    os.waitpid(children.pop(0), 0)
+            for child in children:
                 os.waitpid(child, 0)
             os.write(tell, b"!")
             signal.pause()
@@ -265,6 +270,7 @@ class Outsiders(QuotaCase):
     def test_peers_with_contradictory_cgroups_share_a_quota(self):
         attacker, victim = self.pod(), self.pod()
         enter = attacker.nest(f"pod{victim.uid}")
+        self.at_once = 20  # to enter a cgroup takes long
 
         def connect_as(connection, uid):
             enter()
@@ -277,6 +283,7 @@ class Outsiders(QuotaCase):
         """With cgroup v1, paths that are long enough make a text that is longer than what the daemon reads."""
         attacker = self.pod()
         enter = attacker.nest("/".join(["c" * 240] * 15))
+        self.at_once = 20
 
         def connect_as(connection, uid):
             enter()
@@ -309,7 +316,7 @@ class Leaks(QuotaCase):
 
     def assert_nothing_left(self, do, rounds):
         """Memory and descriptors are the same after as many rounds again."""
-        self.node.start()
+        self.start_with_clock()
         used = []
         for _ in range(2):
             for i in range(rounds):
@@ -353,6 +360,7 @@ class Leaks(QuotaCase):
             connections = [self.node.connect() for _ in range(1000)]
             for connection in connections:
                 connection.sendall(part)
+            self.clock.turn(1)
             for connection in connections:
                 self.assertEqual(answer_name(connection), "BAD_FRAME")
                 connection.close()
