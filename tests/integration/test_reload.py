@@ -125,34 +125,39 @@ class Load(NodeCase):
 class JudgedAgain(NodeCase):
     """What changes while an exchange is under way counts for its answer."""
 
-    def begin(self, latency_s, **order):
+    def begin(self, **order):
+        """Begins an exchange, which lasts until refused()."""
         token = '{"access_token":"pul-x","token_type":"token","expires_in":3600}'
-        server = RawServer(self.standin, lambda _: [latency_s, http(token)])
+        self.may_answer = threading.Event()
+        server = RawServer(self.standin, lambda _: http(token) if self.may_answer.wait(60) else None)
         self.addCleanup(server.stop)
         self.node.service("pulumi", api_url=server.url)
-        self.node.start()
+        self.start_with_clock()
         process = self.node.spawn("token", "--timeout", "15s", token_file=self.node.jwt_file(self.mint(**order)))
         wait_for(lambda: server.requests, 20, "the exchange")
         self.url = server.url
         return process
 
     def refused(self, process, name):
+        self.may_answer.set()
         code, token, error = wait_all([process])[0]
         self.assertIn(f": {name}: ", error)
         self.assertEqual((code, token), (77, ""))
 
     def test_rules(self):
-        process = self.begin(1.5)
+        process = self.begin()
         self.node.service("pulumi", api_url=self.url, rules='[Allow "others"]\n"kubernetes.io".namespace=others')
         self.node.process.send_signal(signal.SIGHUP)
         wait_for(lambda: DONE in self.node.log())
         self.refused(process, "POLICY_DENIED")
 
     def test_a_jwt_that_expires(self):
-        self.refused(self.begin(4, lifetime=3), "TOKEN_EXPIRED")
+        process = self.begin(lifetime=8)
+        self.clock.turn(8)
+        self.refused(process, "TOKEN_EXPIRED")
 
     def test_a_key_that_is_withdrawn(self):
-        process = self.begin(3)
+        process = self.begin()
         self.standin.rotate(keep_old=False)
         self.assertEqual(self.node.podlogin("whoami", token_file=self.node.jwt_file(
             self.mint(serviceaccount="other"), "other")).returncode, 0)
@@ -187,7 +192,8 @@ class Kept(NodeCase):
     def test_another_ca_file_of_an_issuer_drops_its_keys(self):
         other = Standin(STANDIN, tempfile.mkdtemp(dir=self.root))
         self.addCleanup(other.stop)
-        self.node.start()
+        self.start_with_clock()
+        self.hurries = True
         jwt = self.mint()
         self.assert_served(jwt)
         self.node.issuer("eks", extra=f"CAFile={other.ca}")
