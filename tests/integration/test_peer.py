@@ -348,7 +348,7 @@ class NodeBinding(NodeCase):
 
     def start_with(self, extra):
         self.node.configure(extra=extra)
-        self.node.start()
+        self.start_with_clock()
 
     def own_token(self, **order):
         path = self.node.directory / "own-token"
@@ -386,7 +386,7 @@ class NodeBinding(NodeCase):
             self.assert_refused("INTERNAL", 70, self.mint())
             self.assertIn(reason, self.node.log().rsplit("NodeTokenFile=", 1)[1])
             self.own_token(node="here")  # a valid token arrives; no restart is needed
-            time.sleep(1.1)
+            self.clock.turn(1.1)
             self.assert_served(self.mint(node="here"))
             self.node.stop()
 
