@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from node import NodeCase, subject_of
+from node import NodeCase, subject_of, wait_for
 from protocol_client import Client, ServerError
 
 LOGIN, GET, PING, TOKEN, PONG, ERROR = 1, 2, 4, 0x81, 0x83, 0xff
@@ -104,23 +104,22 @@ class Independent(NodeCase):
 class Bytes(NodeCase):
     def setUp(self):
         super().setUp()
-        self.node.start()
+        self.start_with_clock()
         self.jwt = self.mint().encode()
 
     def talk(self, data):
-        """Returns the answers until the daemon closes or has nothing to send; and whether it closed."""
+        """Returns the first answer and those that the daemon sends at once; and whether it closed the connection."""
+        last = 0xfffe
         with self.node.connect() as connection:
             connection.sendall(data)
-            connection.settimeout(1)
-            answers = []
+            answers = [read_frame(connection)]
             try:
-                while True:
-                    answer = read_frame(connection)
-                    if answer is None:
-                        return answers, True
-                    answers.append(answer)
-            except TimeoutError:
-                return answers, False
+                connection.sendall(frame(PING, id_=last))
+                while answers[-1] and answers[-1][:2] != (PONG, last):
+                    answers.append(read_frame(connection))
+            except (BrokenPipeError, ConnectionResetError):
+                answers.append(None)
+            return answers[:-1], answers[-1] is None
 
     def test_malformed_frames_are_refused_and_the_connection_is_closed(self):
         get = field(1, b"pulumi")
@@ -232,6 +231,8 @@ class Bytes(NodeCase):
             connection.sendall(frame(LOGIN, field(1, self.jwt)) + b"".join(
                 frame(GET, field(1, b"pulumi") + field(3, struct.pack(">I", 2000)), i)
                 for i in range(1, 70)))
+            wait_for(lambda: self.standin.counts()["exchanges_in_flight"] == 1, what="the exchange")
+            self.clock.turn(2)
             answers = [read_frame(connection) for _ in range(69)]
         self.standin.fault_upstream()
         statuses = [status_of(answer[2]) for answer in answers]
