@@ -3,6 +3,7 @@
 import mmap
 import signal
 import struct
+import time
 import unittest
 
 from node import BUILD, EXCHANGER, NodeCase, scale, wait_all, wait_for
@@ -137,8 +138,12 @@ class Memory(NodeCase):
         self.standin.fault_upstream(latency_ms=300)  # so that all requests are in flight together
         tokens = [self.node.jwt_file(self.mint(serviceaccount=f"sa-{i}"), f"token-{i}") for i in range(REQUESTS)]
         for number in range(1, ALLOCATIONS_OF_EXCHANGER, scale(4999, 293)):
-            self.node.start(exchanger=self.first_exchanger(number))
-            results = wait_all([self.node.spawn("token", token_file=path) for path in tokens])
+            self.start_with_clock(exchanger=self.first_exchanger(number))
+            processes = [self.node.spawn("token", token_file=path) for path in tokens]
+            for _ in range(6):  # the pause before the next exchanger, which each of the jobs outlasts
+                time.sleep(0.05)
+                self.clock.turn(0.25)
+            results = wait_all(processes)
             self.assertEqual([error for code, _, error in results if code != 0], [],
                              f"allocation {number}: {self.node.log()}")
             self.assertEqual(self.node.stop(), 0)
