@@ -8,7 +8,7 @@ from preload import Preload
 from protocol_client import Client, ServerError
 
 HOUR = 3600
-TTL_S, MARGIN_S = 60, 5
+TTL_S, MARGIN_S = 30, 3  # over before the daemon compares the clocks, once a minute
 
 
 class Clock(NodeCase):
