@@ -36,6 +36,31 @@ static void task_free(struct keys_task *task)
 
 DEFINE_CLEANUP(struct keys_task *, task_free)
 
+_Static_assert(DISCOVERY_ERROR_SIZE == DETAIL_SIZE, "detail_hide() can change the error");
+_Static_assert(HTTP_ERROR_SIZE == DETAIL_SIZE, "detail_hide() can change the detail");
+
+/*
+ * What fails is told without the daemon's own token: the API server may quote it in its discovery
+ * document, and in the URL of the keys, whose host is in errors of libcurl.
+ */
+static void hide_token(const struct keys_task *task, char detail[DETAIL_SIZE])
+{
+    if (task->own_token)
+        detail_hide(detail, task->own_token->bytes, task->own_token->len);
+}
+
+static void fail_with_transfer(const struct keys_task *task, struct http_transfer *transfer)
+{
+    hide_token(task, transfer->detail);
+    result_send_failure(task->id, transfer->outcome, transfer->detail);
+}
+
+static void refuse_document(const struct keys_task *task, char error[DISCOVERY_ERROR_SIZE])
+{
+    hide_token(task, error);
+    result_send_error(task->id, error);
+}
+
 /* Returns what is wrong with the daemon's own token, or with the lack of one; or "". */
 static const char *denial(const struct keys_task *task, long http_status)
 {
@@ -64,7 +89,7 @@ static void on_keys(struct http_transfer *transfer)
     struct keys_task *task = transfer->data;
 
     if (!transfer->status)
-        result_send_failure(task->id, transfer->outcome, transfer->detail);
+        fail_with_transfer(task, transfer);
     else if (transfer->status != 200 || !transfer->body_len)
         fail_with_status(task, "the key set", transfer->status);
     else
@@ -133,7 +158,7 @@ static void on_discovered(struct http_transfer *transfer)
     char error[DISCOVERY_ERROR_SIZE];
 
     if (!transfer->status) {
-        result_send_failure(task->id, transfer->outcome, transfer->detail);
+        fail_with_transfer(task, transfer);
         return;
     }
     if (transfer->status != 200) {
@@ -142,7 +167,7 @@ static void on_discovered(struct http_transfer *transfer)
     }
     url = discovery_read(transfer->body, transfer->body_len, task->issuer, error);
     if (!url)
-        result_send_error(task->id, error);
+        refuse_document(task, error);
     else if (fetch(task, url, ACCEPT_KEYS, on_keys) < 0)
         result_send_error(task->id, task->worker->http.error);
     else

@@ -28,7 +28,7 @@ class OwnTokenCase(NodeCase):
         self.token_file = self.node.directory / "own-token"
         self.token_file.write_text(self.own)
         self.keys = fetch(self.standin, "/keys")[1]
-        self.jwks_uri = None  # that the discovery document of the API server names
+        self.named = self.jwks_uri = None  # that the discovery document of the API server names
         self.anonymous = FORBIDDEN
         self.api_server = self.serve(self.answer)
 
@@ -45,7 +45,7 @@ class OwnTokenCase(NodeCase):
             return self.anonymous
         if request.path == "/openid/v1/jwks":
             return http(self.keys)
-        return http(json.dumps({"issuer": self.api_server.url,
+        return http(json.dumps({"issuer": self.named or self.api_server.url,
                                 "jwks_uri": self.jwks_uri or self.api_server.url + "/openid/v1/jwks"}))
 
     def start(self, url=None, api_server=None, extra=""):
@@ -163,6 +163,25 @@ class Attacks(OwnTokenCase):
             self.node.stop()
         self.assertEqual((other.n_connections, other.requests), (0, []))
         self.assertNotIn("/openid/v1/jwks", [request.path for request in self.api_server.requests])
+
+    def test_a_discovery_document_that_quotes_the_token(self):
+        for piece in (self.own, self.own[-40:]):
+            self.named = f"https://{piece}"
+            self.start()
+            error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_here())
+            self.assertIn("names another issuer: https://[...]", error)
+            for text in (error, self.node.log()):
+                self.assertNotIn(piece[:20], text)
+            self.node.stop()
+
+    def test_a_url_of_keys_that_quotes_the_token(self):
+        """The name of its host cannot be looked up: it has an empty part."""
+        self.jwks_uri = f"https://{self.own[-30:]}..example/keys"
+        self.start(extra=f"CAFile={self.standin.ca}\n")
+        error = self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, self.mint_here())
+        self.assertIn("[...]..example", error)
+        for text in (error, self.node.log()):
+            self.assertNotIn(self.own[-30:-10], text)
 
     def test_redirects(self):
         other = self.serve(lambda _: http(self.keys))
