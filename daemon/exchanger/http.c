@@ -276,12 +276,17 @@ enum outcome http_outcome(CURLcode code)
     }
 }
 
+/* libcurl takes "HTTP/200" after a 100 for an answer, which then has no status. */
 static void read_end(struct http_transfer *transfer, CURLcode code)
 {
     curl_off_t retry_after_s = 0;
 
     if (code == CURLE_OK) {
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &transfer->status);
+        if (!transfer->status)
+            transfer->refusal = "the answer has no status";
+    }
+    if (transfer->status) {
         curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
         if (retry_after_s > 0)
             transfer->retry_after_ms = (uint32_t)(retry_after_s > 300 ? 300 : retry_after_s) * 1000;
