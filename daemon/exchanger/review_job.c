@@ -52,7 +52,7 @@ static enum outcome status_read(const json_t *status, const struct review_expect
     const char *username = json_member_string(user, "username");
     const char *uid = json_member_string(user, "uid");
 
-    snprintf(ret_detail, DETAIL_SIZE, "%s", error ? error : "not authenticated");
+    snprintf(ret_detail, DETAIL_SIZE, "%s", error && *error ? error : "not authenticated");
     if (!json_is_true(json_object_get(status, "authenticated")))
         return OUTCOME_REFUSED;
     /*

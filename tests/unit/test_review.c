@@ -28,6 +28,8 @@ static const struct {
      "not authenticated"},
     {"not authenticated, with a reason", 201,
      STATUS("\"authenticated\":false,\"error\":\"pod is gone\""), OUTCOME_REFUSED, "pod is gone"},
+    {"not authenticated, with an empty reason", 201,
+     STATUS("\"authenticated\":false,\"error\":\"\""), OUTCOME_REFUSED, "not authenticated"},
     {"no member \"authenticated\"", 201, STATUS(USER), OUTCOME_REFUSED, "not authenticated"},
     {"authenticated as text", 201,
      STATUS("\"authenticated\":\"true\",\"audiences\":[\"" AUDIENCE "\"]," USER), OUTCOME_REFUSED,
