@@ -9,6 +9,20 @@ static const struct wire_message *const messages[] = {
 
 #define MESSAGES (sizeof(messages) / sizeof(messages[0]))
 
+/* The daemon changes the source of a token in its frame. */
+static void check_source(const struct wire_message *message, uint8_t *frame, size_t len)
+{
+    struct message_token token;
+
+    if (message != &message_token)
+        return;
+    if (wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, 3)) {
+        PROMISE(wire_decode(message, frame + WIRE_HEADER_SIZE, len - WIRE_HEADER_SIZE, &token) ==
+                0);
+        PROMISE(token.source == 3);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t first[WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX], second[sizeof(first)];
@@ -28,5 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             0);
     PROMISE(wire_encode(message, 1, again, second, sizeof(second), &second_len) == 0);
     PROMISE(first_len == second_len && memcmp(first, second, first_len) == 0);
+    PROMISE(wire_size(message, again) == first_len);
+    check_source(message, first, first_len);
     return 0;
 }

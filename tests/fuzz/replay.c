@@ -1,7 +1,8 @@
 /*
- * Runs a fuzz harness on files, its seeds, without libFuzzer. Every build compiles the harnesses
- * this way.
+ * Runs a fuzz harness on its seeds, the files of a directory, without libFuzzer. Every build
+ * compiles the harnesses this way.
  */
+#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +33,26 @@ static int replay(const char *path)
     return EXIT_SUCCESS;
 }
 
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++)
-        if (replay(argv[i]) != EXIT_SUCCESS)
-            return EXIT_FAILURE;
-    printf("%d inputs\n", argc - 1);
-    return argc > 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+    struct dirent **seeds = NULL;
+    int n = argc == 2 ? scandir(argv[1], &seeds, is_visible, alphasort) : -1;
+    int result = n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    char path[4096];
+
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "%s/%s", argv[1], seeds[i]->d_name);
+        if (replay(path) != EXIT_SUCCESS)
+            result = EXIT_FAILURE;
+        free(seeds[i]);
+    }
+    free(seeds);
+    LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
+    printf("%d seeds\n", n);
+    return result;
 }
