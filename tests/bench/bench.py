@@ -27,19 +27,23 @@ LATENCY_MS = 150  # of the upstream, in the storm
 class Plan:
     """The size of each measurement."""
 
-    def __init__(self, is_quick):
-        self.is_quick = is_quick
-        self.rounds = 2 if is_quick else 7
-        self.round_s = 0.25 if is_quick else 0.9
-        self.storm_rounds = 2 if is_quick else 5
-        self.storm_requests = 256 if is_quick else 1000
-        self.identities = 600 if is_quick else 5000
-        self.new_jwts = 300 if is_quick else 2000
-        self.spawns = 100 if is_quick else 400
-        self.rows = 10000 if is_quick else 100000
-        self.restarts = 2 if is_quick else 5
-        self.refreshed = 300 if is_quick else 1500
-        self.write_rounds = 2 if is_quick else 7
+    def __init__(self, size):
+        def choose(full, quick, tiny):
+            return {"full": full, "quick": quick, "tiny": tiny}[size]
+
+        self.size = size
+        self.rounds = choose(7, 2, 1)
+        self.round_s = choose(0.9, 0.25, 0.1)
+        self.storm_rounds = choose(5, 2, 1)
+        self.storm_requests = choose(1000, 256, 16)
+        self.identities = choose(5000, 600, 32)
+        self.new_jwts = choose(2000, 300, 16)
+        self.spawns = choose(400, 100, 2)
+        self.rows = choose(100000, 10000, 100)
+        self.restarts = choose(5, 2, 1)
+        self.refreshed = choose(1500, 300, 16)
+        self.refresh_s = choose(3, 3, 0.1)  # until the tokens are refreshed at an even rate
+        self.write_rounds = choose(7, 2, 1)
 
 
 class Bench:
@@ -233,7 +237,7 @@ class Bench:
                 asker = subprocess.Popen([sys.executable, ROOT / "tests/bench/asker.py",
                                           node.socket, accounts])
                 try:
-                    time.sleep(3)
+                    time.sleep(self.plan.refresh_s)
                     self.rig.standin.reset_counts()
                     begun = time.monotonic()
                     result = rig.load(node, self.jwt, "--seconds", 2 * self.plan.round_s,
@@ -331,7 +335,7 @@ class Bench:
         self.memory()
         self.restart()
         self.writes()
-        if not self.plan.is_quick:
+        if self.plan.size == "full":
             self.outages()
         self.command()
 
@@ -399,7 +403,11 @@ def static_programs(directory):
 
 def parse_options():
     parser = argparse.ArgumentParser(description="Measures podlogind against the floor.")
-    parser.add_argument("--quick", action="store_true", help="a rough run in 20 s, to see that everything works")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", default="full",
+                      help="a rough run in 20 s")
+    size.add_argument("--tiny", dest="size", action="store_const", const="tiny",
+                      help="a run in a few seconds, to see that everything works; its figures mean nothing")
     parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE",
                         help="write the table between the marks of this page")
@@ -418,7 +426,7 @@ def main():
     started = time.monotonic()
     try:
         with rig.Rig() as the_rig:
-            bench = Bench(the_rig, Plan(options.quick))
+            bench = Bench(the_rig, Plan(options.size))
             bench.run()
     except (Failure, OSError, RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -429,7 +437,7 @@ def main():
     print(f"({time.monotonic() - started:.0f} s)", file=sys.stderr)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(
-            {"machine": report.machine(), "is_quick": options.quick, "lines": rows,
+            {"machine": report.machine(), "size": options.size, "lines": rows,
              "details": bench.details, "rounds": bench.rounds}, indent=2) + "\n")
     if options.markdown:
         report.write_section(options.markdown, text)
