@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,31 @@ skipped 'needs root'
 [  SKIPPED ] two
 [  FAILED  ] {0}1 test(s), listed below:
 [  FAILED  ] three
+"""
+
+# Stands for programs that ./dev runs. Each file of the project that is an argument must be there.
+STUB = r"""
+case ${0##*/} in
+meson)
+    case $1 in
+    setup) mkdir -p "$2" && : >"$2/build.ninja" ;;
+    test) mkdir -p "$3/meson-logs" && : >"$3/meson-logs/testlog.json" ;;
+    introspect) echo [] ;;
+    esac
+    ;;
+ninja)
+    mkdir -p "$2/tests/fuzz"
+    printf '#!/bin/sh\necho stat::number_of_executed_units: 1\n' >"$2/tests/fuzz/fuzz_head"
+    chmod +x "$2/tests/fuzz/fuzz_head"
+    ;;
+python3) [ "$1" != -c ] || echo unit stub ;; # the names of the tests
+sudo) exec "$@" ;;
+esac
+[ "${0##*/}" = ninja ] || for argument; do
+    case $argument in
+    tests/* | docs/* | deploy/* | .ci/*) [ -e "$argument" ] || echo "missing: $argument" >&2 ;;
+    esac
+done
 """
 
 
@@ -99,6 +125,11 @@ class Names(unittest.TestCase):
             self.assertEqual(run.stderr, "./dev: no test is named trus; ./dev list prints the names\n")
 
 
+def verbs():
+    """The commands that ./dev takes."""
+    return re.search(r"^([a-z0-9 |]+)\) \"do_\$command\"", (SOURCE / "dev").read_text(), re.M)[1].split(" | ")
+
+
 class Machine(unittest.TestCase):
     """A copy of the project on a machine that has only some of this one's programs."""
 
@@ -139,6 +170,54 @@ class Machine(unittest.TestCase):
         self.assertEqual((run.returncode, run.stdout), (1, ""))
         self.assertEqual(run.stderr, "./dev: packages are missing; run as root: "
                                      "apt-get install -y --no-install-recommends gcc\n")
+
+    def test_each_command_runs_what_there_is(self):
+        """With programs that do nothing, but look for the files of the project that they are given."""
+        self.add("stub", STUB)
+        for name in ("meson", "ninja", "python3", "git", "clang-format", "clang-tidy", "shellcheck", "mandoc", "pulumi",
+                     "sudo"):
+            (self.path / name).unlink(missing_ok=True)
+            (self.path / name).symlink_to("stub")
+        for script in [*self.source.glob("tests/e2e/*.sh"), self.source / "tests/bare.sh"]:
+            script.write_text("#!/bin/sh\nexec stub \"$@\"\n")
+        dev = self.source / "dev"
+        dev.write_text(dev.read_text().replace("PATH=/usr/bin:/bin:", "PATH="))
+        for verb in verbs():
+            with self.subTest(verb):
+                run = self.dev(verb, *{"fuzz": ["1", "head"]}.get(verb, []))
+                self.assertEqual(run.returncode, 0, run.stderr)
+                self.assertNotIn("missing", run.stderr)
+
+
+class Sources(unittest.TestCase):
+    def test_each_command_has_a_function_and_a_line_of_the_help(self):
+        functions = set(re.findall(r"^do_(\w+)\(\)", (SOURCE / "dev").read_text(), re.M)) - {"sanitized"}
+        run = subprocess.run([SOURCE / "dev", "help"], text=True, capture_output=True, check=True)
+        self.assertEqual(functions, set(verbs()))
+        self.assertEqual(functions, set(re.findall(r"^  (\w+) ", run.stdout, re.M)))
+
+    def test_each_script_can_be_read(self):
+        for path in [*SOURCE.glob("tests/**/*.py"), *SOURCE.glob("docs/**/*.py")]:
+            compile(path.read_text(), path, "exec")
+        for path in [SOURCE / "dev", SOURCE / ".ci/run", *SOURCE.glob("tests/**/*.sh")]:
+            run = subprocess.run(["bash", "-n", path], text=True, capture_output=True, check=False)
+            self.assertEqual((run.returncode, run.stderr), (0, ""), path)
+
+    def test_each_harness_is_built_and_has_seeds(self):
+        fuzz = SOURCE / "tests/fuzz"
+        names = {path.stem for path in fuzz.glob("fuzz_*.c")}
+        self.assertEqual(names, {path.name for path in fuzz.glob("seeds/*")})
+        built = re.findall(r"^  '(\w+)': ", (fuzz / "meson.build").read_text(), re.M)
+        self.assertEqual(names, {f"fuzz_{name}" for name in built})
+        self.assertLessEqual({path.stem for path in fuzz.glob("*.dict")}, names)
+
+    def test_the_list_of_parsers_names_files_and_harnesses(self):
+        names = set()
+        for line in (SOURCE / "tests/fuzz/parsers").read_text().splitlines():
+            file, *harnesses = line.split("#")[0].split() or ["dev"]
+            self.assertTrue((SOURCE / file).is_file(), file)
+            names |= set(harnesses)
+        self.assertEqual({f"fuzz_{name}" for name in names}, {path.stem for path in SOURCE.glob("tests/fuzz/fuzz_*.c")})
 
 
 if __name__ == "__main__":
