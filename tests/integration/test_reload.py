@@ -25,6 +25,8 @@ ALLOWED = {
     "down": {"BUSY", "ISSUER_UNAVAILABLE", "UPSTREAM_UNAVAILABLE"},
     "new keys": {"BUSY", "ISSUER_UNAVAILABLE", "TOKEN_UNKNOWN_KEY"},
 }
+# Otherwise the test did not cover them.
+NEEDED = [("hits", "OK"), ("misses", "OK"), ("gone", "BUSY"), ("new keys", "OK"), ("down", "UPSTREAM_UNAVAILABLE")]
 
 
 class Load(NodeCase):
@@ -90,10 +92,13 @@ class Load(NodeCase):
                     if error.name not in ALLOWED["new keys"]:
                         self.wrong.append(f"new keys: {error}")
 
+    def missing(self):
+        return [needed for needed in NEEDED if not self.answers[needed]]
+
     def reload(self):
         before = self.node.log().count(DONE)
         self.node.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.node.log().count(DONE) > before, 30, DONE)
+        wait_for(lambda: self.node.log().count(DONE) > before, what=DONE)
 
     def test_reloads_while_everything_waits(self):
         asked = [
@@ -108,18 +113,18 @@ class Load(NodeCase):
         for thread in threads:
             thread.start()
         try:
-            for i in range(scale(40, 1000)):
-                self.configure(i % 2 == 0, i // 10 % 2 == 1)
+            n_reloads, until = 0, time.monotonic() + 200  # on a loaded machine, some answers come late
+            while n_reloads < scale(40, 1000) or (self.missing() and time.monotonic() < until):
+                self.configure(n_reloads % 2 == 0, n_reloads // 10 % 2 == 1)
                 self.reload()
                 time.sleep(0.2)
+                n_reloads += 1
         finally:
             self.is_over = True
             for thread in threads:
                 thread.join()
         self.assertEqual(self.wrong, [])
-        for name, answer in (("hits", "OK"), ("misses", "OK"), ("gone", "BUSY"), ("new keys", "OK"),
-                             ("down", "UPSTREAM_UNAVAILABLE")):  # otherwise the test did not cover them
-            self.assertGreater(self.answers[name, answer], 0, self.answers)
+        self.assertEqual(self.missing(), [], self.answers)
 
 
 class JudgedAgain(NodeCase):

@@ -25,8 +25,8 @@ class Shares(ReviewCase):
             connection = self.node.connect()
             self.addCleanup(connection.close)
             connection.sendall(encode_message(Login(jwt.encode()), 0) +
-                               encode_message(Get(service, timeout_ms=30000), 1))
-        wait_for(lambda: len(server.requests) >= 64, 30, "64 requests at the server that hangs")
+                               encode_message(Get(service, timeout_ms=60000), 1))
+        wait_for(lambda: len(server.requests) >= 64, what="64 requests at the server that hangs")
 
     def test_an_upstream_that_hangs(self):
         server = self.hanging_server()
