@@ -22,11 +22,11 @@ enum podlogin_status {
     PODLOGIN_TOKEN_EXPIRED = 15,
     PODLOGIN_TOKEN_NOT_YET_VALID = 16,
     PODLOGIN_TOKEN_WRONG_AUDIENCE = 17,
-    PODLOGIN_TOKEN_WRONG_NODE = 18,
-    PODLOGIN_TOKEN_REVOKED = 19, /* the API server no longer accepts it (TokenReview) */
-    PODLOGIN_PEER_MISMATCH = 20,
-    PODLOGIN_PEER_GONE = 21,
-    PODLOGIN_POLICY_DENIED = 30, /* by the rules of the service */
+    PODLOGIN_TOKEN_WRONG_NODE = 18, /* for another node, or it names no node */
+    PODLOGIN_TOKEN_REVOKED = 19,    /* the API server no longer accepts it (TokenReview) */
+    PODLOGIN_PEER_MISMATCH = 20,    /* the caller does not run in the token's pod */
+    PODLOGIN_PEER_GONE = 21,        /* the process that connected has ended */
+    PODLOGIN_POLICY_DENIED = 30,    /* by the rules of the service */
     PODLOGIN_UPSTREAM_REFUSED = 40,
     PODLOGIN_UPSTREAM_UNAVAILABLE = 41,
     PODLOGIN_UPSTREAM_PROTOCOL = 42,  /* the upstream's answer could not be read */

@@ -33,13 +33,15 @@ static const struct status_info table[] = {
         "the service-account token is for another audience; project one with this service's "
         "audience"),
     ROW(TOKEN_WRONG_NODE, EXIT_CODE_REFUSED, false,
-        "the service-account token was issued for a pod on another node"),
+        "the service-account token was not issued for a pod on this node"),
     ROW(TOKEN_REVOKED, EXIT_CODE_REFUSED, false,
         "the API server no longer accepts the service-account token; its pod or account was "
         "deleted"),
     ROW(PEER_MISMATCH, EXIT_CODE_REFUSED, false,
-        "the service-account token belongs to another pod; each pod must present its own"),
-    ROW(PEER_GONE, EXIT_CODE_REFUSED, false, "the client process ended before it got an answer"),
+        "the caller does not run in the pod of the service-account token; each pod must present "
+        "its own"),
+    ROW(PEER_GONE, EXIT_CODE_REFUSED, false,
+        "the process that connected has ended; the process that asks must connect itself"),
     ROW(POLICY_DENIED, EXIT_CODE_REFUSED, false,
         "the service's rules do not admit this service account or pod"),
     ROW(UPSTREAM_REFUSED, EXIT_CODE_REFUSED, false, "the upstream refused the exchange"),
