@@ -23,7 +23,7 @@ enum podlogin_status {
     PODLOGIN_TOKEN_NOT_YET_VALID = 16,
     PODLOGIN_TOKEN_WRONG_AUDIENCE = 17,
     PODLOGIN_TOKEN_WRONG_NODE = 18, /* for another node, or it names no node */
-    PODLOGIN_TOKEN_REVOKED = 19,    /* the API server no longer accepts it (TokenReview) */
+    PODLOGIN_TOKEN_REVOKED = 19,    /* the API server does not accept it (TokenReview) */
     PODLOGIN_PEER_MISMATCH = 20,    /* the caller does not run in the token's pod */
     PODLOGIN_PEER_GONE = 21,        /* the process that connected has ended */
     PODLOGIN_POLICY_DENIED = 30,    /* by the rules of the service */

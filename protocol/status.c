@@ -35,8 +35,8 @@ static const struct status_info table[] = {
     ROW(TOKEN_WRONG_NODE, EXIT_CODE_REFUSED, false,
         "the service-account token was not issued for a pod on this node"),
     ROW(TOKEN_REVOKED, EXIT_CODE_REFUSED, false,
-        "the API server no longer accepts the service-account token; its pod or account was "
-        "deleted"),
+        "the API server does not accept the service-account token; its pod or account may have "
+        "been deleted"),
     ROW(PEER_MISMATCH, EXIT_CODE_REFUSED, false,
         "the caller does not run in the pod of the service-account token; each pod must present "
         "its own"),
@@ -45,8 +45,7 @@ static const struct status_info table[] = {
     ROW(POLICY_DENIED, EXIT_CODE_REFUSED, false,
         "the service's rules do not admit this service account or pod"),
     ROW(UPSTREAM_REFUSED, EXIT_CODE_REFUSED, false, "the upstream refused the exchange"),
-    ROW(UPSTREAM_UNAVAILABLE, EXIT_CODE_TRY_AGAIN, true,
-        "the upstream did not answer the exchange in time; try again"),
+    ROW(UPSTREAM_UNAVAILABLE, EXIT_CODE_TRY_AGAIN, true, "the upstream is unavailable; try again"),
     ROW(UPSTREAM_PROTOCOL, EXIT_CODE_TRY_AGAIN, true,
         "the upstream did not answer like a token endpoint; check the URL in the service file"),
     ROW(ISSUER_UNAVAILABLE, EXIT_CODE_TRY_AGAIN, true,
@@ -54,7 +53,8 @@ static const struct status_info table[] = {
     ROW(REVIEW_UNAVAILABLE, EXIT_CODE_TRY_AGAIN, true,
         "cannot ask the API server whether the service-account token is still valid; try again"),
     ROW(BUSY, EXIT_CODE_TRY_AGAIN, true,
-        "the upstream limits the rate of requests; try again later"),
+        "the upstream limits the rate of requests, or the service's settings have just changed; "
+        "try again later"),
     ROW(TOO_MANY, EXIT_CODE_TRY_AGAIN, true, "too many requests at once; try again later"),
     ROW(INTERNAL, EXIT_CODE_FAULT, true, "internal error in the daemon; see its log"),
     ROW(UNREACHABLE, EXIT_CODE_UNREACHABLE, true,
