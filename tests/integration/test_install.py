@@ -1,0 +1,100 @@
+"""What is installed, by all and by the client alone: programs, pages, and what the pages refer to."""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+from node import BUILD
+
+SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
+SYSTEM_PAGES = {"curl.1", "systemd.1", "fork.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7"}
+CLIENT_PAGES = {"podlogin.1", "libpodlogin.3"}
+DAEMON_PAGES = {"podlogind.conf.5", "podloginctl.8", "podlogind.8"}
+CLIENT = {
+    "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
+    "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc", "share/doc/podlogin/protocol.md",
+    "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
+DAEMON = {"sbin/podlogind", "sbin/podloginctl", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md"}
+
+
+def functions():
+    header = re.sub(r"/\*.*?\*/", "", (SOURCE / "module/library/podlogin.h").read_text(), flags=re.S)
+    return set(re.findall(r"\b(podlogin_\w+)\(", header))
+
+
+def meson(*arguments):
+    """Runs meson as ./dev does: with the system's Python, for which it is installed."""
+    subprocess.run(["meson", *arguments], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "PATH": f"/usr/bin:/bin:{os.environ['PATH']}"})
+
+
+class InstallCase(unittest.TestCase):
+    def install(self, build):
+        """Returns the directory in which everything is; its files are in self.files."""
+        scratch = tempfile.TemporaryDirectory(prefix="podlogin-test-")
+        self.addCleanup(scratch.cleanup)
+        meson("install", "-C", str(build), "--no-rebuild", "--destdir", scratch.name)
+        root = next(pathlib.Path(scratch.name).rglob("bin/podlogin")).parents[1]
+        self.files = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+        return root
+
+    def assert_pages(self, root, expected, elsewhere=frozenset()):
+        """The pages are @expected and those of functions; they refer to each other and to @elsewhere."""
+        pages = {path.name: path for path in root.glob("share/man/*/*")}
+        self.assertEqual(set(pages), expected | {f"{name}.3" for name in functions()})
+        for name, path in pages.items():
+            section = path.name.rsplit(".", 1)[1]
+            self.assertEqual(path.parent.name, f"man{section}", name)
+            text = path.read_text()
+            self.assertIn(f".Dt {path.resolve().stem.upper()} {section}\n", text)
+            for other in re.findall(r"\bXr (\S+ \d)", text):
+                self.assertIn(other.replace(" ", "."), set(pages) | SYSTEM_PAGES | elsewhere, name)
+            for reference in re.findall(r"Pa (\S+\.md)", text):
+                self.assertTrue((root / reference).is_file(), f"{name}: {reference}")
+
+    def assert_links(self, root):
+        for page in (root / "share/doc").rglob("*.md"):
+            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+                if "://" not in target:
+                    self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+
+class All(InstallCase):
+    def test_all_is_installed_and_refers_to_what_is_installed(self):
+        root = self.install(BUILD)
+        self.assertLessEqual(CLIENT | DAEMON, self.files)
+        self.assert_pages(root, CLIENT_PAGES | DAEMON_PAGES)
+        self.assert_links(root)
+
+    def test_each_function_has_a_page_that_names_and_shows_it(self):
+        root = self.install(BUILD)
+        self.assertGreater(len(functions()), 30)
+        for name in functions():
+            page = root / f"share/man/man3/{name}.3"
+            self.assertEqual(page.resolve(), (root / "share/man/man3/libpodlogin.3").resolve())
+        text = page.read_text()
+        # whatis(1) and apropos(1) find a page by the names in its section NAME
+        names = re.search(r"^\.Sh NAME\n(.*?)^\.Nd", text, re.M | re.S).group(1)
+        self.assertEqual(set(re.findall(r"^\.Nm (podlogin_\w+)", names, re.M)), functions())
+        synopsis, rest = re.search(r"^\.Sh SYNOPSIS\n(.*?)^\.Sh (.*)", text, re.M | re.S).groups()
+        self.assertEqual(set(re.findall(r"^\.Fn (podlogin_\w+)", synopsis, re.M)), functions())
+        self.assertLessEqual(set(re.findall(r"\bFn (\w+)", rest)), functions())
+
+
+@unittest.skipIf("sanitized" in str(BUILD), "the other build has done this")
+class ClientAlone(InstallCase):
+    def test_nothing_of_the_daemon_is_installed(self):
+        with tempfile.TemporaryDirectory(prefix="podlogin-test-") as build:
+            meson("setup", build, str(SOURCE), "-Ddaemon=disabled")
+            subprocess.run(["ninja", "-C", build, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+            root = self.install(build)
+        self.assertEqual(self.files, CLIENT | {f"share/man/man3/{name}.3" for name in functions()})
+        self.assert_pages(root, CLIENT_PAGES, elsewhere=DAEMON_PAGES)
+        self.assert_links(root)
+
+
+if __name__ == "__main__":
+    unittest.main()
