@@ -15,8 +15,8 @@ CLIENT_PAGES = {"podlogin.1", "libpodlogin.3"}
 DAEMON_PAGES = {"podlogind.conf.5", "podloginctl.8", "podlogind.8"}
 CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
-    "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc", "share/doc/podlogin/protocol.md",
-    "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
+    "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc",
+    "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
 DAEMON = {"sbin/podlogind", "sbin/podloginctl", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md"}
 
 
