@@ -147,15 +147,21 @@ const char *parse_review(const char *value, void *ret_member)
 {
     static const char interval[] = "interval:";
     struct review_config *review = ret_member;
+    uint64_t interval_s = 0;
 
-    review->mode = strcmp(value, "miss") == 0 ? REVIEW_MISS : REVIEW_OFF;
-    if (review->mode == REVIEW_MISS || strcmp(value, "off") == 0)
+    review->mode = REVIEW_OFF; /* also if the value is not valid */
+    if (strcmp(value, "off") == 0)
         return NULL;
+    if (strcmp(value, "miss") == 0) {
+        review->mode = REVIEW_MISS;
+        return NULL;
+    }
+    if (strncmp(value, interval, strlen(interval)) != 0 ||
+        setting_seconds(value + strlen(interval), 1, DAY_S, &interval_s) < 0)
+        return "off, miss, or interval: followed by a time span from 1s to 1d";
     review->mode = REVIEW_INTERVAL;
-    return strncmp(value, interval, strlen(interval)) == 0 &&
-                   setting_seconds(value + strlen(interval), 1, DAY_S, &review->interval_s) == 0
-               ? NULL
-               : "off, miss, or interval: followed by a time span from 1s to 1d";
+    review->interval_s = interval_s;
+    return NULL;
 }
 
 const char *parse_attestation(const char *value, void *ret_member)

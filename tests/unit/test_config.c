@@ -564,6 +564,7 @@ static void all_mistakes_are_told_in_the_order_of_files_and_lines(void **state)
         "podlogind.conf:3: [Daemon] has no setting Colour=",
         "issuers.d/eks.conf:2: URL=http://a is not valid",
         "issuers.d/eks.conf:3: Algorithms=none is not valid",
+        "issuers.d/eks.conf:4: TokenReview=interval:2d is not valid",
         "services.d/a.conf:1: Audience= is missing",
         "services.d/a.conf:2: Provider=nobody is not valid",
         "services.d/a.conf:3: Issuer=gke does not exist",
@@ -579,7 +580,7 @@ static void all_mistakes_are_told_in_the_order_of_files_and_lines(void **state)
 
     (void)state;
     put("podlogind.conf", "[Daemon]\nLogLevel=loud\nColour=red\n");
-    put("issuers.d/eks.conf", "[Issuer]\nURL=http://a\nAlgorithms=none\n");
+    put("issuers.d/eks.conf", "[Issuer]\nURL=http://a\nAlgorithms=none\nTokenReview=interval:2d\n");
     put("services.d/a.conf", "[Service]\nProvider=nobody\nIssuer=gke\n[Allow]\n"
                              "kubernetes.io.namespace=ci\nsub= x\n[Pulumi]\nOrganization=x\n");
     put("services.d/b.conf", "\xef\xbb\xbf[Service]\nProvider=pulumi\nIssuer=eks\n"
