@@ -263,9 +263,13 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
         struct jwk *key;
         int r;
 
-        errno = 0; /* OpenSSL does not always tell that memory ran out; malloc() does */
+        errno = 0;
         r = jwk_read(json, &key);
-        if (r == -ENOMEM || (r < 0 && errno == ENOMEM)) {
+        /* without memory, OpenSSL may fail with another error, or make a wrong key; malloc() tells
+         */
+        if (r > 0 && errno == ENOMEM)
+            jwk_unref(key);
+        if (r == -ENOMEM || errno == ENOMEM) {
             *ret_error = "out of memory";
             return -ENOMEM;
         }
