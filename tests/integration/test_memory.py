@@ -78,6 +78,24 @@ class Memory(NodeCase):
         self.node.process.send_signal(signal.SIGHUP)
         wait_for(lambda: sum(self.node.log().count(text) for text in done) > before, what="the end of the reload")
 
+    def sweep_reload(self):
+        """Fails each allocation of a reload, of the fetch of the changed issuer's keys, and of a request in turn."""
+        jwt, number, are_left = self.mint(), 1, False
+
+        def name():
+            return self.answer(jwt, lambda client: client.get("pulumi"))
+
+        while not are_left:
+            self.node.issuer("eks", algorithms=("RS256", "RS256 ES256")[number // scale(7, 1) % 2])
+            self.allocations.fail(number)
+            self.reload()
+            self.assertIn(name(), ANSWERS, f"reload, allocation {number}")
+            are_left = self.allocations.are_left()
+            self.allocations.fail(0)
+            wait_for(lambda: name() == "OK", 40, f"reload: recovery after allocation {number}")
+            number += scale(7, 1)
+        print(f"\na reload: {number} allocations")
+
     def test_each_allocation_of_a_request(self):
         """In a daemon that goes on: the right answer or an error that says to retry, and then the right answer."""
         self.allocations = Allocations(self.node.directory / "allocations")
@@ -87,15 +105,7 @@ class Memory(NodeCase):
         self.sweep("whoami", "OK", lambda n: self.mint(pod=f"who-{n}"), lambda client: client.whoami())
         self.sweep("no rule admits it", "POLICY_DENIED", lambda n: self.mint(namespace="prod", pod=f"pod-{n}"))
         self.sweep("a forged token", "TOKEN_BAD_SIGNATURE", lambda n: self.mint(pod=f"forged-{n}", sign="rogue"))
-        known = self.mint()
-        number, are_left = 1, False
-        while not are_left:
-            self.allocations.fail(number)
-            self.reload()
-            are_left = self.allocations.are_left()
-            self.allocations.fail(0)
-            self.assertEqual(self.answer(known, lambda client: client.get("pulumi")), "OK", f"reload, {number}")
-            number += scale(2, 1)
+        self.sweep_reload()
         self.assertEqual(self.node.stop(), 0)
 
     def test_each_allocation_of_the_daemon(self):
