@@ -220,6 +220,48 @@ static void only_the_process_that_connects_too_often_is_barred(void **state)
     quota_leave(quota);
 }
 
+static void come_and_go(const struct peer *peer)
+{
+    quota_leave(quota_join(&quotas, peer, true));
+}
+
+/* As long as an issuer remembers who made up a key id: a pod that reconnects is no other one. */
+static void a_quota_is_kept_for_ten_minutes_without_a_connection(void **state)
+{
+    struct quota *quota = quota_join(&quotas, &rows[0].peer, true);
+
+    (void)state;
+    quota->unknown_kid_usec = 1;
+    quota_leave(quota);
+    quota->left_usec -= 599 * SECOND_USEC;
+    come_and_go(&rows[3].peer);
+    quota = quota_join(&quotas, &rows[0].peer, true);
+    assert_int_equal(quota->unknown_kid_usec, 1);
+    quota_leave(quota);
+    quota->left_usec -= 601 * SECOND_USEC;
+    come_and_go(&rows[3].peer);
+    quota = quota_join(&quotas, &rows[0].peer, true);
+    assert_int_equal(quota->unknown_kid_usec, 0);
+    quota_leave(quota);
+}
+
+static void at_most_4096_quotas_are_kept_without_a_connection(void **state)
+{
+    struct quota *held = quota_join(&quotas, &rows[0].peer, true);
+    struct peer pod = {.state = PEER_IN_POD, .pidfd = -1};
+
+    (void)state;
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(pod.pod_uid, sizeof(pod.pod_uid), "%032x", i);
+        come_and_go(&pod);
+    }
+    assert_int_equal(quotas.n_idle, 4096);
+    assert_int_equal(quotas.map.n, 4097);
+    assert_ptr_equal(quota_join(&quotas, &rows[0].peer, true), held); /* it is in use */
+    quota_leave(held);
+    quota_leave(held);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -233,6 +275,8 @@ int main(void)
         TEST(processes_of_a_pod_share_its_quota_and_others_do_not),
         TEST(reconnecting_does_not_reset_a_quota),
         TEST(only_the_process_that_connects_too_often_is_barred),
+        TEST(a_quota_is_kept_for_ten_minutes_without_a_connection),
+        TEST(at_most_4096_quotas_are_kept_without_a_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
