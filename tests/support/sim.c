@@ -11,6 +11,7 @@ int64_t sim_wall_offset_s;
 uint64_t sim_n_exchanges;
 unsigned sim_n_in_flight;
 bool sim_admits;
+const struct service *sim_refuses;
 bool sim_hold_disk;
 struct sim_reply (*sim_upstream)(void);
 const struct job_exchange *sim_exchange;
@@ -236,6 +237,7 @@ void sim_init(uint64_t seed)
     sim_n_exchanges = 0;
     sim_n_in_flight = 0;
     sim_admits = true;
+    sim_refuses = NULL;
     sim_hold_disk = false;
     sim_reply_to_others = (struct sim_reply){.outcome = OUTCOME_UNAVAILABLE};
     random_state = seed;

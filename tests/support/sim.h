@@ -38,7 +38,10 @@ extern int64_t sim_wall_offset_s; /* the wall clock minus the boot clock */
 extern uint64_t sim_n_exchanges;  /* exchanges begun so far */
 extern unsigned sim_n_in_flight;
 extern bool sim_hold_disk; /* writes are not acknowledged while this is set */
-extern bool sim_admits;    /* the verdict of admission, if the real one is not linked */
+
+/* The verdict of admission, if the real one is not linked. */
+extern bool sim_admits;
+extern const struct service *sim_refuses; /* the service that admits nobody; NULL: none */
 
 /* Called when an exchange arrives at the upstream; sim_exchange has its request during the call. */
 extern struct sim_reply (*sim_upstream)(void);

@@ -85,6 +85,29 @@ static void no_refresh_if_the_rules_refuse_by_then(void **state)
     pod_done(&pod);
 }
 
+/* Services with equal settings share a token; the rules of each are its own. */
+static void a_refresh_is_judged_by_the_service_that_its_jwt_was_for(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t before = sim_n_exchanges;
+        struct pod old, young;
+
+        pod_init(&old, i ? "a" : "b", 3 * HOUR_S);
+        pod_init(&young, i ? "a" : "b", 4 * HOUR_S);
+        config->services[1].digest = config->services[0].digest;
+        young.service = &config->services[1];
+        assert_int_equal(pod_get(&old), PODLOGIN_OK);
+        assert_true(pod_ask(&young));
+        sim_refuses = &config->services[i];
+        sim_run_for(LIFETIME_S / 100 * 85 * SECOND_USEC);
+        assert_int_equal(sim_n_exchanges - before, i == 0 ? 2 : 1);
+        sim_refuses = NULL;
+        pod_done(&old);
+        pod_done(&young);
+    }
+}
+
 /* 50 accounts request tokens that live for a minute, once a second for an hour. */
 static void steady_requests_never_wait_and_cost_few_extra_exchanges(void **state)
 {
@@ -166,6 +189,7 @@ int main(void)
         BROKER_TEST(an_unused_token_is_refreshed_at_the_next_request),
         BROKER_TEST(no_refresh_without_a_live_jwt),
         BROKER_TEST(no_refresh_if_the_rules_refuse_by_then),
+        BROKER_TEST(a_refresh_is_judged_by_the_service_that_its_jwt_was_for),
         BROKER_TEST(steady_requests_never_wait_and_cost_few_extra_exchanges),
         BROKER_TEST(a_request_for_more_lifetime_joins_a_refresh),
         BROKER_TEST(a_min_ttl_that_cannot_be_met_does_not_cost_an_exchange_per_request),
