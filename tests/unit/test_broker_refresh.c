@@ -108,6 +108,20 @@ static void a_refresh_is_judged_by_the_service_that_its_jwt_was_for(void **state
     }
 }
 
+static void a_jwt_is_dropped_when_it_expires(void **state)
+{
+    struct pod pod;
+
+    (void)state;
+    pod_init(&pod, "a", 600);
+    assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+    assert_int_equal(pod.identity->n_refs, 2); /* it is kept for the refresh */
+    sim_run_for(600 * SECOND_USEC);
+    sim_run_for(61 * SECOND_USEC);
+    assert_int_equal(pod.identity->n_refs, 1);
+    pod_done(&pod);
+}
+
 /* 50 accounts request tokens that live for a minute, once a second for an hour. */
 static void steady_requests_never_wait_and_cost_few_extra_exchanges(void **state)
 {
@@ -190,6 +204,7 @@ int main(void)
         BROKER_TEST(no_refresh_without_a_live_jwt),
         BROKER_TEST(no_refresh_if_the_rules_refuse_by_then),
         BROKER_TEST(a_refresh_is_judged_by_the_service_that_its_jwt_was_for),
+        BROKER_TEST(a_jwt_is_dropped_when_it_expires),
         BROKER_TEST(steady_requests_never_wait_and_cost_few_extra_exchanges),
         BROKER_TEST(a_request_for_more_lifetime_joins_a_refresh),
         BROKER_TEST(a_min_ttl_that_cannot_be_met_does_not_cost_an_exchange_per_request),
