@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import select
 import signal
 import socket
 import struct
@@ -10,7 +11,7 @@ import threading
 import time
 import unittest
 
-from node import BUILD, scale, wait_for
+from node import BUILD, NO_LIMITS, scale, wait_for
 from protocol_client import (MAX_REQUEST, Get, Login, Ping, Whoami, encode_field, encode_frame,
                              encode_message)
 from test_peer import PodCase, answer_name, answer_names
@@ -383,6 +384,76 @@ class Leaks(QuotaCase):
         with self.node.connect() as connection:
             connection.sendall(encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi"), 1))
             time.sleep(0.1)
+
+
+class AllConnections(QuotaCase):
+    """At the greatest number of connections, further ones wait, and are served as soon as there is room."""
+
+    def setUp(self):
+        super().setUp()
+        self.served, self.waiting = [], []
+
+    def configure(self, most):
+        self.node.configure("off", limits=f"{NO_LIMITS}Connections={most}\n")
+
+    def reload(self, most):
+        self.configure(most)
+        self.node.process.send_signal(signal.SIGHUP)
+
+    def add(self, connections, n):
+        for _ in range(n):
+            connections.append(self.connection())
+            connections[-1].sendall(PING)
+
+    def assert_numbers(self, served, waiting):
+        for connection in self.served:
+            connection.sendall(PING)
+        for connection in self.served:
+            self.assertEqual(answer_name(connection), "OK")
+        self.assertEqual((len(self.served), len(self.waiting)), (served, waiting))
+        self.assertEqual(select.select(self.waiting, [], [], 0)[0], [])
+
+    def admit(self, n):
+        """The next @n connections that wait are served."""
+        for _ in range(n):
+            connection = self.waiting.pop(0)
+            self.assertEqual(answer_name(connection), "OK")
+            self.served.append(connection)
+
+    def begin(self, most, n):
+        self.configure(most)
+        self.node.start()
+        self.add(self.waiting, n)
+        self.admit(most)
+
+    def test_one_that_ends_makes_room(self):
+        self.begin(3, 6)
+        self.assert_numbers(3, 3)
+        for left in (2, 1, 0):
+            self.served.pop().close()
+            self.admit(1)
+            self.assert_numbers(3, left)
+
+    def test_a_reload_that_raises_the_number_makes_room(self):
+        self.begin(3, 6)
+        self.reload(5)
+        self.admit(2)
+        self.assert_numbers(5, 1)
+        self.reload(8)
+        self.admit(1)
+        self.assert_numbers(6, 0)
+
+    def test_a_reload_that_lowers_the_number_closes_none(self):
+        self.begin(4, 4)
+        self.reload(2)
+        wait_for(lambda: "configuration reloaded" in self.node.log())
+        self.add(self.waiting, 1)
+        for served in (3, 2):
+            self.served.pop().close()
+            self.assert_numbers(served, 1)
+        self.served.pop().close()
+        self.admit(1)
+        self.assert_numbers(2, 0)
 
 
 class Descriptors(QuotaCase):
