@@ -455,6 +455,17 @@ class AllConnections(QuotaCase):
         self.admit(1)
         self.assert_numbers(2, 0)
 
+    def test_the_daemon_uses_all_descriptors_that_it_may_have(self):
+        """Shells and service managers leave a soft limit of 1,024 below a larger hard one."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.configure(8192)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        self.node.start()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.add(self.waiting, 200)
+        self.admit(200)
+
 
 class Descriptors(QuotaCase):
     def test_descriptors_that_clients_send_do_not_arrive(self):
