@@ -74,6 +74,14 @@ class Independent(NodeCase):
         self.assertEqual((identity.pod, identity.pod_uid), ("job-1", "uid-1"))
         self.assertEqual(list(identity.services), ["pulumi"])
 
+    def test_whoami_names_at_most_64_services(self):
+        for i in range(70):
+            self.node.service(f"other-{i:02}")
+        self.node.restart()
+        client = self.client(jwt=self.jwt)
+        for _ in range(2):
+            self.assertEqual(list(client.whoami().services), [f"other-{i:02}" for i in range(64)])
+
     def test_ping_needs_no_login(self):
         self.assertRegex(self.client().ping().server, r"^podlogind \d")
 
