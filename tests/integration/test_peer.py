@@ -110,6 +110,35 @@ class Pods(PodCase):
         self.assertNotIn("another pod", error)
         self.assertEqual(self.exchanges(), 0)
 
+    def answer_to(self, name, enter, jwt):
+        """What a process of this name gets. The name is part of /proc/PID/stat, and the process chooses it."""
+        answer, tell = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                enter()
+                pathlib.Path("/proc/self/comm").write_text(name, "ascii")
+                told = "TOO_MANY"
+                while told == "TOO_MANY":  # before Linux 6.5, while the process is young
+                    with self.node.connect() as connection:
+                        connection.sendall(self.request(jwt))
+                        told = answer_name(connection)
+                os.write(tell, told.encode())
+            finally:
+                os._exit(0)
+        self.addCleanup(pods.end, pid)
+        os.close(tell)
+        with open(answer, encoding="ascii") as pipe:
+            return pipe.read()
+
+    def test_a_process_may_have_any_name(self):
+        self.node.start()
+        pod = self.pod()
+        jwt = self.mint_for(pod)
+        for name in (")", "a) Z 1 1 1", ") R (", "() ()"):
+            self.assertEqual(self.answer_to(name, pod.enter, jwt), "OK")
+            self.assertEqual(self.answer_to(name, lambda: None, jwt), "PEER_MISMATCH")
+
     def test_a_token_that_is_not_bound_to_a_pod_is_refused(self):
         self.node.start()
         pod = self.pod()
