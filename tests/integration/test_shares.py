@@ -1,5 +1,7 @@
 """An upstream or an API server that hangs delays nobody but those who need it."""
 
+import os
+import signal
 import unittest
 
 from node import wait_for
@@ -38,6 +40,14 @@ class Shares(ReviewCase):
         self.assert_served(self.mint(serviceaccount="other"), "--timeout", "4s")
         self.standin.rotate()
         self.assert_served(self.mint(serviceaccount="new-key"), "--timeout", "4s")
+
+    def test_an_exchanger_that_ends_takes_no_place_with_it(self):
+        """As many reviews as before may be in flight in the next one: the same ones are sent again."""
+        server = self.hanging_server()
+        self.start("miss", api_server=server.url)
+        self.ask_in_vain("pulumi", server)
+        os.kill(self.node.exchanger_pid(), signal.SIGKILL)
+        wait_for(lambda: len(server.requests) >= 128, 30, "the same reviews at the server that hangs")
 
     def test_an_api_server_that_hangs(self):
         server = self.hanging_server()
