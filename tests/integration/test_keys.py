@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import pathlib
 import sqlite3
 import time
 import unittest
@@ -78,6 +79,23 @@ class Keys(NodeCase):
         for i in range(scale(20, 200)):
             self.assert_served(self.mint(serviceaccount=f"never-seen-{i}"))
         self.assertIn("using the stored keys of an earlier run", self.node.log())
+
+    def test_stored_keys_belong_to_the_settings_of_their_issuer(self):
+        """They are not those of the same URL that something else authenticates now, or whose algorithms differ."""
+        self.node.start()
+        self.assert_served(self.mint())
+        jwt = self.mint(serviceaccount="never-seen")
+        copy = self.node.directory / "copy-of-ca.pem"
+        copy.write_bytes(pathlib.Path(self.standin.ca).read_bytes())
+        for change in ({"algorithms": "RS256 ES256"}, {"extra": f"CAFile={copy}"},
+                       {"extra": f"CAFile={self.standin.ca}\nKeysURL={self.standin.issuer}/keys"}):
+            self.node.issuer("eks", **change)
+            self.restart_without_issuer()
+            self.assert_refused("ISSUER_UNAVAILABLE", TRY_AGAIN, jwt)
+            self.node.stop()
+        self.node.issuer("eks")  # the earlier settings, and their keys
+        self.restart_without_issuer()
+        self.assert_served(jwt)
 
     def test_stored_keys_that_were_changed_are_not_trusted(self):
         self.node.start()
