@@ -16,7 +16,8 @@ import wrong_server
 from handle import Handle
 from node import PODLOGIN, PODLOGIND, RUNTIME, NodeCase
 from preload import Preload
-from protocol_client import MAX_ANSWER, STATUSES, Error, Identity, Pong, Token, encode_field, encode_frame, encode_payload
+from protocol_client import (MAX_ANSWER, STATUSES, Error, Get, Identity, Pong, Token, decode_frame, decode_payload,
+                             encode_field, encode_frame, encode_payload)
 from wrong_server import TOKEN, WrongServer, error, token, token_payload
 
 OK, BAD_FRAME, TOKEN_EXPIRED, POLICY_DENIED, TOO_MANY, INTERNAL = 0, 1, 15, 30, 51, 60
@@ -61,6 +62,36 @@ class Case(unittest.TestCase):
             self.assertEqual(handle.call("authenticate")[0], BAD_ANSWER)
             self.assertEqual(handle.call("authenticate"), (OK, ""))
         self.assertEqual(len(server.received), 2)
+
+
+class Requests(Case):
+    """What the command asks for: an argument comes before an option, an option before a variable."""
+
+    def asked(self, *arguments, **variables):
+        with self.serve(token) as server:
+            result = subprocess.run([PODLOGIN, "token", *arguments], env={**self.environment, **variables},
+                                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        data = bytes(server.received[0])
+        _, _, _, size = decode_frame(data)  # LOGIN
+        _, _, payload, _ = decode_frame(data[size:])
+        get = decode_payload(Get, payload)
+        return get.service, get.min_ttl_s, get.timeout_ms
+
+    def test_options_and_variables(self):
+        """The daemon gets a tenth less than the timeout, so that its reason arrives in time."""
+        for arguments, variables, expected in (
+                ((), {}, ("pulumi", 0, 18000)),
+                ((), {"PODLOGIN_TIMEOUT": ""}, ("pulumi", 0, 9000)),
+                (("--timeout", "5s"), {}, ("pulumi", 0, 4500)),
+                ((), {"PODLOGIN_MIN_TTL": "90min"}, ("pulumi", 5400, 18000)),
+                (("--min-ttl", "30s"), {"PODLOGIN_MIN_TTL": "90min"}, ("pulumi", 30, 18000)),
+                (("--min-ttl", "0s"), {"PODLOGIN_MIN_TTL": "90min"}, ("pulumi", 0, 18000)),
+                ((), {"PODLOGIN_SERVICE": "one"}, ("one", 0, 18000)),
+                (("--service", "two"), {"PODLOGIN_SERVICE": "one"}, ("two", 0, 18000)),
+                (("--service", "two", "three"), {"PODLOGIN_SERVICE": "one"}, ("three", 0, 18000))):
+            with self.subTest(arguments=arguments, **variables):
+                self.assertEqual(self.asked(*arguments, **variables), expected)
 
 
 class Frames(Case):
