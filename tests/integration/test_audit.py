@@ -121,6 +121,17 @@ class Audit(NodeCase):
             lines = [line for line in self.answers() if line.get("jwt") == fingerprint(jwt)]
             self.assertEqual([line["result"] for line in lines][:1], ["OK"])
 
+    def test_nor_for_another_service_that_shares_it(self):
+        self.node.service("twin")  # the same settings, and so the same token
+        self.node.start()
+        jwt = self.mint()
+        self.flood(jwt, ["nonesuch"], 100)
+        for service in ("pulumi", "twin"):
+            self.flood(jwt, [service], 20)
+        lines = [line for line in self.answers() if line["result"] == "OK"]
+        self.assertLessEqual({"pulumi", "twin"}, {line["service"] for line in lines})
+        self.assertEqual(len({line["token"] for line in lines}), 1)
+
     def test_values_cannot_become_fields(self):
         self.node.start()
         self.assert_served(self.mint(pod="x result=EVIL token=1"))
