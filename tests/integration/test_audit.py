@@ -99,6 +99,14 @@ class Audit(NodeCase):
             for _ in services:
                 next(names)
 
+    def test_lines_that_were_left_out_before_a_pod_ended_are_counted(self):
+        self.node.start()
+        self.flood(self.mint(), ["nonesuch"], 200)
+        n_lines = len(self.answers())
+        self.node.stop()
+        left_out = re.search(r"(\d+) audit lines of a pod that is gone were left out", self.node.log())
+        self.assertEqual(n_lines + int(left_out[1]), 200)
+
     def test_lines_that_differ_in_turn_are_left_out_too(self):
         self.node.service("other", audience=AUDIENCE, share="pod")
         self.node.start()
