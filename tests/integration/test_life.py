@@ -185,6 +185,17 @@ class Reload(NodeCase):
         self.reload(self.DONE)
         self.assert_served(jwt)
 
+    def test_another_log_level(self):
+        path = self.node.etc / "podlogind.conf"
+        path.write_text(path.read_text().replace("LogLevel=debug", "LogLevel=warning"))
+        self.node.start()
+        self.assert_served(self.mint())
+        self.assertEqual(self.node.audit_trail(), [])
+        path.write_text(path.read_text().replace("LogLevel=warning", "LogLevel=info"))
+        self.reload(self.DONE)
+        self.assert_served(self.mint())
+        self.assertEqual(len(self.node.audit_trail()), 1)
+
     def test_settings_that_need_a_restart_are_logged(self):
         self.node.start()
         path = self.node.etc / "podlogind.conf"
