@@ -338,6 +338,18 @@ class Reload(PodCase):
         self.closes_connections()
 
 
+    def test_quotas_apply_to_existing_connections(self):
+        """Without quotas and attestation, the daemon does not look for the pod of a connection."""
+        self.node.start()
+        with self.node.connect() as connection:
+            connection.settimeout(10)
+            connection.sendall(self.request(self.mint()))
+            self.assertEqual(answer_name(connection), "OK")
+            self.node.configure("off", limits="[Limits]\nRequestsPerPod=0\n")
+            self.node.process.send_signal(signal.SIGHUP)
+            self.assertEqual(connection.recv(1), b"")
+
+
 class Surroundings(PodCase):
     """Where the daemon cannot see its peers, enforce does not start, and the error says what to change."""
 
