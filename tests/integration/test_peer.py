@@ -410,6 +410,20 @@ class NodeBinding(NodeCase):
         self.assertNotIn("another node", error)
         self.assertEqual(self.exchanges(), 1)
 
+    def test_a_reload_to_another_node(self):
+        here, there = (f"{i}1111111-2222-3333-4444-555555555555" for i in (1, 2))
+        for own, served, refused in ((here, here, there), (there, there, here), ("", here, None)):
+            self.node.configure(extra=f"NodeUID={own}")
+            if self.node.process:
+                done = self.node.log().count("configuration reloaded")
+                self.node.process.send_signal(signal.SIGHUP)
+                wait_for(lambda n=done: self.node.log().count("configuration reloaded") > n)
+            else:
+                self.node.start()
+            self.assert_served(self.mint(node_uid=served))
+            if refused:
+                self.assert_refused("TOKEN_WRONG_NODE", REFUSED, self.mint(node_uid=refused))
+
     def test_by_the_daemons_own_token(self):
         self.start_with(f"NodeTokenFile={self.own_token(node='here')}")
         self.assert_served(self.mint(node="here"))
