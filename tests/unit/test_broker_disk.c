@@ -46,11 +46,43 @@ static void a_request_waits_at_most_a_second_for_a_hanging_disk(void **state)
     pod_done(&pod);
 }
 
+/* After a change of the sealing key, there may be a row of each key, in any order. */
+static void of_two_rows_of_a_login_the_one_that_expires_later_counts(void **state)
+{
+    (void)state;
+    for (int is_old_first = 0; is_old_first < 2; is_old_first++) {
+        struct sim_disk later;
+        struct pod pod;
+
+        pod_init(&pod, "a", 4 * HOUR_S);
+        assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+        broker_done(&broker);
+        sim_disk_init(&later);
+        sim_broker_init(&broker, &identities, config, &later);
+        sim_run_for(HOUR_S * SECOND_USEC);
+        assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+        broker_done(&broker);
+        if (!is_old_first)
+            list_move(&later.rows, &disk.rows);
+        list_move(&disk.rows, &later.rows);
+        disk.n_rows += later.n_rows;
+        sim_broker_init(&broker, &identities, config, &disk);
+        sim_run_for(1);
+        assert_true(pod_ask(&pod));
+        assert_in_range(pod.expires_s - clock_now().wall_s, LIFETIME_S - 10, LIFETIME_S);
+        pod_done(&pod);
+        broker_done(&broker);
+        sim_disk_done(&disk);
+        sim_broker_init(&broker, &identities, config, &disk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BROKER_TEST(tokens_are_written_once_a_failed_disk_works_again),
         BROKER_TEST(a_request_waits_at_most_a_second_for_a_hanging_disk),
+        BROKER_TEST(of_two_rows_of_a_login_the_one_that_expires_later_counts),
     };
 
     log_init("test_broker_disk", -1);
