@@ -106,6 +106,29 @@ static void a_step_during_a_write_or_a_restart_is_corrected(void **state)
     }
 }
 
+/* The token is served already; it is written because the disk did not work before. */
+static void a_step_during_a_late_write_is_written_as_well(void **state)
+{
+    struct pod pod;
+
+    (void)state;
+    disk.mode = SIM_DISK_FAILS;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    assert_int_equal(pod_get(&pod), PODLOGIN_OK);
+    disk.mode = SIM_DISK_WORKS;
+    sim_hold_disk = true;
+    sim_run_for(60 * SECOND_USEC);
+    assert_int_equal(disk.n_rows, 1); /* not acknowledged yet */
+    set_wall_clock(-HOUR_S);
+    sim_hold_disk = false;
+    sim_run_for(61 * SECOND_USEC);
+    broker_done(&broker);
+    sim_broker_init(&broker, &identities, config, &disk);
+    assert_true(list_is_empty(&broker.dirty)); /* the expiry on the disk is right */
+    assert_true(pod_ask(&pod));
+    pod_done(&pod);
+}
+
 static void a_suspend_of_two_hours_counts_as_lifetime(void **state)
 {
     struct pod pod;
@@ -126,6 +149,7 @@ int main(void)
         BROKER_TEST(a_wall_clock_step_prolongs_no_token),
         BROKER_TEST(a_backward_step_updates_the_expiry_on_the_disk),
         BROKER_TEST(a_step_during_a_write_or_a_restart_is_corrected),
+        BROKER_TEST(a_step_during_a_late_write_is_written_as_well),
         BROKER_TEST(a_suspend_of_two_hours_counts_as_lifetime),
     };
 
