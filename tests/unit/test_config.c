@@ -857,6 +857,10 @@ static void services_whose_tokens_differ_have_different_digests(void **state)
         {"the organization", DIGEST_SERVICE("a", "pod", "other", ""), ISSUER, false},
         {"the scope", DIGEST_SERVICE("a", "pod", "acme\nScope=admin", ""), ISSUER, false},
         {"the expiration", DIGEST_SERVICE("a", "pod", "acme\nExpiration=1h", ""), ISSUER, false},
+        {"the CA file",
+         "[Service]\nCAFile=/ca\nShare=pod\nAudience=a\nIssuer=eks\nProvider=pulumi\n[Pulumi]\n"
+         "Organization=acme\n",
+         ISSUER, false},
         {"the upstream", DIGEST_SERVICE("a", "pod", "acme\nAPIURL=https://x", ""), ISSUER, false},
         {"the issuer", DIGEST_SERVICE("a", "pod", "acme", ""), "[Issuer]\nURL=https://other\n",
          false},
@@ -869,6 +873,43 @@ static void services_whose_tokens_differ_have_different_digests(void **state)
 
         if ((memcmp(&digest, &base, sizeof(base)) == 0) != cases[i].is_same)
             fail_msg("%s: not %d", cases[i].why, cases[i].is_same);
+    }
+}
+
+/* Services with the same digest share a circuit breaker. */
+static void an_upstream_is_an_endpoint_and_a_ca_file(void **state)
+{
+    static const struct {
+        const char *settings, *pulumi;
+        unsigned upstream;
+    } cases[] = {
+        {"", "acme", 1},
+        {"Share=pod\n", "other\nExpiration=1h\nScope=admin", 1},
+        {"CAFile=/one\n", "acme", 2},
+        {"CAFile=/other\n", "acme", 3},
+        {"", "acme\nAPIURL=https://x", 4},
+        {"CAFile=/one\n", "acme\nAPIURL=https://x", 5},
+    };
+    struct digest digests[ARRAY_SIZE(cases)];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(freep)
+        char *text = NULL;
+        const struct config *config;
+
+        assert_true(asprintf(&text,
+                             "[Service]\nProvider=pulumi\nIssuer=eks\nAudience=a\n%s[Pulumi]\n"
+                             "Organization=%s\n",
+                             cases[i].settings, cases[i].pulumi) > 0);
+        put("services.d/pulumi.conf", text);
+        put("issuers.d/eks.conf", ISSUER);
+        config = load();
+        digests[i] = config->services[0].upstream;
+        config_unref(config);
+        for (size_t j = 0; j < i; j++)
+            assert_int_equal(memcmp(&digests[i], &digests[j], sizeof(digests[i])) == 0,
+                             cases[i].upstream == cases[j].upstream);
     }
 }
 
@@ -922,6 +963,7 @@ int main(void)
         TEST(keys_at_the_api_server_are_those_of_its_own_origin),
         TEST(what_authenticates_the_keys_is_part_of_the_digest),
         TEST(services_whose_tokens_differ_have_different_digests),
+        TEST(an_upstream_is_an_endpoint_and_a_ca_file),
         TEST(an_empty_cache_or_socket_means_the_default),
         TEST(only_asymmetric_algorithms_are_known),
     };
