@@ -805,6 +805,7 @@ static void what_authenticates_the_keys_is_part_of_the_digest(void **state)
         "APIServer=https://a/other\n",
         "KeysURL=https://a/keys\n",
         "CAFile=/other\n",
+        "Algorithms=RS384\n", /* JWTs that were verified with another one count no more */
     };
     struct digest digests[ARRAY_SIZE(settings)];
 
