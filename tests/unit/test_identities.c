@@ -1,0 +1,100 @@
+/* The verified JWTs that are remembered. */
+#include "identity/identity.h"
+#include "support/check.h"
+
+static struct identities identities;
+
+static int begin(void **state)
+{
+    (void)state;
+    identities = (struct identities){0};
+    list_init(&identities.by_age);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    identities_done(&identities);
+    return 0;
+}
+
+static struct digest digest_of_number(uint64_t n)
+{
+    struct digest digest = {{0}};
+
+    memcpy(digest.bytes, &n, sizeof(n));
+    return digest;
+}
+
+static struct identity *remember(uint64_t n)
+{
+    struct identity *identity = calloc(1, sizeof(*identity));
+
+    assert_non_null(identity);
+    identity->n_refs = 1;
+    identity->node.key = digest_of_number(n);
+    list_init(&identity->age);
+    identities_remember(&identities, identity);
+    return identity;
+}
+
+static bool is_remembered(uint64_t n)
+{
+    struct digest digest = digest_of_number(n);
+    struct identity *identity = identities_recall(&identities, &digest);
+
+    identity_unref(identity);
+    return identity;
+}
+
+static void the_latest_10000_are_remembered(void **state)
+{
+    (void)state;
+    for (uint64_t n = 0; n < 10100; n++)
+        identity_unref(remember(n));
+    assert_int_equal(identities.verified.n, 10000);
+    for (uint64_t n = 0; n < 10100; n++)
+        assert_int_equal(is_remembered(n), n >= 100);
+}
+
+/* A connection may hold an identity that is no longer remembered. */
+static void one_that_is_in_use_is_forgotten_and_not_freed(void **state)
+{
+    struct identity *held = remember(0);
+
+    (void)state;
+    for (uint64_t n = 1; n <= 10000; n++)
+        identity_unref(remember(n));
+    assert_false(is_remembered(0));
+    assert_int_equal(held->n_refs, 1);
+    /* it comes back when it is used again */
+    identities_remember(&identities, held);
+    assert_true(is_remembered(0));
+    assert_false(is_remembered(1));
+    identity_unref(held);
+}
+
+static void a_jwt_that_came_twice_is_remembered_once(void **state)
+{
+    struct identity *first = remember(0), *second = remember(0);
+
+    (void)state;
+    assert_int_equal(identities.verified.n, 1);
+    assert_int_equal(first->n_refs, 2);
+    assert_int_equal(second->n_refs, 1);
+    identity_unref(first);
+    identity_unref(second);
+    assert_true(is_remembered(0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_latest_10000_are_remembered, begin, end),
+        cmocka_unit_test_setup_teardown(one_that_is_in_use_is_forgotten_and_not_freed, begin, end),
+        cmocka_unit_test_setup_teardown(a_jwt_that_came_twice_is_remembered_once, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
