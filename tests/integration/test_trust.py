@@ -102,6 +102,15 @@ class Trust(NodeCase):
         os.chmod(self.node.socket.parent, 0o755)
         self.assertEqual(self.ask(self.mint())[0], 0)
 
+    def test_a_configured_user_in_a_directory_that_the_caller_can_write_to(self):
+        received, thread = self.impostor(1000)
+        os.chmod(self.node.socket.parent, 0o777)
+        code, out, error = self.ask(self.mint(), PODLOGIN_SERVER_UID="1000")
+        self.assertEqual((code, out), (REFUSED, ""))
+        self.assertIn("mount it read-only", error)
+        thread.join(5)
+        self.assertEqual(received, [b"-"])
+
     def test_a_profile_that_does_not_know_the_system_call(self):
         """Old seccomp profiles answer EPERM, which does not mean that the caller cannot write."""
         self.node.start()
