@@ -386,6 +386,25 @@ static void a_request_is_told_that_fetches_fail(void **state)
     assert_int_equal(issuer->jwks.n, 2);
 }
 
+/* However many failed before: this one may succeed, and it ends soon. */
+static void a_request_waits_for_a_fetch_under_way(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    answer(NULL, 0);
+    run_for(MINUTE_USEC, NULL, 0);
+    assert_int_equal(begin_to_wait(&asker), KEYS_TOO_SOON);
+    while (!under_way) {
+        now_usec = loop.timers.first->at_usec;
+        timers_run(&loop.timers, now_usec);
+    }
+    assert_int_equal(begin_to_wait(&asker), KEYS_UNDER_WAY);
+    answer(one_key, 3600);
+    assert_int_equal(asker.n_woken, 1);
+    assert_ptr_equal(asker.news, issuer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +419,7 @@ int main(void)
             fetches_that_fail_are_repeated_after_longer_and_longer_pauses, begin, end),
         cmocka_unit_test_setup_teardown(a_request_outlasts_one_failed_fetch, begin, end),
         cmocka_unit_test_setup_teardown(a_request_is_told_that_fetches_fail, begin, end),
+        cmocka_unit_test_setup_teardown(a_request_waits_for_a_fetch_under_way, begin, end),
         cmocka_unit_test_setup_teardown(invented_key_ids_cause_one_fetch_in_30_s, begin, end),
         cmocka_unit_test_setup_teardown(invented_key_ids_do_not_block_the_fetch_of_a_new_key, begin,
                                         end),
