@@ -48,7 +48,8 @@ class Hanging(NodeCase):
             during_s = self.hit_latencies(client)
             for code, _, error in wait_all(misses):
                 self.assertEqual(code, 75, error)
-                self.assertIn("UPSTREAM_UNAVAILABLE", error)
+                # the answer of the daemon; on a slow machine, the client's own
+                self.assertRegex(error, "UPSTREAM_UNAVAILABLE|TIMEOUT")
         # printed, not asserted: a slow machine must not fail the test
         print(f"\nhit, median: {before_s * 1e6:.0f} us before, {during_s * 1e6:.0f} us while "
               "20 exchanges hang")

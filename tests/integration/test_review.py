@@ -199,12 +199,12 @@ class FailClosed(ReviewCase):
         return process
 
     def test_an_answer_without_a_status(self):
-        """After a 100, libcurl takes this for an answer, and reports no error."""
+        """After a 100, libcurl takes this for an answer, and reports no error; an older one, no status either."""
         server = RawServer(self.standin, lambda _: [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/200 OK\r\n\r\n", None])
         self.addCleanup(server.stop)
         self.start("miss", api_server=server.url)
         error = self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
-        self.assertIn("the answer has no status", error)
+        self.assertRegex(error, "the answer (has no status|is not a TokenReview)")
         self.assertEqual(self.exchanges(), 0)
 
     def test_a_shutdown_during_a_review(self):
