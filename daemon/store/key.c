@@ -260,6 +260,9 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
         r = credential_path(setting + 11, &path, ret_error);
     else
         r = (path = strdup(setting + 5)) ? 0 : -ENOMEM;
+    /* before it is resolved, too: a link in that directory is as bad, if pods can replace it */
+    if (r == 0)
+        r = pods_check("the key", path, socket_path, ret_error);
     if (r == 0 && !is_runtime)
         resolve(&path);
     if (r == 0)

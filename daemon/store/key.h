@@ -5,7 +5,8 @@
  *   credential:NAME  a credential of systemd (LoadCredential=, LoadCredentialEncrypted=)
  *   file:PATH        a file that only its owner can read
  *
- * Both may be symbolic links; what counts is the file that they lead to, and where it is.
+ * Both may be symbolic links; what counts is the file that they lead to, and where it is. Neither
+ * the link nor the file may be in the directory of the socket.
  *
  * A credential or file holds 32 random bytes, or 64 during a change of the key: the new key, which
  * seals and opens rows, followed by the previous one, which only opens them.

@@ -374,6 +374,16 @@ static void nothing_is_kept_in_the_directory_of_the_socket(void **state)
     assert_int_equal(cache_keys_load(setting, data(), false, socket, &keys, error), 0);
     snprintf(socket, sizeof(socket), "%s/keys/socket", directory);
     assert_int_equal(cache_keys_load(setting, data(), false, socket, &keys, error), -EPERM);
+    /* a link there, which root in a pod may replace, to a key elsewhere */
+    snprintf(socket, sizeof(socket), "%s/sockets/socket", directory);
+    snprintf(path, sizeof(path), "%s/sockets", directory);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(path, sizeof(path), "%s/sockets/cache.key", directory);
+    assert_int_equal(symlink("../keys/cache.key", path), 0);
+    snprintf(setting, sizeof(setting), "file:%s", path);
+    assert_int_equal(cache_keys_load(setting, data(), false, NULL, &keys, error), 0);
+    assert_int_equal(cache_keys_load(setting, data(), false, socket, &keys, error), -EPERM);
+    assert_non_null(strstr(error, path));
     unsetenv("RUNTIME_DIRECTORY");
     scratch_remove(directory);
 }
