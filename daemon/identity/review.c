@@ -17,6 +17,7 @@
 #define REFUSED_FOR_USEC   (10 * SECOND_USEC)
 #define FAILED_FOR_USEC    SECOND_USEC
 #define RETRY_MS           1000
+#define LOGGED_MAX         8 /* more issuers whose API servers fail are logged each time */
 
 static const struct review_config *config_of(const struct identity *identity)
 {
@@ -36,25 +37,43 @@ bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t no
     return !identity->review.good_usec || now_usec - identity->review.good_usec >= good_for_usec;
 }
 
-/*
- * Logs a failure once, until it changes or ends; failure "" is success. The state is one for all
- * issuers: nearly always they share the API server, and an issuer may be gone when its review ends.
- */
-static void log_change(const struct identity *identity, const char *failure)
-{
-    static char logged[512];
-    char text[sizeof(logged)] = "";
+/* A failure that was logged, of the reviews of an issuer. The issuer may be gone when they end. */
+struct logged {
+    char issuer[513];
+    char text[512];
+};
 
-    if (*failure)
-        snprintf(text, sizeof(text), "cannot review tokens of %.128s: %s", identity->claims.issuer,
-                 failure);
-    if (strcmp(logged, text) == 0)
-        return;
-    if (*failure)
-        log_warning("%s", text);
-    else
-        log_notice("tokens are reviewed again");
-    strcpy(logged, text);
+static struct logged logged_failures[LOGGED_MAX];
+
+/* Returns the entry of the issuer; or else a free one, or the last, if none is free. */
+static struct logged *logged_of(const char *issuer)
+{
+    struct logged *free_one = &logged_failures[LOGGED_MAX - 1];
+
+    for (size_t i = LOGGED_MAX; i-- > 0;) {
+        if (strcmp(logged_failures[i].issuer, issuer) == 0)
+            return &logged_failures[i];
+        if (!logged_failures[i].issuer[0])
+            free_one = &logged_failures[i];
+    }
+    return free_one;
+}
+
+/* Logs a failure once, until it changes or ends; @text "" is success. */
+static void log_change(const struct identity *identity, const char *text)
+{
+    const char *issuer = identity->claims.issuer;
+    struct logged *failure = logged_of(issuer);
+    bool is_same = strcmp(failure->issuer, issuer) == 0;
+
+    if (*text && !(is_same && strcmp(failure->text, text) == 0)) {
+        log_warning("cannot review tokens of %.128s: %s", issuer, text);
+        snprintf(failure->issuer, sizeof(failure->issuer), "%s", issuer);
+        snprintf(failure->text, sizeof(failure->text), "%s", text);
+    } else if (!*text && is_same) {
+        log_notice("tokens of %.128s are reviewed again", issuer);
+        *failure = (struct logged){0};
+    }
 }
 
 static void on_reviewed(struct job *job, const struct job_result *result)

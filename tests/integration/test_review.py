@@ -7,6 +7,7 @@ import unittest
 from node import NodeCase, wait_for
 from protocol_client import Client, ServerError
 from raw_server import RawServer, http
+from test_refusals import fetch
 
 REFUSED, TRY_AGAIN = 77, 75
 POD, ACCOUNT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
@@ -33,10 +34,10 @@ class ReviewCase(NodeCase):
     def reviews(self):
         return self.standin.counts()["reviews"]
 
-    def mint_account(self):
+    def mint_account(self, **order):
         """A token of an account that no other token has."""
         self.n_accounts = getattr(self, "n_accounts", 0) + 1
-        return self.mint(serviceaccount=f"account-{self.n_accounts}")
+        return self.mint(serviceaccount=f"account-{self.n_accounts}", **order)
 
     def mint_pod(self, **order):
         return self.mint(pod="job", pod_uid=POD, serviceaccount_uid=ACCOUNT, **order)
@@ -153,7 +154,26 @@ class FailClosed(ReviewCase):
         failed = f"cannot review tokens of {self.standin.issuer}: "
         self.assertEqual([line.split(": the API")[0].split("File=")[0] for line in lines], [
             failed + "TokenReview: HTTP 401", failed + "cannot read APIServerToken",
-            "tokens are reviewed again"], self.node.log())
+            f"tokens of {self.standin.issuer} are reviewed again"], self.node.log())
+
+    def test_the_reviews_of_another_issuer_do_not_end_a_failure(self):
+        keys = self.node.directory / "keys.json"
+        keys.write_bytes(fetch(self.standin, "/keys")[1])
+        self.start("miss")
+        for name in ("one", "two"):
+            self.node.issuer(name, url=f"https://{name}.example", extra=f"KeysFile={keys}\nTokenReview=miss\n"
+                             f"APIServer=https://localhost:1\nAPIServerCAFile={self.standin.ca}\n"
+                             f"APIServerTokenFile={self.own_token}")
+            self.node.service(name, issuer=name)
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "configuration reloaded" in self.node.log())
+        for _ in range(3):
+            self.assert_served(self.mint_account())
+            for name in ("one", "two"):
+                jwt_file = self.node.jwt_file(self.mint_account(claims={"iss": f"https://{name}.example"}))
+                self.assertEqual(self.node.podlogin("token", name, token_file=jwt_file).returncode, TRY_AGAIN)
+        lines = [line for line in self.node.log().splitlines() if " review" in line]
+        self.assertEqual(len(lines), 2, lines)
 
     def test_an_own_token_that_cannot_be_used_is_named(self):
         self.start("miss")
