@@ -276,6 +276,26 @@ enum outcome http_outcome(CURLcode code)
     }
 }
 
+void http_cut_time(char *text)
+{
+    static const char *const units[] = {" ms", " milliseconds"};
+    static const char after[] = " after ";
+    char *at = text;
+
+    while ((at = strstr(at, after))) {
+        char *number = at + strlen(after), *unit = number + strspn(number, "0123456789");
+        size_t len = 0;
+
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && unit > number; i++)
+            if (strncmp(unit, units[i], strlen(units[i])) == 0)
+                len = strlen(units[i]);
+        if (len)
+            memmove(at, unit + len, strlen(unit + len) + 1);
+        else
+            at = number;
+    }
+}
+
 /* libcurl takes "HTTP/200" after a 100 for an answer, which then has no status. */
 static void read_end(struct http_transfer *transfer, CURLcode code)
 {
@@ -295,6 +315,7 @@ static void read_end(struct http_transfer *transfer, CURLcode code)
     transfer->outcome = transfer->refusal ? OUTCOME_MALFORMED : http_outcome(code);
     if (code == CURLE_SSL_CACERT_BADFILE && transfer->has_ca_file)
         transfer->refusal = "the CA file has no valid certificate";
+    http_cut_time(transfer->error);
     if (transfer->refusal)
         snprintf(transfer->detail, sizeof(transfer->detail), "%s", transfer->refusal);
     else

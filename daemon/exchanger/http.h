@@ -84,6 +84,12 @@ void http_done(struct http *http);
  */
 int http_start(struct http *http, struct http_request *request, http_callback on_done, void *data);
 
+/*
+ * Cuts times such as " after 12 ms" out of what curl says about a failure: a failure that repeats
+ * is logged once, as long as its text is the same.
+ */
+void http_cut_time(char *text);
+
 /* Makes progress on all transfers without blocking. Calls the callbacks of those that ended. */
 void http_turn(struct http *http);
 

@@ -124,7 +124,7 @@ class FailClosed(ReviewCase):
     def test_an_api_server_that_does_not_answer(self):
         self.start("miss", api_server="https://localhost:1")
         error = self.assert_refused("REVIEW_UNAVAILABLE", TRY_AGAIN, self.mint_pod())
-        self.assertIn("localhost", error)
+        self.assertIn("(Failed to connect to localhost port 1: ", error)  # no time, which would change
         self.assertNotIn("keys", error)
         self.assertEqual(self.exchanges(), 0)
 

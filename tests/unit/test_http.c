@@ -58,6 +58,31 @@ static void all_other_errors_are_retried(void **state)
     }
 }
 
+static const struct {
+    const char *text, *expected;
+} times[] = {
+    {"Failed to connect to a port 443 after 12 ms: Couldn't connect to server",
+     "Failed to connect to a port 443: Couldn't connect to server"},
+    {"Operation timed out after 10001 milliseconds with 0 bytes received",
+     "Operation timed out with 0 bytes received"},
+    {"Resolving timed out after 10001 milliseconds", "Resolving timed out"},
+    {"one after 1 ms, two after 2 ms", "one, two"},
+    {"after 1 ms after  ms after 5 s after ", "after 1 ms after  ms after 5 s after "},
+    {"", ""},
+};
+
+static void a_failure_that_repeats_has_the_same_text(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        char text[HTTP_ERROR_SIZE];
+
+        snprintf(text, sizeof(text), "%s", times[i].text);
+        http_cut_time(text);
+        assert_string_equal(text, times[i].expected);
+    }
+}
+
 struct ended {
     int count;
     long status;
@@ -101,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_error_of_curl_has_its_outcome),
         cmocka_unit_test(all_other_errors_are_retried),
+        cmocka_unit_test(a_failure_that_repeats_has_the_same_text),
         cmocka_unit_test(transfers_that_run_at_the_end_fail),
     };
 
