@@ -183,7 +183,8 @@ const char *parse_algorithms(const char *value, void *ret_member)
 {
     return algorithms_parse(value, " \t", ret_member) == 0
                ? NULL
-               : "one or more of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512";
+               : "one or more, separated by blanks, of RS256 RS384 RS512 PS256 PS384 PS512 ES256 "
+                 "ES384 ES512";
 }
 
 const char *parse_provider(const char *value, void *ret_member)

@@ -297,11 +297,13 @@ static const struct {
     {"issuers.d/eks.conf", ISSUER "Algorithms=\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "Algorithms=none\n",
      "issuers.d/eks.conf:3: Algorithms=none is not "
-     "valid; expected one or more of RS256"},
+     "valid; expected one or more, separated by blanks, of RS256"},
     {"issuers.d/eks.conf", ISSUER "Algorithms=RS256 none\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "Algorithms=HS256\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "Algorithms=rs256\n", "issuers.d/eks.conf:3: Algorithms="},
-    {"issuers.d/eks.conf", ISSUER "Algorithms=RS256,ES256\n", "issuers.d/eks.conf:3: Algorithms="},
+    {"issuers.d/eks.conf", ISSUER "Algorithms=RS256,ES256\n",
+     "issuers.d/eks.conf:3: Algorithms=RS256,ES256 is not valid; expected one or more, separated "
+     "by blanks, of"},
     {"issuers.d/eks.conf", ISSUER "Algorithms=EdDSA\n", "issuers.d/eks.conf:3: Algorithms="},
     {"issuers.d/eks.conf", ISSUER "KeysURL=http://a\n", "issuers.d/eks.conf:3: KeysURL="},
     {"issuers.d/eks.conf", ISSUER "KeysFile=keys.json\n", "issuers.d/eks.conf:3: KeysFile="},
