@@ -67,7 +67,8 @@ static const char *denial(const struct keys_task *task, long http_status)
     if (http_status != 401 && http_status != 403)
         return "";
     if (!task->carries_token)
-        return " without a token";
+        return " without a token; one is sent only if the URL has the host and port of APIServer=, "
+               "and the file in APIServerTokenFile= exists";
     return http_status == 401
                ? ": the API server does not accept the token in APIServerTokenFile="
                : ": the daemon's account may not read it; bind it to the cluster role "

@@ -113,7 +113,7 @@ class Keys(OwnTokenCase):
     def test_without_a_token_the_keys_are_fetched_anonymously(self):
         self.token_file.unlink()
         self.start(extra=f"CAFile={self.standin.ca}\n")
-        self.refused("HTTP 403 without a token")
+        self.refused("HTTP 403 without a token; one is sent only if", "the file in APIServerTokenFile= exists")
         self.anonymous = http(json.dumps({"issuer": self.api_server.url,
                                           "jwks_uri": self.standin.issuer + "/keys"}))
         self.turn_until(lambda: self.get(self.mint_here())[0] == 0, 1, "the next try")
