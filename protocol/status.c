@@ -63,8 +63,8 @@ static const struct status_info table[] = {
     ROW(TIMEOUT, EXIT_CODE_TRY_AGAIN, true,
         "the daemon did not answer within the timeout; try again"),
     ROW(NO_SUBJECT_TOKEN, EXIT_CODE_CONFIG, false,
-        "no service-account token found; mount a projected one, or name its file with "
-        "--token-file"),
+        "no service-account token found; mount a projected one, or name its file in "
+        "PODLOGIN_TOKEN_FILE"),
     ROW(BAD_ARGUMENT, EXIT_CODE_USAGE, false, "an argument is empty, too long or out of range"),
     ROW(BAD_ANSWER, EXIT_CODE_FAULT, false,
         "the daemon's answer is not valid; check that client and daemon have compatible versions"),
