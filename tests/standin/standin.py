@@ -28,7 +28,7 @@ class Standin:
     process.
     """
 
-    def __init__(self, binary, directory, *options, wait_s=20.0):
+    def __init__(self, binary, directory, *options, wait_s=120.0):
         self._local = threading.local()
         os.makedirs(directory, exist_ok=True)
         self.directory = str(directory)

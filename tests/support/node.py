@@ -118,7 +118,7 @@ class Node:
             self.wait_until_ready()
 
     def wait_until_ready(self):
-        result = self.podlogin("wait", "--timeout", "20s")
+        result = self.podlogin("wait", "--timeout", "60s")
         if result.returncode != 0:
             raise RuntimeError(f"podlogind does not answer: {result.stderr}\n{self.log()}")
 
@@ -127,7 +127,7 @@ class Node:
         if not self.process:
             return None
         self.process.terminate()
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process = None
         return code
 
