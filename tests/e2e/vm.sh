@@ -77,7 +77,7 @@ run() {
     local status
     fetch_kernel
     make_initramfs "$@"
-    timeout "${PODLOGIN_VM_TIMEOUT:-900}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 \
+    timeout "${PODLOGIN_VM_TIMEOUT:-3600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 \
         -m 2048 -nodefaults -display none -no-reboot \
         -kernel "$cache/kernel" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1" \
         -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
