@@ -19,17 +19,23 @@ class Proxy:
         self._mode = FORWARD
         self._pairs = []
         self._fillers = []
-        self._listener = self._listen(0)
-        self.port = self._listener.getsockname()[1]
+        self._reserve = self._bind(0)  # keeps the port while nothing listens at it
+        self.port = self._reserve.getsockname()[1]
+        self._listener = self._listen(self.port)
         self._is_over = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @staticmethod
-    def _listen(port):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+    def _bind(port):
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(("127.0.0.1", port))
+        return bound
+
+    def _listen(self, port):
+        listener = self._bind(port)
         listener.listen(64)
         return listener
 
@@ -106,3 +112,4 @@ class Proxy:
         self.set_mode(REFUSE)
         self._is_over = True
         self._thread.join()
+        self._reserve.close()
