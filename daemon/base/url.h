@@ -11,9 +11,9 @@ bool url_is_https(const char *text);
 bool url_is_complete(const char *text);
 
 /*
- * Returns whether both are such URLs, with the same host and port (RFC 6454). Hosts and ports are
- * compared as text, but for upper case and the default port, so that two that are equal lead to the
- * same server whoever reads them.
+ * Returns whether both are such URLs, with the same host and port (RFC 6454). The texts of host and
+ * port must be equal; upper case and ":443" make no difference. Every parser of URLs therefore
+ * finds the same server in both.
  */
 bool url_is_same_origin(const char *a, const char *b);
 
