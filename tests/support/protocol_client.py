@@ -240,6 +240,10 @@ class Client:
     def __exit__(self, *_):
         self.close()
 
+    def fileno(self):
+        """For select(): of the connection, which must be open."""
+        return self._sock.fileno()
+
     def close(self):
         """Closes the connection; the protocol has no other farewell."""
         if self._sock is not None:

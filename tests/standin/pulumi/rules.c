@@ -110,6 +110,15 @@ static struct refusal pulumi_check(struct standin *standin, struct exchange *exc
     return refusal.error ? refusal : read_expiration(exchange);
 }
 
+/* time(2) is up to a tick behind this clock, which the daemon uses. */
+static time_t wall_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
+}
+
 static struct refusal pulumi_grant(struct standin *standin, const struct exchange *exchange,
                                    struct grant *ret_grant)
 {
@@ -129,7 +138,7 @@ static struct refusal pulumi_grant(struct standin *standin, const struct exchang
         .type = type->urn,
         .scope = exchange->scope,
         .organization = organization_of(exchange),
-        .expires_at = time(NULL) + expires_in_s,
+        .expires_at = wall_s() + expires_in_s,
         .bytes_min = pulumi->token_bytes,
     };
 
