@@ -408,7 +408,7 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
         login_refused(login, &refusal);
 }
 
-/* Returns 0 or -errno: -ENOMEM is no fault of the upstream. */
+/* Returns 0 or -errno: the token is valid, but cannot be passed on. */
 static int take_token(struct flight *flight, const struct job_result *result)
 {
     struct directory directory;
@@ -420,43 +420,39 @@ static int take_token(struct flight *flight, const struct job_result *result)
     return r;
 }
 
-static enum outcome judge(struct flight *flight, const struct job_result *result, int *ret_error,
-                          char *ret_detail, size_t size)
+/* The upstream did its part, so neither it nor the JWT is blamed. */
+static void fail_internally(struct flight *flight, int r)
 {
-    *ret_error = 0;
-    if (result->outcome != OUTCOME_OK) {
-        snprintf(ret_detail, size, "%.*s", (int)result->detail.len,
-                 (const char *)result->detail.at);
-        return result->outcome;
-    }
-    if (!result_check(result, flight->service->provider, ret_detail, size))
-        return OUTCOME_MALFORMED;
-    *ret_error = take_token(flight, result);
-    if (*ret_error == 0 || *ret_error == -ENOMEM)
-        return OUTCOME_OK;
-    snprintf(ret_detail, size, "cannot pass the token on: %s", strerror(-*ret_error));
-    return OUTCOME_MALFORMED;
+    struct refusal refusal;
+
+    refusal_set_status(&refusal, PODLOGIN_INTERNAL);
+    log_failure(flight, "INTERNAL", strerror(-r));
+    login_fail(flight->login, &refusal);
 }
 
 static void on_exchanged(struct job *job, const struct job_result *result)
 {
     struct flight *flight = container_of(job, struct flight, job);
     struct upstream *upstream = flight->upstream;
+    enum outcome outcome = result->outcome;
     char detail[REFUSAL_DETAIL_MAX + 1] = "";
-    struct refusal refusal;
-    enum outcome outcome;
-    int r;
+    int r = 0;
 
     assert(flight->state == FLIGHT_EXCHANGING);
-    outcome = judge(flight, result, &r, detail, sizeof(detail));
+    if (outcome != OUTCOME_OK)
+        snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
+                 (const char *)result->detail.at);
+    else if (!result_check(result, flight->service->provider, detail, sizeof(detail)))
+        outcome = OUTCOME_MALFORMED;
+    else
+        r = take_token(flight, result);
     counter_add(COUNTER_EXCHANGES + outcome);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
     if (outcome != OUTCOME_OK) {
         flight_failed(flight, outcome, detail);
     } else if (r < 0) {
-        refusal_set_status(&refusal, PODLOGIN_INTERNAL);
-        login_fail(flight->login, &refusal);
+        fail_internally(flight, r);
     } else {
         misconfigured_end(&flight->login->broker->misconfigured, &flight->service->digest);
         flight_store(flight);
