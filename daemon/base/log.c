@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,11 +21,25 @@ static const char *program_name = "podlogind";
 static int highest_level = LOG_INFO;
 static bool is_journal;
 
+/*
+ * systemd sets $JOURNAL_STREAM to device and inode of the stream that it connected to the journal
+ * (systemd.exec(5)). A process that was started with another standard error inherits the variable.
+ */
+static bool is_connected_to_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    uintmax_t device, inode;
+    struct stat st;
+
+    return stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
 void log_init(const char *program, int max_level)
 {
     program_name = program;
     highest_level = max_level;
-    is_journal = getenv("JOURNAL_STREAM") != NULL;
+    is_journal = is_connected_to_journal();
 }
 
 /* Replaces control characters, so that a peer's text cannot forge a line. */

@@ -1,6 +1,6 @@
 /*
- * The log: one event, one line, on standard error. Under systemd each line begins with "<N>", from
- * which journald takes the level; otherwise with the program's name and pid.
+ * The log: one event, one line, on standard error. If that is connected to the journal, each line
+ * begins with "<N>", from which journald takes the level; otherwise with the program's name and pid.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -10,8 +10,8 @@
 #include <syslog.h>
 
 /*
- * Sets the prefix of lines and the highest level that is logged (syslog(3)). Detects systemd by
- * $JOURNAL_STREAM.
+ * Sets the prefix of lines and the highest level that is logged (syslog(3)). Detects the
+ * journal by $JOURNAL_STREAM.
  *
  * @program: not copied.
  */
@@ -31,7 +31,7 @@ struct log_field {
 };
 
 /*
- * Logs a line "@what label=value ...". Under systemd, sends it to the journal as an entry with the
+ * Logs a line "@what label=value ...". With the journal, sends it there as an entry with the
  * fields. Never blocks: a line that cannot be written at once is dropped. Keeps errno.
  *
  * Returns false if the line was dropped or @level is not logged.

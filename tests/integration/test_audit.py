@@ -160,9 +160,12 @@ class Journal(PodCase):
         self.journal.bind(str(JOURNAL))
         self.addCleanup(JOURNAL.unlink)
         self.journal.settimeout(10)
+        self.node.log_path.touch()
+        stream = self.node.log_path.stat()
+        self.stream = f"{stream.st_dev}:{stream.st_ino}"
 
     def test_fields(self):
-        self.node.start(JOURNAL_STREAM="1:2")
+        self.node.start(JOURNAL_STREAM=self.stream)
         pod = self.pod()
         jwt = self.mint_for(pod)
         token = self.served(pod.enter, jwt)
@@ -179,10 +182,18 @@ class Journal(PodCase):
         self.assertTrue(re.match("answer result=OK ", entry["MESSAGE"]))
 
     def test_a_journal_that_does_not_read_does_not_block_the_daemon(self):
-        self.node.start(JOURNAL_STREAM="1:2")
+        self.node.start(JOURNAL_STREAM=self.stream)
         pod = self.pod()
         for i in range(60):
             self.served(pod.enter, self.mint_for(pod, serviceaccount=f"runner-{i}"))
+
+    def test_another_stream_is_not_the_journal(self):
+        """A process that a service starts with a standard error of its own inherits the variable."""
+        self.node.start(JOURNAL_STREAM="1:2")
+        pod = self.pod()
+        self.served(pod.enter, self.mint_for(pod))
+        self.assertIn("]: answer result=OK", "\n".join(self.node.audit_trail()))
+        self.assertNotIn("<6>", self.node.log())
 
 
 if __name__ == "__main__":
