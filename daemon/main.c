@@ -11,10 +11,12 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/activation.h"
 #include "base/clock_watch.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/watchdog.h"
 #include "broker/broker.h"
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
@@ -44,6 +46,7 @@ struct daemon {
     struct loop loop;
     struct loop_source signals;
     struct clock_watch clock_watch;
+    struct watchdog watchdog;
     struct exchanger_client *exchanger;
     struct identities identities;
     struct broker broker;
@@ -296,6 +299,8 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
     r = clock_watch_init(&daemon->clock_watch, &daemon->loop, on_clock_set);
     if (r < 0)
         return fail("cannot watch the wall clock", r);
+    activation_done();
+    watchdog_init(&daemon->watchdog, &daemon->loop);
     say_ready(config);
     return EXIT_CODE_OK;
 }
@@ -314,6 +319,7 @@ static void daemon_done(struct daemon *daemon)
     broker_done(&daemon->broker);
     identities_done(&daemon->identities);
     exchanger_client_free(daemon->exchanger);
+    watchdog_done(&daemon->watchdog);
     clock_watch_done(&daemon->clock_watch);
     if (daemon->signals.fd >= 0)
         close(daemon->signals.fd);
@@ -336,6 +342,7 @@ int main(int argc, char **argv)
     struct findings findings;
     int r;
 
+    activation_init();
     if (descriptors_hold_standard() < 0)
         return EXIT_CODE_FAULT;
     r = parse_options(argc, argv, &options);

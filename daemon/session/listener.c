@@ -117,6 +117,12 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
     return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
+/* Refuses descriptors that clients send; before Linux 6.16, received ones are closed unread. */
+static void refuse_descriptors(int fd)
+{
+    setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+}
+
 /* Every process that can traverse the directory may connect; the token tells who it is. */
 static int listen_at(const struct sockaddr_un *address, int *ret_fd)
 {
@@ -126,8 +132,7 @@ static int listen_at(const struct sockaddr_un *address, int *ret_fd)
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
         chmod(address->sun_path, 0666) < 0 || listen(fd, BACKLOG_MAX) < 0)
         return -errno;
-    /* refuse descriptors that clients send; before Linux 6.16, received ones are closed unread */
-    setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+    refuse_descriptors(fd);
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
@@ -169,6 +174,34 @@ static int open_socket(const char *path, int *ret_fd, char *ret_error)
     return r;
 }
 
+/*
+ * Checks a socket that the service manager listens on. Not listen() again: to clients, the process
+ * that called it last is the server, and they trust root.
+ */
+static int check_passed(int fd, const char *path, char *ret_error)
+{
+    struct sockaddr_un address = {0};
+    socklen_t len = sizeof(address) - 1, size = sizeof(int);
+    int type = 0, listens = 0;
+
+    if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 || address.sun_family != AF_UNIX ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens) {
+        snprintf(ret_error, LISTENER_ERROR_MAX,
+                 "the service manager passed something else than a listening Unix stream socket");
+        return -ENOTSOCK;
+    }
+    if (strcmp(address.sun_path, path) != 0) {
+        snprintf(ret_error, LISTENER_ERROR_MAX,
+                 "the service manager listens at %.108s; Socket= and ListenStream= of the socket "
+                 "unit must be the same",
+                 address.sun_path);
+        return -EADDRNOTAVAIL;
+    }
+    refuse_descriptors(fd);
+    return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 static bool is_in_place(const struct listener *listener)
 {
     struct stat st;
@@ -199,6 +232,7 @@ static void listen_again(struct listener *listener)
     if (r == 0) {
         loop_remove(listener->loop, &listener->source);
         close(listener->source.fd);
+        listener->is_passed = false;
         r = use(listener, fd);
         if (r < 0)
             unlink(listener->path); /* the next look tries again */
@@ -223,26 +257,33 @@ static void on_watch(struct timer *timer)
     loop_timer(listener->loop, &listener->watch, WATCH_USEC, on_watch);
 }
 
-int listener_open(struct listener *listener, struct loop *loop, const char *path,
+int listener_open(struct listener *listener, struct loop *loop, const char *path, int passed_fd,
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX])
 {
-    int fd = -1, r;
+    CLEANUP(fd_closep)
+    int fd = passed_fd;
+    int r;
 
     *listener = (struct listener){
         .loop = loop,
         .events = events,
         .source = {.fd = -1, .on_ready = on_listener},
         .path = strdup(path),
+        .is_passed = passed_fd >= 0,
         .reserve_fd = open_reserve(),
     };
     snprintf(ret_error, LISTENER_ERROR_MAX, "out of memory");
     if (!listener->path)
         return -ENOMEM;
-    r = open_socket(path, &fd, ret_error);
+    r = fd >= 0 ? check_passed(fd, path, ret_error) : open_socket(path, &fd, ret_error);
     if (r < 0)
         return r;
     loop_timer(loop, &listener->watch, WATCH_USEC, on_watch);
-    return use(listener, fd);
+    r = use(listener, TAKE_FD(fd));
+    if (r < 0)
+        snprintf(ret_error, LISTENER_ERROR_MAX,
+                 "the socket %.160s was removed; start the socket unit again", path);
+    return r;
 }
 
 void listener_close(struct listener *listener)
@@ -250,7 +291,7 @@ void listener_close(struct listener *listener)
     if (!listener->loop)
         return; /* listener_open() was not called */
     if (listener->source.fd >= 0) {
-        if (is_in_place(listener))
+        if (!listener->is_passed && is_in_place(listener))
             unlink(listener->path);
         loop_remove(listener->loop, &listener->source);
         close(listener->source.fd);

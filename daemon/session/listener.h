@@ -32,6 +32,7 @@ struct listener {
     char *path;
     dev_t device; /* the socket's file: the path leads to it unless somebody has removed it */
     ino_t inode;
+    bool is_passed; /* by the service manager, which goes on listening when the daemon ends */
     struct timer watch;
     bool is_lost; /* the path does not lead to it, and listening again has failed */
     struct backlog backlog;
@@ -45,17 +46,19 @@ struct listener {
  * mode 0666: every process that can traverse the directory may connect. If the file or its
  * directory is removed later, does so again.
  *
- * @events: must outlive the listener.
+ * @passed_fd: a socket that the service manager listens on at @path, used instead of all this;
+ *             taken over, also on failure. -1: there is none.
+ * @events:    must outlive the listener.
  *
  * Returns 0, or -errno with a sentence in @ret_error. The caller calls listener_close() in both
  * cases.
  */
-int listener_open(struct listener *listener, struct loop *loop, const char *path,
+int listener_open(struct listener *listener, struct loop *loop, const char *path, int passed_fd,
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX]);
 
 /*
- * Closes the listener and removes the socket's file, unless another one has replaced it. Does
- * nothing if listener_open() was not called.
+ * Closes the listener and removes the socket's file, unless another one has replaced it or the
+ * service manager listens on it. Does nothing if listener_open() was not called.
  */
 void listener_close(struct listener *listener);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "base/activation.h"
 #include "session/connection.h"
 
 #define DESCRIPTORS_KEPT 64 /* for the store, the exchanger, the loop, files */
@@ -91,9 +92,9 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
     quotas_init(&sessions->quotas);
     list_init(&sessions->connections);
     snprintf(ret_error, LISTENER_ERROR_MAX, "out of memory");
-    return sessions->input
-               ? listener_open(&sessions->listener, loop, config->socket, &events, ret_error)
-               : -ENOMEM;
+    return sessions->input ? listener_open(&sessions->listener, loop, config->socket,
+                                           activation_take("podlogin"), &events, ret_error)
+                           : -ENOMEM;
 }
 
 /* Peers can only be looked at when they connect. Only enforcement rules out recycled pids. */

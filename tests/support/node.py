@@ -108,12 +108,19 @@ class Node:
             api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
             organization=organization, provider=provider, rules=rules))
 
-    def start(self, wait=True, exchanger=EXCHANGER, **variables):
-        """Starts the daemon; @variables are added to its environment."""
+    def start(self, wait=True, exchanger=EXCHANGER, sockets=None, **variables):
+        """Starts the daemon; @variables are added to its environment. @sockets has names and sockets that are passed
+        to it as the service manager does."""
+        command = [PODLOGIND, "--config", self.etc, "--exchanger", exchanger]
+        fds = []
+        if sockets is not None:
+            fds = [passed.fileno() for passed in sockets.values()]
+            moves = "".join(f"exec {3 + i}<&{fd} {fd}<&-; " for i, fd in enumerate(fds))
+            command = ["bash", "-c", moves + 'LISTEN_PID=$$ exec "$@"', "bash", *command]
+            variables.update(LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(sockets))
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [PODLOGIND, "--config", self.etc, "--exchanger", exchanger],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **variables})
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            pass_fds=fds, env={**os.environ, **variables})
         if wait:
             self.wait_until_ready()
 

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""What the daemon takes from a service manager: listening sockets, and the watchdog."""
+import os
+import signal
+import socket
+import stat
+import tempfile
+import time
+import unittest
+
+from node import NodeCase, wait_all, wait_for
+
+
+class Activation(NodeCase):
+    def listen(self, path=None):
+        path = path or self.node.socket
+        path.parent.mkdir(exist_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(path))
+        os.chmod(path, 0o666)
+        listener.listen(4096)
+        os.set_inheritable(listener.fileno(), True)
+        return listener
+
+    def assert_does_not_start(self, sentence, sockets):
+        self.node.start(wait=False, sockets=sockets)
+        self.assertEqual(self.node.process.wait(60), 70)
+        self.node.process = None
+        self.assertIn(sentence, self.node.log())
+
+    def test_the_passed_socket_is_served_and_stays(self):
+        listener = self.listen()
+        before = self.node.socket.stat()
+        self.node.start(sockets={"podlogin": listener})
+        self.assert_served(self.mint())
+        self.assertEqual(self.node.stop(), 0)
+        after = self.node.socket.stat()
+        self.assertTrue(stat.S_ISSOCK(after.st_mode))
+        self.assertEqual((after.st_ino, after.st_mode), (before.st_ino, before.st_mode))
+
+    def test_clients_wait_in_the_queue_for_the_next_daemon(self):
+        listener = self.listen()
+        jwt = self.node.jwt_file(self.mint())
+        waiting = [self.node.spawn("token", "--timeout", "60s", token_file=jwt) for _ in range(8)]
+        time.sleep(0.3)
+        self.assertEqual([process.poll() for process in waiting], [None] * 8)
+        self.node.start(sockets={"podlogin": listener})
+        self.assertEqual([code for code, _, _ in wait_all(waiting)], [0] * 8)
+        self.node.stop()
+        waiting = [self.node.spawn("token", "--timeout", "60s", token_file=jwt) for _ in range(8)]
+        self.node.start(sockets={"podlogin": listener})
+        self.assertEqual([code for code, _, _ in wait_all(waiting)], [0] * 8)
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_a_removed_socket_is_replaced_where_the_daemon_may(self):
+        listener = self.listen()
+        self.node.start(sockets={"podlogin": listener})
+        self.node.socket.unlink()
+        wait_for(lambda: "was removed; listening again" in self.node.log())
+        self.assert_served(self.mint())
+        self.node.stop()
+        self.assertFalse(self.node.socket.exists())  # this one is the daemon's own
+        self.assert_does_not_start("was removed; start the socket unit again", {"podlogin": listener})
+
+    def test_a_socket_at_another_path_is_an_error(self):
+        other = self.node.directory / "other.sock"
+        self.assert_does_not_start(
+            f"the service manager listens at {other}; Socket= and ListenStream= of the socket unit must be the same",
+            {"podlogin": self.listen(other)})
+
+    def test_something_else_is_an_error(self):
+        datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(datagram.close)
+        self.node.socket.parent.mkdir()
+        datagram.bind(str(self.node.socket))
+        os.set_inheritable(datagram.fileno(), True)
+        self.assert_does_not_start("something else than a listening Unix stream socket", {"podlogin": datagram})
+
+    def test_a_descriptor_without_use_is_named(self):
+        self.node.start(sockets={"podlogin": self.listen(), "telnet": self.listen(self.node.directory / "t")})
+        self.assert_served(self.mint())
+        self.assertIn("passed a descriptor named telnet, which has no use here", self.node.log())
+
+
+class Watchdog(NodeCase):
+    def test_the_loop_feeds_it(self):
+        path = os.path.join(tempfile.mkdtemp(dir=self.root), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(10)
+            self.node.start(NOTIFY_SOCKET=path, WATCHDOG_USEC="200000")
+            for _ in range(5):
+                while notify.recv(4096) != b"WATCHDOG=1":
+                    pass
+            self.node.process.send_signal(signal.SIGSTOP)  # stands for a loop that does not turn
+            time.sleep(0.1)
+            notify.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    notify.recv(4096)
+            time.sleep(0.5)
+            with self.assertRaises(BlockingIOError):
+                notify.recv(4096)
+            self.node.process.send_signal(signal.SIGCONT)
+            notify.settimeout(10)
+            self.assertEqual(notify.recv(4096), b"WATCHDOG=1")
+
+
+if __name__ == "__main__":
+    unittest.main()
