@@ -36,6 +36,7 @@
 struct options {
     const char *config;
     const char *exchanger;
+    const char *exchanger_sockets;
     bool only_checks;
 };
 
@@ -47,7 +48,8 @@ struct daemon {
     struct loop_source signals;
     struct clock_watch clock_watch;
     struct watchdog watchdog;
-    struct exchanger_client *exchanger;
+    struct launcher launcher;
+    struct exchanger_client *exchangers[EXCHANGERS];
     struct identities identities;
     struct broker broker;
     struct sessions sessions;
@@ -59,12 +61,15 @@ static void print_help(void)
         "podlogind [OPTIONS]\n\n"
         "Gives Kubernetes pods short-lived access tokens in exchange for their service-account\n"
         "tokens, at a Unix socket.\n\n"
-        "  --config DIR      directory of podlogind.conf, issuers.d, services.d (" CONFIG_DIRECTORY
-        ")\n"
-        "  --check-config    check the configuration and exit\n"
-        "  --exchanger PATH  the program that makes HTTPS requests (" PODLOGIN_EXCHANGER ")\n"
-        "  --help, -h        print this help\n"
-        "  --version         print the version\n\n"
+        "  --config DIR             directory of podlogind.conf, issuers.d, services.d\n"
+        "                           (" CONFIG_DIRECTORY ")\n"
+        "  --check-config           check the configuration and exit\n"
+        "  --exchanger PATH         the program that makes HTTPS requests\n"
+        "                           (" PODLOGIN_EXCHANGER ")\n"
+        "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and upstreams.sock\n"
+        "                           in DIR, instead of starting them\n"
+        "  --help, -h               print this help\n"
+        "  --version                print the version\n\n"
         "Signals: SIGHUP reloads the configuration; SIGTERM and SIGINT stop the daemon.\n"
         "See podlogind(8), podlogind.conf(5).\n");
 }
@@ -76,6 +81,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         CONFIG = 1,
         CHECK_CONFIG,
         EXCHANGER,
+        EXCHANGER_SOCKETS,
         HELP,
         VERSION
     };
@@ -83,6 +89,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"config", required_argument, NULL, CONFIG},
         {"check-config", no_argument, NULL, CHECK_CONFIG},
         {"exchanger", required_argument, NULL, EXCHANGER},
+        {"exchanger-sockets", required_argument, NULL, EXCHANGER_SOCKETS},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
         {0},
@@ -99,6 +106,9 @@ static int parse_options(int argc, char **argv, struct options *options)
             break;
         case EXCHANGER:
             options->exchanger = optarg;
+            break;
+        case EXCHANGER_SOCKETS:
+            options->exchanger_sockets = optarg;
             break;
         case 'h':
         case HELP:
@@ -266,6 +276,16 @@ static void say_ready(const struct config *config)
     sd_notify(0, "READY=1");
 }
 
+static int start_exchangers(struct daemon *daemon)
+{
+    int r = 0;
+
+    for (int role = 0; role < EXCHANGERS && r == 0; role++)
+        r = exchanger_client_new(&daemon->loop, &daemon->launcher, (enum exchanger_role)role,
+                                 &daemon->exchangers[role]);
+    return r;
+}
+
 static int daemon_begin(struct daemon *daemon, const struct options *options,
                         const struct config *config)
 {
@@ -280,16 +300,17 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
         r = watch_signals(daemon);
     if (r < 0)
         return fail("cannot set up the event loop", r);
-    r = exchanger_client_new(&daemon->loop, options->exchanger, &daemon->exchanger);
+    r = start_exchangers(daemon);
     if (r < 0) {
         snprintf(error, sizeof(error), "cannot start the exchanger %.400s", options->exchanger);
         return fail(error, r);
     }
-    r = identities_init(&daemon->identities, config, &daemon->loop, daemon->exchanger);
+    r = identities_init(&daemon->identities, config, &daemon->loop,
+                        daemon->exchangers[EXCHANGER_ISSUERS]);
     if (r < 0)
         return fail("cannot set up an issuer's keys", r);
-    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchanger, &daemon->identities, config,
-                    error);
+    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchangers[EXCHANGER_UPSTREAMS],
+                    &daemon->identities, config, error);
     if (r < 0)
         return fail(error, 0);
     r = sessions_init(&daemon->sessions, &daemon->loop, config, &daemon->identities,
@@ -318,7 +339,9 @@ static void daemon_done(struct daemon *daemon)
     sessions_done(&daemon->sessions);
     broker_done(&daemon->broker);
     identities_done(&daemon->identities);
-    exchanger_client_free(daemon->exchanger);
+    for (int role = 0; role < EXCHANGERS; role++)
+        exchanger_client_free(daemon->exchangers[role]);
+    launcher_done(&daemon->launcher);
     watchdog_done(&daemon->watchdog);
     clock_watch_done(&daemon->clock_watch);
     if (daemon->signals.fd >= 0)
@@ -337,7 +360,8 @@ int main(int argc, char **argv)
 {
     struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
     static struct daemon daemon = {.loop = {.epoll_fd = -1, .timer_source.fd = -1},
-                                   .signals.fd = -1};
+                                   .signals.fd = -1,
+                                   .launcher.fd = -1};
     const struct config *config = NULL;
     struct findings findings;
     int r;
@@ -370,6 +394,14 @@ int main(int argc, char **argv)
         return EXIT_CODE_FAULT;
     }
     daemon.directory = options.config;
+    if (options.exchanger_sockets)
+        launcher_init_sockets(&daemon.launcher, options.exchanger_sockets);
+    else
+        r = launcher_init(&daemon.launcher, options.exchanger);
+    if (r < 0) {
+        config_unref(config);
+        return fail("cannot start a process", r);
+    }
     log_init("podlogind", config->log_level);
     r = daemon_begin(&daemon, &options, config);
     config_unref(config); /* the parts hold their own references */

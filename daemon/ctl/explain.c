@@ -391,6 +391,7 @@ int ctl_explain(int argc, char **argv)
     struct findings findings;
     const struct config *config = NULL;
     struct loop loop;
+    struct launcher launcher;
     struct exchanger_client *exchanger = NULL;
     CLEANUP(secret_freep)
     struct secret *token = NULL;
@@ -401,16 +402,20 @@ int ctl_explain(int argc, char **argv)
     process_harden();
     if (config_load(options.config, &config, &findings) < 0)
         return fail_config(&findings);
-    token = ctl_token(NAME, options.token_file);
-    r = token ? loop_init(&loop) : EXIT_CODE_CONFIG;
+    r = launcher_init(&launcher, options.exchanger); /* before there is a token */
     if (r == 0) {
-        if (exchanger_client_new(&loop, options.exchanger, &exchanger) < 0)
+        token = ctl_token(NAME, options.token_file);
+        r = token ? loop_init(&loop) : EXIT_CODE_CONFIG;
+    }
+    if (r == 0) {
+        if (exchanger_client_new(&loop, &launcher, EXCHANGER_ISSUERS, &exchanger) < 0)
             r = ctl_fail(EXIT_CODE_FAULT, NAME, "cannot start the exchanger %s", options.exchanger);
         else
             r = explain(&options, config, &loop, exchanger, token);
         exchanger_client_free(exchanger);
         loop_done(&loop);
     }
+    launcher_done(&launcher);
     config_unref(config);
     return r < 0 ? ctl_fail(EXIT_CODE_FAULT, NAME, "%s", strerror(-r)) : r;
 }

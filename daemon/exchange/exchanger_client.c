@@ -3,13 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "base/log.h"
 #include "message/frame.h"
@@ -20,8 +17,6 @@
 #define JOB_SENT_MAX          2
 #define RESTART_DELAY_USEC    (SECOND_USEC / 2)
 #define SETTLED_USEC          SECOND_USEC /* an exchanger that ran for longer is restarted without delay */
-
-extern char **environ;
 
 /*
  * The jobs of one type. Those at a server that hangs wait for nobody but themselves: there is one
@@ -41,8 +36,9 @@ enum {
 
 struct exchanger_client {
     struct loop *loop;
-    char *path;
-    pid_t pid; /* 0: not running */
+    struct launcher *launcher;
+    enum exchanger_role role;
+    int said; /* the error of its start that was logged last */
     uint64_t started_usec;
     struct loop_source source; /* of the socket; fd -1: not running */
     struct timer restart;
@@ -156,7 +152,7 @@ static void exchanger_client_flush(struct exchanger_client *exchanger)
 {
     int r = 0;
 
-    if (!exchanger->pid)
+    if (exchanger->source.fd < 0)
         return;
     for (size_t i = 0; i < LANES && r == 0; i++)
         r = lane_flush(&exchanger->lanes[i]);
@@ -208,60 +204,26 @@ static void on_socket(struct loop_source *source, uint32_t events)
     exchanger_client_flush(exchanger);
 }
 
-/*
- * Service managers and terminals signal the whole group. The exchanger leaves these signals to the
- * daemon, and ends with it.
- */
-static void signals_of_daemon(sigset_t *ret_set)
+static void exchanger_client_stop(struct exchanger_client *exchanger)
 {
-    sigemptyset(ret_set);
-    sigaddset(ret_set, SIGTERM);
-    sigaddset(ret_set, SIGINT);
-    sigaddset(ret_set, SIGHUP);
-}
-
-static int spawn(const char *path, int socket_fd, pid_t *ret_pid)
-{
-    char *argv[] = {"podlogin-exchanger", NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t blocked;
-    int r;
-
-    signals_of_daemon(&blocked);
-    if (posix_spawn_file_actions_init(&actions))
-        return -ENOMEM;
-    if (posix_spawnattr_init(&attributes)) {
-        posix_spawn_file_actions_destroy(&actions);
-        return -ENOMEM;
+    if (exchanger->source.fd >= 0) {
+        loop_remove(exchanger->loop, &exchanger->source);
+        close(exchanger->source.fd);
     }
-    r = posix_spawn_file_actions_adddup2(&actions, socket_fd, JOB_SOCKET_FD);
-    if (!r)
-        r = posix_spawnattr_setsigmask(&attributes, &blocked);
-    if (!r)
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    if (!r)
-        r = posix_spawn(ret_pid, path, &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return -r;
+    exchanger->source.fd = -1;
 }
-
-static void exchanger_client_stop(struct exchanger_client *exchanger);
 
 static int exchanger_client_start(struct exchanger_client *exchanger)
 {
-    int pair[2], r;
+    int fd, r = launcher_connect(exchanger->launcher, exchanger->role, &fd);
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return -errno;
-    r = spawn(exchanger->path, pair[1], &exchanger->pid);
-    close(pair[1]);
-    exchanger->source = (struct loop_source){.fd = pair[0], .on_ready = on_socket};
-    if (r == 0)
-        r = loop_add(exchanger->loop, &exchanger->source, EPOLLIN);
+    if (r < 0)
+        return r;
+    exchanger->source = (struct loop_source){.fd = fd, .on_ready = on_socket};
+    r = loop_add(exchanger->loop, &exchanger->source, EPOLLIN);
     if (r < 0) {
-        exchanger_client_stop(exchanger);
+        close(fd);
+        exchanger->source.fd = -1;
         return r;
     }
     exchanger->started_usec = clock_boot_usec();
@@ -274,25 +236,12 @@ static void on_restart(struct timer *timer)
     struct exchanger_client *exchanger = container_of(timer, struct exchanger_client, restart);
     int r = exchanger_client_start(exchanger);
 
-    if (r < 0) {
-        log_error("cannot start the exchanger %s: %s", exchanger->path, strerror(-r));
+    if (r < 0 && r != exchanger->said)
+        log_error("cannot start the exchanger for %s: %s", exchanger_names[exchanger->role],
+                  strerror(-r));
+    exchanger->said = r;
+    if (r < 0)
         loop_timer(exchanger->loop, &exchanger->restart, RESTART_DELAY_USEC, on_restart);
-    }
-}
-
-static void exchanger_client_stop(struct exchanger_client *exchanger)
-{
-    if (exchanger->source.fd >= 0) {
-        loop_remove(exchanger->loop, &exchanger->source);
-        close(exchanger->source.fd);
-    }
-    exchanger->source.fd = -1;
-    if (exchanger->pid > 0) {
-        kill(exchanger->pid, SIGKILL); /* it has no state that could be lost */
-        while (waitpid(exchanger->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
-    exchanger->pid = 0;
 }
 
 /* Puts the jobs in flight back to the front of their queues, in order. */
@@ -327,7 +276,8 @@ static void exchanger_client_lost(struct exchanger_client *exchanger, const char
     bool was_settled = clock_boot_usec() - exchanger->started_usec > SETTLED_USEC;
     struct job *job;
 
-    log_warning("the exchanger %s, with %u jobs in flight; restarting it", how, exchanger->n_sent);
+    log_warning("the exchanger for %s %s, with %u jobs in flight; restarting it",
+                exchanger_names[exchanger->role], how, exchanger->n_sent);
     exchanger_client_stop(exchanger);
     requeue(exchanger);
     while ((job = find_deadly(exchanger))) /* the callback of one may cancel others */
@@ -336,24 +286,28 @@ static void exchanger_client_lost(struct exchanger_client *exchanger, const char
                on_restart);
 }
 
-int exchanger_client_new(struct loop *loop, const char *path,
+int exchanger_client_new(struct loop *loop, struct launcher *launcher, enum exchanger_role role,
                          struct exchanger_client **ret_exchanger)
 {
     struct exchanger_client *exchanger = calloc(1, sizeof(*exchanger));
-    int r;
+    int r = 0;
 
     if (!exchanger)
         return -ENOMEM;
     exchanger->loop = loop;
+    exchanger->launcher = launcher;
+    exchanger->role = role;
     exchanger->source.fd = -1;
     for (size_t i = 0; i < LANES; i++) {
         list_init(&exchanger->lanes[i].queued);
         exchanger->lanes[i].most = i == LANE_REVIEWS ? REVIEWS_IN_FLIGHT_MAX : UINT_MAX;
     }
     list_init(&exchanger->sent);
-    exchanger->path = strdup(path);
     exchanger->answer = secret_alloc(JOB_FRAME_MAX);
-    r = exchanger->path && exchanger->answer ? exchanger_client_start(exchanger) : -ENOMEM;
+    if (exchanger->answer && launcher->directory)
+        on_restart(&exchanger->restart); /* one that another manager starts may come later */
+    else
+        r = exchanger->answer ? exchanger_client_start(exchanger) : -ENOMEM;
     if (r < 0) {
         exchanger_client_free(exchanger);
         return r;
@@ -373,7 +327,6 @@ struct exchanger_client *exchanger_client_free(struct exchanger_client *exchange
         job_reset(container_of(exchanger->sent.next, struct job, node));
     timer_unset(&exchanger->restart);
     exchanger_client_stop(exchanger);
-    free(exchanger->path);
     secret_free(exchanger->answer);
     free(exchanger);
     return NULL;

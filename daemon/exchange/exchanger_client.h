@@ -1,6 +1,6 @@
 /*
- * The broker's side of the connection to the exchanger. It starts the exchanger, sends jobs to it,
- * and restarts it when it dies or hangs. Fetches of keys, reviews and exchanges do not wait for
+ * The broker's side of the connection to an exchanger. It has the exchanger started, sends jobs to it,
+ * and has it restarted when it dies or hangs. Fetches of keys, reviews and exchanges do not wait for
  * each other. Jobs in flight are then sent a second time; a job during which the exchanger ended
  * twice fails. Each job completes, with an answer or at its deadline, unless it is cancelled.
  */
@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "exchange/job.h"
+#include "exchange/launcher.h"
 
 struct exchanger_client;
 struct job;
@@ -41,17 +42,17 @@ struct job {
 };
 
 /*
- * Starts the exchanger.
+ * Starts the exchanger. If it is one that another manager starts, tries again until it is there.
  *
- * @path:          the program podlogin-exchanger; copied.
+ * @launcher:      must outlive the client.
  * @ret_exchanger: set on success only; freed with exchanger_client_free().
  *
  * Returns 0 or -errno.
  */
-int exchanger_client_new(struct loop *loop, const char *path,
+int exchanger_client_new(struct loop *loop, struct launcher *launcher, enum exchanger_role role,
                          struct exchanger_client **ret_exchanger);
 
-/* Cancels all jobs and kills the exchanger. @exchanger may be NULL. Returns NULL. */
+/* Cancels all jobs and ends the exchanger. @exchanger may be NULL. Returns NULL. */
 struct exchanger_client *exchanger_client_free(struct exchanger_client *exchanger);
 
 /*

@@ -1,7 +1,7 @@
 /*
- * podlogin-exchanger makes HTTPS requests for the broker. It receives jobs on its end of a socket
- * pair, answers each with one result, and ends when the broker closes the other end. It writes no
- * files.
+ * podlogin-exchanger ROLE makes HTTPS requests for the broker. It receives jobs of its role on a
+ * socket that is connected to the broker, answers each with one result, and ends when the broker
+ * closes the other end. It writes no files.
  */
 #include <errno.h>
 #include <signal.h>
@@ -9,15 +9,19 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "exchange/job.h"
+#include "exchange/launcher.h"
 #include "exchanger/http.h"
 #include "exchanger/proxy.h"
 #include "exchanger/work.h"
 #include "protocol/status.h"
 #include "text/descriptor.h"
+
+#define HANG_S 10
 
 struct exchanger {
     struct worker worker;
@@ -39,6 +43,10 @@ static void take_jobs(struct exchanger *exchanger)
         exchanger->is_over = true;
 }
 
+/*
+ * The loop must turn within HANG_S; otherwise SIGALRM ends the process, and its jobs go to the next
+ * one. The broker cannot kill an exchanger that runs as another user.
+ */
 static int run(struct exchanger *exchanger)
 {
     struct http *http = &exchanger->worker.http;
@@ -46,8 +54,10 @@ static int run(struct exchanger *exchanger)
     while (!exchanger->is_over) {
         struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
 
+        alarm(0);
         if (curl_multi_poll(http->multi, &socket, 1, http_timeout_ms(http), NULL) != CURLM_OK)
             return EXIT_FAILURE;
+        alarm(HANG_S);
         if (socket.revents)
             take_jobs(exchanger);
         http_turn(http);
@@ -65,6 +75,16 @@ static void warn_of_proxy(void)
                   variable);
 }
 
+/* Returns EXCHANGERS if there is no role of this name. */
+static enum exchanger_role role_of(const char *name)
+{
+    int role = 0;
+
+    while (role < EXCHANGERS && !(name && strcmp(exchanger_names[role], name) == 0))
+        role++;
+    return (enum exchanger_role)role;
+}
+
 static bool is_started_by_broker(void)
 {
     socklen_t size = sizeof(int);
@@ -74,7 +94,7 @@ static bool is_started_by_broker(void)
            type == SOCK_SEQPACKET;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct exchanger exchanger;
     int r;
@@ -84,8 +104,10 @@ int main(void)
     log_init("podlogin-exchanger", LOG_INFO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    if (!is_started_by_broker()) {
-        fprintf(stderr, "podlogin-exchanger is started by podlogind; it cannot be run directly\n");
+    exchanger.worker.role = role_of(argc == 2 ? argv[1] : NULL);
+    if (!is_started_by_broker() || exchanger.worker.role == EXCHANGERS) {
+        fprintf(stderr, "podlogin-exchanger is started by podlogind or a socket unit; it cannot be run "
+                "directly\n");
         return EXIT_CODE_USAGE;
     }
     process_harden();

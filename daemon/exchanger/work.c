@@ -10,6 +10,12 @@ char *copy_bytes(struct wire_bytes bytes)
     return bytes.len ? strndup((const char *)bytes.at, bytes.len) : NULL;
 }
 
+/* Each exchanger has jobs at servers of one kind only. */
+static bool is_of_role(enum exchanger_role role, uint8_t type)
+{
+    return (type == JOB_EXCHANGE) == (role == EXCHANGER_UPSTREAMS);
+}
+
 static int begin(struct worker *worker, const struct wire_header *header, const uint8_t *payload,
                  size_t len)
 {
@@ -17,6 +23,8 @@ static int begin(struct worker *worker, const struct wire_header *header, const 
     struct job_keys keys;
     struct job_review review;
 
+    if (!is_of_role(worker->role, header->type))
+        return -EBADMSG;
     switch (header->type) {
     case JOB_EXCHANGE:
         return wire_decode(&job_exchange, payload, len, &exchange) < 0

@@ -3,15 +3,17 @@
 #define EXCHANGER_WORK_H
 
 #include "exchange/job.h"
+#include "exchange/launcher.h"
 #include "exchanger/http.h"
 
 struct worker {
     struct http http;
+    enum exchanger_role role;
 };
 
 /*
- * Begins the job in the frame of @len bytes. Its result is sent later, or at once if it cannot
- * begin. A frame that is shorter than a header is ignored.
+ * Begins the job in the frame of @len bytes, if it is one of the worker's role. Its result is sent
+ * later, or at once if it cannot begin. A frame that is shorter than a header is ignored.
  */
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len);
 

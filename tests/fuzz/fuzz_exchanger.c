@@ -6,10 +6,8 @@
  * The real client of the exchanger reads them; only the program at the other end of its socket is
  * this harness.
  */
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "broker/result.h"
@@ -20,55 +18,24 @@
 #include "message/frame.h"
 #include "protocol/messages.h"
 
-#define PID 0x7ffffff0 /* of no process */
-
-int __real_socketpair(int domain, int type, int protocol, int ret_pair[2]);
-int __real_kill(pid_t pid, int signal);
-pid_t __real_waitpid(pid_t pid, int *ret_status, int options);
-int __wrap_socketpair(int domain, int type, int protocol, int ret_pair[2]);
-int __wrap_posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attributes, char *const argv[],
-                       char *const variables[]);
-int __wrap_kill(pid_t pid, int signal);
-pid_t __wrap_waitpid(pid_t pid, int *ret_status, int options);
+int __wrap_launcher_connect(struct launcher *launcher, enum exchanger_role role, int *ret_fd);
 
 static int exchanger = -1; /* its end of the socket */
 static unsigned n_done[3];
 
-int __wrap_socketpair(int domain, int type, int protocol, int ret_pair[2])
+/* Each exchanger that is started replaces the one before. */
+int __wrap_launcher_connect(struct launcher *launcher, enum exchanger_role role, int *ret_fd)
 {
-    int r = __real_socketpair(domain, type, protocol, ret_pair);
+    int pair[2];
 
-    PROMISE(r == 0 && exchanger < 0);
-    exchanger = dup(ret_pair[1]);
-    return r;
-}
-
-int __wrap_posix_spawn(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *actions,
-                       const posix_spawnattr_t *attributes, char *const argv[],
-                       char *const variables[])
-{
-    (void)path;
-    (void)actions;
-    (void)attributes;
-    (void)argv;
-    (void)variables;
-    *ret_pid = PID;
+    (void)launcher;
+    (void)role;
+    if (exchanger >= 0)
+        close(exchanger);
+    PROMISE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    exchanger = pair[1];
+    *ret_fd = pair[0];
     return 0;
-}
-
-int __wrap_kill(pid_t pid, int signal)
-{
-    if (pid != PID)
-        return __real_kill(pid, signal);
-    close(exchanger);
-    exchanger = -1;
-    return 0;
-}
-
-pid_t __wrap_waitpid(pid_t pid, int *ret_status, int options)
-{
-    return pid == PID ? pid : __real_waitpid(pid, ret_status, options);
 }
 
 static void check_result(const struct job_result *result)
@@ -195,13 +162,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     struct exchanger_client *client;
     struct job jobs[3] = {0};
+    ssize_t n;
 
     if (!loop.epoll_fd) {
         log_init("fuzz", -1);
         PROMISE(loop_init(&loop) == 0);
     }
     memset(n_done, 0, sizeof(n_done));
-    PROMISE(exchanger_client_new(&loop, "podlogin-exchanger", &client) == 0);
+    PROMISE(exchanger_client_new(&loop, NULL, EXCHANGER_UPSTREAMS, &client) == 0);
     submit(client, jobs);
     while (input.len) {
         send_packet(&input);
@@ -210,6 +178,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(loop_run(&loop) == 0);
     }
     exchanger_client_free(client);
-    PROMISE(exchanger < 0 && !loop.timers.first);
+    while ((n = recv(exchanger, &(char){0}, 1, MSG_DONTWAIT)) > 0)
+        ; /* the jobs, which nobody has read */
+    PROMISE(n == 0);
+    close(exchanger);
+    exchanger = -1;
+    PROMISE(!loop.timers.first);
     return 0;
 }

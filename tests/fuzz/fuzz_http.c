@@ -147,6 +147,7 @@ static void take(const struct wire_message *message, const void *values)
     size_t len;
 
     kind = message->type;
+    worker.role = kind == JOB_EXCHANGE ? EXCHANGER_UPSTREAMS : EXCHANGER_ISSUERS;
     PROMISE(wire_encode(message, 7, values, frame, sizeof(frame), &len) == 0);
     worker_take(&worker, frame, len);
 }

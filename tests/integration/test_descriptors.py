@@ -150,7 +150,7 @@ class Daemon(NodeCase):
                 try:
                     answer = self.assert_served(self.mint(serviceaccount=f"runner-{number}"))
                     self.assertEqual(answer["source"], "exchange")  # so the exchanger has begun
-                    for pid in (self.node.process.pid, self.node.exchanger_pid()):
+                    for pid in self.node.pids():
                         self.assert_held(pid, closed)
                 finally:
                     self.assertEqual(self.node.stop(), 0)

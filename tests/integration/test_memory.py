@@ -138,7 +138,7 @@ class Memory(NodeCase):
         spent = self.node.directory / f"spent-{number}"
         path = self.node.directory / "exchanger"
         path.write_text(f"#!/bin/sh\nmkdir {spent} 2>/dev/null && export LD_PRELOAD={NO_MEMORY} "
-                        f"PODLOGIN_TEST_NO_MEMORY={number}\nexec {EXCHANGER}\n")
+                        f"PODLOGIN_TEST_NO_MEMORY={number}\nexec {EXCHANGER} \"$@\"\n")
         path.chmod(0o700)
         return path
 

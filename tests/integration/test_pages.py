@@ -178,7 +178,7 @@ class Settings(unittest.TestCase):
         known = set(SETTING.findall(sources("daemon/config/*.c", "daemon/provider/*.c")))
         foreign = {"RuntimeDirectory", "RuntimeDirectoryPreserve", "LoadCredential", "LoadCredentialEncrypted",
                    "LimitAS", "LimitMEMLOCK", "TasksMax", "Type", "ExecReload", "PrivateUsers", "ProtectProc",
-                   "AdminSocket", "MetricsListen"}
+                   "AdminSocket", "MetricsListen", "FileDescriptorName", "ListenStream"}
         for name, text in documents():
             if name in ("README.md", "operations.md", "security.md", "architecture.md", "podlogind.8"):
                 named = set(re.findall(r"(?:`|\.Ql |^\.Va |, )([A-Z][a-z]\w+|URL|CAFile)=", text, re.M))

@@ -466,7 +466,9 @@ class NodeBinding(NodeCase):
             self.assert_refused("INTERNAL", 70, self.mint())
             self.assertIn(reason, self.node.log().rsplit("NodeTokenFile=", 1)[1])
             self.own_token(node="here")  # a valid token arrives; no restart is needed
+            known = self.node.log().count("the uid of this node is")
             self.clock.turn(1.1)
+            wait_for(lambda: self.node.log().count("the uid of this node is") > known)
             self.assert_served(self.mint(node="here"))
             self.node.stop()
 

@@ -152,7 +152,7 @@ class Process(NodeCase):
 
     def test_processes_write_no_core_and_cannot_be_debugged_by_their_user(self):
         self.node.start()
-        for pid in (self.node.process.pid, self.node.exchanger_pid()):
+        for pid in self.node.pids():
             self.wait_until_hardened(pid)
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             core = next(line for line in limits.splitlines() if line.startswith("Max core"))
@@ -167,8 +167,8 @@ class Process(NodeCase):
         self.node.start(**preloaded(PODLOGIND, EARLY), PODLOGIN_TEST_REFUSES="1")
         self.assertEqual(self.assert_served(self.mint())["source"], "exchange")
         told = re.findall(r"(\S+)\[\d+\]: cannot disable core dumps: .*", self.node.log())
-        self.assertEqual(sorted(told), ["podlogin-exchanger", "podlogind"])
-        for pid in (self.node.process.pid, self.node.exchanger_pid()):
+        self.assertEqual(sorted(told), ["podlogin-exchanger", "podlogin-exchanger", "podlogind"])
+        for pid in self.node.pids():
             self.wait_until_hardened(pid)  # all the same
 
     @unittest.skipIf("sanitized" in str(BUILD), "with a sanitizer, memory has the sanitizer's own free()")
@@ -225,7 +225,7 @@ class Process(NodeCase):
                 stdout=log, stderr=log, user=65534, group=65534, extra_groups=[])
         result = self.node.podlogin("wait", "--timeout", "20s", PODLOGIN_SERVER_UID="65534")
         self.assertEqual(result.returncode, 0, self.node.log())
-        for pid in (self.node.process.pid, self.node.exchanger_pid()):
+        for pid in self.node.pids():
             self.wait_until_hardened(pid)
             read = subprocess.run(["cat", f"/proc/{pid}/mem", f"/proc/{pid}/environ"], user=65534, group=65534,
                                   extra_groups=[], capture_output=True, text=True, check=False)

@@ -4,11 +4,14 @@ import os
 import signal
 import socket
 import stat
+import struct
+import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
-from node import NodeCase, wait_all, wait_for
+from node import EXCHANGER, NodeCase, children, wait_all, wait_for
 
 
 class Activation(NodeCase):
@@ -81,6 +84,81 @@ class Activation(NodeCase):
         self.node.start(sockets={"podlogin": self.listen(), "telnet": self.listen(self.node.directory / "t")})
         self.assert_served(self.mint())
         self.assertIn("passed a descriptor named telnet, which has no use here", self.node.log())
+
+
+class Exchangers(NodeCase):
+    """Exchangers that a service manager starts, one process for each connection."""
+
+    def setUp(self):
+        super().setUp()
+        self.sockets = self.node.directory / "exchangers"
+        self.sockets.mkdir()
+        self.processes = {"issuers": [], "upstreams": []}
+        self.addCleanup(lambda: [process.wait(30) for each in self.processes.values() for process in each])
+
+    def listen(self, role):
+        """Does what a socket unit with Accept=yes does."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(self.sockets / f"{role}.sock"))
+        listener.listen()
+        self.addCleanup(listener.close)
+        self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
+
+        def accept():
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                with connection:
+                    fd = connection.fileno()
+                    self.processes[role].append(subprocess.Popen(
+                        ["bash", "-c", f'exec 3<&{fd} {fd}<&-; exec "$@"', "bash", EXCHANGER, role],
+                        stdin=subprocess.DEVNULL, pass_fds=[fd]))
+        threading.Thread(target=accept, daemon=True).start()
+
+    def test_each_has_the_jobs_of_its_role_and_is_replaced(self):
+        for role in self.processes:
+            self.listen(role)
+        self.node.start(exchanger_sockets=self.sockets)
+        self.assert_served(self.mint())
+        self.assertEqual(children(self.node.process.pid), [])
+        for role in self.processes:
+            self.processes[role][0].kill()
+            wait_for(lambda role=role: len(self.processes[role]) == 2)
+            self.assertIn(f"the exchanger for {role} ended", self.node.log())
+            self.assert_served(self.mint(serviceaccount=f"after-{role}"))
+        self.node.stop()
+        for role, each in self.processes.items():
+            self.assertEqual(each[1].wait(30), 0, role)  # it ends with its connection
+
+    def test_a_daemon_waits_for_them_and_says_so_once(self):
+        self.node.start(wait=False, exchanger_sockets=self.sockets)
+        jwt = self.node.jwt_file(self.mint())
+        waiting = self.node.spawn("token", "--timeout", "60s", token_file=jwt)
+        time.sleep(1.2)
+        for role in self.processes:
+            self.listen(role)
+        self.assertEqual(wait_all([waiting])[0][0], 0)
+        self.assertEqual(self.node.log().count("cannot start the exchanger for issuers: No such file"), 1)
+        self.assertEqual(self.node.log().count("cannot start the exchanger for upstreams: No such file"), 1)
+
+    def test_an_exchanger_refuses_the_jobs_of_the_other(self):
+        """An upstream that took its exchanger over can be asked for no keys."""
+        def field(tag, value):
+            return struct.pack(">I", tag << 24 | len(value)) + value
+        exchange = field(1, b"pulumi") + field(2, b"APIURL=https://127.0.0.1:1") + field(3, b"a.b.c")
+        jobs = {"upstreams": (1, exchange), "issuers": (2, field(1, b"https://127.0.0.1:1"))}
+        for role, other in (("issuers", "upstreams"), ("upstreams", "issuers")):
+            self.listen(role)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as broker:
+                broker.settimeout(30)
+                broker.connect(str(self.sockets / f"{role}.sock"))
+                for number, data in (jobs[other], jobs[role]):
+                    broker.send(struct.pack(">IBBH", len(data), 1, number, 7) + data)
+                refused, taken = broker.recv(65536), broker.recv(65536)
+                self.assertIn(b"Bad message", refused)
+                self.assertNotIn(b"Bad message", taken)
 
 
 class Watchdog(NodeCase):

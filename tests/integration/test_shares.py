@@ -46,7 +46,7 @@ class Shares(ReviewCase):
         server = self.hanging_server()
         self.start("miss", api_server=server.url)
         self.ask_in_vain("pulumi", server)
-        os.kill(self.node.exchanger_pid(), signal.SIGKILL)
+        os.kill(self.node.exchanger_pid("issuers"), signal.SIGKILL)
         wait_for(lambda: len(server.requests) >= 128, 30, "the same reviews at the server that hangs")
 
     def test_an_api_server_that_hangs(self):

@@ -108,10 +108,12 @@ class Node:
             api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
             organization=organization, provider=provider, rules=rules))
 
-    def start(self, wait=True, exchanger=EXCHANGER, sockets=None, **variables):
+    def start(self, wait=True, exchanger=EXCHANGER, exchanger_sockets=None, sockets=None, **variables):
         """Starts the daemon; @variables are added to its environment. @sockets has names and sockets that are passed
-        to it as the service manager does."""
+        to it as the service manager does; @exchanger_sockets is the directory of exchangers that others start."""
         command = [PODLOGIND, "--config", self.etc, "--exchanger", exchanger]
+        if exchanger_sockets:
+            command = [PODLOGIND, "--config", self.etc, "--exchanger-sockets", exchanger_sockets]
         fds = []
         if sockets is not None:
             fds = [passed.fileno() for passed in sockets.values()]
@@ -167,11 +169,22 @@ class Node:
             time.sleep(0.1)
         return counts[-1]
 
-    def exchanger_pid(self):
-        """Returns the pid of the daemon's child; None while there is none."""
-        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        children = pathlib.Path(path).read_text().split()
-        return int(children[0]) if children else None
+    def starter_pid(self):
+        """The daemon's only child, which starts the exchangers."""
+        pid, = children(self.process.pid)
+        return pid
+
+    def exchanger_pid(self, role="upstreams"):
+        """Returns the pid of an exchanger; None while there is none."""
+        for pid in children(self.starter_pid()):
+            arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if arguments[1:2] == [role.encode()]:
+                return pid
+        return None
+
+    def pids(self):
+        """The processes that can hold secrets, and the one that starts the others."""
+        return [self.process.pid, self.starter_pid(), *children(self.starter_pid())]
 
     def jwt_file(self, jwt, name="token"):
         path = self.directory / "pods" / name
@@ -202,6 +215,10 @@ class Node:
         connection.settimeout(20)
         connection.connect(str(self.socket))
         return connection
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class NodeCase(unittest.TestCase):

@@ -1,0 +1,168 @@
+#include "exchange/starter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "exchange/job.h"
+#include "exchange/launcher.h"
+
+#define VARIABLES_MAX 64
+
+extern char **environ;
+
+/*
+ * What an exchanger may know of the environment: how the network is reached, where the log goes,
+ * and what the loader and sanitizers of a test read. A server that takes it over finds no other
+ * program's secrets there.
+ */
+static const char *const passed_variables[] = {
+    "http_proxy=", "https_proxy=", "all_proxy=",    "no_proxy=",      "JOURNAL_STREAM=",
+    "LD_",         "LSAN_OPTIONS", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "PODLOGIN_TEST_",
+};
+
+static bool is_passed(const char *variable)
+{
+    for (size_t i = 0; i < sizeof(passed_variables) / sizeof(passed_variables[0]); i++)
+        if (strncasecmp(variable, passed_variables[i], strlen(passed_variables[i])) == 0)
+            return true;
+    return false;
+}
+
+static void passed_environment(char *ret_variables[VARIABLES_MAX])
+{
+    size_t n = 0;
+
+    for (char **variable = environ; *variable && n < VARIABLES_MAX - 1; variable++)
+        if (is_passed(*variable))
+            ret_variables[n++] = *variable;
+    ret_variables[n] = NULL;
+}
+
+/*
+ * Service managers and terminals signal the whole group. The starter and the exchangers leave these
+ * signals to the daemon, and end with it.
+ */
+static void signals_of_daemon(sigset_t *ret_set)
+{
+    sigemptyset(ret_set);
+    sigaddset(ret_set, SIGTERM);
+    sigaddset(ret_set, SIGINT);
+    sigaddset(ret_set, SIGHUP);
+}
+
+int exchanger_spawn(const char *program, const char *name, int socket_fd, pid_t *ret_pid)
+{
+    char *argv[] = {"podlogin-exchanger", (char *)name, NULL}, *variables[VARIABLES_MAX];
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t blocked;
+    int r;
+
+    signals_of_daemon(&blocked);
+    passed_environment(variables);
+    if (posix_spawn_file_actions_init(&actions))
+        return -ENOMEM;
+    if (posix_spawnattr_init(&attributes)) {
+        posix_spawn_file_actions_destroy(&actions);
+        return -ENOMEM;
+    }
+    r = posix_spawn_file_actions_adddup2(&actions, socket_fd, JOB_SOCKET_FD);
+    if (!r)
+        r = posix_spawnattr_setsigmask(&attributes, &blocked);
+    if (!r)
+        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    if (!r)
+        r = posix_spawn(ret_pid, program, &actions, &attributes, argv, variables);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return -r;
+}
+
+int starter_ask(int fd, int role, int socket_fd)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {.iov_base = &role, .iov_len = sizeof(role)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &socket_fd, sizeof(int));
+    return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Receives the next request. Returns false at the end. */
+static bool next_request(int fd, int *ret_role, int *ret_socket_fd)
+{
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec data = {.iov_base = ret_role, .iov_len = sizeof(*ret_role)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *header;
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    header = n == (ssize_t)sizeof(*ret_role) ? CMSG_FIRSTHDR(&message) : NULL;
+    if (!header || header->cmsg_type != SCM_RIGHTS || *ret_role < 0 || *ret_role >= EXCHANGERS)
+        return false;
+    memcpy(ret_socket_fd, CMSG_DATA(header), sizeof(int));
+    return true;
+}
+
+/* An exchanger has no state that could be lost. */
+static void end(pid_t *pid)
+{
+    if (*pid <= 0)
+        return;
+    kill(*pid, SIGKILL);
+    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    *pid = 0;
+}
+
+int starter_run(int fd, const char *program)
+{
+    pid_t pids[EXCHANGERS] = {0};
+    int role, socket_fd, result;
+    sigset_t blocked;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "podlogind-start");
+    signals_of_daemon(&blocked);
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    if (dup3(fd, JOB_SOCKET_FD, O_CLOEXEC) < 0 && fd != JOB_SOCKET_FD)
+        return 1;
+    close_range(JOB_SOCKET_FD + 1, ~0U, 0);
+    while (next_request(JOB_SOCKET_FD, &role, &socket_fd)) {
+        end(&pids[role]);
+        result = exchanger_spawn(program, exchanger_names[role], socket_fd, &pids[role]);
+        close(socket_fd);
+        if (send(JOB_SOCKET_FD, &result, sizeof(result), MSG_NOSIGNAL) < 0)
+            break;
+    }
+    for (role = 0; role < EXCHANGERS; role++)
+        end(&pids[role]);
+    return 0;
+}
