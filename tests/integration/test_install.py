@@ -17,7 +17,12 @@ CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
     "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc",
     "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
-DAEMON = {"sbin/podlogind", "sbin/podloginctl", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md"}
+DAEMON = {
+    "sbin/podlogind", "sbin/podloginctl", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
+    "lib/systemd/system/podlogind.service", "lib/systemd/system/podlogind.socket",
+    "lib/systemd/system/podlogin-issuers.socket", "lib/systemd/system/podlogin-issuers@.service",
+    "lib/systemd/system/podlogin-upstreams.socket", "lib/systemd/system/podlogin-upstreams@.service",
+    "lib/sysusers.d/podlogin.conf", "lib/tmpfiles.d/podlogin.conf"}
 
 
 def functions():
@@ -68,6 +73,13 @@ class All(InstallCase):
         self.assertLessEqual(CLIENT | DAEMON, self.files)
         self.assert_pages(root, CLIENT_PAGES | DAEMON_PAGES)
         self.assert_links(root)
+
+    def test_units_name_programs_that_are_installed(self):
+        root = self.install(BUILD)
+        prefix = re.search(r"ExecStart=(.*)/sbin/podlogind", (root / "lib/systemd/system/podlogind.service").read_text())
+        for unit in root.glob("lib/systemd/system/*.service"):
+            program = re.search(r"^ExecStart=(\S+)", unit.read_text(), re.M).group(1)
+            self.assertTrue((root / os.path.relpath(program, prefix.group(1))).is_file(), program)
 
     def test_each_function_has_a_page_that_names_and_shows_it(self):
         root = self.install(BUILD)

@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+"""The units, as they are installed, under systemd: run by `./dev e2e systemd` in a container that boots it.
+
+All processes of podlogin are users that are not root, and PeerAttestation=enforce."""
+import json
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import pods
+from node import ALLOW_CI, AUDIENCE, BUILD, ORGANIZATION, SERVICE, STANDIN, wait_for
+from standin import Standin
+
+ETC = pathlib.Path("/etc/podlogin")
+SOCKET = pathlib.Path("/run/podlogin/podlogin.sock")
+UNITS = ("podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket", "podlogind.service",
+         "podlogin-issuers@.service", "podlogin-upstreams@.service")
+RATE = 500  # logins per second
+
+
+def run(*command, check=True):
+    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120)
+    if check and result.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {result.returncode}: {result.stdout}{result.stderr}\n{journal()}")
+    return result.stdout
+
+
+def systemctl(*arguments, check=True):
+    return run("systemctl", *arguments, check=check)
+
+
+def show(name, unit="podlogind.service"):
+    return systemctl("show", "--value", "-p", name, unit).strip()
+
+
+def journal(*arguments):
+    return run("journalctl", "--no-pager", "-o", "short-monotonic", "-n", "60", *arguments, check=False)
+
+
+def drop_in(unit, text):
+    directory = pathlib.Path(f"/etc/systemd/system/{unit}.d")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "test.conf").write_text(text)
+    systemctl("daemon-reload")
+
+
+def install():
+    """What a package does."""
+    subprocess.run(["meson", "install", "-C", str(BUILD), "--no-rebuild"], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "PATH": f"/usr/bin:/bin:{os.environ['PATH']}"})
+    run("systemd-sysusers", "podlogin.conf")
+    run("systemd-tmpfiles", "--create", "podlogin.conf")
+    # the container of the test may not raise limits
+    for unit, size in (("podlogind.service", "8M"), ("podlogin-issuers@.service", "4M"),
+                       ("podlogin-upstreams@.service", "4M")):
+        drop_in(unit, f"[Service]\nLimitMEMLOCK={size}\n")
+
+
+class Steady:
+    """Jobs of a pod that log in at a steady rate while the block runs."""
+
+    def __init__(self, pod, token_file):
+        self.pod, self.token_file, self.figures = pod, token_file, None
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [BUILD / "tests/support/steady", str(RATE), "32"], stdout=subprocess.PIPE, text=True,
+            env={"PODLOGIN_TOKEN_FILE": str(self.token_file)}, preexec_fn=self.pod.enter)
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.figures = json.loads(self.process.communicate(timeout=120)[0])
+
+
+class Units(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        install()
+        cls.root = tempfile.mkdtemp(prefix="podlogin-test-")
+        cls.standin = Standin(STANDIN, cls.root)
+        for name in ("podlogind.conf", "issuers.d/eks.conf", "services.d/pulumi.conf"):
+            (ETC / name).parent.mkdir(exist_ok=True)
+        shutil.copy(cls.standin.ca, ETC / "ca.pem")
+        (ETC / "ca.pem").chmod(0o644)
+        cls.configure()
+        (ETC / "issuers.d/eks.conf").write_text(f"[Issuer]\nURL={cls.standin.issuer}\nCAFile={ETC}/ca.pem\n")
+        (ETC / "services.d/pulumi.conf").write_text(SERVICE.format(
+            issuer="eks", audience=AUDIENCE, share="serviceaccount", ca=ETC / "ca.pem", api_url=cls.standin.upstream,
+            organization=ORGANIZATION, provider="", rules=ALLOW_CI))
+        cls.pod = pods.Pod(pods.systemd_path)
+        cls.token_file = pathlib.Path(cls.root) / "token"
+        cls.token_file.write_text(cls.mint())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pod.remove()
+        cls.standin.stop()
+
+    @classmethod
+    def configure(cls, extra=""):
+        (ETC / "podlogind.conf").write_text(
+            "[Daemon]\nPeerAttestation=enforce\n[Limits]\nConnectionsPerPod=0\nRequestsPerPod=0\n"
+            f"SignatureChecksPerPod=0\nMissesPerPod=0\n{extra}")
+
+    @classmethod
+    def mint(cls, **order):
+        order.setdefault("serviceaccount", "pulumi-runner")
+        return cls.standin.mint(namespace="ci", audience=[AUDIENCE], pod="job-1", pod_uid=cls.pod.uid, **order)
+
+    def setUp(self):
+        self.standin.reset_counts()
+        systemctl("start", "podlogind.socket")
+
+    def tearDown(self):
+        systemctl("stop", "podlogind.service", "podlogind.socket", "podlogin-issuers.socket",
+                  "podlogin-upstreams.socket")
+        shutil.rmtree("/var/lib/podlogin", ignore_errors=True)
+        shutil.rmtree("/run/podlogind", ignore_errors=True)
+
+    def token(self, jwt=None, enter=None):
+        """`podlogin token --json` as a job of the pod: (exit code, answer or None, error)."""
+        path = self.token_file
+        if jwt:
+            path = pathlib.Path(self.root) / "another"
+            path.write_text(jwt)
+        result = subprocess.run(["/usr/local/bin/podlogin", "token", "--json", "--timeout", "60s"], text=True,
+                                env={"PODLOGIN_TOKEN_FILE": str(path)}, preexec_fn=enter or self.pod.enter,
+                                capture_output=True, check=False, timeout=90, stdin=subprocess.DEVNULL)
+        return result.returncode, json.loads(result.stdout) if result.returncode == 0 else None, result.stderr
+
+    def assert_served(self, jwt=None):
+        code, answer, error = self.token(jwt)
+        self.assertEqual(code, 0, error + journal())
+        return answer
+
+    def processes(self):
+        """{user: command line} of podlogin's processes."""
+        found = {}
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                user = pwd.getpwuid(path.stat().st_uid).pw_name
+            except OSError:
+                continue
+            if re.match(r"\S+/podlogin(d|-exchanger) ", command + " "):
+                found.setdefault(user, []).append((int(path.name), command))
+        return found
+
+    def test_the_first_connection_starts_it_as_three_users_without_root(self):
+        self.assertEqual(show("ActiveState"), "inactive")
+        self.assertEqual(self.assert_served()["source"], "exchange")
+        self.assertEqual(show("ActiveState"), "active")
+        self.assertIn("Storing tokens in /var/lib/podlogin/cache.db", show("StatusText"))
+        processes = self.processes()
+        self.assertEqual({user: len(each) for user, each in processes.items()},
+                         {"podlogind": 1, "podlogin-issuers": 1, "podlogin-upstreams": 1}, processes)
+        for (pid, _), in processes.values():
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            for name, value in (("CapEff", "0" * 16), ("CapBnd", "0" * 16), ("NoNewPrivs", "1"), ("Seccomp", "2")):
+                self.assertIn(f"{name}:\t{value}\n", status)
+        for path, user, mode in (("/run/podlogin", "root", 0o755), (SOCKET, "root", 0o666),
+                                 ("/run/podlogind", "podlogind", 0o700), ("/var/lib/podlogin", "podlogind", 0o700),
+                                 ("/run/podlogind/cache.key", "podlogind", 0o600),
+                                 ("/run/podlogin-exchangers/upstreams.sock", "podlogind", 0o600)):
+            st = os.stat(path)
+            self.assertEqual((pwd.getpwuid(st.st_uid).pw_name, st.st_mode & 0o7777), (user, mode), path)
+
+    def test_a_process_that_is_not_of_the_pod_is_refused(self):
+        code, _, error = self.token(enter=lambda: None)
+        self.assertEqual((code, "PEER_MISMATCH" in error), (77, True), error)
+
+    def test_only_the_daemon_reaches_the_exchangers(self):
+        self.assert_served()
+        for user in ("podlogin-issuers", "podlogin-upstreams", "nobody"):
+            result = subprocess.run(
+                ["runuser", "-u", user, "--", "python3", "-c",
+                 "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)"
+                 ".connect('/run/podlogin-exchangers/issuers.sock')"], capture_output=True, text=True, check=False)
+            self.assertIn("PermissionError", result.stderr)
+
+    def test_an_exchanger_that_ends_is_started_again(self):
+        self.assert_served()
+        for user in ("podlogin-issuers", "podlogin-upstreams"):
+            (pid, _), = self.processes()[user]
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda user=user, pid=pid: [p for p, _ in self.processes().get(user, [])] not in ([], [pid]),
+                     what="another exchanger")
+            self.assertEqual(self.assert_served(self.mint(serviceaccount=f"after-{user}"))["source"], "exchange")
+
+    def test_the_watchdog_ends_a_loop_that_hangs(self):
+        drop_in("podlogind.service", "[Service]\nLimitMEMLOCK=8M\nWatchdogSec=1s\n")
+        self.addCleanup(drop_in, "podlogind.service", "[Service]\nLimitMEMLOCK=8M\n")
+        token = self.assert_served()
+        time.sleep(3)  # it is fed
+        self.assertEqual(show("NRestarts"), "0")
+        os.kill(int(show("MainPID")), signal.SIGSTOP)
+        wait_for(lambda: show("NRestarts") != "0", what="the restart")
+        self.assertEqual(self.assert_served()["token"], token["token"])
+        self.assertIn("Watchdog timeout", journal("-u", "podlogind"))
+
+    def measure(self, what, restart, times=100):
+        """Restarts the daemon under load. No login may fail; the longest wait is a figure."""
+        token = self.assert_served()
+        with Steady(self.pod, self.token_file) as steady:
+            time.sleep(1)
+            for _ in range(times):
+                restart()
+            time.sleep(1)
+        figures = steady.figures
+        print(f"{times} {what} under {RATE} logins/s: {figures['logins']} logins in {figures['seconds']} s, "
+              f"{figures['failed']} failed, the longest took {figures['longest_ms']} ms")
+        self.assertEqual(figures["failed"], 0, figures)
+        self.assertGreater(figures["logins"], 0.9 * RATE * figures["seconds"])
+        self.assertEqual(self.assert_served()["token"], token["token"])
+        self.assertEqual(self.standin.counts()["exchanges"], 1)
+
+    def test_restarts_fail_no_login(self):
+        self.measure("restarts", lambda: systemctl("restart", "podlogind.service"))
+
+    def test_kills_fail_no_login(self):
+        def kill():
+            pid = show("MainPID")
+            os.kill(int(pid), signal.SIGKILL)
+            wait_for(lambda: show("MainPID") not in ("0", pid) and show("ActiveState") == "active", what="the restart")
+        self.measure("kills", kill)
+
+    def test_a_reload_with_a_bad_file_changes_nothing(self):
+        self.assert_served()
+        pid = show("MainPID")
+        self.configure("[Daemon]\n")
+        self.addCleanup(self.configure)
+        systemctl("reload", "podlogind.service", check=False)
+        wait_for(lambda: "keeping the current configuration" in journal("-u", "podlogind"), what="the refusal")
+        self.assertEqual(self.assert_served()["source"], "cache")
+        self.assertEqual((show("MainPID"), show("ActiveState")), (pid, "active"))
+        self.configure()
+        systemctl("reload", "podlogind.service")
+        wait_for(lambda: "configuration reloaded" in journal("-u", "podlogind"), what="the reload")
+
+    def test_a_configuration_that_is_not_valid_is_not_tried_again(self):
+        self.configure("[Daemon]\n")
+        self.addCleanup(self.configure)
+        systemctl("start", "podlogind.service", check=False)
+        self.assertEqual(show("ExecMainStatus"), "78")
+        time.sleep(1)
+        self.assertEqual((show("ActiveState"), show("NRestarts")), ("failed", "0"))
+        self.configure()
+        systemctl("start", "podlogind.service")
+        self.assert_served()
+
+    def test_the_journal_has_fields_and_priorities(self):
+        self.assert_served()
+        run("journalctl", "--sync")
+        fields = json.loads(run("journalctl", "-o", "json", "PODLOGIN_RESULT=OK", "-n", "1"))
+        self.assertEqual(fields["PODLOGIN_SERVICE"], "pulumi")
+        self.assertEqual(fields["PODLOGIN_SERVICEACCOUNT"], "pulumi-runner")
+        self.assertEqual(fields["PODLOGIN_PEER_POD_UID"], self.pod.uid)
+        self.assertEqual((fields["PRIORITY"], fields["_SYSTEMD_UNIT"]), ("6", "podlogind.service"))
+        lines = run("journalctl", "-o", "json", "-u", "podlogind", "-p", "notice", "--grep", "serving at")
+        self.assertTrue(lines)
+        self.assertEqual(json.loads(lines.splitlines()[-1])["PRIORITY"], "5")
+
+    def test_the_key_of_a_credential(self):
+        key = pathlib.Path("/etc/credstore/podlogin.cache-key")
+        key.parent.mkdir(mode=0o700, exist_ok=True)
+        key.write_bytes(os.urandom(32))
+        key.chmod(0o600)
+        self.addCleanup(key.unlink)
+        (ETC / "podlogind.conf").write_text("[Daemon]\nCacheKey=credential:podlogin.cache-key\n")
+        self.addCleanup(self.configure)
+        token = self.assert_served()
+        systemctl("restart", "podlogind.service")
+        self.assertEqual(self.assert_served()["token"], token["token"])
+        self.assertFalse(os.path.exists("/run/podlogind/cache.key"))
+
+    def test_what_systemd_thinks_of_the_units(self):
+        directory = "/usr/local/lib/systemd/system"
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", *(f"{directory}/{name}" for name in UNITS)), "")
+        for name, most in (("podlogind.service", 0.8), ("podlogin-issuers@.service", 1.4),
+                           ("podlogin-upstreams@.service", 1.4)):
+            text = run("systemd-analyze", "security", "--offline=yes", f"{directory}/{name}", check=False)
+            exposure = float(re.search(r"Overall exposure level for .*: ([\d.]+)", text).group(1))
+            print(f"{name}: exposure {exposure}")
+            self.assertLessEqual(exposure, most)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
