@@ -27,6 +27,10 @@
 #include "session/session.h"
 #include "text/descriptor.h"
 
+/* Pending requests have this long to complete when the daemon stops; new ones wait for the next. */
+#define DRAIN_USEC      (SECOND_USEC / 2)
+#define DRAIN_LOOK_USEC (SECOND_USEC / 100)
+
 /* "1 issuer, 2 services" */
 #define CONFIG_SIZE_FORMAT "%zu issuer%s, %zu service%s"
 #define CONFIG_SIZE(config)                                                                        \
@@ -48,6 +52,8 @@ struct daemon {
     struct loop_source signals;
     struct clock_watch clock_watch;
     struct watchdog watchdog;
+    struct timer drain;        /* set while the daemon stops */
+    uint64_t drain_until_usec; /* 0: it does not stop */
     struct launcher launcher;
     struct exchanger_client *exchangers[EXCHANGERS];
     struct identities identities;
@@ -217,6 +223,29 @@ static void on_clock_set(struct clock_watch *watch, int64_t by_usec)
     broker_clock_was_set(&daemon->broker);
 }
 
+static void on_drain(struct timer *timer)
+{
+    struct daemon *daemon = container_of(timer, struct daemon, drain);
+
+    if (sessions_are_busy(&daemon->sessions) && clock_boot_usec() < daemon->drain_until_usec)
+        loop_timer(&daemon->loop, timer, DRAIN_LOOK_USEC, on_drain);
+    else
+        loop_stop(&daemon->loop);
+}
+
+/* Lets pending requests complete. A second signal ends this at once. */
+static void drain(struct daemon *daemon)
+{
+    if (daemon->drain_until_usec) {
+        loop_stop(&daemon->loop);
+        return;
+    }
+    sd_notify(0, "STOPPING=1");
+    sessions_stop(&daemon->sessions);
+    daemon->drain_until_usec = clock_boot_usec() + DRAIN_USEC;
+    on_drain(&daemon->drain);
+}
+
 static void on_signal(struct loop_source *source, uint32_t events)
 {
     struct daemon *daemon = container_of(source, struct daemon, signals);
@@ -230,7 +259,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
         return;
     }
     log_notice("received signal %u; stopping", info.ssi_signo);
-    loop_stop(&daemon->loop);
+    drain(daemon);
 }
 
 static int watch_signals(struct daemon *daemon)
@@ -330,12 +359,12 @@ static int daemon_run(struct daemon *daemon)
 {
     int r = loop_run(&daemon->loop);
 
-    sd_notify(0, "STOPPING=1");
     return r < 0 ? fail("the event loop failed", r) : EXIT_CODE_OK;
 }
 
 static void daemon_done(struct daemon *daemon)
 {
+    timer_unset(&daemon->drain);
     sessions_done(&daemon->sessions);
     broker_done(&daemon->broker);
     identities_done(&daemon->identities);

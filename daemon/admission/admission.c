@@ -82,8 +82,8 @@ enum podlogin_status admission_attest(const struct identity *identity, const str
         return refusal_set_status(ret_refusal, PODLOGIN_PEER_GONE);
     case PEER_UNSEEN:
         return refusal_set(ret_refusal, PODLOGIN_INTERNAL,
-                           "the daemon cannot see the caller's pod; it must run as root, with "
-                           "hostPID: true");
+                           "the daemon cannot see the caller's pod; it must run with hostPID: true "
+                           "and see all of /proc");
     case PEER_IN_NO_POD:
         return refusal_set(ret_refusal, PODLOGIN_PEER_MISMATCH, "the caller runs in no pod");
     case PEER_CONTRADICTORY:

@@ -29,7 +29,7 @@ enum peer_view sessions_view(const struct sessions *sessions)
 /* At the maximum number of connections, further ones wait in the kernel's queue. */
 static void pace(struct sessions *sessions)
 {
-    if (sessions->n_connections >= sessions->max_connections)
+    if (sessions->is_stopping || sessions->n_connections >= sessions->max_connections)
         listener_pause(&sessions->listener);
     else
         listener_resume(&sessions->listener);
@@ -123,6 +123,21 @@ void sessions_reload(struct sessions *sessions, const struct config *config)
             connection_reload(connection, config);
     }
     pace(sessions);
+}
+
+void sessions_stop(struct sessions *sessions)
+{
+    sessions->is_stopping = true;
+    pace(sessions);
+}
+
+bool sessions_are_busy(const struct sessions *sessions)
+{
+    for (const struct list *node = sessions->connections.next; node != &sessions->connections;
+         node = node->next)
+        if (container_of(node, struct connection, node)->n_pending)
+            return true;
+    return false;
 }
 
 void sessions_done(struct sessions *sessions)

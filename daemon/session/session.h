@@ -20,6 +20,7 @@ struct sessions {
     struct listener listener;
     struct list connections;
     size_t n_connections;
+    bool is_stopping;
     size_t max_connections; /* leaves descriptors for everything else */
     struct quotas quotas;
     struct secret *input; /* SESSION_INPUT_MAX bytes for one read; wiped after it */
@@ -48,6 +49,12 @@ enum peer_view sessions_view(const struct sessions *sessions);
 /* Adds a connection, by its node, to those that are counted; removes it. */
 void sessions_add(struct sessions *sessions, struct list *node);
 void sessions_remove(struct sessions *sessions, struct list *node);
+
+/* Accepts no connections any more: they wait for the next daemon. Pending requests go on. */
+void sessions_stop(struct sessions *sessions);
+
+/* Returns whether a request is pending. */
+bool sessions_are_busy(const struct sessions *sessions);
 
 /* Closes all connections, and the listener; waiting clients connect to the next daemon. */
 void sessions_done(struct sessions *sessions);

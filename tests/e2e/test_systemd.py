@@ -252,9 +252,13 @@ class Units(unittest.TestCase):
         self.assertEqual(show("ExecMainStatus"), "78")
         time.sleep(1)
         self.assertEqual((show("ActiveState"), show("NRestarts")), ("failed", "0"))
+        waiting = subprocess.Popen(
+            ["/usr/local/bin/podlogin", "token", "--timeout", "60s"], preexec_fn=self.pod.enter,
+            env={"PODLOGIN_TOKEN_FILE": str(self.token_file)}, stdout=subprocess.DEVNULL)
+        time.sleep(5)
+        self.assertIn(show("ActiveState"), ("failed", "activating"))
         self.configure()
-        systemctl("start", "podlogind.service")
-        self.assert_served()
+        self.assertEqual(waiting.wait(60), 0, journal())
 
     def test_the_journal_has_fields_and_priorities(self):
         self.assert_served()

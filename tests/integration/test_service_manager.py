@@ -86,6 +86,51 @@ class Activation(NodeCase):
         self.assertIn("passed a descriptor named telnet, which has no use here", self.node.log())
 
 
+class Stop(NodeCase):
+    """Requests that are pending when the daemon is told to stop."""
+
+    def stop_during_an_exchange(self, account, latency_ms):
+        """Returns the client that waits for the exchange."""
+        self.node.start()
+        self.assert_served(self.mint())
+        self.standin.fault_upstream(latency_ms=latency_ms)
+        jwt = self.node.jwt_file(self.mint(serviceaccount=account))
+        process = self.node.spawn("token", "--timeout", "2s", token_file=jwt)
+        wait_for(lambda: self.standin.counts()["exchanges_in_flight"] == 1, what="the exchange")
+        self.node.process.terminate()
+        return process
+
+    def test_they_are_answered(self):
+        codes = []
+        while 0 not in codes and len(codes) < 4:  # a busy machine may take longer than the daemon waits
+            process = self.stop_during_an_exchange(f"account-{len(codes)}", 100)
+            self.assertEqual(self.node.process.wait(30), 0)
+            self.node.process = None
+            codes.append(wait_all([process])[0][0])
+            self.standin.fault_upstream()
+        self.assertEqual(codes[-1], 0, codes)
+        self.node.start()  # the token is in the cache
+        account = f"account-{len(codes) - 1}"
+        self.assertEqual(self.assert_served(self.mint(serviceaccount=account))["source"], "cache")
+
+    def test_a_slow_upstream_does_not_keep_the_daemon(self):
+        process = self.stop_during_an_exchange("another", 8000)
+        begun = time.monotonic()
+        self.assertEqual(self.node.process.wait(30), 0)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.node.process = None
+        self.assertEqual(wait_all([process])[0][0], 69)
+
+    def test_a_second_signal_ends_it_at_once(self):
+        process = self.stop_during_an_exchange("another", 8000)
+        wait_for(lambda: "stopping" in self.node.log())
+        self.node.process.terminate()
+        self.assertEqual(self.node.process.wait(30), 0)
+        self.assertEqual(self.node.log().count("received signal 15; stopping"), 2)
+        self.node.process = None
+        wait_all([process])
+
+
 class Exchangers(NodeCase):
     """Exchangers that a service manager starts, one process for each connection."""
 
