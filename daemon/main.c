@@ -63,21 +63,21 @@ struct daemon {
 
 static void print_help(void)
 {
-    printf(
-        "podlogind [OPTIONS]\n\n"
-        "Gives Kubernetes pods short-lived access tokens in exchange for their service-account\n"
-        "tokens, at a Unix socket.\n\n"
-        "  --config DIR             directory of podlogind.conf, issuers.d, services.d\n"
-        "                           (" CONFIG_DIRECTORY ")\n"
-        "  --check-config           check the configuration and exit\n"
-        "  --exchanger PATH         the program that makes HTTPS requests\n"
-        "                           (" PODLOGIN_EXCHANGER ")\n"
-        "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and upstreams.sock\n"
-        "                           in DIR, instead of starting them\n"
-        "  --help, -h               print this help\n"
-        "  --version                print the version\n\n"
-        "Signals: SIGHUP reloads the configuration; SIGTERM and SIGINT stop the daemon.\n"
-        "See podlogind(8), podlogind.conf(5).\n");
+    printf("podlogind [OPTIONS]\n\n"
+           "Gives Kubernetes pods short-lived access tokens in exchange for their service-account\n"
+           "tokens, at a Unix socket.\n\n"
+           "  --config DIR             directory of podlogind.conf, issuers.d, services.d\n"
+           "                           (" CONFIG_DIRECTORY ")\n"
+           "  --check-config           check the configuration and exit\n"
+           "  --exchanger PATH         the program that makes HTTPS requests\n"
+           "                           (" PODLOGIN_EXCHANGER ")\n"
+           "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and "
+           "upstreams.sock\n"
+           "                           in DIR, instead of starting them\n"
+           "  --help, -h               print this help\n"
+           "  --version                print the version\n\n"
+           "Signals: SIGHUP reloads the configuration; SIGTERM and SIGINT stop the daemon.\n"
+           "See podlogind(8), podlogind.conf(5).\n");
 }
 
 /* Returns 1 if the daemon should start; otherwise the negated exit code. */
@@ -388,9 +388,8 @@ static int check_config(const char *directory, const struct config *config)
 int main(int argc, char **argv)
 {
     struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
-    static struct daemon daemon = {.loop = {.epoll_fd = -1, .timer_source.fd = -1},
-                                   .signals.fd = -1,
-                                   .launcher.fd = -1};
+    static struct daemon daemon = {
+        .loop = {.epoll_fd = -1, .timer_source.fd = -1}, .signals.fd = -1, .launcher.fd = -1};
     const struct config *config = NULL;
     struct findings findings;
     int r;

@@ -1,6 +1,7 @@
 /*
  * The log: one event, one line, on standard error. If that is connected to the journal, each line
- * begins with "<N>", from which journald takes the level; otherwise with the program's name and pid.
+ * begins with "<N>", from which journald takes the level; otherwise with the program's name and
+ * pid.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

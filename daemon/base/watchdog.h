@@ -1,6 +1,6 @@
 /*
- * Tells the service manager that the loop turns (sd_watchdog_enabled(3)). The timer runs in the loop
- * itself, so a loop that hangs in a callback is noticed, and the service manager restarts the
+ * Tells the service manager that the loop turns (sd_watchdog_enabled(3)). The timer runs in the
+ * loop itself, so a loop that hangs in a callback is noticed, and the service manager restarts the
  * process.
  */
 #ifndef BASE_WATCHDOG_H

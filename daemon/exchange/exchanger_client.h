@@ -1,8 +1,8 @@
 /*
- * The broker's side of the connection to an exchanger. It has the exchanger started, sends jobs to it,
- * and has it restarted when it dies or hangs. Fetches of keys, reviews and exchanges do not wait for
- * each other. Jobs in flight are then sent a second time; a job during which the exchanger ended
- * twice fails. Each job completes, with an answer or at its deadline, unless it is cancelled.
+ * The broker's side of the connection to an exchanger. It has the exchanger started, sends jobs to
+ * it, and has it restarted when it dies or hangs. Fetches of keys, reviews and exchanges do not
+ * wait for each other. Jobs in flight are then sent a second time; a job during which the exchanger
+ * ended twice fails. Each job completes, with an answer or at its deadline, unless it is cancelled.
  */
 #ifndef EXCHANGE_EXCHANGER_CLIENT_H
 #define EXCHANGE_EXCHANGER_CLIENT_H

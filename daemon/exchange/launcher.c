@@ -86,9 +86,8 @@ static int start(struct launcher *launcher, enum exchanger_role role, int *ret_f
 
 int launcher_connect(struct launcher *launcher, enum exchanger_role role, int *ret_fd)
 {
-    return launcher->directory
-               ? connect_to(launcher->directory, exchanger_names[role], ret_fd)
-               : start(launcher, role, ret_fd);
+    return launcher->directory ? connect_to(launcher->directory, exchanger_names[role], ret_fd)
+                               : start(launcher, role, ret_fd);
 }
 
 void launcher_done(struct launcher *launcher)

@@ -17,8 +17,8 @@ int starter_run(int fd, const char *program);
 int starter_ask(int fd, int role, int socket_fd);
 
 /*
- * Starts the exchanger with this name of its role, with @socket_fd as its JOB_SOCKET_FD, and with the variables of the
- * environment that it needs only. Returns 0 and its pid, or -errno.
+ * Starts the exchanger with this name of its role, with @socket_fd as its JOB_SOCKET_FD, and with
+ * the variables of the environment that it needs only. Returns 0 and its pid, or -errno.
  */
 int exchanger_spawn(const char *program, const char *name, int socket_fd, pid_t *ret_pid);
 

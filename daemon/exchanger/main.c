@@ -106,7 +106,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     exchanger.worker.role = role_of(argc == 2 ? argv[1] : NULL);
     if (!is_started_by_broker() || exchanger.worker.role == EXCHANGERS) {
-        fprintf(stderr, "podlogin-exchanger is started by podlogind or a socket unit; it cannot be run "
+        fprintf(stderr,
+                "podlogin-exchanger is started by podlogind or a socket unit; it cannot be run "
                 "directly\n");
         return EXIT_CODE_USAGE;
     }

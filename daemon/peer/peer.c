@@ -293,9 +293,8 @@ int peer_check_surroundings(char ret_error[PEER_ERROR_MAX])
     if (!error) {
         state = pod_read(1, pod_of_init, &is_unified);
         if (state == PEER_ENDED || state == PEER_UNSEEN)
-            error =
-                "the daemon cannot read the cgroups of other processes: run it without "
-                "ProtectProc=invisible and hidepid=";
+            error = "the daemon cannot read the cgroups of other processes: run it without "
+                    "ProtectProc=invisible and hidepid=";
         else if (is_in_own_pid_namespace(state == PEER_IN_POD ? pod_of_init : ""))
             error = "the daemon runs in its own PID namespace and cannot see its peers: set "
                     "hostPID: true";

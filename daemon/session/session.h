@@ -27,8 +27,8 @@ struct sessions {
 };
 
 /*
- * Listens at config->socket, or uses the socket "podlogin" of the service manager. Returns 0, or -errno with a sentence in @ret_error. The caller calls
- * sessions_done() in both cases.
+ * Listens at config->socket, or uses the socket "podlogin" of the service manager. Returns 0, or
+ * -errno with a sentence in @ret_error. The caller calls sessions_done() in both cases.
  */
 int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
                   struct identities *identities, struct broker *broker,

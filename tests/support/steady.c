@@ -65,7 +65,8 @@ static void *run(void *number)
         sleep_until(due_nsec);
         log_in();
         took_nsec = now_nsec() - due_nsec;
-        while (took_nsec > before && !atomic_compare_exchange_weak(&longest_nsec, &before, took_nsec))
+        while (took_nsec > before &&
+               !atomic_compare_exchange_weak(&longest_nsec, &before, took_nsec))
             ;
         atomic_fetch_add(&n_done, 1);
     }
