@@ -148,6 +148,7 @@ static void send_packet(struct input *input)
         (void)!send(exchanger, packet, header_len + part.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static struct launcher launcher = {.fd = -1};
 static struct loop loop;
 static struct timer at_once;
 
@@ -169,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(loop_init(&loop) == 0);
     }
     memset(n_done, 0, sizeof(n_done));
-    PROMISE(exchanger_client_new(&loop, NULL, EXCHANGER_UPSTREAMS, &client) == 0);
+    PROMISE(exchanger_client_new(&loop, &launcher, EXCHANGER_UPSTREAMS, &client) == 0);
     submit(client, jobs);
     while (input.len) {
         send_packet(&input);
