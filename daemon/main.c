@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "admin/admin.h"
 #include "base/activation.h"
 #include "base/clock_watch.h"
 #include "base/digest.h"
@@ -59,6 +60,8 @@ struct daemon {
     struct identities identities;
     struct broker broker;
     struct sessions sessions;
+    struct admin_view view;
+    struct admin admin;
 };
 
 static void print_help(void)
@@ -149,6 +152,10 @@ static void warn_of_fixed_settings(const struct daemon *daemon, const struct con
 
     if (strcmp(fresh->socket, first->socket) != 0)
         log_warning("Socket=%s takes effect at the next restart", fresh->socket);
+    if (strcmp(fresh->admin_socket ? fresh->admin_socket : "",
+               first->admin_socket ? first->admin_socket : "") != 0)
+        log_warning("AdminSocket=%s takes effect at the next restart",
+                    fresh->admin_socket ? fresh->admin_socket : "");
     if (strcmp(fresh->cache, first->cache) != 0)
         log_warning("Cache=%s takes effect at the next restart", fresh->cache);
     if (strcmp(fresh->cache_key, first->cache_key) != 0)
@@ -184,15 +191,14 @@ static void log_findings(const struct findings *findings)
  * The new configuration is checked as a whole before any of it applies. Each part holds a reference
  * to the configuration that it uses, so the order of the parts does not matter.
  */
-static int reload(struct daemon *daemon)
+static int reload(struct daemon *daemon, struct findings *ret_findings)
 {
     CLEANUP(config_unrefp)
     const struct config *fresh = NULL;
-    struct findings findings;
     struct issuer **issuers;
-    int r = config_load(daemon->directory, &fresh, &findings);
+    int r = config_load(daemon->directory, &fresh, ret_findings);
 
-    log_findings(&findings);
+    log_findings(ret_findings);
     if (r < 0 || check_surroundings(fresh) < 0 ||
         identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
         log_error("keeping the current configuration");
@@ -207,11 +213,15 @@ static int reload(struct daemon *daemon)
     return 0;
 }
 
-static void on_hangup(struct daemon *daemon)
+static int on_reload(struct admin_view *view, struct findings *ret_findings)
 {
+    struct daemon *daemon = container_of(view, struct daemon, view);
+    int r;
+
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", monotonic_usec());
-    reload(daemon);
+    r = reload(daemon, ret_findings);
     sd_notify(0, "READY=1");
+    return r;
 }
 
 static void on_clock_set(struct clock_watch *watch, int64_t by_usec)
@@ -250,12 +260,13 @@ static void on_signal(struct loop_source *source, uint32_t events)
 {
     struct daemon *daemon = container_of(source, struct daemon, signals);
     struct signalfd_siginfo info;
+    struct findings findings;
 
     (void)events;
     if (read(source->fd, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP) {
-        on_hangup(daemon);
+        on_reload(&daemon->view, &findings);
         return;
     }
     log_notice("received signal %u; stopping", info.ssi_signo);
@@ -349,6 +360,17 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
     r = clock_watch_init(&daemon->clock_watch, &daemon->loop, on_clock_set);
     if (r < 0)
         return fail("cannot watch the wall clock", r);
+    daemon->view = (struct admin_view){
+        .loop = &daemon->loop,
+        .broker = &daemon->broker,
+        .identities = &daemon->identities,
+        .sessions = &daemon->sessions,
+        .exchangers = daemon->exchangers,
+        .reload = on_reload,
+    };
+    r = admin_init(&daemon->admin, &daemon->view, config, error);
+    if (r < 0)
+        return fail(error, 0);
     activation_done();
     watchdog_init(&daemon->watchdog, &daemon->loop);
     say_ready(config);
@@ -364,6 +386,7 @@ static int daemon_run(struct daemon *daemon)
 
 static void daemon_done(struct daemon *daemon)
 {
+    admin_done(&daemon->admin);
     timer_unset(&daemon->drain);
     sessions_done(&daemon->sessions);
     broker_done(&daemon->broker);

@@ -1,5 +1,6 @@
 /*
- * Counts of events since the start, incremented where the event happens. counter_info() maps each
+ * Counts of events since the start that belong to no service, incremented where the event happens;
+ * base/service_counters.h has the others. counter_info() maps each
  * counter to a Prometheus metric and its labels.
  */
 #ifndef BASE_COUNTERS_H
@@ -7,18 +8,7 @@
 
 #include <stdint.h>
 
-#include "base/outcome.h"
-
 enum counter {
-    /* requests, by the status that the client gets */
-    COUNTER_REQUESTS_OK,
-    COUNTER_REQUESTS_REFUSED,     /* a retry does not help */
-    COUNTER_REQUESTS_UNAVAILABLE, /* a retry may help */
-    COUNTER_REQUESTS_FAULT,       /* an error of the daemon, or of the client's messages */
-    COUNTER_CACHE_HITS,
-    /* completed exchanges, one counter for each enum outcome, in its order */
-    COUNTER_EXCHANGES,
-    COUNTER_EXCHANGES_END = COUNTER_EXCHANGES + OUTCOMES - 1,
     COUNTER_REFRESH_FAILURES, /* of tokens that were still valid */
     /* rejected connections */
     COUNTER_REJECTED_QUOTA,
@@ -40,8 +30,8 @@ static inline void counter_add(enum counter counter)
 }
 
 struct counter_info {
-    const char *metric; /* "podlogin_requests_total" */
-    const char *labels; /* "result=\"ok\""; "": none */
+    const char *metric; /* "podlogin_rejected_total" */
+    const char *labels; /* "reason=\"quota\""; "": none */
 };
 
 /* Returns the metric of @counter; constant. */

@@ -7,6 +7,7 @@
 
 #include "base/counters.h"
 #include "base/log.h"
+#include "base/service_counters.h"
 #include "broker/memo.h"
 #include "broker/misconfigured.h"
 #include "broker/result.h"
@@ -446,7 +447,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
         outcome = OUTCOME_MALFORMED;
     else
         r = take_token(flight, result);
-    counter_add(COUNTER_EXCHANGES + outcome);
+    count_exchange(flight->service->name, outcome, clock_boot_usec() - flight->asked_usec);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());
     if (outcome != OUTCOME_OK) {

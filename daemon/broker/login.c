@@ -2,6 +2,7 @@
 #include "broker/login.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "admission/admission.h"
@@ -46,6 +47,7 @@ void login_free(struct login *login)
     identity_unref(login->newest);
     service_unref(login->service);
     token_done(&login->token);
+    free(login->account);
     free(login);
 }
 
@@ -174,6 +176,21 @@ static void login_set_service(struct login *login, const struct service *service
     login->service = service;
 }
 
+void login_drop_token(struct login *login)
+{
+    token_done(&login->token);
+    list_remove(&login->dirty);
+    timer_unset(&login->refresh);
+    login->is_due = false;
+}
+
+static void login_set_account(struct login *login, const struct claims *claims)
+{
+    if (!login->account &&
+        asprintf(&login->account, "%s/%s", claims->namespace, claims->serviceaccount) < 0)
+        login->account = NULL; /* it has no name to show, but works */
+}
+
 void login_used(struct login *login, struct identity *identity, const struct service *service)
 {
     login->was_used = true;
@@ -182,6 +199,7 @@ void login_used(struct login *login, struct identity *identity, const struct ser
         drop_newest(login);
         login->newest = identity_ref(identity);
         login_set_service(login, service);
+        login_set_account(login, &identity->claims);
     }
     if (login->is_due)
         refresh(login);

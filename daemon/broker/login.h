@@ -25,6 +25,7 @@ struct login {
     struct waiter review;
     struct identity *newest;       /* a reference: the one that expires last of all that asked */
     const struct service *service; /* a reference: the service that newest asked for */
+    char *account;                 /* "NAMESPACE/NAME"; NULL: nobody has asked since the start */
     bool was_used;                 /* since the token was obtained */
     bool is_due;                   /* the refresh is due: the next request starts it */
 };
@@ -42,6 +43,9 @@ bool login_is_idle(const struct login *login);
  * Takes ownership of @token, fresh or from the store, and schedules its refresh by its own times.
  */
 void login_take_over(struct login *login, struct token *token);
+
+/* Drops the token, if there is one. An exchange that is in flight goes on. */
+void login_drop_token(struct login *login);
 
 /* Notes that an admitted request asked for the token. Starts the refresh if it is due. */
 void login_used(struct login *login, struct identity *identity, const struct service *service);

@@ -92,6 +92,21 @@ void check_socket(const struct config *config, struct findings *findings, int li
     check_writers(config, findings, line, what, directory);
 }
 
+void check_admin_socket(const struct config *config, struct findings *findings, int line)
+{
+    const char *admin = config->admin_socket ? config->admin_socket : ADMIN_SOCKET_PATH;
+    CLEANUP(freep)
+    char *path = strdup(config->socket ? config->socket : PODLOGIN_SOCKET_PATH);
+    const char *directory = path ? dirname(path) : NULL;
+    size_t len = directory ? strlen(directory) : 0;
+
+    if (directory && strncmp(admin, directory, len) == 0 && (admin[len] == '/' || len == 1))
+        findings_error(findings, line,
+                       "AdminSocket=%.108s is in the directory of Socket=, which pods mount; use "
+                       "another directory, such as that of " ADMIN_SOCKET_PATH,
+                       admin);
+}
+
 void check_audience(const struct service *service, struct findings *findings, int line)
 {
     const struct provider *provider = service->provider;

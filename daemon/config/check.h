@@ -35,6 +35,9 @@ void check_file(const struct config *config, struct findings *findings, int line
 /* Checks the owner of the socket's directory, if it exists. */
 void check_socket(const struct config *config, struct findings *findings, int line);
 
+/* Checks that the administrator's socket is not where pods can reach it. */
+void check_admin_socket(const struct config *config, struct findings *findings, int line);
+
 /* Checks that Audience= fits the provider's settings. */
 void check_audience(const struct service *service, struct findings *findings, int line);
 

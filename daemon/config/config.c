@@ -271,6 +271,7 @@ static void config_free(struct config *config)
     free(config->issuers);
     free(config->services);
     free(config->socket);
+    free(config->admin_socket);
     free(config->cache);
     free(config->cache_key);
     free(config->node_token_file);

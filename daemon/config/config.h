@@ -17,6 +17,7 @@
 #include "provider/provider.h"
 
 #define CONFIG_DIRECTORY   "/etc/podlogin"
+#define ADMIN_SOCKET_PATH  "/run/podlogind/admin.sock"
 #define CACHE_ROWS_DEFAULT 10000 /* of CacheRows= */
 #define CACHE_ROWS_MAX     1000000
 
@@ -93,7 +94,8 @@ struct limits {
 struct config {
     unsigned n_refs;
     char *socket;
-    char *cache; /* the database */
+    char *admin_socket; /* NULL: the default, which may be missing */
+    char *cache;        /* the database */
     char *cache_key;
     bool is_key_beside_allowed;
     uint32_t cache_rows; /* maximum, on disk and in memory */

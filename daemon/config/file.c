@@ -8,6 +8,7 @@
 
 enum daemon_setting {
     DAEMON_SOCKET,
+    DAEMON_ADMIN_SOCKET,
     DAEMON_CACHE,
     DAEMON_CACHE_KEY,
     DAEMON_CACHE_KEY_BESIDE_CACHE,
@@ -20,6 +21,7 @@ enum daemon_setting {
 
 static const struct setting daemon_settings[] = {
     [DAEMON_SOCKET] = {"Socket", parse_socket, offsetof(struct config, socket)},
+    [DAEMON_ADMIN_SOCKET] = {"AdminSocket", parse_socket, offsetof(struct config, admin_socket)},
     [DAEMON_CACHE] = {"Cache", parse_path, offsetof(struct config, cache)},
     [DAEMON_CACHE_KEY] = {"CacheKey", parse_cache_key, offsetof(struct config, cache_key)},
     [DAEMON_CACHE_KEY_BESIDE_CACHE] = {"CacheKeyBesideCache", parse_yes_or_no,
@@ -81,6 +83,7 @@ int daemon_file_read(const char *path, struct config *config, struct findings *f
     check_file(config, findings, reader.settings[DAEMON_NODE_TOKEN_FILE].line, "NodeTokenFile",
                config->node_token_file, FILE_TOKEN);
     check_socket(config, findings, reader_line(&reader, DAEMON_SOCKET, 1));
+    check_admin_socket(config, findings, reader_line(&reader, DAEMON_ADMIN_SOCKET, 1));
     return 0;
 }
 

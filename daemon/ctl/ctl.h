@@ -10,6 +10,11 @@
 /* The commands. argv[0] is the command's name. They return the exit code. */
 int ctl_verify(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
+int ctl_status(int argc, char **argv);
+int ctl_cache(int argc, char **argv);
+int ctl_metrics(int argc, char **argv);
+int ctl_reload(int argc, char **argv);
+int ctl_check_config(int argc, char **argv);
 
 /* Prints "podloginctl COMMAND: " and a message on standard error. Returns @code. */
 __attribute__((format(printf, 3, 4))) int ctl_fail(enum exit_code code, const char *command,

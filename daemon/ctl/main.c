@@ -19,6 +19,11 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {"status", ctl_status},
+    {"cache", ctl_cache},
+    {"reload", ctl_reload},
+    {"metrics", ctl_metrics},
+    {"check-config", ctl_check_config},
     {"verify", ctl_verify},
     {"explain", ctl_explain},
 };
@@ -27,11 +32,16 @@ static void print_help(void)
 {
     printf("podloginctl COMMAND [OPTIONS]\n\n"
            "The administrator's command for podlogind.\n\n"
-           "  verify    verify a service-account token against a key set, offline\n"
-           "  explain   make every check of the daemon for a token and a service\n\n"
+           "  status        show what the running daemon serves, and what hinders it\n"
+           "  cache         list the cached tokens, or purge them\n"
+           "  reload        make the daemon read its configuration again\n"
+           "  metrics       print the metrics of the daemon\n"
+           "  check-config  check a configuration\n"
+           "  verify        verify a service-account token against a key set, offline\n"
+           "  explain       make every check of the daemon for a token and a service\n\n"
            "  --help, -h; --version; podloginctl COMMAND --help\n\n"
-           "Exit codes: 0; 64 usage; 70 internal error; 75 try again; 77 refused;\n"
-           "78 configuration. See podloginctl(8).\n");
+           "Exit codes: 0; 64 usage; 69 the daemon is not reachable; 70 internal error;\n"
+           "75 try again; 77 refused; 78 configuration. See podloginctl(8).\n");
 }
 
 int ctl_fail(enum exit_code code, const char *command, const char *format, ...)

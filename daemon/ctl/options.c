@@ -69,6 +69,11 @@ int ctl_read_options(int argc, char **argv, const struct ctl_usage *usage,
         if (code)
             return code;
     }
+    if (optind < argc && usage->argument)
+        *usage->argument = argv[optind++];
+    if (optind < argc && !usage->input)
+        return ctl_fail(EXIT_CODE_USAGE, usage->command, "unexpected argument %s; see --help",
+                        argv[optind]);
     if (optind < argc) /* the argument is not printed, because it may be the token */
         return ctl_fail(EXIT_CODE_USAGE, usage->command,
                         "unexpected argument; the token is read from %s; see --help", usage->input);

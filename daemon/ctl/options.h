@@ -15,9 +15,10 @@ struct ctl_option {
 };
 
 struct ctl_usage {
-    const char *command; /* "verify" */
-    const char *summary; /* the text before the options */
-    const char *input;   /* where the token is read from: "standard input" */
+    const char *command;   /* "verify" */
+    const char *summary;   /* the text before the options */
+    const char **argument; /* set to the argument that is not an option; NULL: there is none */
+    const char *input;     /* where the token is read from: "standard input" */
 };
 
 /*

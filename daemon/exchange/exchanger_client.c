@@ -332,6 +332,16 @@ struct exchanger_client *exchanger_client_free(struct exchanger_client *exchange
     return NULL;
 }
 
+bool exchanger_is_running(const struct exchanger_client *exchanger)
+{
+    return exchanger->source.fd >= 0;
+}
+
+unsigned exchanger_n_jobs(const struct exchanger_client *exchanger)
+{
+    return exchanger->n_sent;
+}
+
 static struct lane *lane_of(struct exchanger_client *exchanger, const struct wire_message *message)
 {
     return &exchanger->lanes[message == &job_keys     ? LANE_KEYS

@@ -52,6 +52,12 @@ struct job {
 int exchanger_client_new(struct loop *loop, struct launcher *launcher, enum exchanger_role role,
                          struct exchanger_client **ret_exchanger);
 
+/* Returns whether there is a connection to it. */
+bool exchanger_is_running(const struct exchanger_client *exchanger);
+
+/* Returns how many jobs are in flight. */
+unsigned exchanger_n_jobs(const struct exchanger_client *exchanger);
+
 /* Cancels all jobs and ends the exchanger. @exchanger may be NULL. Returns NULL. */
 struct exchanger_client *exchanger_client_free(struct exchanger_client *exchanger);
 

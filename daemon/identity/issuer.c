@@ -80,6 +80,15 @@ static void use_until(struct issuer *issuer, uint64_t until_usec)
     timer_set(&issuer->loop->timers, &issuer->staleness, until_usec, on_stale);
 }
 
+uint64_t issuer_keys_age_usec(const struct issuer *issuer, uint64_t now_usec)
+{
+    const uint64_t usable_usec = KEYS_USABLE_S * SECOND_USEC;
+
+    if (!issuer->jwks.n || !timer_is_set(&issuer->staleness))
+        return UINT64_MAX;
+    return now_usec + usable_usec - issuer->staleness.at_usec;
+}
+
 static void use_from_now(struct issuer *issuer)
 {
     use_until(issuer, clock_boot_usec() + KEYS_USABLE_S * SECOND_USEC);

@@ -62,6 +62,9 @@ int issuer_new(const struct issuer_config *config, struct loop *loop,
                struct exchanger_client *exchanger, const struct issuer_listener *listener,
                struct issuer **ret_issuer);
 
+/* Returns how old the keys are; UINT64_MAX: there are none, or they come from a file. */
+uint64_t issuer_keys_age_usec(const struct issuer *issuer, uint64_t now_usec);
+
 /*
  * Uses a key set from the store until @until_usec of the boot clock. Ignores it if the issuer has
  * keys already or has a key file, or if the set is not valid.

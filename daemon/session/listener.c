@@ -123,14 +123,13 @@ static void refuse_descriptors(int fd)
     setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
 }
 
-/* Every process that can traverse the directory may connect; the token tells who it is. */
-static int listen_at(const struct sockaddr_un *address, int *ret_fd)
+static int listen_at(const struct sockaddr_un *address, mode_t mode, int *ret_fd)
 {
     CLEANUP(fd_closep)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        chmod(address->sun_path, 0666) < 0 || listen(fd, BACKLOG_MAX) < 0)
+        chmod(address->sun_path, mode) < 0 || listen(fd, BACKLOG_MAX) < 0)
         return -errno;
     refuse_descriptors(fd);
     *ret_fd = TAKE_FD(fd);
@@ -152,13 +151,13 @@ static int make_directory(const char *path)
     return r < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int open_socket(const char *path, int *ret_fd, char *ret_error)
+static int open_socket(const char *path, mode_t mode, int *ret_fd, char *ret_error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int r;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
-        snprintf(ret_error, LISTENER_ERROR_MAX, "Socket= is longer than %zu bytes",
+        snprintf(ret_error, LISTENER_ERROR_MAX, "the path of the socket is longer than %zu bytes",
                  sizeof(address.sun_path) - 1);
         return -ENAMETOOLONG;
     }
@@ -168,7 +167,7 @@ static int open_socket(const char *path, int *ret_fd, char *ret_error)
     if (r == 0)
         r = remove_stale(&address, ret_error);
     if (r == 0)
-        r = listen_at(&address, ret_fd);
+        r = listen_at(&address, mode, ret_fd);
     if (r < 0 && !ret_error[0])
         snprintf(ret_error, LISTENER_ERROR_MAX, "cannot listen at %.160s: %s", path, strerror(-r));
     return r;
@@ -227,7 +226,7 @@ static int use(struct listener *listener, int fd)
 static void listen_again(struct listener *listener)
 {
     char error[LISTENER_ERROR_MAX];
-    int fd = -1, r = open_socket(listener->path, &fd, error);
+    int fd = -1, r = open_socket(listener->path, listener->mode, &fd, error);
 
     if (r == 0) {
         loop_remove(listener->loop, &listener->source);
@@ -257,32 +256,34 @@ static void on_watch(struct timer *timer)
     loop_timer(listener->loop, &listener->watch, WATCH_USEC, on_watch);
 }
 
-int listener_open(struct listener *listener, struct loop *loop, const char *path, int passed_fd,
+int listener_open(struct listener *listener, struct loop *loop, const struct listener_place *place,
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX])
 {
     CLEANUP(fd_closep)
-    int fd = passed_fd;
+    int fd = place->passed_fd;
     int r;
 
     *listener = (struct listener){
         .loop = loop,
         .events = events,
         .source = {.fd = -1, .on_ready = on_listener},
-        .path = strdup(path),
-        .is_passed = passed_fd >= 0,
+        .path = strdup(place->path),
+        .mode = place->mode,
+        .is_passed = fd >= 0,
         .reserve_fd = open_reserve(),
     };
     snprintf(ret_error, LISTENER_ERROR_MAX, "out of memory");
     if (!listener->path)
         return -ENOMEM;
-    r = fd >= 0 ? check_passed(fd, path, ret_error) : open_socket(path, &fd, ret_error);
+    r = fd >= 0 ? check_passed(fd, place->path, ret_error)
+                : open_socket(place->path, place->mode, &fd, ret_error);
     if (r < 0)
         return r;
     loop_timer(loop, &listener->watch, WATCH_USEC, on_watch);
     r = use(listener, TAKE_FD(fd));
     if (r < 0)
         snprintf(ret_error, LISTENER_ERROR_MAX,
-                 "the socket %.160s was removed; start the socket unit again", path);
+                 "the socket %.160s was removed; start the socket unit again", place->path);
     return r;
 }
 

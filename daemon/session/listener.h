@@ -25,11 +25,19 @@ struct listener_events {
     void (*on_shortage)(struct listener *listener, int fd);
 };
 
+/* Where a listener listens. */
+struct listener_place {
+    const char *path;
+    mode_t mode;   /* of the socket's file */
+    int passed_fd; /* a socket that the service manager listens on at the path; -1: there is none */
+};
+
 struct listener {
     struct loop *loop;
     const struct listener_events *events;
     struct loop_source source;
     char *path;
+    mode_t mode;
     dev_t device; /* the socket's file: the path leads to it unless somebody has removed it */
     ino_t inode;
     bool is_passed; /* by the service manager, which goes on listening when the daemon ends */
@@ -42,18 +50,17 @@ struct listener {
 };
 
 /*
- * Creates the directory of @path, removes a socket that no process listens on, and listens with
- * mode 0666: every process that can traverse the directory may connect. If the file or its
- * directory is removed later, does so again.
+ * Creates the directory of the path, removes a socket that no process listens on, and listens. If
+ * the file or its directory is removed later, does so again. A socket of the service manager is
+ * used instead of all this, and taken over, also on failure.
  *
- * @passed_fd: a socket that the service manager listens on at @path, used instead of all this;
- *             taken over, also on failure. -1: there is none.
- * @events:    must outlive the listener.
+ * @place:  copied.
+ * @events: must outlive the listener.
  *
  * Returns 0, or -errno with a sentence in @ret_error. The caller calls listener_close() in both
  * cases.
  */
-int listener_open(struct listener *listener, struct loop *loop, const char *path, int passed_fd,
+int listener_open(struct listener *listener, struct loop *loop, const struct listener_place *place,
                   const struct listener_events *events, char ret_error[LISTENER_ERROR_MAX]);
 
 /*

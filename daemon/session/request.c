@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/counters.h"
+#include "base/service_counters.h"
 #include "protocol/status.h"
 #include "session/pending.h"
 
@@ -21,18 +21,18 @@ static const char *unattested(const struct connection *connection, const struct 
     return status == PODLOGIN_OK ? NULL : status_info(status)->name;
 }
 
-static enum counter counter_of(enum podlogin_status status)
+static enum request_result result_of(enum podlogin_status status)
 {
     switch (status_info(status)->exit_code) {
     case EXIT_CODE_OK:
-        return COUNTER_REQUESTS_OK;
+        return REQUEST_OK;
     case EXIT_CODE_TRY_AGAIN:
-        return COUNTER_REQUESTS_UNAVAILABLE;
+        return REQUEST_UNAVAILABLE;
     case EXIT_CODE_REFUSED:
     case EXIT_CODE_CONFIG:
-        return COUNTER_REQUESTS_REFUSED;
+        return REQUEST_REFUSED;
     default:
-        return COUNTER_REQUESTS_FAULT;
+        return REQUEST_FAULT;
     }
 }
 
@@ -50,7 +50,7 @@ static void audit(struct connection *connection, const struct request *request,
         .attestation = unattested(connection, request),
     };
 
-    counter_add(counter_of(status));
+    count_request(event.service, result_of(status));
     audit_answer(&connection->quota->trail, &event);
 }
 
@@ -167,7 +167,7 @@ enum need request_answer(struct connection *connection, const struct request *re
     if (token) {
         wire_set_id(token->frame->bytes, request->id);
         connection_send(connection, token->frame->bytes, token->frame->len);
-        counter_add(COUNTER_CACHE_HITS);
+        count_served(request->service->name, true, clock_boot_usec() - request->begun_usec);
         audit(connection, request, PODLOGIN_OK, token, source_of_hit(token, admission.now));
         return NEED_NOTHING;
     }
@@ -192,6 +192,7 @@ enum need request_answer_exchanged(struct connection *connection, const struct r
     wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, source);
     connection_send(connection, frame, token->frame->len);
     wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, TOKEN_SOURCE_CACHE);
+    count_served(request->service->name, false, clock_boot_usec() - request->begun_usec);
     audit(connection, request, PODLOGIN_OK, token, "miss");
     return NEED_NOTHING;
 }
@@ -225,7 +226,7 @@ int request_get(struct connection *connection, const struct wire_header *header,
                 const uint8_t *payload)
 {
     struct message_get get;
-    struct request request = {.id = header->id};
+    struct request request = {.id = header->id, .begun_usec = clock_boot_usec()};
 
     if (wire_decode(&message_get, payload, header->payload_len, &get) < 0)
         return -EBADMSG;
@@ -243,7 +244,7 @@ int request_whoami(struct connection *connection, const struct wire_header *head
                    const uint8_t *payload)
 {
     struct message_whoami whoami;
-    struct request request = {.id = header->id, .is_whoami = true};
+    struct request request = {.id = header->id, .begun_usec = clock_boot_usec(), .is_whoami = true};
 
     if (wire_decode(&message_whoami, payload, header->payload_len, &whoami) < 0)
         return -EBADMSG;

@@ -81,19 +81,23 @@ int sessions_init(struct sessions *sessions, struct loop *loop, const struct con
                   struct identities *identities, struct broker *broker,
                   char ret_error[LISTENER_ERROR_MAX])
 {
+    /* every process that can traverse the directory may connect; the token tells who it is */
+    const struct listener_place place = {
+        .path = config->socket, .mode = 0666, .passed_fd = activation_take("podlogin")};
+
     *sessions = (struct sessions){
         .loop = loop,
         .config = config_ref(config),
         .identities = identities,
         .broker = broker,
+        .begun_usec = clock_boot_usec(),
         .input = secret_alloc(SESSION_INPUT_MAX),
         .max_connections = connections_allowed(&config->limits),
     };
     quotas_init(&sessions->quotas);
     list_init(&sessions->connections);
     snprintf(ret_error, LISTENER_ERROR_MAX, "out of memory");
-    return sessions->input ? listener_open(&sessions->listener, loop, config->socket,
-                                           activation_take("podlogin"), &events, ret_error)
+    return sessions->input ? listener_open(&sessions->listener, loop, &place, &events, ret_error)
                            : -ENOMEM;
 }
 

@@ -21,6 +21,7 @@ struct sessions {
     struct list connections;
     size_t n_connections;
     bool is_stopping;
+    uint64_t begun_usec;    /* by the boot clock */
     size_t max_connections; /* leaves descriptors for everything else */
     struct quotas quotas;
     struct secret *input; /* SESSION_INPUT_MAX bytes for one read; wiped after it */

@@ -331,6 +331,20 @@ int database_insert(struct database *database, const struct database_row *row)
     return errno_of(code);
 }
 
+int database_delete(struct database *database, const struct digest *name)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = errno_of(
+        sqlite3_prepare_v2(database->db, "DELETE FROM token WHERE name = ?", -1, &statement, NULL));
+
+    if (r == 0) {
+        sqlite3_bind_blob(statement, 1, name->bytes, sizeof(name->bytes), SQLITE_STATIC);
+        r = errno_of(sqlite3_step(statement));
+    }
+    sqlite3_finalize(statement);
+    return r;
+}
+
 int database_commit(struct database *database)
 {
     return execute(database, "COMMIT");

@@ -84,6 +84,9 @@ int database_begin(struct database *database);
 /* Inserts @row as version 2, or replaces the row of that name. Returns 0 or -errno. */
 int database_insert(struct database *database, const struct database_row *row);
 
+/* Deletes the row @name, if there is one. Returns 0 or -errno. */
+int database_delete(struct database *database, const struct digest *name);
+
 /* Commits the transaction. Returns 0 or -errno; then the caller rolls it back. */
 int database_commit(struct database *database);
 

@@ -28,6 +28,7 @@ struct store {
     struct rows rows;
     bool has_database; /* its id is in rows.database_id */
     bool has_warned;
+    char problem[DATABASE_ERROR_MAX]; /* what it has warned of */
     bool has_thread;
     pthread_t thread;
 
@@ -79,6 +80,15 @@ static int on_read_row(void *data, const struct database_row *row)
     return r;
 }
 
+static int delete_rows(struct store *store, const struct store_write *deletion)
+{
+    int r = 0;
+
+    for (unsigned i = 0; i < deletion->n_names && r == 0; i++)
+        r = database_delete(&store->database, &deletion->names[i]);
+    return r;
+}
+
 static int write_batch(struct store *store, struct list *batch)
 {
     int r = database_begin(&store->database);
@@ -86,8 +96,10 @@ static int write_batch(struct store *store, struct list *batch)
     for (struct list *node = batch->next; node != batch && r == 0; node = node->next) {
         struct store_write *write = container_of(node, struct store_write, node);
 
+        if (write->is_deletion)
+            r = delete_rows(store, write);
         /* the row was sealed for a database that has been replaced since */
-        if (memcmp(write->database_id, store->database.id, DATABASE_ID_SIZE) != 0)
+        else if (memcmp(write->database_id, store->database.id, DATABASE_ID_SIZE) != 0)
             write->result = -ESTALE;
         else
             r = database_insert(&store->database, &write->row);
@@ -192,6 +204,7 @@ static void say(struct store *store, int result, const char *reason)
     if (warns == store->has_warned)
         return;
     store->has_warned = warns;
+    snprintf(store->problem, sizeof(store->problem), "%s", warns ? reason : "");
     if (warns) {
         log_warning("cannot store tokens in %s: %s; serving from memory only", store->path, reason);
         sd_notifyf(0, "STATUS=Serving from memory only: cannot store tokens in %s: %s", store->path,
@@ -497,6 +510,17 @@ struct store *store_close(struct store *store)
     return NULL;
 }
 
+/* A deletion wants a tick, which truncates the log: deleted rows stay in it until then. */
+static void enqueue(struct store *store, struct store_write *write)
+{
+    write->result = 0;
+    pthread_mutex_lock(&store->mutex);
+    list_append(&store->queued, &write->node);
+    store->wants_tick |= write->is_deletion;
+    pthread_cond_signal(&store->wake);
+    pthread_mutex_unlock(&store->mutex);
+}
+
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
               const struct record *record)
 {
@@ -507,13 +531,37 @@ int store_put(struct store *store, struct store_write *write, const struct diges
     r = row_seal(&store->rows, key, record, &write->row);
     if (r < 0)
         return r;
-    write->result = 0;
+    write->is_deletion = false;
     memcpy(write->database_id, store->rows.database_id, DATABASE_ID_SIZE);
-    pthread_mutex_lock(&store->mutex);
-    list_append(&store->queued, &write->node);
-    pthread_cond_signal(&store->wake);
-    pthread_mutex_unlock(&store->mutex);
+    enqueue(store, write);
     return 0;
+}
+
+static int add_name(const struct seal *seal, const struct digest *key, struct store_write *deletion)
+{
+    return seal->key ? seal_name(seal, key, &deletion->names[deletion->n_names++]) : 0;
+}
+
+int store_delete(struct store *store, struct store_write *deletion, const struct digest *key)
+{
+    int r;
+
+    if (!store->has_database || store->is_reading)
+        return -ENODEV;
+    deletion->is_deletion = true;
+    deletion->n_names = 0;
+    deletion->row = (struct database_row){0};
+    r = add_name(&store->rows.seal, key, deletion);
+    if (r == 0)
+        r = add_name(&store->rows.previous, key, deletion);
+    if (r == 0)
+        enqueue(store, deletion);
+    return r;
+}
+
+const char *store_problem(const struct store *store)
+{
+    return store->problem[0] ? store->problem : NULL;
 }
 
 void store_tick(struct store *store)

@@ -11,6 +11,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
@@ -50,9 +51,13 @@ struct store_settings {
     struct store_events events;
 };
 
-/* A write; embedded in its owner, which must not free or reuse it before on_done(). */
+/* A write or a deletion; embedded in its owner, which must not free or reuse it before on_done().
+ */
 struct store_write {
     struct list node;
+    bool is_deletion;
+    struct digest names[2]; /* of the rows that a deletion deletes */
+    unsigned n_names;
     void (*on_done)(struct store_write *write, int result); /* 0 or -errno; in the loop's thread */
     struct database_row row;                                /* owns the sealed bytes */
     uint8_t database_id[DATABASE_ID_SIZE]; /* the database that the row is sealed for */
@@ -92,6 +97,17 @@ struct store *store_close(struct store *store);
  */
 int store_put(struct store *store, struct store_write *write, const struct digest *key,
               const struct record *record);
+
+/*
+ * Deletes the rows of @key, sealed with the current or the previous key, after the writes that are
+ * queued, and then truncates the write-ahead log; on_done() of @deletion reports the result.
+ * Returns 0; or -errno, and on_done() is not called: -ENODEV if there is no database.
+ */
+int store_delete(struct store *store, struct store_write *deletion, const struct digest *key);
+
+/* Returns why tokens are not stored at present; valid until control returns to the loop; or NULL.
+ */
+const char *store_problem(const struct store *store);
 
 /*
  * Deletes expired rows, and opens a database that could not be opened. Done by the writer thread;

@@ -134,19 +134,19 @@ class Commands(unittest.TestCase):
     def test_podlogin_and_podloginctl(self):
         for program, source, manual in ((PODLOGIN, "module/command/main.c", "podlogin.1"),
                                         (PODLOGINCTL, "daemon/ctl/main.c", "podloginctl.8")):
-            known = set(re.findall(r'^    \{"(\w+)", \w+\},', read(source), re.M))
+            known = set(re.findall(r'^    \{"([\w-]+)", \w+\},', read(source), re.M))
             self.assertGreater(len(known), 1)
-            self.assertEqual(known, set(re.findall(r"^  ([a-z]+) ", help_of(program), re.M)))
+            self.assertEqual(known, set(re.findall(r"^  ([a-z][a-z-]*) ", help_of(program), re.M)))
             synopsis, rest = re.search(r"^\.Sh SYNOPSIS\n(.*?)^\.Sh DESCRIPTION\n(.*?)^\.Sh ", page(manual),
                                        re.M | re.S).groups()
-            self.assertEqual(known, set(re.findall(r"^\.Cm (\w+)", synopsis, re.M)))
-            self.assertEqual(known, set(re.findall(r"^\.It Cm (\w+)", rest, re.M)))
+            self.assertEqual(known, set(re.findall(r"^\.Cm ([\w-]+)", synopsis, re.M)))
+            self.assertEqual(known, set(re.findall(r"^\.It Cm ([\w-]+)", rest, re.M)))
             self.assertEqual(known, set(re.findall(
-                r"`(\w+)`", re.search(rf"of `?{program.name}`?\n?\s*except ([^;:.]*)", read("README.md")).group(1))))
+                r"`([\w-]+)`", re.search(rf"of `?{program.name}`?\n?\s*except ([^;:.]*)", read("README.md")).group(1))))
 
     def test_commands_that_pages_show_exist(self):
-        known = {"podlogin": set(re.findall(r'^    \{"(\w+)", \w+\},', read("module/command/main.c"), re.M)),
-                 "podloginctl": set(re.findall(r'^    \{"(\w+)", \w+\},', read("daemon/ctl/main.c"), re.M)),
+        known = {"podlogin": set(re.findall(r'^    \{"([\w-]+)", \w+\},', read("module/command/main.c"), re.M)),
+                 "podloginctl": set(re.findall(r'^    \{"([\w-]+)", \w+\},', read("daemon/ctl/main.c"), re.M)),
                  "./dev": self.dev()}
         shown = re.compile(r"(?:^\.Dl |`|^    |\$\()(podlogin|podloginctl|\./dev) ([a-z]+)\b", re.M)
         for name, text in documents():
@@ -187,8 +187,9 @@ class Settings(unittest.TestCase):
     def test_options(self):
         self.assertEqual(options_of(PODLOGIN), options_in(page("podlogin.1")))
         self.assertEqual(options_of(PODLOGIND), options_in(page("podlogind.8")))
-        both = options_of(PODLOGINCTL, "verify") | options_of(PODLOGINCTL, "explain") | {"version"}
-        self.assertEqual(both, options_in(page("podloginctl.8")))
+        commands = re.findall(r'^    \{"([\w-]+)", \w+\},', read("daemon/ctl/main.c"), re.M)
+        every = {"version"}.union(*(options_of(PODLOGINCTL, command) for command in commands))
+        self.assertEqual(every, options_in(page("podloginctl.8")))
 
     def test_variables(self):
         known = set(VARIABLE.findall(sources("module/library/*.c")))

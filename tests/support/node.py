@@ -89,7 +89,7 @@ class Node:
 
     def configure(self, attestation="off", limits=NO_LIMITS, extra=""):
         """Writes podlogind.conf; @extra has further settings of [Daemon]."""
-        self.write("podlogind.conf", f"[Daemon]\nSocket={self.socket}\n"
+        self.write("podlogind.conf", f"[Daemon]\nSocket={self.socket}\nAdminSocket={self.directory}/admin.sock\n"
                    f"Cache={self.state}/cache.db\nCacheKey=file:{self.directory}/key/cache.key\n"
                    f"PeerAttestation={attestation}\nLogLevel=debug\n{extra}\n{limits}")
 
@@ -202,6 +202,12 @@ class Node:
         return subprocess.run([PODLOGIN, *arguments], env=self.environment(**variables),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=90, check=False)
+
+    def ctl(self, *arguments, user=None):
+        """Runs podloginctl for this daemon until it ends; as another user, without groups of its own."""
+        return subprocess.run([PODLOGINCTL, *arguments, "--socket", self.directory / "admin.sock"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
+                              **({} if user is None else {"user": user, "group": user, "extra_groups": []}))
 
     def spawn(self, *arguments, token_file, **variables):
         return subprocess.Popen(
