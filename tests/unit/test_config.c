@@ -141,7 +141,7 @@ static void every_key_is_read(void **state)
     char keys[SCRATCH_MAX + 8], text[SCRATCH_MAX + 64];
 
     (void)state;
-    put("podlogind.conf", "# all of them\n[Daemon]\nSocket=/s # the socket\nCache=/c\n"
+    put("podlogind.conf", "# all of them\n[Daemon]\nSocket=/d/s # the socket\nCache=/c\n"
                           "CacheKey=file:/k\nCacheRows=5\nCacheKeyBesideCache=yes\n"
                           "PeerAttestation=audit\nNodeTokenFile=/n\nLogLevel=debug\n"
                           "[Limits]\nConnections=1\nConnectionsPerPod=2\nRequestsPerPod=3\n"
@@ -162,7 +162,7 @@ static void every_key_is_read(void **state)
         "[Allow \"a\"]\nsub=x#y\n\"kubernetes.io\".namespace=ci\n[Deny "
         "\"d\"]\nsub=z\n[Allow]\nsub=w\n");
     config = load();
-    assert_string_equal(config->socket, "/s");
+    assert_string_equal(config->socket, "/d/s");
     assert_string_equal(config->cache, "/c");
     assert_string_equal(config->cache_key, "file:/k");
     assert_int_equal(config->cache_rows, 5);
@@ -238,6 +238,10 @@ static const struct {
     {"services.d/pulumi.conf", SERVICE "[Allow \"a\tb\"]\n", "services.d/pulumi.conf:7: a control"},
     {"podlogind.conf", "Socket=/x\n", "podlogind.conf:1: the setting is not in"},
     {"podlogind.conf", "[Daemon]\nSocket\n", "podlogind.conf:2: the line is neither"},
+    {"podlogind.conf", "[Daemon]\nSocket=/d/s\nAdminSocket=/d/a/s\n",
+     "podlogind.conf:3: AdminSocket=/d/a/s is in the directory of Socket=, which pods mount"},
+    {"podlogind.conf", "[Daemon]\nSocket=/run/s\n",
+     "podlogind.conf:1: AdminSocket=/run/podlogind/admin.sock is in the directory of Socket="},
     {"podlogind.conf", "[Daemon]\nSocket=x\n",
      "podlogind.conf:2: Socket=x is not valid; expected "
      "a path that begins with /"},
