@@ -32,6 +32,12 @@
 #define DRAIN_USEC      (SECOND_USEC / 2)
 #define DRAIN_LOOK_USEC (SECOND_USEC / 100)
 
+/*
+ * With a socket unit, each job that connects starts the daemon. If that fails too often in a short
+ * time, systemd gives up the socket; so a failure takes a while.
+ */
+#define ACTIVATED_DELAY_S 1
+
 /* "1 issuer, 2 services" */
 #define CONFIG_SIZE_FORMAT "%zu issuer%s, %zu service%s"
 #define CONFIG_SIZE(config)                                                                        \
@@ -432,8 +438,11 @@ int main(int argc, char **argv)
         return fail("cannot set up OpenSSL", -ENOMEM);
     r = config_load(options.config, &config, &findings);
     log_findings(&findings);
-    if (r < 0)
+    if (r < 0) {
+        if (activation_is_any())
+            sleep(ACTIVATED_DELAY_S);
         return EXIT_CODE_CONFIG;
+    }
     if (options.only_checks) {
         r = check_config(options.config, config);
         config_unref(config);

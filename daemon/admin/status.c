@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/service_counters.h"
 #include "broker/login.h"
 #include "broker/purge.h"
 #include "broker/upstream.h"
+#include "observe/refusals.h"
+#include "protocol/status.h"
 
 #define KEY_BYTES 8 /* of a cache key that are shown: enough to tell logins apart */
 
@@ -68,6 +71,66 @@ static size_t count_tokens(const struct broker *broker, struct now now)
     return n;
 }
 
+/* Returns what the daemon waits for before it can serve; an empty array: nothing. */
+static json_t *waits_for(const struct admin_view *view)
+{
+    const struct identities *identities = view->identities;
+    json_t *waits = json_array();
+    bool has_keys = false;
+
+    for (size_t i = 0; i < identities->n_issuers; i++)
+        has_keys = has_keys || identities->issuers[i]->jwks.n;
+    for (size_t i = 0; i < identities->n_issuers && !has_keys; i++)
+        json_array_append_new(
+            waits, json_sprintf("the keys of issuer %s: %s", identities->issuers[i]->config->name,
+                                identities->issuers[i]->error[0] ? identities->issuers[i]->error
+                                                                 : "being fetched"));
+    if (node_is_unknown(&identities->node))
+        json_array_append_new(waits,
+                              json_sprintf("the uid of the node: %s", identities->node.error));
+    for (int role = 0; role < EXCHANGERS; role++)
+        if (!exchanger_is_running(view->exchangers[role]))
+            json_array_append_new(waits,
+                                  json_sprintf("the exchanger for %s", exchanger_names[role]));
+    return waits;
+}
+
+/* Sums over all services. */
+static json_t *totals(void)
+{
+    json_int_t requests[REQUEST_RESULTS] = {0}, hits = 0, misses = 0;
+    size_t n;
+    const struct service_counters *all = service_counters(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < REQUEST_RESULTS; j++)
+            requests[j] += (json_int_t)all[i].requests[j];
+        hits += (json_int_t)all[i].hits;
+        for (int j = 0; j <= HISTOGRAM_BUCKETS; j++)
+            misses += (json_int_t)all[i].miss.n[j];
+    }
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "hits", hits, "misses", misses, "refused",
+                     requests[REQUEST_REFUSED], "unavailable", requests[REQUEST_UNAVAILABLE],
+                     "faults", requests[REQUEST_FAULT]);
+}
+
+static json_t *refusals(void)
+{
+    json_t *list = json_array();
+    const struct past_refusal *past;
+
+    for (size_t i = 0; (past = refusals_get(i)); i++) {
+        const struct status_info *info = status_info(past->status);
+
+        json_array_append_new(
+            list, json_pack("{s:I, s:I, s:s, s:s?, s:s?, s:s, s:s?}", "at", (json_int_t)past->at_s,
+                            "times", (json_int_t)past->n, "status", info->name, "service",
+                            or_null(past->service), "serviceaccount", or_null(past->account),
+                            "sentence", info->sentence, "detail", or_null(past->detail)));
+    }
+    return list;
+}
+
 static json_t *lists(const struct admin_view *view, json_t *status)
 {
     const struct config *config = view->sessions->config;
@@ -88,10 +151,13 @@ static json_t *lists(const struct admin_view *view, json_t *status)
                               json_pack("{s:s, s:b, s:I}", "role", exchanger_names[role], "running",
                                         exchanger_is_running(view->exchangers[role]), "jobs",
                                         (json_int_t)exchanger_n_jobs(view->exchangers[role])));
+    json_object_set_new(status, "waits_for", waits_for(view));
+    json_object_set_new(status, "totals", totals());
     json_object_set_new(status, "services", services);
     json_object_set_new(status, "issuers", issuers);
     json_object_set_new(status, "upstreams", upstreams);
     json_object_set_new(status, "exchangers", exchangers);
+    json_object_set_new(status, "refusals", refusals());
     return status;
 }
 

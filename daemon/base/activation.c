@@ -26,6 +26,11 @@ void activation_init(void)
     }
 }
 
+bool activation_is_any(void)
+{
+    return passed.n > 0;
+}
+
 int activation_take(const char *name)
 {
     for (int i = 0; i < passed.n; i++) {

@@ -5,11 +5,16 @@
 #ifndef BASE_ACTIVATION_H
 #define BASE_ACTIVATION_H
 
+#include <stdbool.h>
+
 /*
  * Takes over all passed descriptors, and removes the variables that announce them. To be called
  * once, before the process opens descriptors of its own.
  */
 void activation_init(void);
+
+/* Returns whether the service manager passed any. */
+bool activation_is_any(void);
 
 /* Returns the passed descriptor with this name, which becomes the caller's; or -1. */
 int activation_take(const char *name);

@@ -272,6 +272,7 @@ static void config_free(struct config *config)
     free(config->services);
     free(config->socket);
     free(config->admin_socket);
+    free(config->metrics_listen);
     free(config->cache);
     free(config->cache_key);
     free(config->node_token_file);

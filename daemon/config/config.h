@@ -102,6 +102,7 @@ struct config {
     enum attestation attestation;
     char *node_token_file; /* NULL: none */
     char *node_uid;        /* NULL: none */
+    char *metrics_listen;  /* of podlogin-exporter; NULL: none */
     struct limits limits;
     int log_level;
     struct issuer_config *issuers;

@@ -16,6 +16,7 @@ enum daemon_setting {
     DAEMON_PEER_ATTESTATION,
     DAEMON_NODE_TOKEN_FILE,
     DAEMON_NODE_UID,
+    DAEMON_METRICS_LISTEN,
     DAEMON_LOG_LEVEL,
 };
 
@@ -32,6 +33,8 @@ static const struct setting daemon_settings[] = {
     [DAEMON_NODE_TOKEN_FILE] = {"NodeTokenFile", parse_path,
                                 offsetof(struct config, node_token_file)},
     [DAEMON_NODE_UID] = {"NodeUID", parse_uid, offsetof(struct config, node_uid)},
+    [DAEMON_METRICS_LISTEN] = {"MetricsListen", parse_listen,
+                               offsetof(struct config, metrics_listen)},
     [DAEMON_LOG_LEVEL] = {"LogLevel", parse_log_level, offsetof(struct config, log_level)},
     {0},
 };

@@ -48,6 +48,18 @@ const char *parse_socket(const char *value, void *ret_member)
     return strlen(value) > max ? "a path of at most 107 bytes" : parse_path(value, ret_member);
 }
 
+/* Whether the address is one, the program finds out that listens there. */
+const char *parse_listen(const char *value, void *ret_member)
+{
+    const char *port = strrchr(value, ':');
+    size_t digits = port ? strspn(port + 1, "0123456789") : 0;
+
+    return port && port > value && digits >= 1 && digits <= 5 && !port[1 + digits] &&
+                   atoi(port + 1) >= 1 && atoi(port + 1) <= 65535
+               ? parse_text(value, ret_member)
+               : "an address and a port, such as 127.0.0.1:9464 or [::1]:9464";
+}
+
 /* A JWT for this service and for another one is refused, so there is no list to write. */
 const char *parse_audience(const char *value, void *ret_member)
 {

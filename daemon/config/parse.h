@@ -12,6 +12,7 @@ const char *parse_path(const char *value, void *ret_member);
 const char *parse_url(const char *value, void *ret_member);
 const char *parse_complete_url(const char *value, void *ret_member); /* may have a query */
 const char *parse_socket(const char *value, void *ret_member);
+const char *parse_listen(const char *value, void *ret_member);
 const char *parse_audience(const char *value, void *ret_member);
 const char *parse_uid(const char *value, void *ret_member);
 const char *parse_cache_key(const char *value, void *ret_member);

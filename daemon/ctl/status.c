@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -41,6 +42,38 @@ static void print_summary(const json_t *status)
            number(connections, "open"), number(connections, "most"));
     printf("%lld tokens in %s", number(cache, "tokens"), json_member_string(cache, "path"));
     printf("%s%s\n\n", problem ? ": serving from memory only: " : "", problem ? problem : "");
+}
+
+static void print_waits(const json_t *waits)
+{
+    const json_t *each;
+    size_t i;
+
+    json_array_foreach(waits, i, each)
+        printf("cannot serve yet; waits for %s\n", json_string_value(each));
+    if (json_array_size(waits))
+        putchar('\n');
+}
+
+static void print_refusals(const json_t *refusals)
+{
+    static const char *const titles[] = {"REFUSED",         "AGO",    "TIMES", "SERVICE",
+                                         "SERVICE ACCOUNT", "DETAIL", NULL};
+    struct table table;
+    const json_t *refusal;
+    size_t i;
+
+    table_begin(&table, titles);
+    json_array_foreach(refusals, i, refusal)
+    {
+        table_add(&table, json_member_string(refusal, "status"));
+        table_add_span(&table, difftime(time(NULL), (time_t)number(refusal, "at")));
+        table_add_number(&table, number(refusal, "times"));
+        table_add(&table, json_member_string(refusal, "service"));
+        table_add(&table, json_member_string(refusal, "serviceaccount"));
+        table_add(&table, json_member_string(refusal, "detail"));
+    }
+    table_end(&table);
 }
 
 static void print_services(const json_t *services)
@@ -140,10 +173,12 @@ int ctl_status(int argc, char **argv)
     if (is_json)
         return ctl_print_json("status", status);
     print_summary(status);
+    print_waits(json_object_get(status, "waits_for"));
     print_services(json_object_get(status, "services"));
     print_issuers(json_object_get(status, "issuers"));
     print_upstreams(json_object_get(status, "upstreams"));
     print_exchangers(json_object_get(status, "exchangers"));
+    print_refusals(json_object_get(status, "refusals"));
     return EXIT_CODE_OK;
 }
 

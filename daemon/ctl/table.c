@@ -26,8 +26,11 @@ void table_add(struct table *table, const char *cell)
         abort(); /* a command that lists something; nothing is lost */
     table->cells = cells;
     cells[table->n_cells] = strdup(cell && *cell ? cell : "-");
-    if (!cells[table->n_cells++])
+    if (!cells[table->n_cells])
         abort();
+    for (char *at = cells[table->n_cells++]; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?'; /* text of a pod must not control the terminal */
 }
 
 void table_add_number(struct table *table, long long number)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/service_counters.h"
+#include "observe/refusals.h"
 #include "protocol/status.h"
 #include "session/pending.h"
 
@@ -58,6 +59,8 @@ void request_refuse(struct connection *connection, const struct request *request
                     const struct refusal *refusal)
 {
     connection_answer_refusal(connection, request->id, refusal);
+    refusals_note(refusal->status, request->service ? request->service->name : NULL,
+                  request->identity, refusal->detail);
     audit(connection, request, refusal->status, NULL, NULL);
 }
 

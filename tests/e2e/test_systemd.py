@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 
 import pods
 from node import ALLOW_CI, AUDIENCE, BUILD, ORGANIZATION, SERVICE, STANDIN, wait_for
@@ -21,7 +22,7 @@ from standin import Standin
 ETC = pathlib.Path("/etc/podlogin")
 SOCKET = pathlib.Path("/run/podlogin/podlogin.sock")
 UNITS = ("podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket", "podlogind.service",
-         "podlogin-issuers@.service", "podlogin-upstreams@.service")
+         "podlogin-issuers@.service", "podlogin-upstreams@.service", "podlogin-exporter.service")
 RATE = 500  # logins per second
 
 
@@ -105,9 +106,9 @@ class Units(unittest.TestCase):
         cls.standin.stop()
 
     @classmethod
-    def configure(cls, extra=""):
+    def configure(cls, extra="", daemon=""):
         (ETC / "podlogind.conf").write_text(
-            "[Daemon]\nPeerAttestation=enforce\n[Limits]\nConnectionsPerPod=0\nRequestsPerPod=0\n"
+            f"[Daemon]\nPeerAttestation=enforce\n{daemon}[Limits]\nConnectionsPerPod=0\nRequestsPerPod=0\n"
             f"SignatureChecksPerPod=0\nMissesPerPod=0\n{extra}")
 
     @classmethod
@@ -117,6 +118,7 @@ class Units(unittest.TestCase):
 
     def setUp(self):
         self.standin.reset_counts()
+        systemctl("reset-failed", check=False)
         systemctl("start", "podlogind.socket")
 
     def tearDown(self):
@@ -167,7 +169,8 @@ class Units(unittest.TestCase):
             for name, value in (("CapEff", "0" * 16), ("CapBnd", "0" * 16), ("NoNewPrivs", "1"), ("Seccomp", "2")):
                 self.assertIn(f"{name}:\t{value}\n", status)
         for path, user, mode in (("/run/podlogin", "root", 0o755), (SOCKET, "root", 0o666),
-                                 ("/run/podlogind", "podlogind", 0o700), ("/var/lib/podlogin", "podlogind", 0o700),
+                                 ("/run/podlogind", "podlogind", 0o710),
+                                 ("/run/podlogind/admin.sock", "podlogind", 0o660), ("/var/lib/podlogin", "podlogind", 0o700),
                                  ("/run/podlogind/cache.key", "podlogind", 0o600),
                                  ("/run/podlogin-exchangers/upstreams.sock", "podlogind", 0o600)):
             st = os.stat(path)
@@ -255,8 +258,9 @@ class Units(unittest.TestCase):
         waiting = subprocess.Popen(
             ["/usr/local/bin/podlogin", "token", "--timeout", "60s"], preexec_fn=self.pod.enter,
             env={"PODLOGIN_TOKEN_FILE": str(self.token_file)}, stdout=subprocess.DEVNULL)
-        time.sleep(5)
+        time.sleep(10)
         self.assertIn(show("ActiveState"), ("failed", "activating"))
+        self.assertEqual(show("ActiveState", "podlogind.socket"), "active")
         self.configure()
         self.assertEqual(waiting.wait(60), 0, journal())
 
@@ -285,11 +289,33 @@ class Units(unittest.TestCase):
         self.assertEqual(self.assert_served()["token"], token["token"])
         self.assertFalse(os.path.exists("/run/podlogind/cache.key"))
 
+    def test_the_administrator_and_the_exporter(self):
+        self.configure(daemon="MetricsListen=127.0.0.1:9464\n")
+        self.addCleanup(self.configure)
+        self.assert_served()
+        self.assertIn("podlogind 0.1.0", run("/usr/local/sbin/podloginctl", "status"))
+        systemctl("start", "podlogin-exporter.service")
+        self.addCleanup(systemctl, "stop", "podlogin-exporter.service")
+        with urllib.request.urlopen("http://127.0.0.1:9464/readyz") as answer:
+            self.assertEqual(answer.read(), b"ready\n")
+        with urllib.request.urlopen("http://127.0.0.1:9464/metrics") as answer:
+            self.assertIn(b"podlogin_cache_entries 1\n", answer.read())
+        purge = ["/usr/local/sbin/podloginctl", "cache", "purge", "--all"]
+        # the exporter's user may look only, and others may not connect
+        for user, sentence in (("podlogin-exporter", "only root may do this"), ("nobody", "only root may use it")):
+            result = subprocess.run(["runuser", "-u", user, "--", *purge], capture_output=True, text=True, check=False)
+            self.assertEqual((result.returncode, sentence in result.stderr), (77, True), result.stderr)
+        result = subprocess.run(["runuser", "-u", "podlogin-exporter", "--", "cat", "/run/podlogind/cache.key"],
+                                capture_output=True, text=True, check=False)
+        self.assertIn("Permission denied", result.stderr)
+        self.assertEqual(run(*purge), "1 tokens purged\n")
+        run("/usr/local/sbin/podloginctl", "reload")
+
     def test_what_systemd_thinks_of_the_units(self):
         directory = "/usr/local/lib/systemd/system"
         self.assertEqual(run("systemd-analyze", "verify", "--man=no", *(f"{directory}/{name}" for name in UNITS)), "")
         for name, most in (("podlogind.service", 0.8), ("podlogin-issuers@.service", 1.4),
-                           ("podlogin-upstreams@.service", 1.4)):
+                           ("podlogin-upstreams@.service", 1.4), ("podlogin-exporter.service", 1.4)):
             text = run("systemd-analyze", "security", "--offline=yes", f"{directory}/{name}", check=False)
             exposure = float(re.search(r"Overall exposure level for .*: ([\d.]+)", text).group(1))
             print(f"{name}: exposure {exposure}")

@@ -33,10 +33,11 @@ LAYERS = {
                      " daemon/identity daemon/admission",
     "daemon/session": "protocol daemon/base daemon/message daemon/peer daemon/config daemon/identity daemon/admission"
                       " daemon/observe daemon/broker",
-    "daemon/admin": "protocol daemon/base daemon/config daemon/broker daemon/session",
+    "daemon/admin": "protocol daemon/base daemon/config daemon/observe daemon/broker daemon/session",
     "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange",
     "daemon/ctl": "text protocol daemon/base daemon/jose daemon/provider daemon/config daemon/exchange"
                   " daemon/admission daemon/admin",
+    "daemon/exporter": "text daemon/base daemon/config daemon/admin",
     "daemon": "text protocol daemon/base daemon/jose daemon/peer daemon/config daemon/exchange daemon/identity"
               " daemon/broker daemon/session daemon/admin",
 }
