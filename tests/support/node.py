@@ -204,8 +204,12 @@ class Node:
                               timeout=90, check=False)
 
     def ctl(self, *arguments, user=None):
-        """Runs podloginctl for this daemon until it ends; as another user, without groups of its own."""
-        return subprocess.run([PODLOGINCTL, *arguments, "--socket", self.directory / "admin.sock"],
+        """Runs podloginctl for this daemon until it ends; as another user, without groups of its own, who may not be
+        able to reach the build directory."""
+        program = PODLOGINCTL
+        if user is not None:
+            program = shutil.copy(program, self.directory)
+        return subprocess.run([program, *arguments, "--socket", self.directory / "admin.sock"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
                               **({} if user is None else {"user": user, "group": user, "extra_groups": []}))
 
