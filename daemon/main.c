@@ -49,6 +49,7 @@ struct options {
     const char *exchanger;
     const char *exchanger_sockets;
     bool only_checks;
+    bool replaces;
 };
 
 /* In the order of their dependencies; released in the reverse order. */
@@ -83,6 +84,7 @@ static void print_help(void)
            "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and "
            "upstreams.sock\n"
            "                           in DIR, instead of starting them\n"
+           "  --replace                take over the sockets of a daemon that is still running\n"
            "  --help, -h               print this help\n"
            "  --version                print the version\n\n"
            "Signals: SIGHUP reloads the configuration; SIGTERM and SIGINT stop the daemon.\n"
@@ -97,6 +99,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         CHECK_CONFIG,
         EXCHANGER,
         EXCHANGER_SOCKETS,
+        REPLACE,
         HELP,
         VERSION
     };
@@ -105,6 +108,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"check-config", no_argument, NULL, CHECK_CONFIG},
         {"exchanger", required_argument, NULL, EXCHANGER},
         {"exchanger-sockets", required_argument, NULL, EXCHANGER_SOCKETS},
+        {"replace", no_argument, NULL, REPLACE},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
         {0},
@@ -124,6 +128,9 @@ static int parse_options(int argc, char **argv, struct options *options)
             break;
         case EXCHANGER_SOCKETS:
             options->exchanger_sockets = optarg;
+            break;
+        case REPLACE:
+            options->replaces = true;
             break;
         case 'h':
         case HELP:
@@ -360,7 +367,7 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
     if (r < 0)
         return fail(error, 0);
     r = sessions_init(&daemon->sessions, &daemon->loop, config, &daemon->identities,
-                      &daemon->broker, error);
+                      &daemon->broker, options->replaces, error);
     if (r < 0)
         return fail(error, 0);
     r = clock_watch_init(&daemon->clock_watch, &daemon->loop, on_clock_set);
@@ -372,6 +379,7 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
         .identities = &daemon->identities,
         .sessions = &daemon->sessions,
         .exchangers = daemon->exchangers,
+        .replaces = options->replaces,
         .reload = on_reload,
     };
     r = admin_init(&daemon->admin, &daemon->view, config, error);

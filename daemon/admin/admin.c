@@ -363,6 +363,7 @@ int admin_init(struct admin *admin, struct admin_view *view, const struct config
         .path = config->admin_socket ? config->admin_socket : ADMIN_SOCKET_PATH,
         .mode = 0660,
         .passed_fd = activation_take("podlogin-admin"),
+        .replaces = view->replaces,
     };
     int r;
 

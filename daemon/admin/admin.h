@@ -20,6 +20,7 @@ struct admin_view {
     struct identities *identities;
     struct sessions *sessions;
     struct exchanger_client **exchangers; /* EXCHANGERS of them */
+    bool replaces;                        /* the socket of another daemon */
 
     /* Reads the configuration again. Returns 0, or -errno with the reasons in @ret_findings. */
     int (*reload)(struct admin_view *view, struct findings *ret_findings);

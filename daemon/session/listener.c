@@ -94,12 +94,27 @@ static void on_listener(struct loop_source *source, uint32_t events)
     }
 }
 
+/* Returns whether something is there that is no socket, and so no daemon's. */
+static bool is_precious(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+static int check_precious(const char *path, char *ret_error)
+{
+    if (!is_precious(path))
+        return 0;
+    snprintf(ret_error, LISTENER_ERROR_MAX, "%.160s is not a socket", path);
+    return -EEXIST;
+}
+
 /* Removes a socket that no process listens on: a daemon that was killed left it behind. */
 static int remove_stale(const struct sockaddr_un *address, char *ret_error)
 {
     CLEANUP(fd_closep)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct stat st;
 
     if (fd < 0)
         return -errno;
@@ -110,10 +125,6 @@ static int remove_stale(const struct sockaddr_un *address, char *ret_error)
     }
     if (errno != ECONNREFUSED)
         return 0;
-    if (lstat(address->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
-        snprintf(ret_error, LISTENER_ERROR_MAX, "%.160s is not a socket", address->sun_path);
-        return -EEXIST;
-    }
     return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
@@ -123,14 +134,32 @@ static void refuse_descriptors(int fd)
     setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
 }
 
-static int listen_at(const struct sockaddr_un *address, mode_t mode, int *ret_fd)
+/*
+ * Binds under another name first, so that whoever finds the socket at its path can connect to it. A
+ * socket that another daemon listens on is replaced at once, without a moment in which there is
+ * none.
+ */
+static int listen_at(const struct sockaddr_un *address, mode_t mode, bool replaces, int *ret_fd)
 {
+    struct sockaddr_un fresh = *address;
+    char *last = &fresh.sun_path[strlen(fresh.sun_path) - 1];
     CLEANUP(fd_closep)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r = 0;
 
-    if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        chmod(address->sun_path, mode) < 0 || listen(fd, BACKLOG_MAX) < 0)
+    *last = *last == '~' ? '+' : '~'; /* no longer than the path, which may have any length */
+    if (!is_precious(fresh.sun_path))
+        unlink(fresh.sun_path);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&fresh, sizeof(fresh)) < 0)
         return -errno;
+    if (chmod(fresh.sun_path, mode) < 0 || listen(fd, BACKLOG_MAX) < 0 ||
+        (replaces ? rename(fresh.sun_path, address->sun_path)
+                  : link(fresh.sun_path, address->sun_path)) < 0)
+        r = -errno;
+    if (r < 0 || !replaces)
+        unlink(fresh.sun_path);
+    if (r < 0)
+        return r;
     refuse_descriptors(fd);
     *ret_fd = TAKE_FD(fd);
     return 0;
@@ -151,7 +180,7 @@ static int make_directory(const char *path)
     return r < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int open_socket(const char *path, mode_t mode, int *ret_fd, char *ret_error)
+static int open_socket(const char *path, mode_t mode, bool replaces, int *ret_fd, char *ret_error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int r;
@@ -165,9 +194,11 @@ static int open_socket(const char *path, mode_t mode, int *ret_fd, char *ret_err
     ret_error[0] = '\0';
     r = make_directory(path);
     if (r == 0)
+        r = check_precious(path, ret_error);
+    if (r == 0 && !replaces)
         r = remove_stale(&address, ret_error);
     if (r == 0)
-        r = listen_at(&address, mode, ret_fd);
+        r = listen_at(&address, mode, replaces, ret_fd);
     if (r < 0 && !ret_error[0])
         snprintf(ret_error, LISTENER_ERROR_MAX, "cannot listen at %.160s: %s", path, strerror(-r));
     return r;
@@ -226,7 +257,7 @@ static int use(struct listener *listener, int fd)
 static void listen_again(struct listener *listener)
 {
     char error[LISTENER_ERROR_MAX];
-    int fd = -1, r = open_socket(listener->path, listener->mode, &fd, error);
+    int fd = -1, r = open_socket(listener->path, listener->mode, false, &fd, error);
 
     if (r == 0) {
         loop_remove(listener->loop, &listener->source);
@@ -237,7 +268,10 @@ static void listen_again(struct listener *listener)
             unlink(listener->path); /* the next look tries again */
         snprintf(error, sizeof(error), "%s", strerror(-r));
     }
-    if (r < 0 && !listener->is_lost)
+    if (r == -EADDRINUSE && !listener->is_lost)
+        log_notice("another daemon has taken over %s; serving the connections that exist",
+                   listener->path);
+    else if (r < 0 && !listener->is_lost)
         log_error("the socket %s was removed; trying to listen again: %s", listener->path, error);
     if (r == 0)
         log_warning(
@@ -276,7 +310,7 @@ int listener_open(struct listener *listener, struct loop *loop, const struct lis
     if (!listener->path)
         return -ENOMEM;
     r = fd >= 0 ? check_passed(fd, place->path, ret_error)
-                : open_socket(place->path, place->mode, &fd, ret_error);
+                : open_socket(place->path, place->mode, place->replaces, &fd, ret_error);
     if (r < 0)
         return r;
     loop_timer(loop, &listener->watch, WATCH_USEC, on_watch);

@@ -30,6 +30,7 @@ struct listener_place {
     const char *path;
     mode_t mode;   /* of the socket's file */
     int passed_fd; /* a socket that the service manager listens on at the path; -1: there is none */
+    bool replaces; /* a socket that another daemon listens on; otherwise that is an error */
 };
 
 struct listener {

@@ -78,12 +78,14 @@ static size_t connections_allowed(const struct limits *limits)
 }
 
 int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
-                  struct identities *identities, struct broker *broker,
+                  struct identities *identities, struct broker *broker, bool replaces,
                   char ret_error[LISTENER_ERROR_MAX])
 {
     /* every process that can traverse the directory may connect; the token tells who it is */
-    const struct listener_place place = {
-        .path = config->socket, .mode = 0666, .passed_fd = activation_take("podlogin")};
+    const struct listener_place place = {.path = config->socket,
+                                         .mode = 0666,
+                                         .passed_fd = activation_take("podlogin"),
+                                         .replaces = replaces};
 
     *sessions = (struct sessions){
         .loop = loop,

@@ -28,11 +28,12 @@ struct sessions {
 };
 
 /*
- * Listens at config->socket, or uses the socket "podlogin" of the service manager. Returns 0, or
- * -errno with a sentence in @ret_error. The caller calls sessions_done() in both cases.
+ * Listens at config->socket, where it may replace another daemon (@replaces), or uses the socket
+ * "podlogin" of the service manager. Returns 0, or -errno with a sentence in @ret_error. The caller
+ * calls sessions_done() in both cases.
  */
 int sessions_init(struct sessions *sessions, struct loop *loop, const struct config *config,
-                  struct identities *identities, struct broker *broker,
+                  struct identities *identities, struct broker *broker, bool replaces,
                   char ret_error[LISTENER_ERROR_MAX]);
 
 /*

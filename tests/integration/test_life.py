@@ -297,7 +297,7 @@ class Socket(NodeCase):
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(str(self.node.socket))
             other.listen()
-            wait_for(lambda: "another daemon is already listening" in self.node.log(), what="the error")
+            wait_for(lambda: "another daemon has taken over" in self.node.log(), what="the line")
             self.assertEqual(self.node.stop(), 0)
             self.assertTrue(self.node.socket.exists())
 

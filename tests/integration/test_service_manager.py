@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What the daemon takes from a service manager: listening sockets, and the watchdog."""
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import threading
 import time
 import unittest
 
-from node import EXCHANGER, NodeCase, children, wait_all, wait_for
+from node import BUILD, EXCHANGER, Node, NodeCase, children, wait_all, wait_for
 
 
 class Activation(NodeCase):
@@ -129,6 +130,57 @@ class Stop(NodeCase):
         self.assertEqual(self.node.log().count("received signal 15; stopping"), 2)
         self.node.process = None
         wait_all([process])
+
+
+class Replace(NodeCase):
+    """A daemon that takes over the socket of another one, as in a DaemonSet with surge."""
+
+    def start_next(self):
+        """Starts another daemon of the same node, and returns it."""
+        successor = Node(self.node.directory, self.standin)
+        successor.log_path = self.node.directory / "next.log"
+        successor.start(wait=False, replaces=True)
+        wait_for(lambda: "serving at" in successor.log(), what="the next daemon")
+        self.addCleanup(lambda: successor.process and successor.stop())
+        return successor
+
+    def test_no_login_fails(self):
+        self.node.start()
+        jwt = self.mint()
+        self.assert_served(jwt)
+        steady = subprocess.Popen([BUILD / "tests/support/steady", "200", "8"], stdout=subprocess.PIPE, text=True,
+                                  env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(jwt, "steady"))))
+        for _ in range(3):
+            successor = self.start_next()
+            time.sleep(1.2)
+            self.assertIn("another daemon has taken over", self.node.log())
+            self.assertEqual(self.node.stop(), 0)
+            self.node, successor.log_path = successor, successor.log_path.rename(
+                successor.log_path.with_suffix(f".{successor.process.pid}"))
+        time.sleep(0.5)
+        steady.terminate()
+        figures = json.loads(steady.communicate(timeout=60)[0])
+        self.assertEqual(figures["failed"], 0, figures)
+        self.assertGreater(figures["logins"], 200)
+        self.assertTrue(self.node.socket.exists())
+        self.assertEqual(self.node.ctl("status").returncode, 0)
+
+    def test_one_that_fails_leaves_the_socket_to_the_other(self):
+        """The first daemon listens again when nobody listens at its path."""
+        self.node.start()
+        successor = self.start_next()
+        wait_for(lambda: "another daemon has taken over" in self.node.log())
+        successor.kill()
+        wait_for(lambda: "was removed; listening again" in self.node.log())
+        self.assert_served(self.mint())
+
+    def test_what_is_no_socket_is_not_replaced(self):
+        self.node.socket.parent.mkdir()
+        self.node.socket.write_text("precious")
+        self.node.start(wait=False, replaces=True)
+        self.assertEqual(self.node.process.wait(30), 70)
+        self.node.process = None
+        self.assertEqual(self.node.socket.read_text(), "precious")
 
 
 class Exchangers(NodeCase):

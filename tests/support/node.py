@@ -108,12 +108,15 @@ class Node:
             api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
             organization=organization, provider=provider, rules=rules))
 
-    def start(self, wait=True, exchanger=EXCHANGER, exchanger_sockets=None, sockets=None, **variables):
+    def start(self, wait=True, exchanger=EXCHANGER, exchanger_sockets=None, sockets=None, replaces=False,
+              **variables):
         """Starts the daemon; @variables are added to its environment. @sockets has names and sockets that are passed
         to it as the service manager does; @exchanger_sockets is the directory of exchangers that others start."""
         command = [PODLOGIND, "--config", self.etc, "--exchanger", exchanger]
         if exchanger_sockets:
             command = [PODLOGIND, "--config", self.etc, "--exchanger-sockets", exchanger_sockets]
+        if replaces:
+            command.append("--replace")
         fds = []
         if sockets is not None:
             fds = [passed.fileno() for passed in sockets.values()]

@@ -26,7 +26,7 @@ void sim_daemon_begin(const struct config *config)
     n_clients = 0;
     assert_int_equal(identities_init(&identities, config, &sim_loop, NULL), 0);
     sim_broker_init(&broker, &identities, config, &disk);
-    if (sessions_init(&sessions, &sim_loop, config, &identities, &broker, error) < 0)
+    if (sessions_init(&sessions, &sim_loop, config, &identities, &broker, false, error) < 0)
         fail_msg("%s", error);
 }
 

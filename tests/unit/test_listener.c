@@ -88,7 +88,8 @@ static void assert_listens(void)
     char error[LISTENER_ERROR_MAX];
     struct stat st;
 
-    if (listener_open(&listener, &loop, &(struct listener_place){path, 0666, -1}, &events, error) < 0)
+    if (listener_open(&listener, &loop, &(struct listener_place){path, 0666, -1, false}, &events,
+                      error) < 0)
         fail_msg("%s", error);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0666);
@@ -99,7 +100,9 @@ static void assert_refuses(int expected, const char *reason)
 {
     char error[LISTENER_ERROR_MAX];
 
-    assert_int_equal(listener_open(&listener, &loop, &(struct listener_place){path, 0666, -1}, &events, error), expected);
+    assert_int_equal(listener_open(&listener, &loop,
+                                   &(struct listener_place){path, 0666, -1, false}, &events, error),
+                     expected);
     if (!strstr(error, reason))
         fail_msg("\"%s\" does not say \"%s\"", error, reason);
 }
@@ -180,11 +183,17 @@ static void the_path_is_limited_to_what_a_socket_address_holds(void **state)
     memcpy(longest, directory, strlen(directory));
     longest[strlen(directory)] = '/';
     longest[most + 1] = '\0';
-    assert_int_equal(listener_open(&listener, &loop, &(struct listener_place){longest, 0666, -1}, &events, error), -ENAMETOOLONG);
+    assert_int_equal(listener_open(&listener, &loop,
+                                   &(struct listener_place){longest, 0666, -1, false}, &events,
+                                   error),
+                     -ENAMETOOLONG);
     assert_non_null(strstr(error, "longer than 107 bytes"));
     listener_close(&listener);
     longest[most] = '\0';
-    assert_int_equal(listener_open(&listener, &loop, &(struct listener_place){longest, 0666, -1}, &events, error), 0);
+    assert_int_equal(listener_open(&listener, &loop,
+                                   &(struct listener_place){longest, 0666, -1, false}, &events,
+                                   error),
+                     0);
     free(longest);
 }
 
