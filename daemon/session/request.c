@@ -170,7 +170,7 @@ enum need request_answer(struct connection *connection, const struct request *re
     if (token) {
         wire_set_id(token->frame->bytes, request->id);
         connection_send(connection, token->frame->bytes, token->frame->len);
-        count_served(request->service->name, true, clock_boot_usec() - request->begun_usec);
+        count_served(request->service->name, true, clock_boot_usec() - admission.now.boot_usec);
         audit(connection, request, PODLOGIN_OK, token, source_of_hit(token, admission.now));
         return NEED_NOTHING;
     }
@@ -195,7 +195,7 @@ enum need request_answer_exchanged(struct connection *connection, const struct r
     wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, source);
     connection_send(connection, frame, token->frame->len);
     wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, TOKEN_SOURCE_CACHE);
-    count_served(request->service->name, false, clock_boot_usec() - request->begun_usec);
+    count_served(request->service->name, false, clock_boot_usec() - request->waits_since_usec);
     audit(connection, request, PODLOGIN_OK, token, "miss");
     return NEED_NOTHING;
 }
@@ -213,6 +213,7 @@ static void serve(struct connection *connection, struct request *request)
     need = request_answer(connection, request);
     if (need == NEED_NOTHING)
         return;
+    request->waits_since_usec = clock_boot_usec();
     if (connection->n_pending >= PENDING_PER_CONNECTION)
         refuse(connection, request, PODLOGIN_TOO_MANY,
                "64 requests are already waiting on this connection");
@@ -229,7 +230,7 @@ int request_get(struct connection *connection, const struct wire_header *header,
                 const uint8_t *payload)
 {
     struct message_get get;
-    struct request request = {.id = header->id, .begun_usec = clock_boot_usec()};
+    struct request request = {.id = header->id};
 
     if (wire_decode(&message_get, payload, header->payload_len, &get) < 0)
         return -EBADMSG;
@@ -247,7 +248,7 @@ int request_whoami(struct connection *connection, const struct wire_header *head
                    const uint8_t *payload)
 {
     struct message_whoami whoami;
-    struct request request = {.id = header->id, .begun_usec = clock_boot_usec(), .is_whoami = true};
+    struct request request = {.id = header->id, .is_whoami = true};
 
     if (wire_decode(&message_whoami, payload, header->payload_len, &whoami) < 0)
         return -EBADMSG;

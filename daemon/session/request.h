@@ -8,7 +8,7 @@
 /* What a client asks for. */
 struct request {
     uint16_t id;
-    uint64_t begun_usec; /* when it was read, by the boot clock */
+    uint64_t waits_since_usec; /* by the boot clock; 0: it did not have to wait */
     bool is_whoami;
     const struct service *service; /* NULL: whoami, or the name is not configured */
     uint32_t min_ttl_s;
