@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "admission/admission.h"
+#include "base/base64url.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
 
@@ -79,7 +80,8 @@ static int read_options(int argc, char **argv, struct options *options)
          "at TIME           verify at this time: seconds since 1970, or\n"
          "                      2026-08-21T11:00:00Z",
          set_time, &options->now.wall_s},
-        {"signature-only", "signature-only    check only form and signature, not the claims",
+        {"signature-only",
+         "signature-only    check only form and signature; the payload may be anything",
          ctl_set_flag, &options->only_signature},
         {0},
     };
@@ -116,6 +118,28 @@ static int print_claims(const json_t *payload)
                   : ctl_fail(EXIT_CODE_FAULT, NAME, "standard output: %s", strerror(errno));
 }
 
+/* Prints the payload as it is, unless it is a JSON object. */
+static int print_payload(const char *text, size_t signed_len)
+{
+    const char *payload = memchr(text, '.', signed_len);
+    size_t len = (size_t)(text + signed_len - ++payload), n = 0;
+    CLEANUP(secret_freep)
+    struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len) + 1);
+    CLEANUP(json_decrefp)
+    json_t *json = NULL;
+
+    if (!bytes)
+        return ctl_fail(EXIT_CODE_FAULT, NAME, "out of memory");
+    if (base64url_decode(payload, len, bytes->bytes, &n) < 0)
+        return refuse_with(PODLOGIN_TOKEN_MALFORMED);
+    json = json_read_object(bytes->bytes, n);
+    if (json)
+        return print_claims(json);
+    return fwrite(bytes->bytes, 1, n, stdout) == n
+               ? EXIT_CODE_OK
+               : ctl_fail(EXIT_CODE_FAULT, NAME, "standard output: %s", strerror(errno));
+}
+
 static void jws_donep(struct jws *jws)
 {
     jws_done(jws);
@@ -128,7 +152,8 @@ static int verify_signature(const struct options *options, const struct jwks *jw
     struct jws jws;
     const struct jwk *key;
     struct refusal refusal;
-    enum podlogin_status status = jws_parse((char *)token->bytes, token->len, &jws, &refusal);
+    enum podlogin_status status =
+        jws_parse_opaque((char *)token->bytes, token->len, &jws, &refusal);
 
     if (status != PODLOGIN_OK)
         return refuse(&refusal);
@@ -138,7 +163,8 @@ static int verify_signature(const struct options *options, const struct jwks *jw
     if (!key)
         return refuse_with(PODLOGIN_TOKEN_UNKNOWN_KEY);
     status = jws_verify(&jws, (char *)token->bytes, key);
-    return status == PODLOGIN_OK ? print_claims(jws.payload) : refuse_with(status);
+    return status == PODLOGIN_OK ? print_payload((char *)token->bytes, jws.signed_len)
+                                 : refuse_with(status);
 }
 
 static int verify(const struct options *options, const struct admission *proposed,
@@ -194,17 +220,21 @@ static int verify_with(const struct options *options, const struct jwks *jwks,
     return code;
 }
 
+/* Without a usable key no signature can be verified: a refusal, and no mistake of the caller. */
 static int read_jwks(const char *path, struct jwks *ret_jwks)
 {
     CLEANUP(secret_freep)
     struct secret *text = ctl_read(NAME, path, JWKS_BYTES_MAX);
     const char *error;
+    int r;
 
     if (!text)
         return EXIT_CODE_CONFIG;
-    return jwks_parse(text->bytes, text->len, ret_jwks, &error) < 0
-               ? ctl_fail(EXIT_CODE_CONFIG, NAME, "%s: %s", path, error)
-               : EXIT_CODE_OK;
+    r = jwks_parse(text->bytes, text->len, ret_jwks, &error);
+    if (r == 0)
+        return EXIT_CODE_OK;
+    return ctl_fail(r == -ENOKEY ? EXIT_CODE_REFUSED : EXIT_CODE_CONFIG, NAME, "%s: %s", path,
+                    error);
 }
 
 int ctl_verify(int argc, char **argv)

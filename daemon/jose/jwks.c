@@ -283,7 +283,7 @@ static int jwks_read(const json_t *keys, struct jwks *jwks, const char **ret_err
                                        "private, or of an unsupported size"
                                      : "the key set has no usable key: none has a kid, and a "
                                        "supported type, use and algorithm";
-        return -EBADMSG;
+        return -ENOKEY;
     }
     return 0;
 }

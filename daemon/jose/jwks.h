@@ -45,7 +45,7 @@ struct jwks {
  * @ret_jwks:  empty on failure; otherwise the caller releases it with jwks_done().
  * @ret_error: a constant text; means nothing on success.
  *
- * Returns 0, -EBADMSG, or -ENOMEM.
+ * Returns 0; -EBADMSG; -ENOKEY: no key can be used; or -ENOMEM.
  */
 int jwks_parse(const void *text, size_t len, struct jwks *ret_jwks, const char **ret_error);
 

@@ -103,8 +103,9 @@ static enum podlogin_status header_read(const char *text, size_t len, struct jws
     return PODLOGIN_OK;
 }
 
-enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
-                               struct refusal *ret_refusal)
+/* All but the payload, which is between *ret_payload and the second dot. */
+static enum podlogin_status parse_around(const char *text, size_t len, struct jws *ret_jws,
+                                         const char **ret_payload, struct refusal *ret_refusal)
 {
     const char *end = text + len, *first, *second;
     enum podlogin_status status;
@@ -123,11 +124,31 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
         base64url_decode(second + 1, signature_len, ret_jws->signature, &ret_jws->signature_len) <
             0)
         return malformed(ret_refusal, "the signature is not base64url, or is too long");
-    ret_jws->payload = object_decode(first + 1, (size_t)(second - first - 1));
-    if (!ret_jws->payload)
-        return undecoded(ret_refusal, "the payload is not a JSON object in base64url");
     ret_jws->signed_len = (size_t)(second - text);
+    *ret_payload = first + 1;
     return PODLOGIN_OK;
+}
+
+enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
+                               struct refusal *ret_refusal)
+{
+    const char *payload;
+    enum podlogin_status status = parse_around(text, len, ret_jws, &payload, ret_refusal);
+
+    if (status != PODLOGIN_OK)
+        return status;
+    ret_jws->payload = object_decode(payload, (size_t)(text + ret_jws->signed_len - payload));
+    return ret_jws->payload
+               ? PODLOGIN_OK
+               : undecoded(ret_refusal, "the payload is not a JSON object in base64url");
+}
+
+enum podlogin_status jws_parse_opaque(const char *text, size_t len, struct jws *ret_jws,
+                                      struct refusal *ret_refusal)
+{
+    const char *payload;
+
+    return parse_around(text, len, ret_jws, &payload, ret_refusal);
 }
 
 /* JWS concatenates r and s in fixed width (RFC 7518, section 3.4); OpenSSL expects DER. */

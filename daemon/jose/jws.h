@@ -39,6 +39,13 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
                                struct refusal *ret_refusal);
 
 /*
+ * The same for a token whose payload may be anything: it is not decoded, and ret_jws->payload is
+ * NULL.
+ */
+enum podlogin_status jws_parse_opaque(const char *text, size_t len, struct jws *ret_jws,
+                                      struct refusal *ret_refusal);
+
+/*
  * Verifies the signature of @text, from which @jws was parsed, with @key.
  *
  * Returns PODLOGIN_OK; PODLOGIN_TOKEN_BAD_ALGORITHM if @key may not be used with the algorithm;

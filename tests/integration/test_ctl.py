@@ -109,6 +109,14 @@ class Verify(CtlCase):
         self.assertEqual(self.accepted(token, "--signature-only")["iss"], "whoever")
         self.refused("TOKEN_BAD_SIGNATURE", self.mint(sign="rogue"), "--signature-only")
 
+    def test_a_key_set_without_a_usable_key_is_a_refusal(self):
+        keys = self.node.directory / "keys.json"
+        for text, code in (('{"keys":[]}', 77), ('{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"a"}]}', 77), ("[]", 78)):
+            keys.write_text(text)
+            for options in ([], ["--signature-only"]):
+                result = self.run_ctl("verify", "--jwks", keys, *options, token=self.mint())
+                self.assertEqual((result.returncode, result.stdout), (code, ""), text + result.stderr)
+
     def test_usage(self):
         token = self.mint()
         self.assertEqual(self.run_ctl("verify", token="x").returncode, 64)

@@ -45,7 +45,7 @@ static int parse_exact(const char *text, size_t len, struct jwks *jwks)
     int r = jwks_parse(exact, len, jwks, &error);
 
     if (r < 0) {
-        assert_int_equal(r, -EBADMSG);
+        assert_true(r == -EBADMSG || r == -ENOKEY);
         assert_non_null(error);
         assert_int_equal(jwks->n, 0);
     }
@@ -292,7 +292,7 @@ static void each_changed_key_is_used_or_passed_over(void **state)
         if (fate != changes[i].fate)
             fail_msg("%s: %d, not %d", changes[i].why, fate, changes[i].fate);
         /* a set that has only an ignored key has no key */
-        assert_int_equal(parse_exact(alone, strlen(alone), &jwks), fate == TAKEN ? 0 : -EBADMSG);
+        assert_int_equal(parse_exact(alone, strlen(alone), &jwks), fate == TAKEN ? 0 : -ENOKEY);
         jwks_done(&jwks);
     }
     EVP_PKEY_free(good);
@@ -349,7 +349,7 @@ static void a_set_without_a_usable_key_says_why(void **state)
         const char *error;
         struct jwks jwks;
 
-        assert_int_equal(jwks_parse(rows[i].set, strlen(rows[i].set), &jwks, &error), -EBADMSG);
+        assert_int_equal(jwks_parse(rows[i].set, strlen(rows[i].set), &jwks, &error), -ENOKEY);
         assert_non_null(strstr(error, rows[i].reason));
     }
 }

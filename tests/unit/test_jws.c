@@ -865,6 +865,27 @@ static void a_signature_of_another_token_is_refused(void **state)
     assert_int_equal(judge(one), SIGNATURE);
 }
 
+static void a_payload_may_be_opaque_if_only_the_signature_counts(void **state)
+{
+    CLEANUP(freep)
+    char *token = NULL;
+    char header[128];
+    struct refusal refusal = {0};
+    struct jws jws;
+
+    (void)state;
+    snprintf(header, sizeof(header), "{\"alg\":\"RS256\",\"kid\":\"%s\"}", kinds[0].kid);
+    token = mint_token(pkeys[0], "RS256", header, "not an object");
+    assert_int_equal(judge(token), PODLOGIN_TOKEN_MALFORMED);
+    assert_int_equal(jws_parse_opaque(token, strlen(token), &jws, &refusal), PODLOGIN_OK);
+    assert_null(jws.payload);
+    assert_int_equal(jws_verify(&jws, token, jwks_find(&jwks, jws.kid)), PODLOGIN_OK);
+    token[jws.signed_len - 1] ^= 1;
+    assert_int_equal(jws_verify(&jws, token, jwks_find(&jwks, jws.kid)),
+                     PODLOGIN_TOKEN_BAD_SIGNATURE);
+    jws_done(&jws);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -891,6 +912,7 @@ int main(void)
         cmocka_unit_test(ecdsa_signatures_in_der_are_refused),
         cmocka_unit_test(only_the_result_1_of_openssl_means_valid),
         cmocka_unit_test(a_signature_of_another_token_is_refused),
+        cmocka_unit_test(a_payload_may_be_opaque_if_only_the_signature_counts),
     };
 
     log_init("test_jws", -1);
