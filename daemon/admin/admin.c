@@ -15,6 +15,7 @@
 #include "protocol/status.h"
 
 #define CONNECTIONS_MAX  16
+#define LOOKERS_MAX      12 /* of them; those who may look only cannot keep root out */
 #define TIMEOUT_USEC     (5 * SECOND_USEC) /* for the request, and for reading the answer */
 #define ARGUMENTS_MAX    4
 #define CACHE_LIST_LIMIT 500
@@ -137,7 +138,7 @@ static void on_purged(struct purge *purge)
 {
     struct admin_client *client = purge->data;
 
-    log_notice("%u tokens purged", purge->n_tokens);
+    log_notice("%zu tokens purged", purge->n_tokens);
     if (client) {
         client->purge = NULL;
         answer_json(client,
@@ -165,7 +166,7 @@ static void on_cache_purge(struct admin_client *client, const struct arguments *
     purge->data = client;
     client->purge = purge;
     timer_unset(&client->timeout); /* the disk may be slow */
-    broker_purge(client->admin->view->broker, filter, purge);
+    broker_purge(client->admin->view->broker, arguments->all ? NULL : filter, purge);
 }
 
 static char *findings_text(const struct findings *findings)
@@ -230,10 +231,12 @@ static bool read_argument(struct arguments *arguments, const char *text)
         arguments->offset = strtoul(value, NULL, 10);
     else if ((value = value_of(text, "all")))
         arguments->all = true;
-    return value;
+    return value &&
+           *value; /* empty: a variable of a script that is not set; it must not mean all */
 }
 
-/* Returns false if an argument has no meaning. The caller frees the texts in both cases. */
+/* Returns false if an argument has no meaning or no value. The caller frees the texts in both
+ * cases. */
 static bool read_arguments(const struct wire_list *list, struct arguments *ret_arguments)
 {
     if (list->n > ARGUMENTS_MAX)
@@ -271,8 +274,9 @@ static void run(struct admin_client *client, const struct admin_request *request
     else if (read_arguments(&request->arguments, &arguments))
         command->run(client, &arguments);
     else
-        refuse(client, EXIT_CODE_USAGE,
-               "the daemon does not know an argument; it is of another version");
+        refuse(
+            client, EXIT_CODE_USAGE,
+            "an argument has no value, or the daemon is of another version and does not know it");
     for (size_t i = 0; i < ARGUMENTS_MAX; i++)
         free(arguments.texts[i]);
 }
@@ -294,12 +298,12 @@ static void on_input(struct admin_client *client)
     if (client->n_input < WIRE_HEADER_SIZE)
         return;
     wire_header_read(client->input, &header);
-    if (header.type != ADMIN_REQUEST || header.payload_len > ADMIN_REQUEST_MAX)
-        refuse(client, EXIT_CODE_FAULT, "this is not a request of podloginctl");
-    else if (client->n_input < WIRE_HEADER_SIZE + header.payload_len)
-        return;
-    else if (wire_decode(&admin_request, client->input + WIRE_HEADER_SIZE, header.payload_len,
-                         &request) < 0)
+    if (header.type == ADMIN_REQUEST && header.payload_len <= ADMIN_REQUEST_MAX &&
+        client->n_input < WIRE_HEADER_SIZE + header.payload_len)
+        return; /* the rest is on its way */
+    if (header.type != ADMIN_REQUEST || header.payload_len > ADMIN_REQUEST_MAX ||
+        wire_decode(&admin_request, client->input + WIRE_HEADER_SIZE, header.payload_len,
+                    &request) < 0)
         refuse(client, EXIT_CODE_FAULT, "this is not a request of podloginctl");
     else
         run(client, &request);
@@ -330,15 +334,16 @@ static bool on_accept(struct listener *listener, int fd)
 {
     struct admin *admin = container_of(listener, struct admin, listener);
     struct admin_client *client = NULL;
+    bool is_root = may_change(fd);
 
-    if (admin->n_connections < CONNECTIONS_MAX)
+    if (admin->n_connections < (is_root ? CONNECTIONS_MAX : LOOKERS_MAX))
         client = calloc(1, sizeof(*client));
     if (!client) {
         close(fd);
         return false;
     }
     client->admin = admin;
-    client->may_change = may_change(fd);
+    client->may_change = is_root;
     client->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
     list_append(&admin->connections, &client->node);
     admin->n_connections++;

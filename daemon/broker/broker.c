@@ -205,7 +205,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct exchanger_clien
     list_init(&broker->dirty);
     list_init(&broker->misconfigured);
     list_init(&broker->writes);
-    list_init(&broker->deletions);
+    list_init(&broker->purges);
     r = store_open(&settings, loop, &broker->store, ret_error);
     if (r < 0)
         return r;
@@ -270,7 +270,7 @@ void broker_done(struct broker *broker)
     while (!list_is_empty(&broker->by_age))
         login_free(container_of(broker->by_age.next, struct login, age));
     store_close(broker->store);
-    deletions_done(broker);
+    purges_done(broker);
     while ((node = list_take(&broker->writes)))
         free(container_of(node, struct write_behind, node));
     misconfigured_clear(&broker->misconfigured);

@@ -26,7 +26,7 @@ struct broker {
     struct list misconfigured; /* services, as broker/misconfigured.h describes */
     struct list dirty;         /* logins whose token on the disk is missing or out of date */
     struct list writes;        /* writes that are under way */
-    struct list deletions;     /* of rows, that are under way (broker/purge.h) */
+    struct list purges;        /* that are under way (broker/purge.h) */
     bool is_disk_slow;         /* logged once, until a write ends */
     struct timer tick;
     struct timer opening; /* for opening rows in the background, after the start */

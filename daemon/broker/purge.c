@@ -4,19 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/stored_keys.h"
+#include "broker/write_behind.h"
+
 #define ROWS_PER_CALL 1024
 
-struct deletion {
-    struct store_write write;
-    struct list node; /* in broker.deletions */
-    struct purge *purge;
-};
+static bool is_of_service(const struct login *login, const char *name)
+{
+    const struct service *service = login->service;
+    const struct service *named =
+        service ? config_service(service->config, name, strlen(name)) : NULL;
+
+    /* services with the same settings share their tokens */
+    return !service || strcmp(service->name, name) == 0 ||
+           (named && service_is_same(named, service));
+}
 
 bool login_matches(const struct login *login, const struct login_filter *filter)
 {
     char key[2 * sizeof(login->node.key.bytes) + 1];
 
-    if (filter->service && login->service && strcmp(login->service->name, filter->service) != 0)
+    if (filter->service && !is_of_service(login, filter->service))
         return false;
     if (filter->account && login->account && strcmp(login->account, filter->account) != 0)
         return false;
@@ -24,72 +32,95 @@ bool login_matches(const struct login *login, const struct login_filter *filter)
     return !filter->key || strncmp(key, filter->key, strlen(filter->key)) == 0;
 }
 
-static void purge_unref(struct purge *purge)
+/*
+ * A login may have got another token while the rows were being deleted, by an exchange that was
+ * under way; its row may be among those.
+ */
+static void write_again(struct purge *purge)
 {
-    if (--purge->n_left == 0)
-        purge->on_done(purge);
-}
+    struct broker *broker = purge->broker;
 
-static void on_deleted(struct store_write *write, int result)
-{
-    struct deletion *deletion = container_of(write, struct deletion, write);
-    struct purge *purge = deletion->purge;
+    for (size_t i = 0; i < purge->n_tokens; i++) {
+        struct digest_node *node = digest_map_find(&broker->logins, &purge->keys[i]);
 
-    list_remove(&deletion->node);
-    free(deletion);
-    if (result < 0)
-        purge->result = result;
-    purge_unref(purge);
-}
-
-static int delete_row(struct broker *broker, const struct digest *key, struct purge *purge)
-{
-    struct deletion *deletion = calloc(1, sizeof(*deletion));
-    int r;
-
-    if (!deletion)
-        return -ENOMEM;
-    deletion->write.on_done = on_deleted;
-    deletion->purge = purge;
-    r = store_delete(broker->store, &deletion->write, key);
-    if (r < 0) {
-        free(deletion);
-        return r;
+        if (node && container_of(node, struct login, node)->token.frame)
+            login_mark_dirty(container_of(node, struct login, node));
     }
-    list_append(&broker->deletions, &deletion->node);
-    purge->n_left++;
-    return 0;
+    if (!list_is_empty(&broker->dirty))
+        login_write(container_of(broker->dirty.next, struct login, dirty));
 }
 
-void deletions_done(struct broker *broker)
+static void purge_end(struct purge *purge, int result)
 {
-    while (!list_is_empty(&broker->deletions))
-        on_deleted(&container_of(broker->deletions.next, struct deletion, node)->write, -ECANCELED);
+    list_remove(&purge->node);
+    free(purge->keys);
+    purge->result = result;
+    purge->on_done(purge);
 }
 
-void broker_purge(struct broker *broker, const struct login_filter *filter, struct purge *purge)
+static void on_deleted(struct store_write *deletion, int result)
 {
-    struct list *node;
+    struct purge *purge = container_of(deletion, struct purge, deletion);
 
-    while (store_open_rows(broker->store, ROWS_PER_CALL))
-        ; /* a row that is not open yet may be one of those */
-    purge->n_left = 1;
-    node = broker->by_age.next;
+    write_again(purge);
+    purge_end(purge, result);
+}
+
+/* Drops the tokens in memory, and notes the keys of their logins. */
+static void drop_tokens(struct broker *broker, const struct login_filter *filter,
+                        struct purge *purge)
+{
+    struct list *node = broker->by_age.next;
+
     while (node != &broker->by_age) {
         struct login *login = container_of(node, struct login, age);
-        int r;
 
         node = node->next;
-        if (!login->token.frame || !login_matches(login, filter))
+        if (!login->token.frame || (filter && !login_matches(login, filter)))
             continue;
-        purge->n_tokens++;
-        r = delete_row(broker, &login->node.key, purge);
-        if (r < 0)
-            purge->result = r;
+        purge->keys[purge->n_tokens++] = login->node.key;
         if (login_is_idle(login))
             login_free(login);
         else
             login_drop_token(login);
     }
-    purge_unref(purge);
+}
+
+static int delete_rows(struct broker *broker, bool all, struct purge *purge)
+{
+    struct digest *keys;
+    int r;
+
+    if (!all)
+        return store_delete(broker->store, &purge->deletion, purge->keys, purge->n_tokens, false);
+    keys = calloc(broker->identities->n_issuers + 1, sizeof(*keys));
+    if (!keys)
+        return -ENOMEM;
+    r = store_delete(broker->store, &purge->deletion, keys, stored_keys_rows(broker, keys), true);
+    free(keys);
+    return r;
+}
+
+void broker_purge(struct broker *broker, const struct login_filter *filter, struct purge *purge)
+{
+    int r = -ENOMEM;
+
+    while (store_open_rows(broker->store, ROWS_PER_CALL))
+        ; /* a row that is not open yet may be one of those */
+    purge->broker = broker;
+    purge->deletion.on_done = on_deleted;
+    list_append(&broker->purges, &purge->node);
+    purge->keys = calloc(broker->logins.n + 1, sizeof(*purge->keys));
+    if (purge->keys) {
+        drop_tokens(broker, filter, purge);
+        r = delete_rows(broker, !filter, purge);
+    }
+    if (r < 0)
+        purge_end(purge, r);
+}
+
+void purges_done(struct broker *broker)
+{
+    while (!list_is_empty(&broker->purges))
+        purge_end(container_of(broker->purges.next, struct purge, node), -ECANCELED);
 }

@@ -72,6 +72,17 @@ void stored_keys_begin(struct broker *broker)
             store_open_row(broker->store, &key);
 }
 
+size_t stored_keys_rows(struct broker *broker, struct digest *ret_keys)
+{
+    struct identities *identities = broker->identities;
+    size_t n = 0;
+
+    for (size_t i = 0; i < identities->n_issuers; i++)
+        if (row_key(identities->issuers[i], &ret_keys[n]) == 0)
+            n++;
+    return n;
+}
+
 bool stored_keys_take(struct broker *broker, const struct digest *key, struct record *record)
 {
     struct identities *identities = broker->identities;

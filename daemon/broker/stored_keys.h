@@ -17,4 +17,10 @@ void stored_keys_begin(struct broker *broker);
  */
 bool stored_keys_take(struct broker *broker, const struct digest *key, struct record *record);
 
+/*
+ * Writes the keys of the rows of all issuers into @ret_keys, which has room for one of each.
+ * Returns how many they are.
+ */
+size_t stored_keys_rows(struct broker *broker, struct digest *ret_keys);
+
 #endif

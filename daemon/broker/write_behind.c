@@ -54,9 +54,11 @@ void login_mark_dirty(struct login *login)
 
 void login_write(struct login *login)
 {
-    if (login->write || !login->token.frame)
+    if (login->write)
         return;
     list_remove(&login->dirty);
+    if (!login->token.frame)
+        return; /* it was purged */
     if (write_behind_begin(login, &login->token) < 0)
         login_mark_dirty(login);
 }

@@ -191,6 +191,8 @@ int ctl_cache(int argc, char **argv)
     if (options.account && !strchr(options.account, '/'))
         return ctl_fail(EXIT_CODE_USAGE, NAME, "--serviceaccount %s is not NAMESPACE/NAME",
                         options.account);
+    if ((options.service && !*options.service) || (options.key && !*options.key))
+        return ctl_fail(EXIT_CODE_USAGE, NAME, "an argument is empty");
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
         if (strcmp(action, actions[i].name) == 0)
             return actions[i].run(&options);

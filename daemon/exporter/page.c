@@ -176,14 +176,15 @@ static int by_expiry(const void *a, const void *b)
 static void put_expiries(FILE *file, const json_t *tokens)
 {
     size_t n = json_array_size(tokens);
-    json_t **sorted = calloc(n + 1, sizeof(*sorted));
+    json_t **sorted = calloc(n + 1, sizeof(json_t *)); /* NOLINT(bugprone-sizeof-expression) */
 
     if (!sorted)
         return;
     for (size_t i = 0; i < n; i++)
         sorted[i] = json_array_get(tokens, i);
-    qsort(sorted, n, sizeof(*sorted), by_expiry);
-    fputs("<h2>Nearest expiries</h2><table><tr><th>service</th><th>service account</th>"
+    qsort(sorted, n, sizeof(json_t *), by_expiry); /* NOLINT(bugprone-sizeof-expression) */
+    fputs("<h2>Nearest expiries</h2><p>of at most 500 "
+          "tokens</p><table><tr><th>service</th><th>service account</th>"
           "<th>state</th><th>expires in</th></tr>\n",
           file);
     for (size_t i = 0; i < n && i < EXPIRIES_MAX; i++) {

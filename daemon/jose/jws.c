@@ -132,7 +132,7 @@ static enum podlogin_status parse_around(const char *text, size_t len, struct jw
 enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws,
                                struct refusal *ret_refusal)
 {
-    const char *payload;
+    const char *payload = text;
     enum podlogin_status status = parse_around(text, len, ret_jws, &payload, ret_refusal);
 
     if (status != PODLOGIN_OK)
@@ -146,7 +146,7 @@ enum podlogin_status jws_parse(const char *text, size_t len, struct jws *ret_jws
 enum podlogin_status jws_parse_opaque(const char *text, size_t len, struct jws *ret_jws,
                                       struct refusal *ret_refusal)
 {
-    const char *payload;
+    const char *payload = text;
 
     return parse_around(text, len, ret_jws, &payload, ret_refusal);
 }

@@ -3,15 +3,17 @@
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 
-#define APPLICATION_ID 0x706f646c /* "podl" */
-#define SCHEMA_VERSION 2
-#define COLUMNS        "name, created, expires, sealed, key_id, boot_id, expires_boot"
-#define PAGES_PER_ROW  4   /* tokens have one or two KiB, and at most 16 KiB */
-#define PAGES_SPARE    256 /* for a database of few rows */
+#define APPLICATION_ID     0x706f646c /* "podl" */
+#define SCHEMA_VERSION     2
+#define COLUMNS            "name, created, expires, sealed, key_id, boot_id, expires_boot"
+#define PAGES_PER_ROW      4   /* tokens have one or two KiB, and at most 16 KiB */
+#define PAGES_SPARE        256 /* for a database of few rows */
+#define NAMES_PER_DELETION 512
 
 static inline void stmt_freep(sqlite3_stmt **statement)
 {
@@ -331,17 +333,36 @@ int database_insert(struct database *database, const struct database_row *row)
     return errno_of(code);
 }
 
-int database_delete(struct database *database, const struct digest *name)
+static int delete_names(struct database *database, const struct digest *names, size_t n,
+                        const char *operator)
 {
+    char sql[64 + 2 * NAMES_PER_DELETION];
     sqlite3_stmt *statement = NULL;
-    int r = errno_of(
-        sqlite3_prepare_v2(database->db, "DELETE FROM token WHERE name = ?", -1, &statement, NULL));
+    int r, len = snprintf(sql, sizeof(sql), "DELETE FROM token WHERE name %s (", operator);
 
-    if (r == 0) {
-        sqlite3_bind_blob(statement, 1, name->bytes, sizeof(name->bytes), SQLITE_STATIC);
+    for (size_t i = 0; i < n; i++)
+        len += snprintf(sql + len, sizeof(sql) - (size_t)len, i ? ",?" : "?");
+    strcpy(sql + len, ")");
+    r = errno_of(sqlite3_prepare_v2(database->db, sql, -1, &statement, NULL));
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = errno_of(sqlite3_bind_blob(statement, (int)i + 1, names[i].bytes,
+                                       sizeof(names[i].bytes), SQLITE_STATIC));
+    if (r == 0)
         r = errno_of(sqlite3_step(statement));
-    }
     sqlite3_finalize(statement);
+    return r;
+}
+
+int database_delete(struct database *database, const struct digest *names, size_t n,
+                    bool all_others)
+{
+    int r = 0;
+
+    if (all_others)
+        return n > NAMES_PER_DELETION ? -E2BIG : delete_names(database, names, n, "NOT IN");
+    for (size_t i = 0; i < n && r == 0; i += NAMES_PER_DELETION)
+        r = delete_names(database, names + i,
+                         n - i < NAMES_PER_DELETION ? n - i : NAMES_PER_DELETION, "IN");
     return r;
 }
 

@@ -84,8 +84,12 @@ int database_begin(struct database *database);
 /* Inserts @row as version 2, or replaces the row of that name. Returns 0 or -errno. */
 int database_insert(struct database *database, const struct database_row *row);
 
-/* Deletes the row @name, if there is one. Returns 0 or -errno. */
-int database_delete(struct database *database, const struct digest *name);
+/*
+ * Deletes the rows with these names; or, if @all_others is true, all rows but those, which are
+ * at most 512. Returns 0 or -errno.
+ */
+int database_delete(struct database *database, const struct digest *names, size_t n,
+                    bool all_others);
 
 /* Commits the transaction. Returns 0 or -errno; then the caller rolls it back. */
 int database_commit(struct database *database);

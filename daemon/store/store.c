@@ -80,15 +80,6 @@ static int on_read_row(void *data, const struct database_row *row)
     return r;
 }
 
-static int delete_rows(struct store *store, const struct store_write *deletion)
-{
-    int r = 0;
-
-    for (unsigned i = 0; i < deletion->n_names && r == 0; i++)
-        r = database_delete(&store->database, &deletion->names[i]);
-    return r;
-}
-
 static int write_batch(struct store *store, struct list *batch)
 {
     int r = database_begin(&store->database);
@@ -97,7 +88,7 @@ static int write_batch(struct store *store, struct list *batch)
         struct store_write *write = container_of(node, struct store_write, node);
 
         if (write->is_deletion)
-            r = delete_rows(store, write);
+            r = database_delete(&store->database, write->names, write->n_names, write->all_others);
         /* the row was sealed for a database that has been replaced since */
         else if (memcmp(write->database_id, store->database.id, DATABASE_ID_SIZE) != 0)
             write->result = -ESTALE;
@@ -215,6 +206,13 @@ static void say(struct store *store, int result, const char *reason)
     }
 }
 
+/* Frees what the store allocated for a write. */
+static void release(struct store_write *write)
+{
+    free((void *)TAKE_PTR(write->row.sealed));
+    free(TAKE_PTR(write->names));
+}
+
 static void on_opened(struct store *store, const uint8_t id[DATABASE_ID_SIZE])
 {
     bool is_same =
@@ -256,7 +254,7 @@ static void on_thread(struct loop_source *source, uint32_t events)
     while ((node = list_take(&done))) {
         struct store_write *write = container_of(node, struct store_write, node);
 
-        free((void *)TAKE_PTR(write->row.sealed));
+        release(write);
         write->on_done(write, write->result);
     }
 }
@@ -494,7 +492,7 @@ struct store *store_close(struct store *store)
     }
     list_move(&store->done, &store->queued);
     while ((node = list_take(&store->done)))
-        free((void *)TAKE_PTR(container_of(node, struct store_write, node)->row.sealed));
+        release(container_of(node, struct store_write, node));
     if (store->done_source.fd >= 0) {
         loop_remove(store->loop, &store->done_source);
         close(store->done_source.fd);
@@ -532,6 +530,7 @@ int store_put(struct store *store, struct store_write *write, const struct diges
     if (r < 0)
         return r;
     write->is_deletion = false;
+    write->names = NULL;
     memcpy(write->database_id, store->rows.database_id, DATABASE_ID_SIZE);
     enqueue(store, write);
     return 0;
@@ -542,20 +541,29 @@ static int add_name(const struct seal *seal, const struct digest *key, struct st
     return seal->key ? seal_name(seal, key, &deletion->names[deletion->n_names++]) : 0;
 }
 
-int store_delete(struct store *store, struct store_write *deletion, const struct digest *key)
+int store_delete(struct store *store, struct store_write *deletion, const struct digest *keys,
+                 size_t n, bool all_others)
 {
-    int r;
+    int r = 0;
 
     if (!store->has_database || store->is_reading)
         return -ENODEV;
     deletion->is_deletion = true;
-    deletion->n_names = 0;
+    deletion->all_others = all_others;
     deletion->row = (struct database_row){0};
-    r = add_name(&store->rows.seal, key, deletion);
-    if (r == 0)
-        r = add_name(&store->rows.previous, key, deletion);
+    deletion->n_names = 0;
+    deletion->names = calloc(2 * n + 1, sizeof(*deletion->names));
+    if (!deletion->names)
+        return -ENOMEM;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        r = add_name(&store->rows.seal, &keys[i], deletion);
+        if (r == 0)
+            r = add_name(&store->rows.previous, &keys[i], deletion);
+    }
     if (r == 0)
         enqueue(store, deletion);
+    else
+        free(TAKE_PTR(deletion->names));
     return r;
 }
 

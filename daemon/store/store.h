@@ -56,8 +56,9 @@ struct store_settings {
 struct store_write {
     struct list node;
     bool is_deletion;
-    struct digest names[2]; /* of the rows that a deletion deletes */
-    unsigned n_names;
+    bool all_others;      /* a deletion of all rows but those */
+    struct digest *names; /* of a deletion's rows; owned */
+    size_t n_names;
     void (*on_done)(struct store_write *write, int result); /* 0 or -errno; in the loop's thread */
     struct database_row row;                                /* owns the sealed bytes */
     uint8_t database_id[DATABASE_ID_SIZE]; /* the database that the row is sealed for */
@@ -99,11 +100,14 @@ int store_put(struct store *store, struct store_write *write, const struct diges
               const struct record *record);
 
 /*
- * Deletes the rows of @key, sealed with the current or the previous key, after the writes that are
- * queued, and then truncates the write-ahead log; on_done() of @deletion reports the result.
+ * Deletes the rows of @n @keys, or all rows but those (@all_others), after the writes that are
+ * queued, and then truncates the write-ahead log. A key has two rows, if it was sealed with the
+ * current key and with the previous one. on_done() of @deletion reports the result.
+ *
  * Returns 0; or -errno, and on_done() is not called: -ENODEV if there is no database.
  */
-int store_delete(struct store *store, struct store_write *deletion, const struct digest *key);
+int store_delete(struct store *store, struct store_write *deletion, const struct digest *keys,
+                 size_t n, bool all_others);
 
 /* Returns why tokens are not stored at present; valid until control returns to the loop; or NULL.
  */

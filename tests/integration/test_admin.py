@@ -1,6 +1,7 @@
 """The administrator's socket: what is shown, what can be changed, and by whom."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -12,7 +13,8 @@ import subprocess
 import time
 import unittest
 
-from node import PODLOGINCTL, NodeCase, wait_for
+from node import PODLOGIND, PODLOGINCTL, NodeCase, wait_for
+from preload import Preload
 
 
 class AdminCase(NodeCase):
@@ -139,6 +141,56 @@ class Cache(AdminCase):
         self.assertEqual(self.assert_served(self.mint(serviceaccount="two"))["source"], "exchange")
         self.assertEqual(self.assert_served(self.mint(serviceaccount="one"))["source"], "cache")
 
+    def test_all_includes_rows_that_no_login_has(self):
+        """A reload that changes the service ends the login, and its row stays."""
+        self.node.start()
+        self.serve(["one", "two"])
+        path = self.node.etc / "services.d/pulumi.conf"
+        text = path.read_text()
+        path.write_text(text.replace("Expiration=2h", "Expiration=1h"))
+        self.ctl("reload")
+        self.assertEqual(self.ctl("cache", "purge", "--all"), "0 tokens purged\n")
+        path.write_text(text)
+        self.node.kill()
+        self.assertEqual(self.rows(), 1)
+        self.node.start()
+        self.assertEqual(self.assert_served(self.mint(serviceaccount="one"))["source"], "exchange")
+
+    def test_all_again_after_a_disk_that_failed(self):
+        disk = Preload(self.node.directory / "preload", prefix=self.node.state)
+        self.node.start(**disk.environment(PODLOGIND))
+        self.serve(["one"])
+        disk.fail(errno.EIO, for_ever=True)
+        self.assertEqual(self.node.ctl("cache", "purge", "--all").returncode, 75)
+        disk.heal()
+        wait_for(lambda: self.node.ctl("cache", "purge", "--all").returncode == 0, what="a purge")
+        self.node.kill()
+        self.node.start()
+        self.assertEqual(self.assert_served(self.mint(serviceaccount="one"))["source"], "exchange")
+
+    def test_services_that_share_tokens(self):
+        self.node.service("other")
+        self.node.start()
+        self.serve(["one"])
+        self.assertEqual(set(self.tokens("--service", "other")), {"ci/one"})
+        self.assertEqual(self.ctl("cache", "purge", "--service", "other"), "1 tokens purged\n")
+
+    def test_a_refresh_under_way_goes_on(self):
+        """The old token is gone at once; the new one is kept, in memory and on the disk."""
+        self.start_with_clock()
+        self.serve(["one"])
+        self.standin.fault_upstream(latency_ms=700)
+        self.clock.turn(0.81 * 7200)  # the refresh is due
+        self.standin.reset_counts()
+        jwt = self.mint(serviceaccount="one", lifetime=8000)
+        self.assertEqual(self.assert_served(jwt)["source"], "cache")
+        wait_for(lambda: self.standin.counts()["exchanges_in_flight"] == 1, what="the refresh")
+        self.assertEqual(self.ctl("cache", "purge", "--all"), "1 tokens purged\n")
+        self.assertEqual(self.tokens(), {})
+        wait_for(self.tokens, what="the new token")
+        self.node.kill()
+        self.assertEqual(self.rows(), 2)
+
     def test_an_exchange_under_way_goes_on(self):
         self.node.start()
         self.serve(["one"])
@@ -167,7 +219,8 @@ class Cache(AdminCase):
     def test_usage(self):
         self.node.start()
         for arguments in (["cache"], ["cache", "purge"], ["cache", "purge", "--all", "--service", "pulumi"],
-                          ["cache", "show"], ["cache", "nosuch"], ["cache", "list", "--serviceaccount", "one"]):
+                          ["cache", "show"], ["cache", "nosuch"], ["cache", "purge", ""], ["cache", "purge", "--service", ""],
+                          ["cache", "purge", "--serviceaccount", ""], ["cache", "list", "--serviceaccount", "one"]):
             self.ctl(*arguments, code=64)
 
 

@@ -222,11 +222,14 @@ bool store_open_rows(struct store *store, size_t n)
     return false;
 }
 
-int store_delete(struct store *store, struct store_write *deletion, const struct digest *key)
+int store_delete(struct store *store, struct store_write *deletion, const struct digest *keys,
+                 size_t n, bool all_others)
 {
     (void)store;
     (void)deletion;
-    (void)key;
+    (void)keys;
+    (void)n;
+    (void)all_others;
     return -ENODEV; /* no simulation purges */
 }
 
