@@ -467,8 +467,9 @@ int main(int argc, char **argv)
     else
         r = launcher_init(&daemon.launcher, options.exchanger);
     if (r < 0) {
+        log_error("cannot start the exchanger %s: %s", options.exchanger, strerror(-r));
         config_unref(config);
-        return fail("cannot start a process", r);
+        return EXIT_CODE_FAULT;
     }
     log_init("podlogind", config->log_level);
     r = daemon_begin(&daemon, &options, config);

@@ -131,10 +131,16 @@ int loop_run(struct loop *loop)
         if (r == 0)
             run_timers(loop);
     }
-    return r;
+    return r < 0 ? r : loop->result;
 }
 
 void loop_stop(struct loop *loop)
 {
     loop->is_done = true;
+}
+
+void loop_fail(struct loop *loop, int r)
+{
+    loop->result = r;
+    loop_stop(loop);
 }

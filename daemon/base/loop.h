@@ -27,6 +27,7 @@ struct loop {
     struct loop_source **ready; /* the sources of this round; NULL: removed since */
     int n_ready;
     bool is_done;
+    int result; /* of loop_run() */
 };
 
 /* Returns 0 or -errno. On failure, the caller still calls loop_done(). */
@@ -50,6 +51,9 @@ int loop_run(struct loop *loop);
 
 /* Ends loop_run() after the present round. */
 void loop_stop(struct loop *loop);
+
+/* The same, but loop_run() returns @r, a -errno. */
+void loop_fail(struct loop *loop, int r);
 
 /* Sets @timer to expire @delay_usec from now. */
 static inline void loop_timer(struct loop *loop, struct timer *timer, uint64_t delay_usec,

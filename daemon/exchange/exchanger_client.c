@@ -38,7 +38,8 @@ struct exchanger_client {
     struct loop *loop;
     struct launcher *launcher;
     enum exchanger_role role;
-    int said; /* the error of its start that was logged last */
+    bool is_flapping; /* it ended soon after its start, which was logged */
+    int said;         /* the error of its start that was logged last */
     uint64_t started_usec;
     struct loop_source source; /* of the socket; fd -1: not running */
     struct timer restart;
@@ -240,8 +241,12 @@ static void on_restart(struct timer *timer)
         log_error("cannot start the exchanger for %s: %s", exchanger_names[exchanger->role],
                   strerror(-r));
     exchanger->said = r;
-    if (r < 0)
+    if (r == -EPIPE) {
+        log_error("the process that starts exchangers has ended; stopping");
+        loop_fail(exchanger->loop, r); /* the service manager starts the daemon again */
+    } else if (r < 0) {
         loop_timer(exchanger->loop, &exchanger->restart, RESTART_DELAY_USEC, on_restart);
+    }
 }
 
 /* Puts the jobs in flight back to the front of their queues, in order. */
@@ -276,8 +281,10 @@ static void exchanger_client_lost(struct exchanger_client *exchanger, const char
     bool was_settled = clock_boot_usec() - exchanger->started_usec > SETTLED_USEC;
     struct job *job;
 
-    log_warning("the exchanger for %s %s, with %u jobs in flight; restarting it",
-                exchanger_names[exchanger->role], how, exchanger->n_sent);
+    if (was_settled || !exchanger->is_flapping)
+        log_warning("the exchanger for %s %s, with %u jobs in flight; restarting it",
+                    exchanger_names[exchanger->role], how, exchanger->n_sent);
+    exchanger->is_flapping = !was_settled;
     exchanger_client_stop(exchanger);
     requeue(exchanger);
     while ((job = find_deadly(exchanger))) /* the callback of one may cancel others */

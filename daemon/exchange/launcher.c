@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -13,7 +12,8 @@
 #include "base/cleanup.h"
 #include "exchange/starter.h"
 
-#define STARTER_TIMEOUT_S 5
+#define END_PAUSE_USEC 5000
+#define END_TRIES      200
 
 const char *const exchanger_names[EXCHANGERS] = {
     [EXCHANGER_ISSUERS] = "issuers",
@@ -22,21 +22,18 @@ const char *const exchanger_names[EXCHANGERS] = {
 
 int launcher_init(struct launcher *launcher, const char *program)
 {
-    const struct timeval timeout = {.tv_sec = STARTER_TIMEOUT_S};
     int pair[2];
 
     *launcher = (struct launcher){.program = program, .fd = -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+    if (access(program, X_OK) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
     launcher->pid = fork();
     if (launcher->pid == 0)
         _exit(starter_run(pair[1], program));
     close(pair[1]);
     launcher->fd = pair[0];
-    if (launcher->pid < 0)
-        return -errno;
-    /* should the child hang, the broker goes on serving from its cache */
-    return setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+    return launcher->pid < 0 ? -errno : 0;
 }
 
 void launcher_init_sockets(struct launcher *launcher, const char *directory)
@@ -61,27 +58,23 @@ static int connect_to(const char *directory, const char *name, int *ret_fd)
     return 0;
 }
 
-/* Sends one end of a socket pair to the child, and receives how its start went. */
+/*
+ * Sends one end of a socket pair to the child, and does not wait for it: jobs can be sent at once.
+ * If the exchanger cannot be started, the child closes that end.
+ */
 static int start(struct launcher *launcher, enum exchanger_role role, int *ret_fd)
 {
-    int pair[2], result;
-    ssize_t n = -1;
+    int pair[2], r;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    result = starter_ask(launcher->fd, role, pair[1]);
+    r = starter_ask(launcher->fd, role, pair[1]);
     close(pair[1]);
-    if (result == 0) {
-        n = recv(launcher->fd, &result, sizeof(result), 0);
-        if (n != (ssize_t)sizeof(result))
-            result = n < 0 ? -errno : -EPIPE;
-    }
-    if (result < 0) {
+    if (r < 0)
         close(pair[0]);
-        return result;
-    }
-    *ret_fd = pair[0];
-    return 0;
+    else
+        *ret_fd = pair[0];
+    return r;
 }
 
 int launcher_connect(struct launcher *launcher, enum exchanger_role role, int *ret_fd)
@@ -90,12 +83,26 @@ int launcher_connect(struct launcher *launcher, enum exchanger_role role, int *r
                                : start(launcher, role, ret_fd);
 }
 
+/* The child ends its exchangers when it sees the end; one that hangs is killed. */
+static void wait_for_child(pid_t pid)
+{
+    for (int i = 0; i < END_TRIES; i++) {
+        pid_t r = waitpid(pid, NULL, WNOHANG);
+
+        if (r == pid || (r < 0 && errno != EINTR))
+            return;
+        usleep(END_PAUSE_USEC);
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 void launcher_done(struct launcher *launcher)
 {
     if (launcher->fd >= 0)
         close(launcher->fd);
     if (launcher->pid > 0)
-        while (waitpid(launcher->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        wait_for_child(launcher->pid);
     *launcher = (struct launcher){.fd = -1};
 }

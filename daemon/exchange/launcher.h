@@ -28,7 +28,7 @@ struct launcher {
 };
 
 /*
- * Forks the child that starts @program.
+ * Checks that @program can be executed, and forks the child that starts it.
  *
  * @program: must outlive the launcher.
  *
@@ -45,7 +45,8 @@ void launcher_init_sockets(struct launcher *launcher, const char *directory);
  *
  * @ret_fd: a SOCK_SEQPACKET socket, on success only. The exchanger ends when it is closed.
  *
- * Returns 0 or -errno.
+ * Never waits. Returns 0; -EPIPE: the child has ended, and no exchanger can be started any more; or
+ * another -errno.
  */
 int launcher_connect(struct launcher *launcher, enum exchanger_role role, int *ret_fd);
 

@@ -11,10 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "exchange/job.h"
 #include "exchange/launcher.h"
 
 #define VARIABLES_MAX 64
+#define PAUSE_USEC    10000
 
 extern char **environ;
 
@@ -103,11 +105,11 @@ int starter_ask(int fd, int role, int socket_fd)
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(header), &socket_fd, sizeof(int));
-    return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* Receives the next request. Returns false at the end. */
-static bool next_request(int fd, int *ret_role, int *ret_socket_fd)
+/* Returns 1 for a request; 0 at the end; -1 for anything else. */
+static int next_request(int fd, int *ret_role, int *ret_socket_fd)
 {
     union {
         struct cmsghdr header;
@@ -118,17 +120,16 @@ static bool next_request(int fd, int *ret_role, int *ret_socket_fd)
                              .msg_iovlen = 1,
                              .msg_control = control.room,
                              .msg_controllen = sizeof(control.room)};
-    struct cmsghdr *header;
-    ssize_t n;
+    ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 
-    do
-        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    header = n == (ssize_t)sizeof(*ret_role) ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!header || header->cmsg_type != SCM_RIGHTS || *ret_role < 0 || *ret_role >= EXCHANGERS)
-        return false;
+    if (!header || header->cmsg_type != SCM_RIGHTS)
+        return n == 0 ? 0 : -1;
     memcpy(ret_socket_fd, CMSG_DATA(header), sizeof(int));
-    return true;
+    if (n == (ssize_t)sizeof(*ret_role) && *ret_role >= 0 && *ret_role < EXCHANGERS)
+        return 1;
+    close(*ret_socket_fd);
+    return -1;
 }
 
 /* An exchanger has no state that could be lost. */
@@ -142,10 +143,22 @@ static void end(pid_t *pid)
     *pid = 0;
 }
 
+/* Replaces the exchanger of @role. Logs a failure once. */
+static void start(const char *program, int role, int socket_fd, pid_t *pid, int *said)
+{
+    int r;
+
+    end(pid);
+    r = exchanger_spawn(program, exchanger_names[role], socket_fd, pid);
+    if (r < 0 && r != *said)
+        log_error("cannot start the exchanger for %s: %s", exchanger_names[role], strerror(-r));
+    *said = r;
+}
+
 int starter_run(int fd, const char *program)
 {
     pid_t pids[EXCHANGERS] = {0};
-    int role, socket_fd, result;
+    int said[EXCHANGERS] = {0}, role, socket_fd, r;
     sigset_t blocked;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -155,12 +168,13 @@ int starter_run(int fd, const char *program)
     if (dup3(fd, JOB_SOCKET_FD, O_CLOEXEC) < 0 && fd != JOB_SOCKET_FD)
         return 1;
     close_range(JOB_SOCKET_FD + 1, ~0U, 0);
-    while (next_request(JOB_SOCKET_FD, &role, &socket_fd)) {
-        end(&pids[role]);
-        result = exchanger_spawn(program, exchanger_names[role], socket_fd, &pids[role]);
+    while ((r = next_request(JOB_SOCKET_FD, &role, &socket_fd)) != 0) {
+        if (r < 0) {
+            usleep(PAUSE_USEC); /* memory ran out, say */
+            continue;
+        }
+        start(program, role, socket_fd, &pids[role], &said[role]);
         close(socket_fd);
-        if (send(JOB_SOCKET_FD, &result, sizeof(result), MSG_NOSIGNAL) < 0)
-            break;
     }
     for (role = 0; role < EXCHANGERS; role++)
         end(&pids[role]);

@@ -1,6 +1,7 @@
 /*
  * The process that starts exchangers for the broker, and holds nothing else. Each request has the
- * exchanger's role and its end of a socket pair; each answer is 0 or -errno.
+ * exchanger's role and its end of a socket pair, which is closed if the exchanger cannot be
+ * started.
  */
 #ifndef EXCHANGE_STARTER_H
 #define EXCHANGE_STARTER_H
@@ -13,7 +14,7 @@
  */
 int starter_run(int fd, const char *program);
 
-/* Sends a request. @socket_fd remains the caller's. Returns 0 or -errno. */
+/* Sends a request. @socket_fd remains the caller's. Never waits. Returns 0 or -errno. */
 int starter_ask(int fd, int role, int socket_fd);
 
 /*

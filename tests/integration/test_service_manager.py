@@ -258,6 +258,45 @@ class Exchangers(NodeCase):
                 self.assertNotIn(b"Bad message", taken)
 
 
+class Starter(NodeCase):
+    """The process that starts exchangers, where no service manager does."""
+
+    def test_without_it_the_daemon_ends(self):
+        """Nobody could start exchangers any more; a service manager starts the daemon again, with its cache."""
+        self.node.start()
+        self.assert_served(self.mint())
+        os.kill(self.node.starter_pid(), signal.SIGKILL)
+        self.assertEqual(self.node.process.wait(30), 70)
+        self.node.process = None
+        self.assertIn("the process that starts exchangers has ended; stopping", self.node.log())
+        self.node.start()
+        self.assertEqual(self.assert_served(self.mint())["source"], "cache")
+
+    def test_hits_do_not_wait_for_it(self):
+        self.node.start()
+        jwt = self.mint()
+        self.assert_served(jwt)
+        starter, exchanger = self.node.starter_pid(), self.node.exchanger_pid()
+        os.kill(starter, signal.SIGSTOP)
+        os.kill(exchanger, signal.SIGKILL)
+        wait_for(lambda: "the exchanger for upstreams ended" in self.node.log())
+        begun = time.monotonic()
+        for _ in range(10):
+            self.assertEqual(self.get(jwt, "--timeout", "2s")[0], 0)
+        self.assertLess(time.monotonic() - begun, 10)  # 10 hits; each would wait for 5 s
+        self.assertEqual(self.node.stop(), 0)
+
+    def test_an_exchanger_that_cannot_run_is_told_once(self):
+        program = self.node.directory / "exchanger"
+        program.write_text("#!/nonexistent\n")
+        program.chmod(0o755)
+        self.node.start(wait=False, exchanger=program)
+        wait_for(lambda: "cannot start the exchanger for issuers: No such file" in self.node.log())
+        time.sleep(1.2)
+        self.assertEqual(self.node.log().count("cannot start the exchanger for issuers"), 1)
+        self.assertEqual(self.node.log().count("the exchanger for issuers ended"), 1)
+
+
 class Watchdog(NodeCase):
     def test_the_loop_feeds_it(self):
         path = os.path.join(tempfile.mkdtemp(dir=self.root), "notify")
