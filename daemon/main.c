@@ -32,10 +32,6 @@
 #define DRAIN_USEC      (SECOND_USEC / 2)
 #define DRAIN_LOOK_USEC (SECOND_USEC / 100)
 
-/*
- * With a socket unit, each job that connects starts the daemon. If that fails too often in a short
- * time, systemd gives up the socket; so a failure takes a while.
- */
 #define ACTIVATED_DELAY_S 1
 
 /* "1 issuer, 2 services" */
@@ -278,6 +274,8 @@ static void on_signal(struct loop_source *source, uint32_t events)
     (void)events;
     if (read(source->fd, &info, sizeof(info)) != sizeof(info))
         return;
+    if (info.ssi_signo == SIGHUP && daemon->drain_until_usec)
+        return; /* it stops, and must not announce that it is ready */
     if (info.ssi_signo == SIGHUP) {
         on_reload(&daemon->view, &findings);
         return;
@@ -422,6 +420,17 @@ static int check_config(const char *directory, const struct config *config)
     return EXIT_CODE_OK;
 }
 
+/*
+ * With a socket unit, each job that connects starts the daemon. If that fails too often in a short
+ * time, systemd gives up the socket; so a failure that it does not delay itself takes a while.
+ */
+static int exit_slowly(int code)
+{
+    if ((code == EXIT_CODE_CONFIG || code == EXIT_CODE_USAGE) && activation_is_any())
+        sleep(ACTIVATED_DELAY_S);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER};
@@ -436,7 +445,7 @@ int main(int argc, char **argv)
         return EXIT_CODE_FAULT;
     r = parse_options(argc, argv, &options);
     if (r <= 0)
-        return -r;
+        return exit_slowly(-r);
     umask(077);
     signal(SIGPIPE, SIG_IGN); /* a log pipe without a reader must not end the daemon */
     log_init("podlogind", LOG_INFO);
@@ -446,11 +455,8 @@ int main(int argc, char **argv)
         return fail("cannot set up OpenSSL", -ENOMEM);
     r = config_load(options.config, &config, &findings);
     log_findings(&findings);
-    if (r < 0) {
-        if (activation_is_any())
-            sleep(ACTIVATED_DELAY_S);
-        return EXIT_CODE_CONFIG;
-    }
+    if (r < 0)
+        return exit_slowly(EXIT_CODE_CONFIG);
     if (options.only_checks) {
         r = check_config(options.config, config);
         config_unref(config);
@@ -477,5 +483,5 @@ int main(int argc, char **argv)
     if (r == EXIT_CODE_OK)
         r = daemon_run(&daemon);
     daemon_done(&daemon);
-    return r;
+    return exit_slowly(r);
 }

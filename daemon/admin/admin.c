@@ -11,6 +11,7 @@
 #include "base/activation.h"
 #include "base/log.h"
 #include "broker/purge.h"
+#include "config/check.h"
 #include "config/findings.h"
 #include "protocol/status.h"
 
@@ -187,7 +188,7 @@ static void on_reload(struct admin_client *client, const struct arguments *argum
 {
     struct admin_view *view = client->admin->view;
     struct findings findings = {0};
-    int r = view->reload(view, &findings);
+    int r = view->sessions->is_stopping ? -ESHUTDOWN : view->reload(view, &findings);
     char *text = findings_text(&findings);
 
     (void)arguments;
@@ -374,6 +375,12 @@ int admin_init(struct admin *admin, struct admin_view *view, const struct config
 
     *admin = (struct admin){.view = view};
     list_init(&admin->connections);
+    /* again, because a directory may not have existed when the configuration was read */
+    if (config_is_beside(place.path, config->socket)) {
+        snprintf(ret_error, LISTENER_ERROR_MAX,
+                 "AdminSocket= is in the directory of Socket=, which pods mount");
+        return -EPERM;
+    }
     r = listener_open(&admin->listener, view->loop, &place, &events, ret_error);
     if (r == 0 || config->admin_socket || place.passed_fd >= 0)
         return r;

@@ -12,12 +12,14 @@ static struct {
     char **names;
     int fds[16];
     int n;
+    bool was_any; /* also after activation_done() */
 } passed;
 
 void activation_init(void)
 {
     int n = sd_listen_fds_with_names(1, &passed.names);
 
+    passed.was_any = n > 0;
     for (int i = 0; i < n; i++) {
         if (i < (int)(sizeof(passed.fds) / sizeof(passed.fds[0])))
             passed.fds[passed.n++] = SD_LISTEN_FDS_START + i;
@@ -28,7 +30,7 @@ void activation_init(void)
 
 bool activation_is_any(void)
 {
-    return passed.n > 0;
+    return passed.was_any;
 }
 
 int activation_take(const char *name)

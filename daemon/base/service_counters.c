@@ -22,6 +22,8 @@ static struct service_counters *counters_of(const char *service)
         latest = SERVICE_COUNTERS_MAX - 1;
         return &all[latest];
     }
+    if (n_services == SERVICE_COUNTERS_MAX - 1)
+        service = "(others)"; /* no name of a service */
     strncpy(all[latest].name, service, sizeof(all[latest].name) - 1);
     n_services++;
     return &all[latest];

@@ -11,7 +11,7 @@
 
 #include "base/outcome.h"
 
-#define SERVICE_COUNTERS_MAX 64 /* services; further ones are counted together, as the last */
+#define SERVICE_COUNTERS_MAX 64 /* further ones are counted together, as "(others)" */
 #define HISTOGRAM_BUCKETS    19
 
 /* The upper bounds of the buckets; a last one has no bound. */

@@ -253,6 +253,15 @@ static int use(struct listener *listener, int fd)
     return loop_add(listener->loop, &listener->source, listener->is_paused ? 0 : EPOLLIN);
 }
 
+/* Only the service manager can listen there again as root, whom clients trust. */
+static void say_lost(struct listener *listener)
+{
+    if (!listener->is_lost)
+        log_error("the socket %s was removed; restart the socket unit that listens there",
+                  listener->path);
+    listener->is_lost = true;
+}
+
 /* Connections that are accepted go on. Clients that wait in the old queue connect again. */
 static void listen_again(struct listener *listener)
 {
@@ -262,7 +271,6 @@ static void listen_again(struct listener *listener)
     if (r == 0) {
         loop_remove(listener->loop, &listener->source);
         close(listener->source.fd);
-        listener->is_passed = false;
         r = use(listener, fd);
         if (r < 0)
             unlink(listener->path); /* the next look tries again */
@@ -285,7 +293,9 @@ static void on_watch(struct timer *timer)
 {
     struct listener *listener = container_of(timer, struct listener, watch);
 
-    if (!is_in_place(listener))
+    if (!is_in_place(listener) && listener->is_passed)
+        say_lost(listener);
+    else if (!is_in_place(listener))
         listen_again(listener);
     loop_timer(listener->loop, &listener->watch, WATCH_USEC, on_watch);
 }
@@ -317,7 +327,8 @@ int listener_open(struct listener *listener, struct loop *loop, const struct lis
     r = use(listener, TAKE_FD(fd));
     if (r < 0)
         snprintf(ret_error, LISTENER_ERROR_MAX,
-                 "the socket %.160s was removed; start the socket unit again", place->path);
+                 "the socket %.160s was removed; restart the socket unit that listens there",
+                 place->path);
     return r;
 }
 

@@ -134,6 +134,7 @@ void sessions_reload(struct sessions *sessions, const struct config *config)
 void sessions_stop(struct sessions *sessions)
 {
     sessions->is_stopping = true;
+    timer_unset(&sessions->listener.resume); /* of a shortage of descriptors */
     pace(sessions);
 }
 

@@ -245,11 +245,16 @@ class Reload(AdminCase):
         result = subprocess.run(run, capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("configuration is valid", result.stdout)
-        self.node.write("podlogind.conf", "[Daemon]\nAdminSocket=/run/podlogin/admin.sock\n")
-        result = subprocess.run(run, capture_output=True, text=True, check=False)
-        self.assertEqual(result.returncode, 78)
-        self.assertIn("podlogind.conf:2: AdminSocket=/run/podlogin/admin.sock is in the directory of Socket=",
-                      result.stderr)
+        directory = self.node.directory / "podlogin"
+        directory.mkdir()
+        (directory / "below").mkdir()
+        (self.node.directory / "link").symlink_to(directory)
+        for path in (f"{directory}/a", f"{directory}/below/a", f"{self.node.directory}//podlogin/a",
+                     f"{self.node.directory}/link/a", f"{self.node.directory}/etc/../podlogin/a"):
+            self.node.write("podlogind.conf", f"[Daemon]\nSocket={self.node.socket}\nAdminSocket={path}\n")
+            result = subprocess.run(run, capture_output=True, text=True, check=False)
+            self.assertEqual(result.returncode, 78, path)
+            self.assertIn(f"podlogind.conf:3: AdminSocket={path} is in the directory of Socket=", result.stderr)
 
 
 class Socket(AdminCase):
