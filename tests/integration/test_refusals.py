@@ -269,9 +269,9 @@ class Upstream(NodeCase):
             pieces = [jwt[i:i + size] for i in range(0, len(jwt), size)]
             self.standin.fault_upstream(
                 kind="status", status=400,
-                body='{"error":"invalid_grant","error_description":"bad token: %s"}' % " ".join(pieces[20:]))
+                body='{"error":"invalid_grant","error_description":"bad token = %s"}' % " ".join(pieces[20:]))
             error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, jwt)
-            self.assertIn("bad token: [...]", error)
+            self.assertIn("bad token = [...]", error)
             for piece in pieces[20:40]:
                 self.assertNotIn(f" {piece}", error + self.node.log())
 

@@ -68,12 +68,12 @@ class Miss(ReviewCase):
         for size in (9999, 30, 3):
             for secret in (jwt, own):
                 pieces = [secret[at:at + size] for at in range(0, len(secret), size)]
-                status = {"authenticated": False, "error": "bad token: " + " ".join(pieces[-40:])}
+                status = {"authenticated": False, "error": "bad token = " + " ".join(pieces[-40:])}
                 server = RawServer(self.standin, lambda _, s=status: http(json.dumps({"status": s}), "201 Created"))
                 self.addCleanup(server.stop)
                 self.start("miss", api_server=server.url)
                 error = self.assert_refused("TOKEN_REVOKED", REFUSED, jwt)
-                self.assertRegex(error, r"\(bad token: (\[\.\.\.\] ?)+\)$")
+                self.assertRegex(error, r"\(bad token = (\[\.\.\.\] ?)+\)$")
                 self.node.stop()
 
     def test_a_refusal_is_remembered_for_a_while(self):
