@@ -134,30 +134,42 @@ static void refuse_descriptors(int fd)
     setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
 }
 
+static int bind_and_listen(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+    if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+        chmod(address->sun_path, mode) < 0 || listen(fd, BACKLOG_MAX) < 0)
+        return -errno;
+    return 0;
+}
+
 /*
- * Binds under another name first, so that whoever finds the socket at its path can connect to it. A
- * socket that another daemon listens on is replaced at once, without a moment in which there is
- * none.
+ * Listens at a temporary name, and renames the socket over the one of the other daemon. So a client
+ * finds one of the two sockets at any time.
  */
+static int replace(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+    struct sockaddr_un temporary = *address;
+    char *last = &temporary.sun_path[strlen(temporary.sun_path) - 1];
+    int r;
+
+    *last = *last == '~' ? '+' : '~'; /* not longer than the path, which may have any length */
+    if (is_precious(temporary.sun_path))
+        return -EEXIST;
+    unlink(temporary.sun_path);
+    r = bind_and_listen(fd, &temporary, mode);
+    if (r == 0 && rename(temporary.sun_path, address->sun_path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(temporary.sun_path);
+    return r;
+}
+
 static int listen_at(const struct sockaddr_un *address, mode_t mode, bool replaces, int *ret_fd)
 {
-    struct sockaddr_un fresh = *address;
-    char *last = &fresh.sun_path[strlen(fresh.sun_path) - 1];
     CLEANUP(fd_closep)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int r = 0;
+    int r = replaces ? replace(fd, address, mode) : bind_and_listen(fd, address, mode);
 
-    *last = *last == '~' ? '+' : '~'; /* no longer than the path, which may have any length */
-    if (!is_precious(fresh.sun_path))
-        unlink(fresh.sun_path);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&fresh, sizeof(fresh)) < 0)
-        return -errno;
-    if (chmod(fresh.sun_path, mode) < 0 || listen(fd, BACKLOG_MAX) < 0 ||
-        (replaces ? rename(fresh.sun_path, address->sun_path)
-                  : link(fresh.sun_path, address->sun_path)) < 0)
-        r = -errno;
-    if (r < 0 || !replaces)
-        unlink(fresh.sun_path);
     if (r < 0)
         return r;
     refuse_descriptors(fd);
