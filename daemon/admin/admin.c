@@ -135,6 +135,16 @@ static void on_cache_list(struct admin_client *client, const struct arguments *a
                                          CACHE_LIST_LIMIT));
 }
 
+/* Returns why rows could not be deleted; NULL: they were. */
+static const char *disk_problem(const struct admin_client *client, int result)
+{
+    const char *problem = store_problem(client->admin->view->broker->store);
+
+    if (result == 0)
+        return NULL;
+    return problem ? problem : strerror(-result);
+}
+
 static void on_purged(struct purge *purge)
 {
     struct admin_client *client = purge->data;
@@ -142,9 +152,8 @@ static void on_purged(struct purge *purge)
     log_notice("%zu tokens purged", purge->n_tokens);
     if (client) {
         client->purge = NULL;
-        answer_json(client,
-                    json_pack("{s:I, s:s?}", "purged", (json_int_t)purge->n_tokens, "problem",
-                              purge->result < 0 ? strerror(-purge->result) : NULL));
+        answer_json(client, json_pack("{s:I, s:s?}", "purged", (json_int_t)purge->n_tokens,
+                                      "problem", disk_problem(client, purge->result)));
     }
     free(purge);
 }
@@ -188,10 +197,16 @@ static void on_reload(struct admin_client *client, const struct arguments *argum
 {
     struct admin_view *view = client->admin->view;
     struct findings findings = {0};
-    int r = view->sessions->is_stopping ? -ESHUTDOWN : view->reload(view, &findings);
-    char *text = findings_text(&findings);
+    char *text;
+    int r;
 
     (void)arguments;
+    if (view->sessions->is_stopping) {
+        refuse(client, EXIT_CODE_TRY_AGAIN, "the daemon is stopping");
+        return;
+    }
+    r = view->reload(view, &findings);
+    text = findings_text(&findings);
     if (r < 0)
         refuse(client, EXIT_CODE_CONFIG, text && *text ? text : "see the daemon's log");
     else
@@ -218,6 +233,7 @@ static const char *value_of(const char *text, const char *name)
     return strncmp(text, name, len) == 0 && text[len] == '=' ? text + len + 1 : NULL;
 }
 
+/* An empty value is a variable of a script that is not set; it must not mean all. */
 static bool read_argument(struct arguments *arguments, const char *text)
 {
     const char *value;
@@ -232,12 +248,13 @@ static bool read_argument(struct arguments *arguments, const char *text)
         arguments->offset = strtoul(value, NULL, 10);
     else if ((value = value_of(text, "all")))
         arguments->all = true;
-    return value &&
-           *value; /* empty: a variable of a script that is not set; it must not mean all */
+    return value && *value;
 }
 
-/* Returns false if an argument has no meaning or no value. The caller frees the texts in both
- * cases. */
+/*
+ * Returns false if an argument has no meaning or no value. The caller frees the texts in both
+ * cases.
+ */
 static bool read_arguments(const struct wire_list *list, struct arguments *ret_arguments)
 {
     if (list->n > ARGUMENTS_MAX)

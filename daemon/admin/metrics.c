@@ -1,5 +1,6 @@
 /* The metrics, in the text format of Prometheus. Names and labels: docs/operations.md. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/admin.h"
@@ -129,34 +130,34 @@ static void put_counters(FILE *file)
     }
 }
 
+/* One walk over all logins, because there may be a million of them. */
 static void put_cache(FILE *file, const struct admin_view *view)
 {
     const struct config *config = view->sessions->config;
+    const struct list *logins = &view->broker->by_age;
+    uint64_t *least = calloc(config->n_services + 1, sizeof(*least)); /* 0: none in use */
     struct now now = clock_now();
     unsigned long long n = 0;
 
-    for (const struct list *node = view->broker->by_age.next; node != &view->broker->by_age;
-         node = node->next)
-        n += token_left_usec(&container_of(node, struct login, age)->token, now) > 0;
+    for (const struct list *node = logins->next; least && node != logins; node = node->next) {
+        const struct login *login = container_of(node, struct login, age);
+        uint64_t left = token_left_usec(&login->token, now);
+        bool is_known = login->service && login->service->config == config;
+        uint64_t *own = is_known ? &least[login->service - config->services] : NULL;
+
+        n += left > 0;
+        if (own && login->was_used && left && (!*own || left < *own))
+            *own = left;
+    }
     begin(file, "podlogin_cache_entries", "gauge", "Valid tokens in the cache.");
     fprintf(file, "podlogin_cache_entries %llu\n", n);
     begin(file, "podlogin_token_expiry_seconds", "gauge",
           "Time until the first of the service's tokens that are in use expires.");
-    for (size_t i = 0; i < config->n_services; i++) {
-        uint64_t least = UINT64_MAX;
-
-        for (const struct list *node = view->broker->by_age.next; node != &view->broker->by_age;
-             node = node->next) {
-            const struct login *login = container_of(node, struct login, age);
-            uint64_t left = token_left_usec(&login->token, now);
-
-            if (login->service == &config->services[i] && login->was_used && left && left < least)
-                least = left;
-        }
-        if (least != UINT64_MAX)
+    for (size_t i = 0; least && i < config->n_services; i++)
+        if (least[i])
             fprintf(file, "podlogin_token_expiry_seconds{service=\"%s\"} %.3f\n",
-                    config->services[i].name, seconds(least));
-    }
+                    config->services[i].name, seconds(least[i]));
+    free(least);
 }
 
 static void put_servers(FILE *file, const struct admin_view *view)

@@ -28,8 +28,10 @@ bool login_matches(const struct login *login, const struct login_filter *filter)
         return false;
     if (filter->account && login->account && strcmp(login->account, filter->account) != 0)
         return false;
+    if (!filter->key)
+        return true;
     digest_hex(&login->node.key, sizeof(login->node.key.bytes), key);
-    return !filter->key || strncmp(key, filter->key, strlen(filter->key)) == 0;
+    return strncmp(key, filter->key, strlen(filter->key)) == 0;
 }
 
 /*

@@ -237,16 +237,17 @@ static void on_restart(struct timer *timer)
     struct exchanger_client *exchanger = container_of(timer, struct exchanger_client, restart);
     int r = exchanger_client_start(exchanger);
 
+    if (r == -EPIPE) {
+        log_error("the process that starts exchangers has ended; stopping");
+        loop_fail(exchanger->loop, r); /* the service manager starts the daemon again */
+        return;
+    }
     if (r < 0 && r != exchanger->said)
         log_error("cannot start the exchanger for %s: %s", exchanger_names[exchanger->role],
                   strerror(-r));
     exchanger->said = r;
-    if (r == -EPIPE) {
-        log_error("the process that starts exchangers has ended; stopping");
-        loop_fail(exchanger->loop, r); /* the service manager starts the daemon again */
-    } else if (r < 0) {
+    if (r < 0)
         loop_timer(exchanger->loop, &exchanger->restart, RESTART_DELAY_USEC, on_restart);
-    }
 }
 
 /* Puts the jobs in flight back to the front of their queues, in order. */

@@ -74,7 +74,7 @@ static int start(struct launcher *launcher, enum exchanger_role role, int *ret_f
         close(pair[0]);
     else
         *ret_fd = pair[0];
-    return r;
+    return r == -ECONNRESET ? -EPIPE : r; /* it ended with requests that it had not read */
 }
 
 int launcher_connect(struct launcher *launcher, enum exchanger_role role, int *ret_fd)

@@ -26,8 +26,8 @@ extern char **environ;
  * program's secrets there.
  */
 static const char *const passed_variables[] = {
-    "http_proxy=", "https_proxy=", "all_proxy=",    "no_proxy=",      "JOURNAL_STREAM=",
-    "LD_",         "LSAN_OPTIONS", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "PODLOGIN_TEST_",
+    "http_proxy=", "https_proxy=",  "all_proxy=",    "no_proxy=",      "JOURNAL_STREAM=",
+    "LD_",         "LSAN_OPTIONS=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "PODLOGIN_TEST_",
 };
 
 static bool is_passed(const char *variable)
