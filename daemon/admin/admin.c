@@ -9,9 +9,9 @@
 
 #include "admin/message.h"
 #include "base/activation.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "broker/purge.h"
-#include "config/check.h"
 #include "config/findings.h"
 #include "protocol/status.h"
 
@@ -393,7 +393,7 @@ int admin_init(struct admin *admin, struct admin_view *view, const struct config
     *admin = (struct admin){.view = view};
     list_init(&admin->connections);
     /* again, because a directory may not have existed when the configuration was read */
-    if (config_is_beside(place.path, config->socket)) {
+    if (file_is_beside(place.path, config->socket)) {
         snprintf(ret_error, LISTENER_ERROR_MAX,
                  "AdminSocket= is in the directory of Socket=, which pods mount");
         return -EPERM;

@@ -1,7 +1,9 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -80,6 +82,31 @@ void file_cut_white_end(struct secret *content)
 {
     while (content->len && is_white(content->bytes[content->len - 1]))
         content->len--;
+}
+
+/* Returns the directory of @path without links and dots, if it exists; the caller frees it. */
+static char *directory_of(const char *path)
+{
+    CLEANUP(freep)
+    char *copy = strdup(path);
+    const char *directory = copy ? dirname(copy) : NULL;
+    char *real = directory ? realpath(directory, NULL) : NULL;
+
+    return real ? real : directory ? strdup(directory) : NULL;
+}
+
+bool file_is_beside(const char *path, const char *other)
+{
+    CLEANUP(freep)
+    char *directory = directory_of(path);
+    CLEANUP(freep)
+    char *parent = directory_of(other);
+    size_t len = parent ? strlen(parent) : 0;
+
+    if (!directory || !parent)
+        return true;
+    return strncmp(directory, parent, len) == 0 &&
+           (directory[len] == '\0' || directory[len] == '/' || len == 1);
 }
 
 const char *file_strerror(int r)

@@ -2,6 +2,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/secret.h"
@@ -35,6 +36,12 @@ int file_read_secret(const char *path, size_t max, struct secret **ret_content);
 
 /* Cuts white space off the end: a newline of an editor, or an end of line of Windows. */
 void file_cut_white_end(struct secret *content);
+
+/*
+ * Returns whether @path is in the directory of @other or below it, whatever links lead there. A
+ * directory that does not exist is compared as it is written. Returns true if memory runs out.
+ */
+bool file_is_beside(const char *path, const char *other);
 
 /*
  * Describes the error @r (-errno) of these functions. The text is constant, or as short-lived as

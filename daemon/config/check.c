@@ -93,36 +93,11 @@ void check_socket(const struct config *config, struct findings *findings, int li
     check_writers(config, findings, line, what, directory);
 }
 
-/* Returns the directory of @path without links and dots, if it exists; the caller frees it. */
-static char *directory_of(const char *path)
-{
-    CLEANUP(freep)
-    char *copy = strdup(path);
-    const char *directory = copy ? dirname(copy) : NULL;
-    char *real = directory ? realpath(directory, NULL) : NULL;
-
-    return real ? real : directory ? strdup(directory) : NULL;
-}
-
-bool config_is_beside(const char *path, const char *other)
-{
-    CLEANUP(freep)
-    char *directory = directory_of(path);
-    CLEANUP(freep)
-    char *parent = directory_of(other);
-    size_t len = parent ? strlen(parent) : 0;
-
-    if (!directory || !parent)
-        return true; /* not known; refused */
-    return strncmp(directory, parent, len) == 0 &&
-           (directory[len] == '\0' || directory[len] == '/' || len == 1);
-}
-
 void check_admin_socket(const struct config *config, struct findings *findings, int line)
 {
     const char *admin = config->admin_socket ? config->admin_socket : ADMIN_SOCKET_PATH;
 
-    if (config_is_beside(admin, config->socket ? config->socket : PODLOGIN_SOCKET_PATH))
+    if (file_is_beside(admin, config->socket ? config->socket : PODLOGIN_SOCKET_PATH))
         findings_error(findings, line,
                        "AdminSocket=%.108s is in the directory of Socket=, which pods mount; use "
                        "another directory, such as that of " ADMIN_SOCKET_PATH,

@@ -2,8 +2,6 @@
 #ifndef CONFIG_CHECK_H
 #define CONFIG_CHECK_H
 
-#include <stdbool.h>
-
 #include "config/config.h"
 
 #define API_SERVER_DIRECTORY  "/var/run/secrets/kubernetes.io/serviceaccount" /* in each pod */
@@ -36,12 +34,6 @@ void check_file(const struct config *config, struct findings *findings, int line
 
 /* Checks the owner of the socket's directory, if it exists. */
 void check_socket(const struct config *config, struct findings *findings, int line);
-
-/*
- * Returns whether @path is in the directory of @other or below it, whatever links lead there. A
- * directory that does not exist is compared as it is written.
- */
-bool config_is_beside(const char *path, const char *other);
 
 /* Checks that the administrator's socket is not where pods can reach it. */
 void check_admin_socket(const struct config *config, struct findings *findings, int line);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -71,27 +70,14 @@ static int ask_list(const struct cache_options *options, json_t *ret_tokens)
     return EXIT_CODE_OK;
 }
 
-static void print_tokens(const json_t *tokens)
-{
-    static const char *const titles[] = {"KEY",   "SERVICE",    "SERVICE ACCOUNT",
-                                         "STATE", "EXPIRES IN", NULL};
-    struct table table;
-    const json_t *token;
-    size_t i;
-
-    table_begin(&table, titles);
-    json_array_foreach(tokens, i, token)
-    {
-        table_add(&table, json_member_string(token, "key"));
-        table_add(&table, json_member_string(token, "service"));
-        table_add(&table, json_member_string(token, "serviceaccount"));
-        table_add(&table, json_member_string(token, "state"));
-        table_add_span(
-            &table,
-            difftime((time_t)json_integer_value(json_object_get(token, "expires_at")), time(NULL)));
-    }
-    table_end(&table);
-}
+static const struct column columns[] = {
+    {"KEY", "key", COLUMN_TEXT},
+    {"SERVICE", "service", COLUMN_TEXT},
+    {"SERVICE ACCOUNT", "serviceaccount", COLUMN_TEXT},
+    {"STATE", "state", COLUMN_TEXT},
+    {"EXPIRES IN", "expires_at", COLUMN_UNTIL},
+    {0},
+};
 
 static int list(const struct cache_options *options)
 {
@@ -103,7 +89,7 @@ static int list(const struct cache_options *options)
         return code;
     if (options->is_json)
         return ctl_print_json(NAME, tokens);
-    print_tokens(tokens);
+    table_print(tokens, columns);
     return EXIT_CODE_OK;
 }
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -20,14 +19,6 @@ static long long number(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
-/* A span in seconds; negative: unknown. */
-static double span(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-
-    return json_is_number(value) ? json_number_value(value) : -1;
-}
-
 static void print_summary(const json_t *status)
 {
     const json_t *cache = json_object_get(status, "cache");
@@ -36,7 +27,7 @@ static void print_summary(const json_t *status)
     char up[SPAN_SIZE];
 
     printf("podlogind %s, pid %lld, up %s\n", json_member_string(status, "version"),
-           number(status, "pid"), span_text(span(status, "uptime_s"), up));
+           number(status, "pid"), span_text((double)number(status, "uptime_s"), up));
     printf("serving at %s, PeerAttestation=%s, %lld of %lld connections\n",
            json_member_string(status, "socket"), json_member_string(status, "attestation"),
            number(connections, "open"), number(connections, "most"));
@@ -55,98 +46,46 @@ static void print_waits(const json_t *waits)
         putchar('\n');
 }
 
-static void print_refusals(const json_t *refusals)
-{
-    static const char *const titles[] = {"REFUSED",         "AGO",    "TIMES", "SERVICE",
-                                         "SERVICE ACCOUNT", "DETAIL", NULL};
-    struct table table;
-    const json_t *refusal;
-    size_t i;
+static const struct column services[] = {
+    {"SERVICE", "name", COLUMN_TEXT},
+    {"PROVIDER", "provider", COLUMN_TEXT},
+    {"ISSUER", "issuer", COLUMN_TEXT},
+    {"UPSTREAM", "upstream", COLUMN_TEXT},
+    {0},
+};
 
-    table_begin(&table, titles);
-    json_array_foreach(refusals, i, refusal)
-    {
-        table_add(&table, json_member_string(refusal, "status"));
-        table_add_span(&table, difftime(time(NULL), (time_t)number(refusal, "at")));
-        table_add_number(&table, number(refusal, "times"));
-        table_add(&table, json_member_string(refusal, "service"));
-        table_add(&table, json_member_string(refusal, "serviceaccount"));
-        table_add(&table, json_member_string(refusal, "detail"));
-    }
-    table_end(&table);
-}
+static const struct column issuers[] = {
+    {"ISSUER", "name", COLUMN_TEXT},
+    {"KEYS", "keys", COLUMN_NUMBER},
+    {"FETCHED", "keys_age_s", COLUMN_SPAN},
+    {"PROBLEM", "problem", COLUMN_TEXT},
+    {0},
+};
 
-static void print_services(const json_t *services)
-{
-    static const char *const titles[] = {"SERVICE", "PROVIDER", "ISSUER", "UPSTREAM", NULL};
-    struct table table;
-    const json_t *service;
-    size_t i;
+static const struct column upstreams[] = {
+    {"UPSTREAM", "url", COLUMN_TEXT},
+    {"BREAKER", "breaker", COLUMN_TEXT},
+    {"IN FLIGHT", "exchanges_in_flight", COLUMN_NUMBER},
+    {"PROBLEM", "problem", COLUMN_TEXT},
+    {0},
+};
 
-    table_begin(&table, titles);
-    json_array_foreach(services, i, service)
-    {
-        table_add(&table, json_member_string(service, "name"));
-        table_add(&table, json_member_string(service, "provider"));
-        table_add(&table, json_member_string(service, "issuer"));
-        table_add(&table, json_member_string(service, "upstream"));
-    }
-    table_end(&table);
-}
+static const struct column exchangers[] = {
+    {"EXCHANGER", "role", COLUMN_TEXT},
+    {"STATE", "running", COLUMN_RUNNING},
+    {"JOBS", "jobs", COLUMN_NUMBER},
+    {0},
+};
 
-static void print_issuers(const json_t *issuers)
-{
-    static const char *const titles[] = {"ISSUER", "KEYS", "FETCHED", "PROBLEM", NULL};
-    struct table table;
-    const json_t *issuer;
-    size_t i;
-
-    table_begin(&table, titles);
-    json_array_foreach(issuers, i, issuer)
-    {
-        table_add(&table, json_member_string(issuer, "name"));
-        table_add_number(&table, number(issuer, "keys"));
-        table_add_span(&table, span(issuer, "keys_age_s"));
-        table_add(&table, json_member_string(issuer, "problem"));
-    }
-    table_end(&table);
-}
-
-static void print_upstreams(const json_t *upstreams)
-{
-    static const char *const titles[] = {"UPSTREAM", "BREAKER", "IN FLIGHT", "PROBLEM", NULL};
-    struct table table;
-    const json_t *upstream;
-    size_t i;
-
-    table_begin(&table, titles);
-    json_array_foreach(upstreams, i, upstream)
-    {
-        table_add(&table, json_member_string(upstream, "url"));
-        table_add(&table, json_member_string(upstream, "breaker"));
-        table_add_number(&table, number(upstream, "exchanges_in_flight"));
-        table_add(&table, json_member_string(upstream, "problem"));
-    }
-    table_end(&table);
-}
-
-static void print_exchangers(const json_t *exchangers)
-{
-    static const char *const titles[] = {"EXCHANGER", "STATE", "JOBS", NULL};
-    struct table table;
-    const json_t *exchanger;
-    size_t i;
-
-    table_begin(&table, titles);
-    json_array_foreach(exchangers, i, exchanger)
-    {
-        table_add(&table, json_member_string(exchanger, "role"));
-        table_add(&table,
-                  json_is_true(json_object_get(exchanger, "running")) ? "running" : "not running");
-        table_add_number(&table, number(exchanger, "jobs"));
-    }
-    table_end(&table);
-}
+static const struct column refusals[] = {
+    {"REFUSED", "status", COLUMN_TEXT},
+    {"AGO", "at", COLUMN_SINCE},
+    {"TIMES", "times", COLUMN_NUMBER},
+    {"SERVICE", "service", COLUMN_TEXT},
+    {"SERVICE ACCOUNT", "serviceaccount", COLUMN_TEXT},
+    {"DETAIL", "detail", COLUMN_TEXT},
+    {0},
+};
 
 int ctl_status(int argc, char **argv)
 {
@@ -174,11 +113,11 @@ int ctl_status(int argc, char **argv)
         return ctl_print_json("status", status);
     print_summary(status);
     print_waits(json_object_get(status, "waits_for"));
-    print_services(json_object_get(status, "services"));
-    print_issuers(json_object_get(status, "issuers"));
-    print_upstreams(json_object_get(status, "upstreams"));
-    print_exchangers(json_object_get(status, "exchangers"));
-    print_refusals(json_object_get(status, "refusals"));
+    table_print(json_object_get(status, "services"), services);
+    table_print(json_object_get(status, "issuers"), issuers);
+    table_print(json_object_get(status, "upstreams"), upstreams);
+    table_print(json_object_get(status, "exchangers"), exchangers);
+    table_print(json_object_get(status, "refusals"), refusals);
     return EXIT_CODE_OK;
 }
 

@@ -5,41 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
-#define GAP 2 /* blanks between columns */
-
-void table_begin(struct table *table, const char *const titles[])
-{
-    *table = (struct table){0};
-    while (titles[table->n_columns])
-        table->n_columns++;
-    for (size_t i = 0; i < table->n_columns; i++)
-        table_add(table, titles[i]);
-}
-
-void table_add(struct table *table, const char *cell)
-{
-    char **cells = realloc(table->cells, (table->n_cells + 1) * sizeof(*cells));
-
-    if (!cells)
-        abort(); /* a command that lists something; nothing is lost */
-    table->cells = cells;
-    cells[table->n_cells] = strdup(cell && *cell ? cell : "-");
-    if (!cells[table->n_cells])
-        abort();
-    for (char *at = cells[table->n_cells++]; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?'; /* text of a pod must not control the terminal */
-}
-
-void table_add_number(struct table *table, long long number)
-{
-    char text[32];
-
-    snprintf(text, sizeof(text), "%lld", number);
-    table_add(table, text);
-}
+#define GAP      2 /* blanks between columns */
+#define CELL_MAX 512
 
 const char *span_text(double seconds, char buffer[SPAN_SIZE])
 {
@@ -58,11 +28,31 @@ const char *span_text(double seconds, char buffer[SPAN_SIZE])
     return buffer;
 }
 
-void table_add_span(struct table *table, double seconds)
+/* Writes what a cell shows; text of others must not control the terminal. */
+static void cell_text(const json_t *object, const struct column *column, char ret_text[CELL_MAX])
 {
-    char buffer[SPAN_SIZE];
+    const json_t *value = json_object_get(object, column->member);
+    double number = json_number_value(value);
+    char span[SPAN_SIZE];
 
-    table_add(table, span_text(seconds, buffer));
+    if (json_is_string(value))
+        snprintf(ret_text, CELL_MAX, "%s", json_string_value(value));
+    else if (json_is_boolean(value))
+        strcpy(ret_text, json_is_true(value) ? "running" : "not running");
+    else if (!json_is_number(value))
+        ret_text[0] = '\0';
+    else if (column->kind == COLUMN_NUMBER)
+        snprintf(ret_text, CELL_MAX, "%.0f", number);
+    else
+        strcpy(ret_text, span_text(column->kind == COLUMN_SINCE   ? (double)time(NULL) - number
+                                   : column->kind == COLUMN_UNTIL ? number - (double)time(NULL)
+                                                                  : number,
+                                   span));
+    if (!ret_text[0])
+        strcpy(ret_text, "-");
+    for (char *at = ret_text; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
 }
 
 /* Returns 0 if standard output is no terminal. */
@@ -73,45 +63,54 @@ static size_t terminal_width(void)
     return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/* Shortens the widest column until the line fits, but no column below its title. */
-static void fit(const struct table *table, size_t widths[TABLE_COLUMNS])
+/* Shortens the widest column until the line fits, but not below its title. */
+static void fit(const struct column columns[], size_t n, size_t widths[TABLE_COLUMNS_MAX])
 {
-    size_t width = terminal_width(), total = (table->n_columns - 1) * GAP, widest = 0;
+    size_t width = terminal_width(), total = (n - 1) * GAP, widest = 0;
 
-    for (size_t i = 0; i < table->n_columns; i++) {
+    for (size_t i = 0; i < n; i++) {
         total += widths[i];
         if (widths[i] > widths[widest])
             widest = i;
     }
     if (width && total > width) {
-        size_t least = strlen(table->cells[widest]), over = total - width;
+        size_t least = strlen(columns[widest].title), over = total - width;
 
         widths[widest] = widths[widest] > over + least ? widths[widest] - over : least;
     }
 }
 
-void table_end(struct table *table)
+static void print_cell(const char *text, size_t width, bool is_last)
 {
-    size_t widths[TABLE_COLUMNS] = {0};
+    printf("%-*.*s%s", is_last ? 0 : (int)(width + GAP), (int)width, text, is_last ? "\n" : "");
+}
 
-    for (size_t i = 0; i < table->n_cells; i++) {
-        size_t len = strlen(table->cells[i]);
+void table_print(const json_t *objects, const struct column columns[])
+{
+    size_t widths[TABLE_COLUMNS_MAX] = {0}, n = 0, row;
+    char text[CELL_MAX];
+    const json_t *object;
 
-        if (len > widths[i % table->n_columns])
-            widths[i % table->n_columns] = len;
+    if (!json_array_size(objects))
+        return;
+    for (; columns[n].title; n++) {
+        widths[n] = strlen(columns[n].title);
+        json_array_foreach(objects, row, object)
+        {
+            cell_text(object, &columns[n], text);
+            if (strlen(text) > widths[n])
+                widths[n] = strlen(text);
+        }
     }
-    fit(table, widths);
-    for (size_t i = 0; i < table->n_cells; i++) {
-        size_t column = i % table->n_columns;
-        bool is_last = column + 1 == table->n_columns;
-
-        if (table->n_cells > table->n_columns)
-            printf("%-*.*s%s", is_last ? 0 : (int)(widths[column] + GAP), (int)widths[column],
-                   table->cells[i], is_last ? "\n" : "");
-        free(table->cells[i]);
+    fit(columns, n, widths);
+    for (size_t i = 0; i < n; i++)
+        print_cell(columns[i].title, widths[i], i + 1 == n);
+    json_array_foreach(objects, row, object)
+    {
+        for (size_t i = 0; i < n; i++) {
+            cell_text(object, &columns[i], text);
+            print_cell(text, widths[i], i + 1 == n);
+        }
     }
-    if (table->n_cells > table->n_columns)
-        putchar('\n');
-    free(table->cells);
-    *table = (struct table){0};
+    putchar('\n');
 }

@@ -2,32 +2,33 @@
 #ifndef CTL_TABLE_H
 #define CTL_TABLE_H
 
-#include <stddef.h>
+#include <jansson.h>
 
-#define TABLE_COLUMNS 8
+#define TABLE_COLUMNS_MAX 8
 
-struct table {
-    size_t n_columns, n_cells;
-    char **cells; /* owned; row by row, the titles first */
+/* How a member of a JSON object is shown. One that is missing or null is a dash. */
+enum column_kind {
+    COLUMN_TEXT,
+    COLUMN_NUMBER,
+    COLUMN_SPAN,    /* a number of seconds: "3h 12min" */
+    COLUMN_SINCE,   /* a Unix time: how long ago it was */
+    COLUMN_UNTIL,   /* a Unix time: how long until then */
+    COLUMN_RUNNING, /* a boolean: "running", "not running" */
 };
 
-/* Begins a table with these titles; NULL ends them. */
-void table_begin(struct table *table, const char *const titles[]);
-
-/* Adds a cell, row by row; copied. NULL or "": a dash. */
-void table_add(struct table *table, const char *cell);
-void table_add_number(struct table *table, long long number);
-
-/* Adds a span of time: "3h 12min", "45s". Negative: a dash. */
-void table_add_span(struct table *table, double seconds);
+struct column {
+    const char *title; /* NULL at the end */
+    const char *member;
+    enum column_kind kind;
+};
 
 /*
- * Prints the table, if it has rows, and frees it. On a terminal, the longest column is cut so that
- * lines fit.
+ * Prints a row for each object of @objects, and an empty line after them; nothing if there are
+ * none. On a terminal, the widest column is cut so that lines fit.
  */
-void table_end(struct table *table);
+void table_print(const json_t *objects, const struct column columns[]);
 
-/* Writes a span of time as table_add_span() does. */
+/* Writes a span of time, such as "3h 12min"; nothing if it is negative. Returns @buffer. */
 #define SPAN_SIZE 32
 const char *span_text(double seconds, char buffer[SPAN_SIZE]);
 

@@ -3,8 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <linux/magic.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -150,37 +148,10 @@ static void resolve(char **path)
     *path = real;
 }
 
-/* Resolves the directory of @path. One that does not exist yet stays as it was written. */
-static bool real_directory(const char *path, char ret_directory[PATH_MAX])
-{
-    CLEANUP(freep)
-    char *copy = strdup(path);
-    const char *directory = copy ? dirname(copy) : NULL;
-
-    if (!directory || strlen(directory) >= PATH_MAX)
-        return false;
-    if (!realpath(directory, ret_directory))
-        strcpy(ret_directory, directory);
-    return true;
-}
-
-/* Returns whether @path is in the directory of @other, or below it. */
-static bool is_beside(const char *path, const char *other)
-{
-    char directory[PATH_MAX], parent[PATH_MAX];
-    size_t len;
-
-    if (!real_directory(path, directory) || !real_directory(other, parent))
-        return true; /* refused, because it is not known */
-    len = strlen(parent);
-    return strncmp(directory, parent, len) == 0 &&
-           (directory[len] == '\0' || directory[len] == '/' || len == 1);
-}
-
 /* Pods mount the directory of the socket, and root in a pod may read any file in it. */
 static int pods_check(const char *what, const char *path, const char *socket_path, char *ret_error)
 {
-    if (!socket_path || !is_beside(path, socket_path))
+    if (!socket_path || !file_is_beside(path, socket_path))
         return 0;
     snprintf(
         ret_error, KEY_ERROR_MAX,
@@ -194,7 +165,7 @@ static int pods_check(const char *what, const char *path, const char *socket_pat
 static int beside_check(const char *key_path, const char *data_path, bool may_be_beside,
                         char *ret_error)
 {
-    if (!is_beside(key_path, data_path))
+    if (!file_is_beside(key_path, data_path))
         return 0;
     if (may_be_beside) {
         log_warning(
