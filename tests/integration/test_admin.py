@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import socket
 import sqlite3
 import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -58,6 +60,30 @@ class Status(AdminCase):
         self.assertEqual(lines[2], f"1 tokens in {self.node.state}/cache.db")
         self.assertIn(["pulumi", "pulumi", "eks", self.standin.upstream], [line.split() for line in lines])
         self.assertIn(["upstreams", "running", "0"], [line.split() for line in lines])
+
+    def test_tables_fit_the_terminal(self):
+        self.node.start()
+        self.assert_refused("TOKEN_WRONG_AUDIENCE", 77, self.mint(audience=["urn:" + "a" * 100]))
+        shown = {}
+        for width in (80, 100, 300):
+            control, terminal = os.openpty()
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+            process = subprocess.Popen([PODLOGINCTL, "status", "--socket", self.node.directory / "admin.sock"],
+                                       stdin=subprocess.DEVNULL, stdout=terminal)
+            os.close(terminal)
+            text = b""
+            while True:
+                try:
+                    text += os.read(control, 65536)
+                except OSError:  # the end, for a terminal
+                    break
+            os.close(control)
+            self.assertEqual(process.wait(30), 0)
+            row = next(line for line in text.decode().splitlines() if line.startswith("TOKEN_WRONG_AUDIENCE"))
+            shown[width] = row
+            self.assertLessEqual(len(row), width)
+        self.assertLess(len(shown[80]), len(shown[300]))
+        self.assertIn("a" * 60, shown[300])
 
     def test_what_hinders_it_is_shown(self):
         self.standin.fault_issuer(kind="status", status=503)
@@ -292,6 +318,27 @@ class Socket(AdminCase):
         for arguments in (["cache", "purge", "--all"], ["reload"]):
             result = self.node.ctl(*arguments, user=65534)
             self.assertEqual((result.returncode, "only root may do this" in result.stderr), (77, True), result.stderr)
+
+    @unittest.skipIf(os.getuid(), "needs root, to be other users")
+    def test_those_who_look_only_do_not_keep_root_out(self):
+        for directory in (self.node.directory, pathlib.Path(self.root)):
+            directory.chmod(0o755)
+        self.start_with_clock()
+        os.chown(self.path, 0, 65534)
+        groups = os.getgroups()
+        os.setgroups([])
+        os.setegid(65534)
+        os.seteuid(65534)
+        try:
+            lookers = [self.connect() for _ in range(20)]
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+        self.assertEqual(self.node.ctl("status", user=65534).returncode, 70)  # there are enough of them
+        self.ctl("status")
+        for connection in lookers:
+            connection.close()
 
     def test_what_is_no_request_is_answered_and_harms_nobody(self):
         self.node.start()

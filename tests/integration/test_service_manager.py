@@ -2,6 +2,7 @@
 """What the daemon takes from a service manager: listening sockets, and the watchdog."""
 import json
 import os
+import pathlib
 import signal
 import socket
 import stat
@@ -274,6 +275,19 @@ class Starter(NodeCase):
         self.assertIn("the process that starts exchangers has ended; stopping", self.node.log())
         self.node.start()
         self.assertEqual(self.assert_served(self.mint())["source"], "cache")
+
+    @unittest.skipIf(os.getuid(), "needs root, to read the environment of a process that is not dumpable")
+    def test_exchangers_get_the_network_s_variables_only(self):
+        """A server that takes one over finds no other program's secrets."""
+        self.node.start(PULUMI_ACCESS_TOKEN="pul-secret", AWS_SECRET_ACCESS_KEY="secret", no_proxy="*",
+                        HTTPS_PROXY="http://127.0.0.1:1")
+        self.assert_served(self.mint())
+        for role in ("issuers", "upstreams"):
+            variables = pathlib.Path(f"/proc/{self.node.exchanger_pid(role)}/environ").read_bytes().split(b"\0")
+            self.assertNotIn(b"secret", b"\0".join(variables))
+            self.assertIn(b"no_proxy=*", variables)
+            self.assertIn(b"HTTPS_PROXY=http://127.0.0.1:1", variables)
+            self.assertFalse(any(variable.startswith((b"PATH=", b"HOME=")) for variable in variables))
 
     def test_hits_do_not_wait_for_it(self):
         self.node.start()
