@@ -8,7 +8,7 @@
 
 static void count_all(void)
 {
-    char name[16];
+    char name[32];
 
     for (int i = 0; i < SERVICES; i++) {
         snprintf(name, sizeof(name), "service-%d", i);
