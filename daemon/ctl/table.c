@@ -66,8 +66,11 @@ static size_t terminal_width(void)
 /* Shortens the widest column until the line fits, but not below its title. */
 static void fit(const struct column columns[], size_t n, size_t widths[TABLE_COLUMNS_MAX])
 {
-    size_t width = terminal_width(), total = (n - 1) * GAP, widest = 0;
+    size_t width = terminal_width(), total, widest = 0;
 
+    if (n == 0)
+        return;
+    total = (n - 1) * GAP;
     for (size_t i = 0; i < n; i++) {
         total += widths[i];
         if (widths[i] > widths[widest])
