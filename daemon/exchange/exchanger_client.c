@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "exchange/job_packet.h"
 #include "message/frame.h"
 
 #define REVIEWS_IN_FLIGHT_MAX 64
@@ -123,12 +124,13 @@ static uint16_t next_id(struct exchanger_client *exchanger)
 static int job_send(struct job *job)
 {
     struct exchanger_client *exchanger = job->exchanger;
+    int r;
 
     job->id = next_id(exchanger);
     wire_set_id(job->frame->bytes, job->id);
-    if (send(exchanger->source.fd, job->frame->bytes, job->frame->len,
-             MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        return -errno;
+    r = job_packet_send(exchanger->source.fd, job->frame);
+    if (r < 0)
+        return r;
     list_remove(&job->node);
     list_append(&exchanger->sent, &job->node);
     exchanger->n_sent++;

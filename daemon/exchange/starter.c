@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "exchange/descriptors.h"
 #include "exchange/job.h"
 #include "exchange/launcher.h"
 
@@ -90,45 +91,27 @@ int exchanger_spawn(const char *program, const char *name, int socket_fd, pid_t 
 
 int starter_ask(int fd, int role, int socket_fd)
 {
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec data = {.iov_base = &role, .iov_len = sizeof(role)};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    const struct iovec data = {&role, sizeof(role)};
 
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &socket_fd, sizeof(int));
-    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+    return descriptors_send(fd, &data, 1, &socket_fd, 1);
 }
 
 /* Returns 1 for a request; 0 at the end; -1 for anything else. */
 static int next_request(int fd, int *ret_role, int *ret_socket_fd)
 {
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec data = {.iov_base = ret_role, .iov_len = sizeof(*ret_role)};
-    struct msghdr message = {.msg_iov = &data,
-                             .msg_iovlen = 1,
-                             .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
-    ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    const struct iovec data = {ret_role, sizeof(*ret_role)};
+    int fds[DESCRIPTORS_MAX];
+    size_t n_fds;
+    ssize_t n = descriptors_receive(fd, &data, 1, 0, fds, &n_fds);
 
-    if (!header || header->cmsg_type != SCM_RIGHTS)
-        return n == 0 ? 0 : -1;
-    memcpy(ret_socket_fd, CMSG_DATA(header), sizeof(int));
-    if (n == (ssize_t)sizeof(*ret_role) && *ret_role >= 0 && *ret_role < EXCHANGERS)
+    if (n == 0)
+        return 0;
+    if (n == (ssize_t)sizeof(*ret_role) && *ret_role >= 0 && *ret_role < EXCHANGERS && n_fds == 1) {
+        *ret_socket_fd = fds[0];
         return 1;
-    close(*ret_socket_fd);
+    }
+    while (n_fds > 0)
+        close(fds[--n_fds]);
     return -1;
 }
 

@@ -163,13 +163,13 @@ static int send_request(struct worker *worker, struct exchange_task *task,
     struct provider_values values = values_of(task);
     CLEANUP(request_donep)
     struct provider_request request = {0};
-    CLEANUP(freep)
-    char *ca_file = copy_bytes(job->ca_file);
+    CLEANUP(ca_donep)
+    struct ca ca;
     struct http_request http;
-    int r;
+    int r = worker_read_ca(worker, job->ca_file, &ca);
 
-    if (job->ca_file.len && !ca_file)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     r = task->exchange->request(&values, task->jwt, &request);
     if (r < 0)
         return r;
@@ -180,7 +180,7 @@ static int send_request(struct worker *worker, struct exchange_task *task,
         .content_type = request.content_type,
         .headers = request.headers,
         .n_headers = request.n_headers,
-        .ca_file = ca_file,
+        .ca = &ca,
         .body = TAKE_PTR(request.body),
     };
     return http_start(&worker->http, &http, on_answer, task);

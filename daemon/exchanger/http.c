@@ -3,15 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "exchange/job.h"
 #include "exchanger/proxy.h"
 
-#define CA_FILE_MAX      (1024 * 1024)
-#define CA_CACHE_S       60 /* of the system's certificates; CA files are read each time */
+#define CA_CACHE_S       60 /* of the system's certificates */
 #define CONNECT_CHECK_MS 250
 #define IDLE_MS          60000
 
@@ -97,53 +94,21 @@ static bool set_request(CURL *easy, const struct http_transfer *transfer, const 
            (strcmp(method, body ? "POST" : "GET") == 0 || SET(CURLOPT_CUSTOMREQUEST, method));
 }
 
-/* Reads the file at @path, of at most CA_FILE_MAX bytes. The caller frees ret_blob->data. */
-static int ca_read(const char *path, struct curl_blob *ret_blob)
-{
-    CLEANUP(fd_closep)
-    int fd = file_open(path, 0);
-    CLEANUP(freep)
-    char *text = NULL;
-    struct stat st;
-    size_t len;
-    int r;
-
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (st.st_size > CA_FILE_MAX)
-        return -EFBIG;
-    text = malloc((size_t)st.st_size + 1);
-    if (!text)
-        return -ENOMEM;
-    r = file_read(fd, text, (size_t)st.st_size, &len);
-    if (r == 0)
-        *ret_blob = (struct curl_blob){TAKE_PTR(text), len, CURL_BLOB_COPY};
-    return r;
-}
-
 /*
- * Uses the certificates that the file has now. curl would keep what it read for a day, and trust a
- * CA that was withdrawn. Returns 0 or -errno.
+ * Uses these certificates only. curl would keep those of a file for a day, and trust a CA that was
+ * withdrawn.
  */
-static int set_ca(CURL *easy, const char *path)
+static bool set_ca(CURL *easy, const struct ca *ca)
 {
     struct curl_blob blob;
-    bool is_set;
-    int r;
 
-    if (!path) {
+    if (!ca || !ca->pem) {
         (void)SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S); /* not each TLS library has it */
-        return 0;
+        return true;
     }
-    r = ca_read(path, &blob);
-    if (r < 0)
-        return r;
-    is_set =
-        SET(CURLOPT_CAINFO_BLOB, &blob) && SET(CURLOPT_CAINFO, NULL) && SET(CURLOPT_CAPATH, NULL);
-    free(blob.data);
-    return is_set ? 0 : -ENOMEM;
+    blob = (struct curl_blob){ca->pem, ca->len, CURL_BLOB_COPY};
+    return SET(CURLOPT_CAINFO_BLOB, &blob) && SET(CURLOPT_CAINFO, NULL) &&
+           SET(CURLOPT_CAPATH, NULL);
 }
 
 static int add_header(struct http_transfer *transfer, const char *line)
@@ -224,14 +189,9 @@ static int transfer_set_up(struct http *http, struct http_transfer *transfer,
                  r == -EINVAL ? "a value is not valid in a header of HTTP" : strerror(-r));
         return r;
     }
-    r = set_ca(transfer->easy, request->ca_file);
-    if (r < 0) {
-        snprintf(http->error, sizeof(http->error), "cannot read the CA file %.150s: %s",
-                 request->ca_file ? request->ca_file : "", file_strerror(r));
-        return r;
-    }
-    transfer->has_ca_file = request->ca_file;
-    return set_connection(transfer->easy, request) && set_callbacks(transfer->easy, transfer) &&
+    transfer->has_ca_file = request->ca && request->ca->pem;
+    return set_ca(transfer->easy, request->ca) && set_connection(transfer->easy, request) &&
+                   set_callbacks(transfer->easy, transfer) &&
                    set_request(transfer->easy, transfer, request->method)
                ? 0
                : -ENOMEM;

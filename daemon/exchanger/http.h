@@ -1,7 +1,8 @@
 /*
  * HTTPS for the exchanger, with libcurl's multi interface. Each request has a connection of its own
  * (docs/decisions/0023), so an answer can belong to no other request, and the certificates are
- * those that the CA file has now. No redirects, cookies, .netrc, or protocols other than https.
+ * those that the CA file had when the job was sent. No redirects, cookies, .netrc, or protocols
+ * other than https.
  */
 #ifndef EXCHANGER_HTTP_H
 #define EXCHANGER_HTTP_H
@@ -12,6 +13,7 @@
 #include "base/list.h"
 #include "base/outcome.h"
 #include "base/secret.h"
+#include "exchanger/ca.h"
 #include "exchanger/head.h"
 #include "provider/exchange.h"
 
@@ -54,7 +56,7 @@ struct http_request {
     const char *method; /* "GET", "POST", ... */
     const char *url;
     const char *accept;
-    const char *ca_file;      /* NULL: the system's certificates */
+    const struct ca *ca;      /* NULL: the system's certificates */
     struct secret *body;      /* NULL: none; http_start() takes it over in each case */
     const char *content_type; /* of the body */
     const struct provider_header *headers;
@@ -75,7 +77,7 @@ int http_init(struct http *http);
 void http_done(struct http *http);
 
 /*
- * Starts a transfer. The strings of @request are copied, and its CA file is read.
+ * Starts a transfer. The strings and certificates of @request are copied.
  *
  * @on_done: called from http_turn() or http_done(), never from this function.
  * @data:    stored in the transfer for @on_done; not owned.

@@ -17,19 +17,20 @@
 struct keys_task {
     struct worker *worker;
     uint16_t id;
-    char *ca_file; /* NULL: the system's certificates */
-    char *issuer;  /* NULL: the URL of the keys is configured */
-    char *api_server, *api_ca_file;
+    struct ca ca;
+    char *issuer; /* NULL: the URL of the keys is configured */
+    char *api_server;
+    struct ca api_ca;
     struct secret *own_token; /* for the origin of api_server only; NULL: none */
     bool carries_token;       /* the latest request does */
 };
 
 static void task_free(struct keys_task *task)
 {
-    free(task->ca_file);
+    ca_done(&task->ca);
     free(task->issuer);
     free(task->api_server);
-    free(task->api_ca_file);
+    ca_done(&task->api_ca);
     secret_free(task->own_token);
     free(task);
 }
@@ -103,13 +104,12 @@ static void on_keys(struct http_transfer *transfer)
 
 static int fetch(struct keys_task *task, const char *url, const char *accept, http_callback on_done)
 {
-    struct http_request request = {
-        .method = "GET", .url = url, .accept = accept, .ca_file = task->ca_file};
+    struct http_request request = {.method = "GET", .url = url, .accept = accept, .ca = &task->ca};
 
     task->carries_token = task->own_token && url_is_same_origin(url, task->api_server);
     if (task->carries_token) {
         request.authorization = task->own_token;
-        request.ca_file = task->api_ca_file; /* what authenticates the API server gets its token */
+        request.ca = &task->api_ca; /* what authenticates the API server gets its token */
     }
     return http_start(&task->worker->http, &request, on_done, task);
 }
@@ -199,8 +199,7 @@ static bool copy_own_token(const struct job_keys *job, struct keys_task *task)
         return true;
     task->own_token = secret_new(job->own_token.at, job->own_token.len);
     task->api_server = copy_bytes(job->api_server);
-    task->api_ca_file = copy_bytes(job->api_ca_file);
-    return task->own_token && task->api_server && task->api_ca_file;
+    return task->own_token && task->api_server;
 }
 
 int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *job)
@@ -215,9 +214,13 @@ int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *jo
         return -ENOMEM;
     task->worker = worker;
     task->id = id;
-    if (!copy(job->keys_url, &url) || !copy(job->ca_file, &task->ca_file) ||
-        !copy_own_token(job, task))
+    if (!copy(job->keys_url, &url) || !copy_own_token(job, task))
         return -ENOMEM;
+    r = worker_read_ca(worker, job->ca_file, &task->ca);
+    if (r == 0)
+        r = worker_read_ca(worker, job->api_ca_file, &task->api_ca);
+    if (r < 0)
+        return r;
     r = url ? fetch(task, url, ACCEPT_KEYS, on_keys) : discover(task, job->issuer);
     if (r == 0)
         (void)TAKE_PTR(task); /* the transfer owns it */

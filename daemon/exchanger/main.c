@@ -32,14 +32,16 @@ struct exchanger {
 /* Receives all pending jobs. The broker limits how many are in flight. */
 static void take_jobs(struct exchanger *exchanger)
 {
+    struct secret *buffer = exchanger->buffer;
+    struct job_files files;
     ssize_t n;
 
-    while ((n = recv(JOB_SOCKET_FD, exchanger->buffer->bytes, exchanger->buffer->len,
-                     MSG_DONTWAIT)) > 0) {
-        worker_take(&exchanger->worker, exchanger->buffer->bytes, (size_t)n);
-        explicit_bzero(exchanger->buffer->bytes, (size_t)n);
+    while ((n = job_packet_receive(JOB_SOCKET_FD, buffer->bytes, buffer->len, &files)) > 0) {
+        worker_take(&exchanger->worker, buffer->bytes, (size_t)n, &files);
+        job_files_close(&files);
+        explicit_bzero(buffer->bytes, (size_t)n);
     }
-    if (n == 0 || errno != EAGAIN)
+    if (n != -EAGAIN)
         exchanger->is_over = true;
 }
 

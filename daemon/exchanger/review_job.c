@@ -155,18 +155,22 @@ static int send_request(struct worker *worker, struct review_task *task,
                         const struct job_review *job)
 {
     CLEANUP(freep)
-    char *server = copy_bytes(job->api_server), *ca_file = copy_bytes(job->ca_file), *url = NULL;
+    char *server = copy_bytes(job->api_server), *url = NULL;
+    CLEANUP(ca_donep)
+    struct ca ca;
     struct http_request http = {
         .method = "POST",
         .accept = "application/json",
         .content_type = "application/json",
-        .ca_file = ca_file,
+        .ca = &ca,
         .authorization = task->own_token,
     };
+    int r = worker_read_ca(worker, job->ca_file, &ca);
 
-    if (!server || (job->ca_file.len && !ca_file) ||
-        asprintf(&url, "%.*s/apis/authentication.k8s.io/v1/tokenreviews", url_length(server),
-                 server) < 0)
+    if (r < 0)
+        return r;
+    if (!server || asprintf(&url, "%.*s/apis/authentication.k8s.io/v1/tokenreviews",
+                            url_length(server), server) < 0)
         return -ENOMEM;
     http.url = url;
     http.body = review_body(job);

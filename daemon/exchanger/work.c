@@ -43,7 +43,12 @@ static int begin(struct worker *worker, const struct wire_header *header, const 
     }
 }
 
-void worker_take(struct worker *worker, const uint8_t *frame, size_t len)
+int worker_read_ca(struct worker *worker, struct wire_bytes path, struct ca *ret_ca)
+{
+    return ca_read(worker->files, path, ret_ca, worker->http.error, sizeof(worker->http.error));
+}
+
+void worker_take(struct worker *worker, const uint8_t *frame, size_t len, struct job_files *files)
 {
     struct wire_header header;
     int r;
@@ -52,6 +57,7 @@ void worker_take(struct worker *worker, const uint8_t *frame, size_t len)
         return;
     wire_header_read(frame, &header);
     worker->http.error[0] = '\0';
+    worker->files = files;
     r = begin(worker, &header, frame + WIRE_HEADER_SIZE, len - WIRE_HEADER_SIZE);
     if (r < 0)
         result_send_error(header.id, worker->http.error[0] ? worker->http.error : strerror(-r));

@@ -30,7 +30,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
 
 static struct worker worker;
 static struct input input;
-static char name[16], ca_file[64];
+static char name[16];
 static int listener = -1, servers[4];
 static unsigned n_servers, n_results;
 static uint8_t kind;
@@ -49,8 +49,6 @@ static void set_up(void)
     PROMISE(len - offsetof(struct sockaddr_un, sun_path) <= sizeof(name));
     memcpy(name, address.sun_path + 1, len - offsetof(struct sockaddr_un, sun_path) - 1);
     PROMISE(listen(listener, 8) == 0 && http_init(&worker.http) == 0);
-    /* a file that can be read; without TLS nobody looks into it */
-    snprintf(ca_file, sizeof(ca_file), "/proc/self/fd/%d", memfd_create("ca", MFD_CLOEXEC));
 }
 
 /* Answers a connection, if one was made. */
@@ -144,12 +142,14 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
 static void take(const struct wire_message *message, const void *values)
 {
     static uint8_t frame[JOB_FRAME_MAX];
+    struct job_files files = {1, {memfd_create("ca", MFD_CLOEXEC)}}; /* nobody looks into it */
     size_t len;
 
     kind = message->type;
     worker.role = kind == JOB_EXCHANGE ? EXCHANGER_UPSTREAMS : EXCHANGER_ISSUERS;
     PROMISE(wire_encode(message, 7, values, frame, sizeof(frame), &len) == 0);
-    worker_take(&worker, frame, len);
+    worker_take(&worker, frame, len, &files);
+    job_files_close(&files);
 }
 
 static void begin(uint8_t choice)
@@ -173,7 +173,7 @@ static void begin(uint8_t choice)
     has_own_token = (choice & 3) == 1 || ((choice & 3) > 1 && choice & 4);
     if (choice & 4) { /* the issuer is the API server, which gets the daemon's own token */
         keys.api_server = wire_string(URL);
-        keys.api_ca_file = wire_string(ca_file);
+        keys.api_ca_file = wire_string("/ca");
         keys.own_token = wire_string(OWN_TOKEN);
     }
     if (choice & 8)
