@@ -25,6 +25,8 @@
 #include "jose/self_test.h"
 #include "peer/peer.h"
 #include "protocol/status.h"
+#include "sandbox/broker.h"
+#include "sandbox/check.h"
 #include "session/session.h"
 #include "text/descriptor.h"
 
@@ -45,6 +47,7 @@ struct options {
     const char *exchanger;
     const char *exchanger_sockets;
     bool only_checks;
+    bool only_checks_sandbox;
     bool replaces;
 };
 
@@ -75,6 +78,7 @@ static void print_help(void)
            "  --config DIR             directory of podlogind.conf, issuers.d, services.d\n"
            "                           (" CONFIG_DIRECTORY ")\n"
            "  --check-config           check the configuration and exit\n"
+           "  --check-sandbox          try what the sandboxes must refuse and exit\n"
            "  --exchanger PATH         the program that makes HTTPS requests\n"
            "                           (" PODLOGIN_EXCHANGER ")\n"
            "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and "
@@ -93,6 +97,7 @@ static int parse_options(int argc, char **argv, struct options *options)
     enum {
         CONFIG = 1,
         CHECK_CONFIG,
+        CHECK_SANDBOX,
         EXCHANGER,
         EXCHANGER_SOCKETS,
         REPLACE,
@@ -102,6 +107,7 @@ static int parse_options(int argc, char **argv, struct options *options)
     static const struct option table[] = {
         {"config", required_argument, NULL, CONFIG},
         {"check-config", no_argument, NULL, CHECK_CONFIG},
+        {"check-sandbox", no_argument, NULL, CHECK_SANDBOX},
         {"exchanger", required_argument, NULL, EXCHANGER},
         {"exchanger-sockets", required_argument, NULL, EXCHANGER_SOCKETS},
         {"replace", no_argument, NULL, REPLACE},
@@ -118,6 +124,9 @@ static int parse_options(int argc, char **argv, struct options *options)
             break;
         case CHECK_CONFIG:
             options->only_checks = true;
+            break;
+        case CHECK_SANDBOX:
+            options->only_checks_sandbox = true;
             break;
         case EXCHANGER:
             options->exchanger = optarg;
@@ -196,6 +205,18 @@ static void log_findings(const struct findings *findings)
         log_warning("%zu more errors and warnings are not shown", findings->n_omitted);
 }
 
+/* The kernel's rules were made at the start, and can only become stricter. */
+static void warn_of_new_directories(const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->n; i++) {
+        if (!strstr(findings->list[i].text, strerror(EACCES)))
+            continue;
+        log_warning("a file in a directory that no setting named at the start can be read after a "
+                    "restart");
+        return;
+    }
+}
+
 /*
  * The new configuration is checked as a whole before any of it applies. Each part holds a reference
  * to the configuration that it uses, so the order of the parts does not matter.
@@ -208,6 +229,7 @@ static int reload(struct daemon *daemon, struct findings *ret_findings)
     int r = config_load(daemon->directory, &fresh, ret_findings);
 
     log_findings(ret_findings);
+    warn_of_new_directories(ret_findings);
     if (r < 0 || check_surroundings(fresh) < 0 ||
         identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
         log_error("keeping the current configuration");
@@ -457,8 +479,9 @@ int main(int argc, char **argv)
     log_findings(&findings);
     if (r < 0)
         return exit_slowly(EXIT_CODE_CONFIG);
-    if (options.only_checks) {
-        r = check_config(options.config, config);
+    if (options.only_checks || options.only_checks_sandbox) {
+        r = options.only_checks ? check_config(options.config, config)
+                                : sandbox_check(options.config, config);
         config_unref(config);
         return r;
     }
@@ -478,6 +501,7 @@ int main(int argc, char **argv)
         return EXIT_CODE_FAULT;
     }
     log_init("podlogind", config->log_level);
+    sandbox_broker(options.config, config);
     r = daemon_begin(&daemon, &options, config);
     config_unref(config); /* the parts hold their own references */
     if (r == EXIT_CODE_OK)

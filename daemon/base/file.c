@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdbool.h>
@@ -76,6 +77,21 @@ int file_read_secret(const char *path, size_t max, struct secret **ret_content)
 static bool is_white(uint8_t byte)
 {
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+int file_make_directory_of(const char *path, mode_t mode)
+{
+    CLEANUP(freep)
+    char *copy = strdup(path);
+    mode_t before;
+    int r;
+
+    if (!copy)
+        return -ENOMEM;
+    before = umask(0777 & ~mode);
+    r = mkdir(dirname(copy), mode);
+    umask(before);
+    return r < 0 && errno != EEXIST ? -errno : 0;
 }
 
 void file_cut_white_end(struct secret *content)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/secret.h"
 
@@ -33,6 +34,12 @@ int file_read(int fd, void *buffer, size_t size, size_t *ret_len);
  * Returns 0, -ENOMEM, or the errors of file_open() and file_read().
  */
 int file_read_secret(const char *path, size_t max, struct secret **ret_content);
+
+/*
+ * Creates the directory of the file at @path, with the mode whatever the umask is, unless it
+ * exists. Returns 0 or -errno.
+ */
+int file_make_directory_of(const char *path, mode_t mode);
 
 /* Cuts white space off the end: a newline of an editor, or an end of line of Windows. */
 void file_cut_white_end(struct secret *content);

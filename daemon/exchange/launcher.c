@@ -1,7 +1,6 @@
 #include "exchange/launcher.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -83,7 +82,10 @@ int launcher_connect(struct launcher *launcher, enum exchanger_role role, int *r
                                : start(launcher, role, ret_fd);
 }
 
-/* The child ends its exchangers when it sees the end; one that hangs is killed. */
+/*
+ * The child ends its exchangers when it sees the end. If it hangs, the kernel kills it when the
+ * daemon ends (PR_SET_PDEATHSIG): the daemon itself may send no signals.
+ */
 static void wait_for_child(pid_t pid)
 {
     for (int i = 0; i < END_TRIES; i++) {
@@ -93,9 +95,6 @@ static void wait_for_child(pid_t pid)
             return;
         usleep(END_PAUSE_USEC);
     }
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
 }
 
 void launcher_done(struct launcher *launcher)

@@ -146,6 +146,7 @@ int starter_run(int fd, const char *program)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "podlogind-start");
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     signals_of_daemon(&blocked);
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     if (dup3(fd, JOB_SOCKET_FD, O_CLOEXEC) < 0 && fd != JOB_SOCKET_FD)

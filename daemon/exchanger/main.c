@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -19,6 +20,7 @@
 #include "exchanger/proxy.h"
 #include "exchanger/work.h"
 #include "protocol/status.h"
+#include "sandbox/exchanger.h"
 #include "text/descriptor.h"
 
 #define HANG_S 10
@@ -27,6 +29,8 @@ struct exchanger {
     struct worker worker;
     struct secret *buffer; /* JOB_FRAME_MAX bytes for one job; wiped after each */
     bool is_over;
+    bool is_outdated;
+    time_t checked_at;
 };
 
 /* Receives all pending jobs. The broker limits how many are in flight. */
@@ -46,6 +50,23 @@ static void take_jobs(struct exchanger *exchanger)
 }
 
 /*
+ * Returns whether the exchanger must end so that a new one reads what was replaced, such as
+ * /etc/resolv.conf. It completes its jobs first; those that it has not received go to the next.
+ */
+static bool is_outdated(struct exchanger *exchanger)
+{
+    time_t now = time(NULL);
+
+    if (exchanger->is_outdated || now == exchanger->checked_at)
+        return exchanger->is_outdated;
+    exchanger->checked_at = now;
+    exchanger->is_outdated = sandbox_exchanger_is_outdated();
+    if (exchanger->is_outdated)
+        log_notice("a file of the resolver or a certificate was replaced; restarting to read it");
+    return exchanger->is_outdated;
+}
+
+/*
  * The loop must turn within HANG_S; otherwise SIGALRM ends the process, and its jobs go to the next
  * one. The broker cannot kill an exchanger that runs as another user.
  */
@@ -55,14 +76,18 @@ static int run(struct exchanger *exchanger)
 
     while (!exchanger->is_over) {
         struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
+        unsigned n_sockets = exchanger->is_outdated ? 0 : 1;
 
         alarm(0);
-        if (curl_multi_poll(http->multi, &socket, 1, http_timeout_ms(http), NULL) != CURLM_OK)
+        if (curl_multi_poll(http->multi, &socket, n_sockets, http_timeout_ms(http), NULL) !=
+            CURLM_OK)
             return EXIT_FAILURE;
         alarm(HANG_S);
-        if (socket.revents)
+        if (socket.revents && !is_outdated(exchanger))
             take_jobs(exchanger);
         http_turn(http);
+        if (exchanger->is_outdated && list_is_empty(&http->transfers))
+            exchanger->is_over = true;
     }
     return EXIT_SUCCESS;
 }
@@ -121,6 +146,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     warn_of_proxy();
+    sandbox_exchanger();
     r = run(&exchanger);
     http_done(&exchanger.worker.http);
     return r;

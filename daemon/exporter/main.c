@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "exporter/page.h"
+#include "protocol/status.h"
+#include "sandbox/exporter.h"
 #include "text/descriptor.h"
 
 #define ASK_TIMEOUT_S      2
@@ -225,28 +227,42 @@ static struct addrinfo *find_address(const char *listen)
     return getaddrinfo(address, colon + 1, &hints, &found) == 0 ? found : NULL;
 }
 
+/* Returns a socket, or -1 with errno. */
+static int listen_at(const struct addrinfo *address)
+{
+    CLEANUP(fd_closep)
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
+        bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
+        return -1;
+    return TAKE_FD(fd);
+}
+
 static int serve(const char *listen)
 {
     struct addrinfo *address = find_address(listen);
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon = NULL;
     sigset_t signals;
-    int code;
+    int fd, code;
 
     if (!address) {
         log_error("MetricsListen=%s is not ADDRESS:PORT, such as 127.0.0.1:9464", listen);
         return EXIT_CODE_CONFIG;
     }
+    fd = listen_at(address);
+    freeaddrinfo(address);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL |
-                                  (address->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0),
-                              0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR,
-                              address->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
-                              (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                              (unsigned)CONNECTION_IDLE_S, MHD_OPTION_END);
-    freeaddrinfo(address);
+    if (fd >= 0) {
+        sandbox_exporter();
+        daemon = MHD_start_daemon(
+            MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL,
+            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S, MHD_OPTION_END);
+    }
     if (!daemon) {
         log_error("cannot listen at %s: %s", listen, strerror(errno));
         return EXIT_CODE_FAULT;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +11,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/list.h"
 #include "base/log.h"
 
@@ -177,21 +177,6 @@ static int listen_at(const struct sockaddr_un *address, mode_t mode, bool replac
     return 0;
 }
 
-static int make_directory(const char *path)
-{
-    CLEANUP(freep)
-    char *copy = strdup(path);
-    mode_t before;
-    int r;
-
-    if (!copy)
-        return -ENOMEM;
-    before = umask(022);
-    r = mkdir(dirname(copy), 0755);
-    umask(before);
-    return r < 0 && errno != EEXIST ? -errno : 0;
-}
-
 static int open_socket(const char *path, mode_t mode, bool replaces, int *ret_fd, char *ret_error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -204,7 +189,7 @@ static int open_socket(const char *path, mode_t mode, bool replaces, int *ret_fd
     }
     strcpy(address.sun_path, path);
     ret_error[0] = '\0';
-    r = make_directory(path);
+    r = file_make_directory_of(path, 0755);
     if (r == 0)
         r = check_precious(path, ret_error);
     if (r == 0 && !replaces)

@@ -213,6 +213,16 @@ static int credential_path(const char *name, char **ret_path, char *ret_error)
     return asprintf(ret_path, "%s/%s", directory, name) < 0 ? -ENOMEM : 0;
 }
 
+int cache_key_path(const char *setting, char **ret_path, char ret_error[KEY_ERROR_MAX])
+{
+    if (strcmp(setting, "runtime") == 0)
+        return runtime_path(ret_path, ret_error);
+    if (strncmp(setting, "credential:", 11) == 0)
+        return credential_path(setting + 11, ret_path, ret_error);
+    *ret_path = strdup(setting + 5);
+    return *ret_path ? 0 : -ENOMEM;
+}
+
 int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
                     const char *socket_path, struct cache_keys *ret_keys,
                     char ret_error[KEY_ERROR_MAX])
@@ -225,12 +235,7 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
 
     *ret_keys = (struct cache_keys){0};
     snprintf(ret_error, KEY_ERROR_MAX, "cannot set up the cache key");
-    if (is_runtime)
-        r = runtime_path(&path, ret_error);
-    else if (is_credential)
-        r = credential_path(setting + 11, &path, ret_error);
-    else
-        r = (path = strdup(setting + 5)) ? 0 : -ENOMEM;
+    r = cache_key_path(setting, &path, ret_error);
     /* before it is resolved, too: a link in that directory is as bad, if pods can replace it */
     if (r == 0)
         r = pods_check("the key", path, socket_path, ret_error);

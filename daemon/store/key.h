@@ -27,6 +27,16 @@ struct cache_keys {
 };
 
 /*
+ * Returns where the key is; creates the runtime directory.
+ *
+ * @ret_path:  set on success only; the caller frees it.
+ * @ret_error: on some failures, one line.
+ *
+ * Returns 0 or -errno.
+ */
+int cache_key_path(const char *setting, char **ret_path, char ret_error[KEY_ERROR_MAX]);
+
+/*
  * Loads the keys; creates the runtime key if it does not exist.
  *
  * @setting:       as above.

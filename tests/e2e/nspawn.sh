@@ -52,6 +52,7 @@ UNIT
     status=0
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_TMPFS_TMP=0 systemd-nspawn -q -D "$work/merged" -M "$name" -b \
         --register=no --keep-unit --private-network --console=pipe \
+        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' \
         systemd.unit=ci.target systemd.show_status=0 </dev/null >"$work/console" 2>&1 || status=$?
     cat "$work/merged/out.log" || true
     [ "$status" = 0 ] || tail -20 "$work/console" >&2

@@ -168,6 +168,9 @@ class Units(unittest.TestCase):
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
             for name, value in (("CapEff", "0" * 16), ("CapBnd", "0" * 16), ("NoNewPrivs", "1"), ("Seccomp", "2")):
                 self.assertIn(f"{name}:\t{value}\n", status)
+            self.assertGreaterEqual(int(re.search(r"^Seccomp_filters:\t(\d+)$", status, re.MULTILINE)[1]), 2)
+        for restriction in ("cannot restrict", "has no Landlock"):  # the unit lets them confine themselves as well
+            self.assertNotIn(restriction, journal("-t", "podlogind", "-t", "podlogin-exchanger"))
         for path, user, mode in (("/run/podlogin", "root", 0o755), (SOCKET, "root", 0o666),
                                  ("/run/podlogind", "podlogind", 0o710),
                                  ("/run/podlogind/admin.sock", "podlogind", 0o660), ("/var/lib/podlogin", "podlogind", 0o700),

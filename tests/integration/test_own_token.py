@@ -123,9 +123,10 @@ class Keys(OwnTokenCase):
         self.assert_served(self.mint_here())
         other = Standin(STANDIN, tempfile.mkdtemp(dir=self.root))
         self.addCleanup(other.stop)
+        ca = shutil.copy(other.ca, self.node.etc)  # of a directory that is new, it would be read after a restart
         text = (self.node.etc / "issuers.d/eks.conf").read_text()
         self.node.write("issuers.d/eks.conf", text.replace(
-            f"APIServerCAFile={self.standin.ca}", f"APIServerCAFile={other.ca}"))
+            f"APIServerCAFile={self.standin.ca}", f"APIServerCAFile={ca}"))
         self.node.process.send_signal(signal.SIGHUP)
         wait_for(lambda: "configuration reloaded" in self.node.log())
         self.refused("certificate")

@@ -26,6 +26,7 @@ LAYERS = {
     "daemon/config": "protocol daemon/base daemon/jose daemon/policy daemon/provider",
     "daemon/exchange": "protocol daemon/base daemon/message",
     "daemon/store": "daemon/base",
+    "daemon/sandbox": "protocol daemon/base daemon/config daemon/store",
     "daemon/identity": "protocol daemon/base daemon/message daemon/jose daemon/config daemon/exchange",
     "daemon/admission": "daemon/peer daemon/config daemon/identity",
     "daemon/observe": "protocol daemon/base daemon/peer daemon/identity",
@@ -34,12 +35,12 @@ LAYERS = {
     "daemon/session": "protocol daemon/base daemon/message daemon/peer daemon/config daemon/identity daemon/admission"
                       " daemon/observe daemon/broker",
     "daemon/admin": "protocol daemon/base daemon/config daemon/observe daemon/broker daemon/session",
-    "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange",
+    "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange daemon/sandbox",
     "daemon/ctl": "text protocol daemon/base daemon/jose daemon/provider daemon/config daemon/exchange"
                   " daemon/admission daemon/admin",
-    "daemon/exporter": "text daemon/base daemon/config daemon/admin",
+    "daemon/exporter": "text protocol daemon/base daemon/config daemon/admin daemon/sandbox",
     "daemon": "text protocol daemon/base daemon/jose daemon/peer daemon/config daemon/exchange daemon/identity"
-              " daemon/broker daemon/session daemon/admin",
+              " daemon/broker daemon/session daemon/admin daemon/sandbox",
 }
 ROOTS = ("", "daemon", "module")  # what an include may be relative to
 

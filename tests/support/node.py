@@ -109,7 +109,7 @@ class Node:
             organization=organization, provider=provider, rules=rules))
 
     def start(self, wait=True, exchanger=EXCHANGER, exchanger_sockets=None, sockets=None, replaces=False,
-              **variables):
+              preexec_fn=None, **variables):
         """Starts the daemon; @variables are added to its environment. @sockets has names and sockets that are passed
         to it as the service manager does; @exchanger_sockets is the directory of exchangers that others start."""
         command = [PODLOGIND, "--config", self.etc, "--exchanger", exchanger]
@@ -125,7 +125,8 @@ class Node:
             variables.update(LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(sockets))
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            pass_fds=fds, env={**os.environ, **variables})
+                                            pass_fds=fds, env={**os.environ, **variables},
+                                            preexec_fn=preexec_fn)
         if wait:
             self.wait_until_ready()
 
