@@ -7,6 +7,7 @@
 int command_token(const struct options *options, int argc, char **argv);
 int command_exec(const struct options *options, int argc, char **argv);
 int command_whoami(const struct options *options, int argc, char **argv);
+int command_install(const struct options *options, int argc, char **argv);
 int command_wait(const struct options *options, int argc, char **argv);
 
 #endif

@@ -1,0 +1,96 @@
+#include "command/shim.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command/commands.h"
+#include "protocol/status.h"
+#include "text/text.h"
+
+#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
+
+const char *shim_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+bool shim_is(const char *name)
+{
+    static const char own[] = "podlogin";
+
+    return *name && strncmp(name, own, strlen(own)) != 0;
+}
+
+/* Returns whether the entry of PATH, of @len bytes, leads to this program under @name. */
+static bool is_own(const char *entry, size_t len, const char *name, const struct stat *own)
+{
+    char path[PATH_MAX];
+    struct text text = text_in(path, sizeof(path));
+    struct stat st;
+
+    text_add_bytes(&text, len ? entry : ".", len ? len : 1);
+    text_add(&text, "/", name, NULL);
+    return stat(path, &st) == 0 && st.st_dev == own->st_dev && st.st_ino == own->st_ino;
+}
+
+/* Sets PATH to what is left of it. Returns false if memory runs out. */
+static bool cut_path(const char *name, const struct stat *own)
+{
+    const char *path = getenv("PATH"), *entry = path ? path : PATH_DEFAULT;
+    char *left = malloc(strlen(entry) + 2), *at = left;
+    bool is_set;
+
+    if (!left)
+        return false;
+    for (;;) {
+        size_t len = strcspn(entry, ":");
+
+        if (!is_own(entry, len, name, own)) {
+            memcpy(at, entry, len);
+            at += len;
+            *at++ = ':';
+        }
+        if (!entry[len])
+            break;
+        entry += len + 1;
+    }
+    if (at > left)
+        at--;
+    *at = '\0';
+    is_set = setenv("PATH", left, 1) == 0;
+    free(left);
+    return is_set;
+}
+
+int shim_run(const char *name, int argc, char **argv)
+{
+    const struct options options = {0};
+    struct stat own;
+    char **command;
+    int code;
+
+    if (stat("/proc/self/exe", &own) < 0) {
+        output(STDERR_FILENO, "podlogin: ", name,
+               ": cannot tell itself from other programs: ", strerror(errno), "; mount /proc\n",
+               NULL);
+        return EXIT_CODE_FAULT;
+    }
+    command = calloc((size_t)argc + 2, sizeof(*command));
+    if (!command || !cut_path(name, &own)) {
+        output(STDERR_FILENO, "podlogin: ", name, ": out of memory\n", NULL);
+        return EXIT_CODE_FAULT;
+    }
+    command[0] = "--";
+    command[1] = (char *)name;
+    for (int i = 1; i < argc; i++)
+        command[i + 1] = argv[i];
+    code = command_exec(&options, argc + 1, command);
+    free(command);
+    return code;
+}
