@@ -27,6 +27,7 @@
 #include "protocol/status.h"
 #include "sandbox/broker.h"
 #include "sandbox/check.h"
+#include "sandbox/directories.h"
 #include "session/session.h"
 #include "text/descriptor.h"
 
@@ -46,6 +47,8 @@ struct options {
     const char *config;
     const char *exchanger;
     const char *exchanger_sockets;
+    bool creates_directories;
+    struct owner owner; /* of the directories */
     bool only_checks;
     bool only_checks_sandbox;
     bool replaces;
@@ -79,6 +82,10 @@ static void print_help(void)
            "                           (" CONFIG_DIRECTORY ")\n"
            "  --check-config           check the configuration and exit\n"
            "  --check-sandbox          try what the sandboxes must refuse and exit\n"
+           "  --create-directories UID:GID\n"
+           "                           create the directories of the sockets, the cache and the "
+           "runtime key,\n"
+           "                           give them to this user, and exit\n"
            "  --exchanger PATH         the program that makes HTTPS requests\n"
            "                           (" PODLOGIN_EXCHANGER ")\n"
            "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and "
@@ -98,6 +105,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         CONFIG = 1,
         CHECK_CONFIG,
         CHECK_SANDBOX,
+        CREATE_DIRECTORIES,
         EXCHANGER,
         EXCHANGER_SOCKETS,
         REPLACE,
@@ -108,6 +116,7 @@ static int parse_options(int argc, char **argv, struct options *options)
         {"config", required_argument, NULL, CONFIG},
         {"check-config", no_argument, NULL, CHECK_CONFIG},
         {"check-sandbox", no_argument, NULL, CHECK_SANDBOX},
+        {"create-directories", required_argument, NULL, CREATE_DIRECTORIES},
         {"exchanger", required_argument, NULL, EXCHANGER},
         {"exchanger-sockets", required_argument, NULL, EXCHANGER_SOCKETS},
         {"replace", no_argument, NULL, REPLACE},
@@ -127,6 +136,15 @@ static int parse_options(int argc, char **argv, struct options *options)
             break;
         case CHECK_SANDBOX:
             options->only_checks_sandbox = true;
+            break;
+        case CREATE_DIRECTORIES:
+            options->creates_directories = true;
+            if (owner_parse(optarg, &options->owner) < 0) {
+                fprintf(stderr, "podlogind: --create-directories needs UID:GID, such as "
+                                "65532:65532\n");
+                return -EXIT_CODE_USAGE;
+            }
+            config_set_user(options->owner.uid);
             break;
         case EXCHANGER:
             options->exchanger = optarg;
@@ -442,6 +460,18 @@ static int check_config(const char *directory, const struct config *config)
     return EXIT_CODE_OK;
 }
 
+/* Returns -1 if the daemon should start; otherwise the exit code. */
+static int run_once(const struct options *options, const struct config *config)
+{
+    if (options->only_checks)
+        return check_config(options->config, config);
+    if (options->only_checks_sandbox)
+        return sandbox_check(options->config, config);
+    if (options->creates_directories)
+        return directories_create(config, &options->owner);
+    return -1;
+}
+
 /*
  * With a socket unit, each job that connects starts the daemon. If that fails too often in a short
  * time, systemd gives up the socket; so a failure that it does not delay itself takes a while.
@@ -460,7 +490,7 @@ int main(int argc, char **argv)
         .loop = {.epoll_fd = -1, .timer_source.fd = -1}, .signals.fd = -1, .launcher.fd = -1};
     const struct config *config = NULL;
     struct findings findings;
-    int r;
+    int code, r;
 
     activation_init();
     if (descriptors_hold_standard() < 0)
@@ -479,11 +509,10 @@ int main(int argc, char **argv)
     log_findings(&findings);
     if (r < 0)
         return exit_slowly(EXIT_CODE_CONFIG);
-    if (options.only_checks || options.only_checks_sandbox) {
-        r = options.only_checks ? check_config(options.config, config)
-                                : sandbox_check(options.config, config);
+    code = run_once(&options, config);
+    if (code >= 0) {
         config_unref(config);
-        return r;
+        return code;
     }
     if (!jose_self_test()) {
         log_error("cannot verify signatures: out of memory, or OpenSSL lacks an algorithm");

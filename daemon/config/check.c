@@ -20,6 +20,18 @@ static bool is_read_only(const char *path)
     return statvfs(path, &fs) == 0 && fs.f_flag & ST_RDONLY;
 }
 
+static uid_t daemon_uid = (uid_t)-1; /* -1: that of this process */
+
+void config_set_user(uid_t uid)
+{
+    daemon_uid = uid;
+}
+
+static bool is_daemons(uid_t uid)
+{
+    return uid == (daemon_uid == (uid_t)-1 ? geteuid() : daemon_uid);
+}
+
 static void check_writers(const struct config *config, struct findings *findings, int line,
                           const char *what, const char *path)
 {
@@ -28,7 +40,7 @@ static void check_writers(const struct config *config, struct findings *findings
 
     if (stat(path, &st) < 0)
         return;
-    if (st.st_uid != 0 && st.st_uid != geteuid())
+    if (st.st_uid != 0 && !is_daemons(st.st_uid))
         findings_add(findings, is_error, line,
                      "%s belongs to uid %u, who can change it; it must belong to root or the "
                      "daemon's user",

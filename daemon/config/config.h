@@ -121,6 +121,12 @@ struct config {
  */
 int config_load(const char *directory, const struct config **ret_config, struct findings *findings);
 
+/*
+ * Sets the user of the daemon, who may own the configuration and directories; by default, the user
+ * of this process.
+ */
+void config_set_user(uid_t uid);
+
 /* Adds a reference. Returns @config. */
 const struct config *config_ref(const struct config *config);
 

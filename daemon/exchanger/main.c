@@ -1,7 +1,7 @@
 /*
  * podlogin-exchanger ROLE makes HTTPS requests for the broker. It receives jobs of its role on a
- * socket that is connected to the broker, answers each with one result, and ends when the broker
- * closes the other end. It writes no files.
+ * socket that is connected to the broker (with --listen, each process on a connection of its own),
+ * answers each with one result, and ends when the broker closes the other end. It writes no files.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +17,7 @@
 #include "exchange/job.h"
 #include "exchange/launcher.h"
 #include "exchanger/http.h"
+#include "exchanger/listen.h"
 #include "exchanger/proxy.h"
 #include "exchanger/work.h"
 #include "protocol/status.h"
@@ -121,6 +122,18 @@ static bool is_started_by_broker(void)
            type == SOCK_SEQPACKET;
 }
 
+static bool listens(int argc, char **argv)
+{
+    return argc == 4 && strcmp(argv[2], "--listen") == 0;
+}
+
+static int print_usage(void)
+{
+    fprintf(stderr, "podlogin-exchanger issuers|upstreams --listen SOCKET\n"
+                    "podlogind or a socket unit starts it without --listen. See podlogind(8).\n");
+    return EXIT_CODE_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     static struct exchanger exchanger;
@@ -131,12 +144,17 @@ int main(int argc, char **argv)
     log_init("podlogin-exchanger", LOG_INFO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    exchanger.worker.role = role_of(argc == 2 ? argv[1] : NULL);
-    if (!is_started_by_broker() || exchanger.worker.role == EXCHANGERS) {
-        fprintf(stderr,
-                "podlogin-exchanger is started by podlogind or a socket unit; it cannot be run "
-                "directly\n");
-        return EXIT_CODE_USAGE;
+    exchanger.worker.role = role_of(argc > 1 ? argv[1] : NULL);
+    if (exchanger.worker.role == EXCHANGERS || (argc != 2 && !listens(argc, argv)))
+        return print_usage();
+    if (listens(argc, argv)) {
+        r = exchanger_listen(argv[3]);
+        if (r < 0) {
+            log_error("cannot listen at %s: %s", argv[3], strerror(-r));
+            return EXIT_CODE_FAULT;
+        }
+    } else if (!is_started_by_broker()) {
+        return print_usage();
     }
     process_harden();
     exchanger.buffer = secret_alloc(JOB_FRAME_MAX);
