@@ -56,6 +56,7 @@ static const struct {
     {SCMP_SYS(rt_sigtimedwait), EXPORTER},
     {SCMP_SYS(sigaltstack), ALL},
     {SCMP_SYS(signalfd4), BROKER},
+    {SCMP_SYS(pause), EXCHANGER}, /* podlogin-untaint, when it is done */
     {SCMP_SYS(alarm), EXCHANGER},
     {SCMP_SYS(setitimer), EXCHANGER}, /* alarm(3) where there is no such call */
     {SCMP_SYS(restart_syscall), ALL},

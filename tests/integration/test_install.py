@@ -11,15 +11,16 @@ from node import BUILD
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SYSTEM_PAGES = {"curl.1", "systemd.1", "fork.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7",
-                "sd_listen_fds.3", "sd_watchdog_enabled.3", "systemd.exec.5"}
+                "sd_listen_fds.3", "sd_watchdog_enabled.3", "systemd.exec.5", "landlock.7",
+                "seccomp.2"}
 CLIENT_PAGES = {"podlogin.1", "libpodlogin.3"}
-DAEMON_PAGES = {"podlogind.conf.5", "podlogin-exporter.8", "podloginctl.8", "podlogind.8"}
+DAEMON_PAGES = {"podlogind.conf.5", "podlogin-exporter.8", "podlogin-untaint.8", "podloginctl.8", "podlogind.8"}
 CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
     "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc",
     "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
 DAEMON = {
-    "sbin/podlogind", "sbin/podloginctl", "sbin/podlogin-exporter", "lib/systemd/system/podlogin-exporter.service", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
+    "sbin/podlogind", "sbin/podloginctl", "sbin/podlogin-exporter", "sbin/podlogin-untaint", "lib/systemd/system/podlogin-exporter.service", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
     "lib/systemd/system/podlogind.service", "lib/systemd/system/podlogind.socket",
     "lib/systemd/system/podlogin-issuers.socket", "lib/systemd/system/podlogin-issuers@.service",
     "lib/systemd/system/podlogin-upstreams.socket", "lib/systemd/system/podlogin-upstreams@.service",

@@ -36,6 +36,7 @@ LAYERS = {
                       " daemon/observe daemon/broker",
     "daemon/admin": "protocol daemon/base daemon/config daemon/observe daemon/broker daemon/session",
     "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange daemon/sandbox",
+    "daemon/untaint": "text daemon/base daemon/config daemon/identity daemon/sandbox daemon/admin daemon/exchanger",
     "daemon/ctl": "text protocol daemon/base daemon/jose daemon/provider daemon/config daemon/exchange"
                   " daemon/admission daemon/admin",
     "daemon/exporter": "text protocol daemon/base daemon/config daemon/admin daemon/sandbox",
