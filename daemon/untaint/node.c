@@ -33,7 +33,7 @@ static struct secret *print(const json_t *patch)
 int node_patch(const void *body, size_t len, const char *key, struct secret **ret_patch)
 {
     CLEANUP(json_decrefp)
-    json_t *node = json_read_object(body, len);
+    json_t *node = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL); /* deeper than others */
     CLEANUP(json_decrefp)
     json_t *patch = NULL;
     json_t *taints = json_object_get(json_object_get(node, "spec"), "taints");
@@ -42,7 +42,7 @@ int node_patch(const void *body, size_t len, const char *key, struct secret **re
     char path[64];
 
     if (!kind || strcmp(kind, "Node") != 0)
-        return node ? -EBADMSG : -errno == -ENOMEM ? -ENOMEM : -EBADMSG;
+        return -EBADMSG;
     if (index < 0)
         return 0;
     snprintf(path, sizeof(path), "/spec/taints/%d", index);

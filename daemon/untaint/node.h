@@ -13,7 +13,8 @@
  * @body:      the node as JSON.
  * @ret_patch: set if the result is 1; the caller frees it.
  *
- * Returns 1; 0: the node has no such taint; -EBADMSG: this is no node; or -ENOMEM.
+ * Returns 1; 0: the node has no such taint; -EBADMSG: this is no node, or memory ran out; or
+ * -ENOMEM.
  */
 int node_patch(const void *body, size_t len, const char *key, struct secret **ret_patch);
 

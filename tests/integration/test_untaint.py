@@ -12,6 +12,10 @@ TAINT = {"key": "podlogin.io/starting", "effect": "NoSchedule"}
 OTHER = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": "2026-11-26T00:00:00Z"}
 
 
+DEEP = [{"manager": "kubelet", "fieldsV1": {"f:status": {"f:conditions": {'k:{"type":"Ready"}': {"f:message": {
+    "f:a": {"f:b": {"f:c": {"f:d": {}}}}}}}}}}]
+
+
 class Untaint(NodeCase):
     def setUp(self):
         super().setUp()
@@ -33,7 +37,7 @@ class Untaint(NodeCase):
             if self.taints[index] != test["value"]:
                 return http("{}", "422 Unprocessable Entity")
             del self.taints[index]
-        return http(json.dumps({"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1"},
+        return http(json.dumps({"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1", "managedFields": DEEP},
                                 "spec": {"podCIDR": "10.0.0.0/24", "taints": self.taints}}))
 
     def start_untaint(self, *options):
