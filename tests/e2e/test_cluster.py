@@ -204,13 +204,13 @@ class Cluster(unittest.TestCase):
                 command, status = (path / "cmdline").read_bytes().split(b"\0"), (path / "status").read_text()
             except OSError:
                 continue
-            if b"podlogin" in command[0] and b"/bin/" not in command[0]:
+            if re.match(rb"(/usr/(sbin|libexec)/)?podlogin(d|-)", command[0]):
                 processes[path.name] = (b" ".join(command).decode(), status)
         names = " ".join(command for command, _ in processes.values())
         for name in ("podlogind", "issuers", "upstreams", "podlogin-exporter", "podlogin-untaint"):
             self.assertIn(name, names)
         for command, status in processes.values():
-            self.assertIn(re.search(r"^Uid:\t(\d+)", status, re.MULTILINE)[1], map(str, range(65529, 65534)), command)
+            self.assertIn(int(re.search(r"^Uid:\t(\d+)", status, re.MULTILINE)[1]), range(65529, 65534), command)
             for field, value in (("CapEff", "0" * 16), ("CapBnd", "0" * 16), ("NoNewPrivs", "1"), ("Seccomp", "2")):
                 self.assertIn(f"{field}:\t{value}\n", status, command)
         for restriction in ("cannot restrict", "has no Landlock", "cannot disable"):
