@@ -13,7 +13,7 @@ import threading
 import time
 
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl", "etcd", "containerd",
-            "ctr", "runc", "buildah", "spiffe-csi-driver", "csi-node-driver-registrar")
+            "ctr", "runc", "buildah", "spiffe-csi-driver", "csi-node-driver-registrar", "helm")
 CNI = pathlib.Path("/usr/lib/cni")
 NODE, ADDRESS, SERVICE_ADDRESS = "n1", "10.0.0.1", "10.96.0.1"
 TAINT = "podlogin.io/starting"

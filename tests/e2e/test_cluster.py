@@ -141,7 +141,9 @@ class Cluster(unittest.TestCase):
 
     def run_pod(self, manifest, wait="condition=Ready", timeout="60s"):
         name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
-        # the policy is there some time after it was created
+        # the API server sees a policy some time after it was created
+        wait_for(lambda: "podlogin-token" in self.cluster.kubectl("apply", "--dry-run=server", "-o", "json", "-f", "-",
+                                                                  input=json.dumps(manifest)), "the injection")
         self.apply(manifest)
         self.addCleanup(self.cluster.kubectl, "-n", namespace, "delete", "pod", name, "--ignore-not-found", "--wait=false")
         try:
@@ -297,6 +299,108 @@ class Cluster(unittest.TestCase):
             "status"]["podIP"]
         text = run("curl", "-sf", f"http://{address}:9464/metrics")
         self.assertIn('podlogin_requests_total{service="pulumi",result="ok"}', text)
+
+
+    def objects(self, manifests):
+        """Objects as the API server would store them, by kind and name; unknown fields are refused. The names of
+        ConfigMaps lose the digest of their contents."""
+        listed = json.loads(self.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-",
+                                                 input=manifests))["items"]
+        found = {}
+        for each in listed:
+            text = json.dumps({key: each.get(key) for key in ("data", "spec", "roleRef", "rules", "subjects")} |
+                              {"labels": each["metadata"].get("labels"),
+                               "namespace": each["metadata"].get("namespace")}, sort_keys=True)
+            text = re.sub(r'"checksum/config": "[0-9a-f]+", |(?<=podlogin)((?:-issuers|-services)?)-[0-9a-z]{10}(?=")',
+                          r"\1", text)
+            text = re.sub(r"(\\n| )+", " ", text)  # how a text was folded
+            name = re.sub(r"^(podlogin(?:-issuers|-services)?)-[0-9a-z]{10}$", r"\1", each["metadata"]["name"])
+            found[each["kind"], name] = json.loads(text)
+        return found
+
+    def test_8_the_chart_renders_the_same_objects(self):
+        """By default those of the overlay generic; and those of eks with its values."""
+        for overlay, options in (("generic", ()), ("eks", ("apiServer.enabled=false", "taint.enabled=true"))):
+            config = SOURCE / f"deploy/kubernetes/overlays/{overlay}/config"
+            rendered = self.cluster.kubectl("kustomize", SOURCE / f"deploy/kubernetes/overlays/{overlay}")
+            values = [f"--set={option}" for option in options]
+            if overlay == "eks":
+                values += ["--set=issuers.cluster\\.conf=null", f"--set-file=issuers.eks\\.conf={config}/eks.conf",
+                           f"--set-file=services.pulumi\\.conf={config}/pulumi.conf"]
+            chart = run("helm", "template", "podlogin", SOURCE / "deploy/helm/podlogin", "--namespace", "podlogin",
+                        "--kube-version", "1.36", *values)
+            expected, found = self.objects(rendered), self.objects(chart)
+            del expected["Namespace", "podlogin"]  # Helm creates the one that it is told
+            self.assertEqual(set(found), set(expected))
+            for key, each in expected.items():
+                self.assertEqual(found[key], each, key)
+
+    def test_8_overlays_are_valid(self):
+        for overlay in ("generic", "eks", "kind"):
+            self.objects(self.cluster.kubectl("kustomize", SOURCE / f"deploy/kubernetes/overlays/{overlay}"))
+        for example in (SOURCE / "deploy/kubernetes/examples").glob("*.yaml"):
+            text = example.read_text()
+            documents = [part for part in text.split("\n---\n") if "pulumi.com/v1" not in part]
+            if documents:
+                self.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-",
+                                     input="\n---\n".join(documents))
+
+    def test_8_the_shim_of_an_init_container(self):
+        """As in the example for Pulumi's image: each run of a program of the image has a token."""
+        spec = pod("shim", ["/bin/busybox", "sh", "-c", "tool; exec /bin/busybox sleep 1000"])
+        job, = spec["spec"]["containers"]
+        tool = "/share/tool"
+        job["env"] = [{"name": "PATH", "value": "/share/podlogin:/share:/bin"}]
+        mounts = [{"name": "share", "mountPath": "/share"}]
+        job["volumeMounts"] = mounts
+        script = f"/bin/busybox printf '#!/bin/busybox sh\\necho has $PULUMI_ACCESS_TOKEN\\n' >{tool}; " \
+                 f"/bin/busybox chmod 755 {tool}"
+        spec["spec"]["initContainers"] = [
+            {"name": "podlogin", "image": "localhost/podlogin:build", "imagePullPolicy": "Never", "volumeMounts": mounts,
+             "command": ["/podlogin", "install", "/share/podlogin", "tool"], "securityContext": CONFINED},
+            {"name": "tool", "image": "localhost/job:1", "imagePullPolicy": "Never", "volumeMounts": mounts,
+             "command": ["/bin/busybox", "sh", "-c", script], "securityContext": CONFINED}]
+        spec["spec"]["volumes"] = [{"name": "share", "emptyDir": {}}]
+        self.run_pod(spec)
+        wait_for(lambda: "has " in self.cluster.kubectl("-n", "ci", "logs", "shim"), "the tool")
+        token = re.search("has (.+)", self.cluster.kubectl("-n", "ci", "logs", "shim"))[1]
+        self.assertTrue(self.standin.issued(token))
+
+    def test_8_what_the_namespace_of_the_daemon_needs(self):
+        """More than the profile restricted allows, and this is all."""
+        warning = self.as_account("admin-token", "label", "--dry-run=server", "--overwrite", "namespace", "podlogin",
+                                  "pod-security.kubernetes.io/enforce=restricted")
+        for reason in ("host namespaces", "restricted volume types", "privileged", "unrestricted capabilities", "runAsUser=0"):
+            self.assertIn(reason, warning)
+
+    def test_9_the_chart_is_installed_and_removed(self):
+        self.cluster.kubectl("delete", "-k", self.overlay, "--wait", "--timeout=120s")
+        self.assertEqual(self.left(), [])
+        values = {
+            "image": {"repository": "localhost/podlogind", "tag": "1"},
+            "csi": {name: {"repository": f"localhost/{image}", "tag": "1"} for name, image in (
+                ("driver", "spiffe-csi-driver"), ("registrar", "csi-node-driver-registrar"))},
+            "taint": {"enabled": True},
+            "config": {name: (self.overlay / name).read_text() for name in ("podlogind.conf", "ca.pem")},
+            "services": {"pulumi.conf": (self.overlay / "pulumi.conf").read_text()},
+            "hostAliases": [{"ip": ADDRESS, "hostnames": ["standin.test"]},
+                            {"ip": SERVICE_ADDRESS, "hostnames": ["kubernetes.default.svc"]}]}
+        (self.scratch / "values.json").write_text(json.dumps(values))
+        helm = ("helm", "--kubeconfig", self.scratch / "admin.conf", "--namespace", "tokens")
+        run(*helm, "install", "podlogin", SOURCE / "deploy/helm/podlogin", "--create-namespace", "--values",
+            self.scratch / "values.json", "--wait", "--timeout", "120s")
+        name = self.sleeping_pod("by-chart")
+        self.assertTrue(self.standin.issued(self.execute(name, "podlogin", "token").strip()))
+        self.cluster.kubectl("-n", "ci", "delete", "pod", name, "--wait", "--timeout=60s")
+        run(*helm, "uninstall", "podlogin", "--wait", "--timeout", "120s")
+        wait_for(lambda: self.left() == [], f"the removal of {self.left()}")
+
+    def left(self):
+        """What the cluster still has of podlogin."""
+        kinds = self.cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+        kinds = [kind for kind in kinds if not kind.startswith("events")]
+        names = self.cluster.kubectl("get", ",".join(kinds), "-A", "-o", "name", "--ignore-not-found").split()
+        return [name for name in names if "podlogin" in name and not name.startswith("csinode")]
 
 
 if __name__ == "__main__":
