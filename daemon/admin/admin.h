@@ -47,6 +47,9 @@ void admin_done(struct admin *admin);
 /* Return new references, or NULL if memory ran out. */
 json_t *admin_status(const struct admin_view *view);
 
+/* What the daemon waits for before it can serve, as sentences; an empty array: nothing. */
+json_t *admin_waits_for(const struct admin_view *view);
+
 struct login_filter;
 
 /*

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/admin.h"
+#include "base/cleanup.h"
 #include "base/counters.h"
 #include "base/service_counters.h"
 #include "broker/login.h"
@@ -160,9 +161,8 @@ static void put_cache(FILE *file, const struct admin_view *view)
     free(least);
 }
 
-static void put_servers(FILE *file, const struct admin_view *view)
+static void put_upstreams(FILE *file, const struct admin_view *view)
 {
-    uint64_t now_usec = clock_boot_usec();
     const struct list *upstreams = &view->broker->upstreams;
     unsigned long long n = 0;
 
@@ -178,16 +178,43 @@ static void put_servers(FILE *file, const struct admin_view *view)
     }
     begin(file, "podlogin_exchanges_in_flight", "gauge", "Exchanges under way.");
     fprintf(file, "podlogin_exchanges_in_flight %llu\n", n);
+}
+
+static void put_issuers(FILE *file, const struct identities *identities)
+{
+    uint64_t now_usec = clock_boot_usec();
+
+    begin(file, "podlogin_issuer_failing", "gauge",
+          "Whether the latest fetch of the issuer's keys failed: 1, or 0.");
+    for (size_t i = 0; i < identities->n_issuers; i++)
+        fprintf(file, "podlogin_issuer_failing{issuer=\"%s\"} %d\n",
+                identities->issuers[i]->config->name, identities->issuers[i]->n_failed > 0);
     begin(file, "podlogin_issuer_keys_age_seconds", "gauge",
           "Time since the keys of the issuer were fetched.");
-    for (size_t i = 0; i < view->identities->n_issuers; i++) {
-        const struct issuer *issuer = view->identities->issuers[i];
+    for (size_t i = 0; i < identities->n_issuers; i++) {
+        const struct issuer *issuer = identities->issuers[i];
         uint64_t age_usec = issuer_keys_age_usec(issuer, now_usec);
 
         if (age_usec != UINT64_MAX)
             fprintf(file, "podlogin_issuer_keys_age_seconds{issuer=\"%s\"} %.3f\n",
                     issuer->config->name, seconds(age_usec));
     }
+}
+
+static void put_daemon(FILE *file, const struct admin_view *view)
+{
+    const struct sessions *sessions = view->sessions;
+    CLEANUP(json_decrefp)
+    json_t *waits = admin_waits_for(view);
+
+    begin(file, "podlogin_ready", "gauge", "Whether the daemon can serve: 1, or 0.");
+    fprintf(file, "podlogin_ready %d\n", waits && json_array_size(waits) == 0);
+    begin(file, "podlogin_connections", "gauge", "Open connections of clients.");
+    fprintf(file, "podlogin_connections %zu\n", sessions->n_connections);
+    begin(file, "podlogin_connections_max", "gauge", "How many there may be at once.");
+    fprintf(file, "podlogin_connections_max %zu\n", sessions->max_connections);
+    begin(file, "podlogin_build_info", "gauge", "The version; the value is 1.");
+    fprintf(file, "podlogin_build_info{version=\"%s\"} 1\n", PODLOGIN_VERSION);
 }
 
 char *admin_metrics(const struct admin_view *view)
@@ -203,11 +230,9 @@ char *admin_metrics(const struct admin_view *view)
     put_durations(file, all, n);
     put_counters(file);
     put_cache(file, view);
-    put_servers(file, view);
-    begin(file, "podlogin_connections", "gauge", "Open connections of clients.");
-    fprintf(file, "podlogin_connections %zu\n", view->sessions->n_connections);
-    begin(file, "podlogin_build_info", "gauge", "The version; the value is 1.");
-    fprintf(file, "podlogin_build_info{version=\"%s\"} 1\n", PODLOGIN_VERSION);
+    put_upstreams(file, view);
+    put_issuers(file, view->identities);
+    put_daemon(file, view);
     if (fclose(file) != 0) {
         free(text);
         return NULL;

@@ -71,8 +71,7 @@ static size_t count_tokens(const struct broker *broker, struct now now)
     return n;
 }
 
-/* Returns what the daemon waits for before it can serve; an empty array: nothing. */
-static json_t *waits_for(const struct admin_view *view)
+json_t *admin_waits_for(const struct admin_view *view)
 {
     const struct identities *identities = view->identities;
     json_t *waits = json_array();
@@ -151,7 +150,7 @@ static json_t *lists(const struct admin_view *view, json_t *status)
                               json_pack("{s:s, s:b, s:I}", "role", exchanger_names[role], "running",
                                         exchanger_is_running(view->exchangers[role]), "jobs",
                                         (json_int_t)exchanger_n_jobs(view->exchangers[role])));
-    json_object_set_new(status, "waits_for", waits_for(view));
+    json_object_set_new(status, "waits_for", admin_waits_for(view));
     json_object_set_new(status, "totals", totals());
     json_object_set_new(status, "services", services);
     json_object_set_new(status, "issuers", issuers);

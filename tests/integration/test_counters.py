@@ -71,6 +71,23 @@ class Counters(NodeCase):
         wait_for(lambda: metrics.total(metrics.read(self.node), "podlogin_rejected_total", reason="quota") >= 2,
                  what="connections that are turned away")
 
+    def test_readiness_and_issuers(self):
+        self.standin.fault_issuer(kind="status", status=503)
+        self.node.start()
+        wait_for(lambda: metrics.total(metrics.read(self.node), "podlogin_issuer_failing", issuer="eks") == 1,
+                 what="the issuer's failure")
+        samples = metrics.read(self.node)
+        self.assertEqual(metrics.total(samples, "podlogin_ready"), 0)
+        self.assertNotIn("podlogin_issuer_keys_age_seconds", {key[0] for key in samples})
+        self.standin.fault_issuer()
+        wait_for(lambda: metrics.total(metrics.read(self.node), "podlogin_ready") == 1, what="readiness")
+        self.assertEqual(metrics.total(metrics.read(self.node), "podlogin_issuer_failing"), 0)
+
+    def test_the_limit_of_connections(self):
+        self.node.configure(limits="[Limits]\nConnections=7\n")
+        self.node.start()
+        self.assertEqual(metrics.total(metrics.read(self.node), "podlogin_connections_max"), 7)
+
     def test_gauges(self):
         self.node.start()
         samples = metrics.read(self.node)
