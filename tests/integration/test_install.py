@@ -21,6 +21,7 @@ CLIENT = {
     "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
 DAEMON = {
     "sbin/podlogind", "sbin/podloginctl", "sbin/podlogin-exporter", "sbin/podlogin-untaint", "lib/systemd/system/podlogin-exporter.service", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
+    "share/doc/podlogin/alerts.yaml", "share/doc/podlogin/dashboard.json", "share/doc/podlogin/observability.md",
     "lib/systemd/system/podlogind.service", "lib/systemd/system/podlogind.socket",
     "lib/systemd/system/podlogin-issuers.socket", "lib/systemd/system/podlogin-issuers@.service",
     "lib/systemd/system/podlogin-upstreams.socket", "lib/systemd/system/podlogin-upstreams@.service",

@@ -10,6 +10,7 @@ import subprocess
 import textwrap
 import unittest
 
+import observability
 from node import PODLOGIN, PODLOGINCTL, PODLOGIND
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
@@ -352,6 +353,17 @@ class Lines(unittest.TestCase):
         for text in known:
             if text.replace("%s", ""):
                 self.assertTrue(any(is_format_of(text, line) for line in lines), text)
+
+
+class Alerts(unittest.TestCase):
+    def test_operations_md_has_a_section_for_each_alert(self):
+        section = read("docs/operations.md").partition("\n## Alerts\n")[2].partition("\n## ")[0]
+        sections = re.findall(r"^### (\w+)\n\n(\S.*)", section, re.M)
+        self.assertEqual([name for name, _ in sections], list(observability.alerts()))
+
+    def test_names_of_alerts_that_pages_use_exist(self):
+        for name, text in documents():
+            self.assertLessEqual(set(re.findall(r"\bPodlogin[A-Z]\w+", text)), set(observability.alerts()), name)
 
 
 if __name__ == "__main__":
