@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -373,4 +374,22 @@ int epoll_wait(int epoll_fd, struct epoll_event *events, int n_max, int timeout_
                          0);
     } while (watches && n == 0);
     return n;
+}
+
+/* The exporter's wait for its next sample. */
+int sigtimedwait(const sigset_t *set, siginfo_t *ret_info, const struct timespec *timeout)
+{
+    const struct timespec slice = {.tv_nsec = 5000000};
+    struct timespec now, end = {0};
+    int number;
+
+    clock_gettime(CLOCK_BOOTTIME, &end);
+    end.tv_sec += timeout->tv_sec;
+    add_ms(&end, timeout->tv_nsec / 1000000);
+    do {
+        number = (int)syscall(SYS_rt_sigtimedwait, set, ret_info, control ? &slice : timeout, 8);
+        clock_gettime(CLOCK_BOOTTIME, &now);
+    } while (number < 0 && errno == EAGAIN && control &&
+             (now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec)));
+    return number;
 }
