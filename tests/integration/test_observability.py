@@ -98,6 +98,15 @@ class Rules(unittest.TestCase):
         self.assertEqual([line.strip() and line.removeprefix("  ") for line in rules.splitlines()],
                          ALERTS.read_text("utf-8").splitlines())
 
+    def test_the_job_of_the_pod_monitor_is_that_of_the_alerts(self):
+        """The operator names the job after a label of the pod."""
+        monitor = (SOURCE / "deploy/kubernetes/components/pod-monitor/podmonitor.yaml").read_text("utf-8")
+        label, = re.findall(r"^  jobLabel: (\S+)$", monitor, re.M)
+        template = (SOURCE / "deploy/kubernetes/base/daemonset.yaml").read_text("utf-8").partition("template:")[2]
+        jobs = {value for _, expression in observability.expressions()
+                for value in re.findall(r'job="(\w+)"', expression)}
+        self.assertEqual(jobs, {re.search(rf"^        {re.escape(label)}: (\S+)$", template, re.M)[1]})
+
 
 class Dashboard(unittest.TestCase):
     def setUp(self):
