@@ -5,6 +5,7 @@
  */
 #include "ctl/ctl.h"
 #include "ctl/options.h"
+#include "ctl/remedy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct options {
 struct report {
     json_t *lines;
     enum podlogin_status verdict;
+    const char *remedy;
 };
 
 static int read_options(int argc, char **argv, struct options *options)
@@ -93,8 +95,10 @@ static void add_refusal(struct report *report, const char *check, const struct r
 {
     add(report, check, status_info(refusal->status)->name, "%s%s%s", detail,
         *detail && refusal->detail[0] ? "; " : "", refusal->detail);
-    if (report->verdict == PODLOGIN_OK)
+    if (report->verdict == PODLOGIN_OK) {
         report->verdict = refusal->status;
+        report->remedy = remedy_find(refusal->status, refusal->detail);
+    }
 }
 
 static void describe_audience(const struct claims *claims, char *detail, size_t size)
@@ -278,7 +282,8 @@ static int print_report(const struct report *report, bool is_json)
 
     if (is_json) {
         CLEANUP(json_decrefp)
-        json_t *whole = json_pack("{s:s, s:O}", "verdict", info->name, "checks", report->lines);
+        json_t *whole = json_pack("{s:s, s:s, s:O}", "verdict", info->name, "remedy",
+                                  report->remedy, "checks", report->lines);
 
         json = json_dumps(whole, JSON_INDENT(2));
         if (!json || puts(json) == EOF)
@@ -290,6 +295,8 @@ static int print_report(const struct report *report, bool is_json)
                json_member_string(line, "result"), json_member_string(line, "detail"));
     printf("%-10s %-24s %s\n", "verdict", info->name,
            report->verdict == PODLOGIN_OK ? "the daemon would serve it" : info->sentence);
+    if (*report->remedy)
+        printf("%-10s %-24s %s\n", "remedy", "-", report->remedy);
     return info->exit_code;
 }
 
@@ -356,7 +363,7 @@ static void explain_all(struct report *report, const char *service_name,
 static int explain(const struct options *options, const struct config *config, struct loop *loop,
                    struct exchanger_client *exchanger, const struct secret *token)
 {
-    struct report report = {.lines = json_array()};
+    struct report report = {.lines = json_array(), .remedy = ""};
     struct identities identities;
     struct admission admission = {
         .identities = &identities,

@@ -213,6 +213,8 @@ class Explain(CtlCase):
         self.assertEqual(result.returncode, 77)
         self.assertRegex(result.stdout, r"(?m)^issuer +ok +https://")
         self.assertRegex(result.stdout, r"(?m)^verdict +POLICY_DENIED +the service's rules")
+        self.assertRegex(result.stdout, r"(?m)^remedy +- +the detail names the \[Deny\] section")
+        self.assertNotRegex(self.explain(self.mint()).stdout, r"(?m)^remedy ")
 
     def test_usage(self):
         self.assertEqual(self.run_ctl("explain", token="x").returncode, 64)

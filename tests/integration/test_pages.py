@@ -11,7 +11,7 @@ import textwrap
 import unittest
 
 import observability
-from node import PODLOGIN, PODLOGINCTL, PODLOGIND
+from node import BUILD, PODLOGIN, PODLOGINCTL, PODLOGIND
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SETTING = re.compile(r'\{"([A-Z]\w+)", (?:\w*parse_|\w*expects_)\w+')
@@ -118,11 +118,23 @@ class Statuses(unittest.TestCase):
         documented = set(re.findall(r"^\.It Dv PODLOGIN_(\w+)", page("libpodlogin.3"), re.M))
         self.assertEqual(documented, {name for name, (number, _) in self.statuses.items() if number >= 100})
 
-    def test_operations_md_has_a_row_for_each_error(self):
-        section = read("docs/operations.md").partition("## Errors of clients")[2].partition("\n## ")[0]
-        rows = re.findall(r"^\| (`.*?) \|", section, re.M)
-        documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-        self.assertEqual(documented, set(self.statuses) - {"OK", "BAD_ARGUMENT", "NO_MEMORY"})
+    def test_errors_md_is_what_the_tables_say(self):
+        self.maxDiff = None
+        text = subprocess.run([BUILD / "daemon/errors-page"], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(read("docs/errors.md"), text, "run build/daemon/errors-page >docs/errors.md")
+        sections = re.findall(r"^## (\w+)\n\nNumber (\d+), (?:.|\n)+?\n\n- (?:.|\n)+?(?=^##|\Z)", text, re.M)
+        self.assertEqual(sections, [(name, str(number)) for name, (number, _) in self.statuses.items() if name != "OK"])
+
+    def test_symptoms_of_remedies_are_words_of_the_programs(self):
+        """Or of libcurl, OpenSSL or an upstream."""
+        others = {"certificate", "Could not resolve host", "invalid_request", "invalid_scope", "HTTP 404"}
+        programs = "".join(path.read_text("utf-8") for top in ("daemon", "module") for path in SOURCE.glob(f"{top}/**/*.c")
+                           if path.name != "remedy.c")
+        known = "\n".join(formats(programs))
+        symptoms = set(re.findall(r"\{PODLOGIN_\w+,\s+\"([^\"]+)\"", read("daemon/ctl/remedy.c"))) - others
+        self.assertGreater(len(symptoms), 10)
+        for symptom in symptoms:
+            self.assertTrue(symptom in known, symptom)
 
     def test_pages_name_no_other_status(self):
         prefixes = {name.split("_")[0] for name in self.statuses if "_" in name}
