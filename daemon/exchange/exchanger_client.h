@@ -64,7 +64,7 @@ struct exchanger_client *exchanger_client_free(struct exchanger_client *exchange
 /*
  * Queues an idle job.
  *
- * @message: job_exchange, job_keys or job_review.
+ * @message: job_exchange, job_keys, job_review or job_probe.
  * @values:  its struct; copied.
  * @on_done: called from the event loop, never from this function.
  *

@@ -28,6 +28,12 @@ static const struct wire_field review_fields[] = {
     {7, WIRE_STRING, true, PODLOGIN_NAME_MAX, offsetof(struct job_review, uid)},
 };
 
+static const struct wire_field probe_fields[] = {
+    {1, WIRE_STRING, true, 1024, offsetof(struct job_probe, url)},
+    {2, WIRE_STRING, false, 4096, offsetof(struct job_probe, ca_file)},
+    {3, WIRE_BYTES, false, PODLOGIN_JWT_MAX, offsetof(struct job_probe, own_token)},
+};
+
 static const struct wire_field result_fields[] = {
     {1, WIRE_U32, true, OUTCOMES - 1, offsetof(struct job_result, outcome)},
     {2, WIRE_STRING, false, 256, offsetof(struct job_result, detail)},
@@ -40,6 +46,9 @@ static const struct wire_field result_fields[] = {
     {9, WIRE_BYTES, false, UPSTREAM_BODY_MAX, offsetof(struct job_result, keys)},
     {10, WIRE_U32, false, UINT32_MAX, offsetof(struct job_result, max_age_s)},
     {11, WIRE_U64, false, INT64_MAX, offsetof(struct job_result, expires_at_s)},
+    {12, WIRE_U32, false, 999, offsetof(struct job_result, http_status)},
+    {13, WIRE_U64, false, INT64_MAX, offsetof(struct job_result, date_s)},
+    {14, WIRE_BYTES, false, UPSTREAM_BODY_MAX, offsetof(struct job_result, body)},
 };
 
 #define JOB_MESSAGE(id, noun, table)                                                               \
@@ -55,4 +64,5 @@ static const struct wire_field result_fields[] = {
 JOB_MESSAGE(JOB_EXCHANGE, exchange, exchange_fields);
 JOB_MESSAGE(JOB_KEYS, keys, keys_fields);
 JOB_MESSAGE(JOB_REVIEW, review, review_fields);
+JOB_MESSAGE(JOB_PROBE, probe, probe_fields);
 JOB_MESSAGE(JOB_RESULT, result, result_fields);

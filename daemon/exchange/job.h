@@ -18,6 +18,7 @@ enum job_type {
     JOB_EXCHANGE = 1,
     JOB_KEYS = 2,
     JOB_REVIEW = 3,
+    JOB_PROBE = 4,
     JOB_RESULT = 0x81,
 };
 
@@ -53,6 +54,16 @@ struct job_review {
     struct wire_bytes uid;
 };
 
+/*
+ * Looks whether a server answers, for podloginctl doctor. Any HTTP status is an answer. With
+ * own_token, the server is the API server, and the result has the body of the document at the URL.
+ */
+struct job_probe {
+    struct wire_bytes url;
+    struct wire_bytes ca_file;   /* absent: the system's certificates */
+    struct wire_bytes own_token; /* absent: none */
+};
+
 /* The answer to each job. */
 struct job_result {
     uint32_t outcome;         /* enum outcome */
@@ -66,11 +77,15 @@ struct job_result {
     struct wire_bytes keys;      /* the key set, unparsed */
     uint32_t max_age_s;          /* of Cache-Control; 0: none */
     uint64_t expires_at_s;       /* Unix time; 0: unknown */
+    uint32_t http_status;        /* of a probe */
+    uint64_t date_s;             /* of a probe: the server's time, in Unix time; 0: unknown */
+    struct wire_bytes body;      /* of a probe */
 };
 
 extern const struct wire_message job_exchange;
 extern const struct wire_message job_keys;
 extern const struct wire_message job_review;
+extern const struct wire_message job_probe;
 extern const struct wire_message job_result;
 
 #endif

@@ -38,6 +38,7 @@ static void open_files(const struct secret *frame, struct job_files *ret_files)
         struct job_exchange exchange;
         struct job_keys keys;
         struct job_review review;
+        struct job_probe probe;
     } job;
 
     *ret_files = (struct job_files){0};
@@ -48,6 +49,9 @@ static void open_files(const struct secret *frame, struct job_files *ret_files)
     if (header.type == JOB_REVIEW &&
         wire_decode(&job_review, payload, header.payload_len, &job.review) == 0)
         open_file(ret_files, job.review.ca_file);
+    if (header.type == JOB_PROBE &&
+        wire_decode(&job_probe, payload, header.payload_len, &job.probe) == 0)
+        open_file(ret_files, job.probe.ca_file);
     if (header.type == JOB_KEYS &&
         wire_decode(&job_keys, payload, header.payload_len, &job.keys) == 0) {
         open_file(ret_files, job.keys.ca_file);

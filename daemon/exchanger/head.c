@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define LINE_MAX_SIZE 1024
 
@@ -61,6 +62,17 @@ static bool length_read(struct head *head, const char *value)
     return true;
 }
 
+/* RFC 9110, section 5.6.7: the format that servers must send. The locale of the process is "C". */
+static void date_read(struct head *head, const char *value)
+{
+    struct tm tm = {0};
+    const char *end = strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    time_t date_s = end && !*end ? timegm(&tm) : 0;
+
+    if (date_s > 0)
+        head->date_s = date_s;
+}
+
 bool head_read(struct head *head, const char *line, size_t len)
 {
     char text[LINE_MAX_SIZE];
@@ -75,6 +87,8 @@ bool head_read(struct head *head, const char *line, size_t len)
         *head = (struct head){0};
     else if ((value = value_of(text, "Cache-Control:")))
         cache_control_read(head, value);
+    else if ((value = value_of(text, "Date:")))
+        date_read(head, value);
     else if ((value = value_of(text, "Content-Length:")))
         return length_read(head, value);
     return true;

@@ -12,6 +12,7 @@ struct head {
     uint32_t max_age_s; /* of Cache-Control; 0: none, or not valid */
     bool has_length;
     uint64_t length; /* with has_length */
+    int64_t date_s;  /* of Date, in Unix time; 0: none, or not valid */
 };
 
 /*

@@ -82,6 +82,13 @@ static bool set_callbacks(CURL *easy, struct http_transfer *transfer)
            SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_PRIVATE, transfer);
 }
 
+static bool set_method(CURL *easy, const char *method, bool has_body)
+{
+    if (strcmp(method, "HEAD") == 0)
+        return SET(CURLOPT_NOBODY, 1L);
+    return strcmp(method, has_body ? "POST" : "GET") == 0 || SET(CURLOPT_CUSTOMREQUEST, method);
+}
+
 /* "identity" asks for an answer without compression; curl still decodes a compressed answer. */
 static bool set_request(CURL *easy, const struct http_transfer *transfer, const char *method)
 {
@@ -91,7 +98,7 @@ static bool set_request(CURL *easy, const struct http_transfer *transfer, const 
            SET(CURLOPT_HTTPHEADER, transfer->headers) && SET(CURLOPT_ACCEPT_ENCODING, "identity") &&
            (!body || (SET(CURLOPT_POST, 1L) && SET(CURLOPT_POSTFIELDS, (char *)body->bytes) &&
                       SET(CURLOPT_POSTFIELDSIZE, (long)body->len))) &&
-           (strcmp(method, body ? "POST" : "GET") == 0 || SET(CURLOPT_CUSTOMREQUEST, method));
+           set_method(easy, method, body);
 }
 
 /*

@@ -10,9 +10,11 @@ char *copy_bytes(struct wire_bytes bytes)
     return bytes.len ? strndup((const char *)bytes.at, bytes.len) : NULL;
 }
 
-/* Each exchanger has jobs at servers of one kind only. */
+/* Each exchanger has jobs at servers of one kind only, which both can be probed. */
 static bool is_of_role(enum exchanger_role role, uint8_t type)
 {
+    if (type == JOB_PROBE)
+        return true;
     return (type == JOB_EXCHANGE) == (role == EXCHANGER_UPSTREAMS);
 }
 
@@ -22,6 +24,7 @@ static int begin(struct worker *worker, const struct wire_header *header, const 
     struct job_exchange exchange;
     struct job_keys keys;
     struct job_review review;
+    struct job_probe probe;
 
     if (!is_of_role(worker->role, header->type))
         return -EBADMSG;
@@ -38,6 +41,10 @@ static int begin(struct worker *worker, const struct wire_header *header, const 
         return wire_decode(&job_review, payload, len, &review) < 0
                    ? -EBADMSG
                    : review_job_begin(worker, header->id, &review);
+    case JOB_PROBE:
+        return wire_decode(&job_probe, payload, len, &probe) < 0
+                   ? -EBADMSG
+                   : probe_job_begin(worker, header->id, &probe);
     default:
         return -EBADMSG;
     }

@@ -24,6 +24,7 @@ void worker_take(struct worker *worker, const uint8_t *frame, size_t len, struct
 int exchange_job_begin(struct worker *worker, uint16_t id, const struct job_exchange *job);
 int keys_job_begin(struct worker *worker, uint16_t id, const struct job_keys *job);
 int review_job_begin(struct worker *worker, uint16_t id, const struct job_review *job);
+int probe_job_begin(struct worker *worker, uint16_t id, const struct job_probe *job);
 
 /*
  * Reads the next CA file of the job that begins, if it names one at @path. @ret_ca is released with

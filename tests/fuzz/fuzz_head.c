@@ -31,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(head.max_age_s <= HEAD_MAX_AGE_MAX);
         if (head.max_age_s != before.max_age_s && !begins)
             PROMISE(has_word(text, len, "cache-control:") && has_word(text, len, "max-age="));
+        if (head.date_s != before.date_s && !begins)
+            PROMISE(has_word(text, len, "date:") && head.date_s > 0);
         if (before.has_length && !begins)
             PROMISE(head.has_length && head.length == before.length);
         text += len;

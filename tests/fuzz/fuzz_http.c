@@ -112,13 +112,15 @@ static void check_result(const struct job_result *result)
     bool is_ok = result->outcome == OUTCOME_OK;
 
     PROMISE(is_ascii(result->detail.at, result->detail.len, ' '));
-    PROMISE(is_ok ? kind == JOB_KEYS || has_object : result->detail.len > 0);
+    PROMISE(is_ok ? kind == JOB_KEYS || kind == JOB_PROBE || has_object : result->detail.len > 0);
     PROMISE(!has_jwt || !quotes(result->detail, JWT));
     PROMISE(!has_own_token || !quotes(result->detail, OWN_TOKEN));
     PROMISE(result->retry_after_ms <= 300000 && result->retry_after_ms % 1000 == 0);
     PROMISE(result->max_age_s <= INT32_MAX);
     PROMISE((is_ok && kind == JOB_EXCHANGE) == (result->token.len > 0));
     PROMISE((is_ok && kind == JOB_KEYS) == (result->keys.len > 0));
+    PROMISE((is_ok && kind == JOB_PROBE) == (result->http_status > 0));
+    PROMISE(kind == JOB_PROBE || (!result->date_s && !result->body.len));
     PROMISE(is_ascii(result->token.at, result->token.len, '!'));
     PROMISE((result->expires_in_s || result->expires_at_s) == (is_ok && kind == JOB_EXCHANGE));
 }
@@ -167,6 +169,7 @@ static void begin(uint8_t choice)
         .username = wire_string("system:serviceaccount:ci:p"),
         .uid = wire_string("u-1"),
     };
+    struct job_probe probe = {.url = wire_string(URL)};
     struct job_keys keys = {.issuer = wire_string(URL)};
 
     has_jwt = (choice & 3) < 2;
@@ -175,10 +178,13 @@ static void begin(uint8_t choice)
         keys.api_server = wire_string(URL);
         keys.api_ca_file = wire_string("/ca");
         keys.own_token = wire_string(OWN_TOKEN);
+        probe.own_token = keys.own_token;
     }
     if (choice & 8)
         keys.keys_url = wire_string(URL "/keys");
-    if ((choice & 3) == 0)
+    if ((choice & 3) == 3)
+        take(&job_probe, &probe);
+    else if ((choice & 3) == 0)
         take(&job_exchange, &exchange);
     else if ((choice & 3) == 1)
         take(&job_review, &review);

@@ -69,6 +69,33 @@ static void two_lengths_contradict_each_other(void **state)
     assert_true(read_line(&head, "Content-Length: 11\r\n"));
 }
 
+static void the_date_is_read_as_rfc_9110_says(void **state)
+{
+    static const struct {
+        const char *line;
+        int64_t expected;
+    } cases[] = {
+        {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 784111777},
+        {"date:Sun, 06 Nov 1994 08:49:37 GMT\r\n", 784111777},
+        {"Date: Sun, 06 Nov 1994 08:49:37 CET\r\n", 0},
+        {"Date: Sun, 06 Nov 1994 08:49:37 GMT+1\r\n", 0},
+        {"Date: Sun, 06 Nov 1894 08:49:37 GMT\r\n", 0},
+        {"Date: Sunday, 06-Nov-94 08:49:37 GMT\r\n", 0},
+        {"Date: 784111777\r\n", 0},
+        {"Date:\r\n", 0},
+        {"X-Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct head head = {0};
+
+        assert_true(read_line(&head, cases[i].line));
+        if (head.date_s != cases[i].expected)
+            fail_msg("%s: %lld", cases[i].line, (long long)head.date_s);
+    }
+}
+
 static void a_long_line_is_ignored(void **state)
 {
     struct head head = {0};
@@ -87,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(max_age_is_read_as_rfc_9111_says),
         cmocka_unit_test(two_lengths_contradict_each_other),
+        cmocka_unit_test(the_date_is_read_as_rfc_9110_says),
         cmocka_unit_test(a_long_line_is_ignored),
     };
 
