@@ -276,32 +276,60 @@ static bool is_in_own_pid_namespace(const char *pod_of_init)
     return getpid() == 1 || pod_of_init[0];
 }
 
-int peer_check_surroundings(char ret_error[PEER_ERROR_MAX])
+enum peer_state peer_look(pid_t pid, char ret_uid[POD_UID_SIZE])
+{
+    bool is_unified;
+
+    return pod_read(pid, ret_uid, &is_unified);
+}
+
+bool peer_is_pinnable(void)
+{
+    int pair[2], fd;
+    socklen_t len = sizeof(fd);
+    bool is_pinnable;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return false;
+    is_pinnable = getsockopt(pair[0], SOL_SOCKET, SO_PEERPIDFD, &fd, &len) == 0;
+    if (is_pinnable)
+        close(fd);
+    close(pair[0]);
+    close(pair[1]);
+    return is_pinnable;
+}
+
+struct peer_obstacle peer_find_obstacle(void)
 {
     char self[16] = "", expected[16], pod_of_init[POD_UID_SIZE] = "";
     enum peer_state state;
-    bool is_unified;
-    const char *error = NULL;
 
     snprintf(expected, sizeof(expected), "%d", (int)getpid());
     if (readlink("/proc/self", self, sizeof(self) - 1) < 0 || strcmp(self, expected) != 0)
-        error = "/proc is not mounted, or is of another PID namespace: give the daemon the node's "
-                "/proc";
-    else if (!maps_all_users())
-        error = "the daemon runs in a user namespace: run it on the node itself, without "
-                "PrivateUsers=yes";
-    if (!error) {
-        state = pod_read(1, pod_of_init, &is_unified);
-        if (state == PEER_ENDED || state == PEER_UNSEEN)
-            error = "the daemon cannot read the cgroups of other processes: run it without "
-                    "ProtectProc=invisible and hidepid=";
-        else if (is_in_own_pid_namespace(state == PEER_IN_POD ? pod_of_init : ""))
-            error = "the daemon runs in its own PID namespace and cannot see its peers: set "
-                    "hostPID: true";
-    }
-    if (error)
-        snprintf(ret_error, PEER_ERROR_MAX,
-                 "PeerAttestation=enforce cannot work here: %s (or set PeerAttestation=off)",
-                 error);
-    return error ? -EOPNOTSUPP : 0;
+        return (struct peer_obstacle){"/proc is not mounted, or is of another PID namespace",
+                                      "give the daemon the node's /proc"};
+    if (!maps_all_users())
+        return (struct peer_obstacle){"the daemon runs in a user namespace",
+                                      "run it on the node itself, without PrivateUsers=yes"};
+    state = peer_look(1, pod_of_init);
+    if (state == PEER_ENDED || state == PEER_UNSEEN)
+        return (struct peer_obstacle){"the daemon cannot read the cgroups of other processes",
+                                      "run it without ProtectProc=invisible and hidepid="};
+    if (is_in_own_pid_namespace(state == PEER_IN_POD ? pod_of_init : ""))
+        return (struct peer_obstacle){
+            "the daemon runs in its own PID namespace and cannot see its peers",
+            "set hostPID: true"};
+    return (struct peer_obstacle){0};
+}
+
+int peer_check_surroundings(char ret_error[PEER_ERROR_MAX])
+{
+    struct peer_obstacle obstacle = peer_find_obstacle();
+
+    if (!obstacle.what)
+        return 0;
+    snprintf(ret_error, PEER_ERROR_MAX,
+             "PeerAttestation=enforce cannot work here: %s: %s (or set PeerAttestation=off)",
+             obstacle.what, obstacle.remedy);
+    return -EOPNOTSUPP;
 }

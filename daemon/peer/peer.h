@@ -65,6 +65,24 @@ void peer_done(struct peer *peer);
 bool peer_lives(const struct peer *peer);
 
 /*
+ * Finds the pod of the process with this pid, which may be recycled meanwhile. @ret_uid is set with
+ * PEER_IN_POD only.
+ */
+enum peer_state peer_look(pid_t pid, char ret_uid[POD_UID_SIZE]);
+
+/* Returns whether the kernel pins peers: SO_PEERPIDFD. Linux has it since 6.5. */
+bool peer_is_pinnable(void);
+
+/* Why peers cannot be identified, and what to change. */
+struct peer_obstacle {
+    const char *what; /* NULL: nothing hinders it */
+    const char *remedy;
+};
+
+/* Finds out whether peers can be identified in the namespaces of this process. */
+struct peer_obstacle peer_find_obstacle(void);
+
+/*
  * Checks whether the daemon can identify peers in its namespaces.
  *
  * @ret_error: on failure, a sentence that says what to change.

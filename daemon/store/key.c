@@ -112,13 +112,15 @@ static int create(const char *path, struct cache_keys *ret_keys, char *ret_error
 }
 
 /* A key on tmpfs is lost at shutdown, so it is never in a snapshot or backup of a disk. */
-static int runtime_directory_check(const char *directory, char *ret_error)
+static int runtime_directory_check(const char *directory, bool creates, char *ret_error)
 {
     struct statfs fs = {0};
     int r = 0;
 
-    if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || statfs(directory, &fs) < 0)
+    if ((creates && mkdir(directory, 0700) < 0 && errno != EEXIST) || statfs(directory, &fs) < 0)
         r = -errno;
+    if (r == -ENOENT && !creates)
+        return 0;
     if (r < 0) {
         snprintf(ret_error, KEY_ERROR_MAX, "cannot use the runtime directory %.200s: %s", directory,
                  strerror(-r));
@@ -181,14 +183,14 @@ static int beside_check(const char *key_path, const char *data_path, bool may_be
 }
 
 /* Returns 0, and a path that the caller frees; or -errno. */
-static int runtime_path(char **ret_path, char *ret_error)
+static int runtime_path(bool creates, char **ret_path, char *ret_error)
 {
     const char *directory = getenv("RUNTIME_DIRECTORY");
     int r;
 
     if (!directory || *directory != '/')
         directory = RUNTIME_DIRECTORY;
-    r = runtime_directory_check(directory, ret_error);
+    r = runtime_directory_check(directory, creates, ret_error);
     if (r < 0)
         return r;
     return asprintf(ret_path, "%s/" KEY_NAME, directory) < 0 ? -ENOMEM : 0;
@@ -213,19 +215,24 @@ static int credential_path(const char *name, char **ret_path, char *ret_error)
     return asprintf(ret_path, "%s/%s", directory, name) < 0 ? -ENOMEM : 0;
 }
 
-int cache_key_path(const char *setting, char **ret_path, char ret_error[KEY_ERROR_MAX])
+static int key_path(const char *setting, bool creates, char **ret_path, char *ret_error)
 {
     if (strcmp(setting, "runtime") == 0)
-        return runtime_path(ret_path, ret_error);
+        return runtime_path(creates, ret_path, ret_error);
     if (strncmp(setting, "credential:", 11) == 0)
         return credential_path(setting + 11, ret_path, ret_error);
     *ret_path = strdup(setting + 5);
     return *ret_path ? 0 : -ENOMEM;
 }
 
-int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
-                    const char *socket_path, struct cache_keys *ret_keys,
-                    char ret_error[KEY_ERROR_MAX])
+int cache_key_path(const char *setting, char **ret_path, char ret_error[KEY_ERROR_MAX])
+{
+    return key_path(setting, true, ret_path, ret_error);
+}
+
+static int keys_load(const char *setting, const char *data_path, bool may_be_beside,
+                     const char *socket_path, bool creates, struct cache_keys *ret_keys,
+                     char *ret_error)
 {
     bool is_runtime = strcmp(setting, "runtime") == 0;
     bool is_credential = strncmp(setting, "credential:", 11) == 0;
@@ -235,7 +242,7 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
 
     *ret_keys = (struct cache_keys){0};
     snprintf(ret_error, KEY_ERROR_MAX, "cannot set up the cache key");
-    r = cache_key_path(setting, &path, ret_error);
+    r = key_path(setting, creates, &path, ret_error);
     /* before it is resolved, too: a link in that directory is as bad, if pods can replace it */
     if (r == 0)
         r = pods_check("the key", path, socket_path, ret_error);
@@ -251,6 +258,23 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
         return r;
     r = load(path, is_credential ? 0007 : 0077, ret_keys, ret_error);
     if (r == -ENOENT && is_runtime)
-        r = create(path, ret_keys, ret_error);
+        r = creates ? create(path, ret_keys, ret_error) : 0;
+    return r;
+}
+
+int cache_keys_load(const char *setting, const char *data_path, bool may_be_beside,
+                    const char *socket_path, struct cache_keys *ret_keys,
+                    char ret_error[KEY_ERROR_MAX])
+{
+    return keys_load(setting, data_path, may_be_beside, socket_path, true, ret_keys, ret_error);
+}
+
+int cache_keys_check(const char *setting, const char *data_path, bool may_be_beside,
+                     const char *socket_path, char ret_error[KEY_ERROR_MAX])
+{
+    struct cache_keys keys;
+    int r = keys_load(setting, data_path, may_be_beside, socket_path, false, &keys, ret_error);
+
+    explicit_bzero(&keys, sizeof(keys));
     return r;
 }

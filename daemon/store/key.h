@@ -53,4 +53,11 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
                     const char *socket_path, struct cache_keys *ret_keys,
                     char ret_error[KEY_ERROR_MAX]);
 
+/*
+ * Makes the checks of cache_keys_load(), and creates nothing: a runtime directory or key that does
+ * not exist yet passes. Returns as cache_keys_load() does.
+ */
+int cache_keys_check(const char *setting, const char *data_path, bool may_be_beside,
+                     const char *socket_path, char ret_error[KEY_ERROR_MAX]);
+
 #endif

@@ -260,23 +260,31 @@ static void on_thread(struct loop_source *source, uint32_t events)
 }
 
 /* Other users must not be able to read, replace or add files. */
-static int directory_check(const char *path, char *ret_error)
+int store_check_directory(const char *directory, char ret_error[STORE_ERROR_MAX])
 {
-    CLEANUP(freep)
-    char *copy = strdup(path);
-    const char *directory = copy ? dirname(copy) : NULL;
     struct stat st;
 
-    if (!directory)
-        return -ENOMEM;
-    if ((mkdir(directory, 0700) < 0 && errno != EEXIST) || stat(directory, &st) < 0)
-        return 0; /* opening the database will fail and report why */
+    if (stat(directory, &st) < 0)
+        return 0;
     if (st.st_uid != geteuid() || st.st_mode & 077) {
         snprintf(ret_error, STORE_ERROR_MAX,
                  "the directory %s must belong to the daemon's user and have mode 0700", directory);
         return -EPERM;
     }
     return 0;
+}
+
+static int directory_prepare(const char *path, char *ret_error)
+{
+    CLEANUP(freep)
+    char *copy = strdup(path);
+    const char *directory = copy ? dirname(copy) : NULL;
+
+    if (!directory)
+        return -ENOMEM;
+    if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+        return 0; /* opening the database will fail and report why */
+    return store_check_directory(directory, ret_error);
 }
 
 /* Renames a damaged database. The latest two are kept. */
@@ -458,7 +466,7 @@ int store_open(const struct store_settings *settings, struct loop *loop, struct 
     snprintf(ret_error, STORE_ERROR_MAX, "cannot set up the store");
     if (!store)
         return -ENOMEM;
-    r = directory_check(store->path, ret_error);
+    r = directory_prepare(store->path, ret_error);
     if (r == 0)
         r = keys_init(store, settings, ret_error);
     if (r < 0)

@@ -79,6 +79,14 @@ int store_open(const struct store_settings *settings, struct loop *loop, struct 
                char ret_error[STORE_ERROR_MAX]);
 
 /*
+ * Checks that no other user can read or replace the files of a store in @directory. One that does
+ * not exist passes.
+ *
+ * Returns 0; or -EPERM, with one line in @ret_error.
+ */
+int store_check_directory(const char *directory, char ret_error[STORE_ERROR_MAX]);
+
+/*
  * Opens the row of @key, if there is one, and calls on_row(). Does nothing once all rows are open.
  */
 void store_open_row(struct store *store, const struct digest *key);

@@ -287,7 +287,10 @@ static void a_runtime_key_is_created_once_and_found_again(void **state)
     scratch_make(directory, "/dev/shm");
     setenv("RUNTIME_DIRECTORY", directory, 1);
     snprintf(path, sizeof(path), "%s/cache.key", directory);
+    assert_int_equal(cache_keys_check("runtime", data(), false, NULL, error), 0);
+    assert_int_equal(access(path, F_OK), -1); /* looking creates nothing */
     assert_int_equal(cache_keys_load("runtime", data(), false, NULL, &first, error), 0);
+    assert_int_equal(cache_keys_check("runtime", data(), false, NULL, error), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(st.st_size, SEAL_KEY_SIZE);
@@ -321,6 +324,7 @@ static void a_runtime_directory_on_a_disk_is_refused(void **state)
     setenv("RUNTIME_DIRECTORY", "/proc/self/none", 1);
     assert_true(cache_keys_load("runtime", data(), false, NULL, &keys, error) < 0);
     assert_non_null(strstr(error, "/proc/self/none"));
+    assert_int_equal(cache_keys_check("runtime", data(), false, NULL, error), 0);
     unsetenv("RUNTIME_DIRECTORY");
 }
 
