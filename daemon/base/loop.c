@@ -131,6 +131,7 @@ int loop_run(struct loop *loop)
         if (r == 0)
             run_timers(loop);
     }
+    loop->is_done = false;
     return r < 0 ? r : loop->result;
 }
 

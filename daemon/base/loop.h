@@ -46,7 +46,7 @@ int loop_change(struct loop *loop, struct loop_source *source, uint32_t events);
 /* Stops watching @source. Its callback is not called any more, even if it was already ready. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
-/* Runs until loop_stop() is called. Returns 0 or -errno. */
+/* Runs until loop_stop() is called, and can run again then. Returns 0 or -errno. */
 int loop_run(struct loop *loop);
 
 /* Ends loop_run() after the present round. */

@@ -10,6 +10,7 @@
 /* The commands. argv[0] is the command's name. They return the exit code. */
 int ctl_verify(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
+int ctl_doctor(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_cache(int argc, char **argv);
 int ctl_metrics(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct command {
     {"check-config", ctl_check_config},
     {"verify", ctl_verify},
     {"explain", ctl_explain},
+    {"doctor", ctl_doctor},
 };
 
 static void print_help(void)
@@ -38,7 +39,8 @@ static void print_help(void)
            "  metrics       print the metrics of the daemon\n"
            "  check-config  check a configuration\n"
            "  verify        verify a service-account token against a key set, offline\n"
-           "  explain       make every check of the daemon for a token and a service\n\n"
+           "  explain       make every check of the daemon for a token and a service\n"
+           "  doctor        check whether the daemon can do its job on this node\n\n"
            "  --help, -h; --version; podloginctl COMMAND --help\n\n"
            "Exit codes: 0; 64 usage; 69 the daemon is not reachable; 70 internal error;\n"
            "75 try again; 77 refused; 78 configuration. See podloginctl(8).\n");

@@ -6,8 +6,8 @@
 
 /* of errors that several kinds of servers cause */
 #define CA_FILE_UNREADABLE                                                                         \
-    "make the file readable for the exchangers' users (mode 0644); their units hide /home, /root " \
-    "and /tmp"
+    "make the file readable for the daemon's user (mode 0644); its unit hides /home, /root and "   \
+    "/tmp"
 #define NAME_UNKNOWN                                                                               \
     "check the name in the URL and /etc/resolv.conf; only pods can look up "                       \
     "kubernetes.default.svc, so on the node set APIServer=, and KeysURL= if the keys are there"

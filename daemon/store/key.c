@@ -182,18 +182,29 @@ static int beside_check(const char *key_path, const char *data_path, bool may_be
     return -EPERM;
 }
 
+static const char *runtime_directory(void)
+{
+    const char *directory = getenv("RUNTIME_DIRECTORY");
+
+    return directory && *directory == '/' ? directory : RUNTIME_DIRECTORY;
+}
+
+char *cache_key_runtime_path(void)
+{
+    char *path;
+
+    return asprintf(&path, "%s/" KEY_NAME, runtime_directory()) < 0 ? NULL : path;
+}
+
 /* Returns 0, and a path that the caller frees; or -errno. */
 static int runtime_path(bool creates, char **ret_path, char *ret_error)
 {
-    const char *directory = getenv("RUNTIME_DIRECTORY");
-    int r;
+    int r = runtime_directory_check(runtime_directory(), creates, ret_error);
 
-    if (!directory || *directory != '/')
-        directory = RUNTIME_DIRECTORY;
-    r = runtime_directory_check(directory, creates, ret_error);
     if (r < 0)
         return r;
-    return asprintf(ret_path, "%s/" KEY_NAME, directory) < 0 ? -ENOMEM : 0;
+    *ret_path = cache_key_runtime_path();
+    return *ret_path ? 0 : -ENOMEM;
 }
 
 /*

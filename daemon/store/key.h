@@ -60,4 +60,7 @@ int cache_keys_load(const char *setting, const char *data_path, bool may_be_besi
 int cache_keys_check(const char *setting, const char *data_path, bool may_be_beside,
                      const char *socket_path, char ret_error[KEY_ERROR_MAX]);
 
+/* Returns the path of the runtime key, which the caller frees; NULL: out of memory. */
+char *cache_key_runtime_path(void);
+
 #endif

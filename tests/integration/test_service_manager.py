@@ -9,10 +9,10 @@ import stat
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 
+from exchangers import Exchangers
 from node import BUILD, EXCHANGER, Node, NodeCase, children, wait_all, wait_for
 
 
@@ -187,40 +187,18 @@ class Replace(NodeCase):
         self.assertEqual(self.node.socket.read_text(), "precious")
 
 
-class Exchangers(NodeCase):
-    """Exchangers that a service manager starts, one process for each connection."""
+class SocketUnits(NodeCase):
+    """Exchangers that a service manager starts."""
 
     def setUp(self):
         super().setUp()
-        self.sockets = self.node.directory / "exchangers"
-        self.sockets.mkdir()
-        self.processes = {"issuers": [], "upstreams": []}
-        self.addCleanup(lambda: [process.wait(30) for each in self.processes.values() for process in each])
-
-    def listen(self, role):
-        """Does what a socket unit with Accept=yes does."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listener.bind(str(self.sockets / f"{role}.sock"))
-        listener.listen()
-        self.addCleanup(listener.close)
-        self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
-
-        def accept():
-            while True:
-                try:
-                    connection = listener.accept()[0]
-                except OSError:
-                    return
-                with connection:
-                    fd = connection.fileno()
-                    self.processes[role].append(subprocess.Popen(
-                        ["bash", "-c", f'exec 3<&{fd} {fd}<&-; exec "$@"', "bash", EXCHANGER, role],
-                        stdin=subprocess.DEVNULL, pass_fds=[fd]))
-        threading.Thread(target=accept, daemon=True).start()
+        self.exchangers = Exchangers(self.node.directory / "exchangers", EXCHANGER)
+        self.addCleanup(self.exchangers.close)
+        self.sockets, self.processes = self.exchangers.directory, self.exchangers.processes
 
     def test_each_has_the_jobs_of_its_role_and_is_replaced(self):
         for role in self.processes:
-            self.listen(role)
+            self.exchangers.listen(role)
         self.node.start(exchanger_sockets=self.sockets)
         self.assert_served(self.mint())
         self.assertEqual(children(self.node.process.pid), [])
@@ -239,7 +217,7 @@ class Exchangers(NodeCase):
         waiting = self.node.spawn("token", "--timeout", "60s", token_file=jwt)
         time.sleep(1.2)
         for role in self.processes:
-            self.listen(role)
+            self.exchangers.listen(role)
         self.assertEqual(wait_all([waiting])[0][0], 0)
         self.assertEqual(self.node.log().count("cannot start the exchanger for issuers: No such file"), 1)
         self.assertEqual(self.node.log().count("cannot start the exchanger for upstreams: No such file"), 1)
@@ -251,7 +229,7 @@ class Exchangers(NodeCase):
         exchange = field(1, b"pulumi") + field(2, b"APIURL=https://127.0.0.1:1") + field(3, b"a.b.c")
         jobs = {"upstreams": (1, exchange), "issuers": (2, field(1, b"https://127.0.0.1:1"))}
         for role, other in (("issuers", "upstreams"), ("upstreams", "issuers")):
-            self.listen(role)
+            self.exchangers.listen(role)
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as broker:
                 broker.settimeout(30)
                 broker.connect(str(self.sockets / f"{role}.sock"))

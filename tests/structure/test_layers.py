@@ -37,8 +37,8 @@ LAYERS = {
     "daemon/admin": "protocol daemon/base daemon/config daemon/observe daemon/broker daemon/session",
     "daemon/exchanger": "text protocol daemon/base daemon/message daemon/provider daemon/exchange daemon/sandbox",
     "daemon/untaint": "text daemon/base daemon/config daemon/identity daemon/sandbox daemon/admin daemon/exchanger",
-    "daemon/ctl": "text protocol daemon/base daemon/jose daemon/provider daemon/config daemon/exchange"
-                  " daemon/admission daemon/admin",
+    "daemon/ctl": "text protocol daemon/base daemon/peer daemon/jose daemon/provider daemon/config daemon/exchange"
+                  " daemon/store daemon/identity daemon/admission daemon/admin",
     "daemon/exporter": "text protocol daemon/base daemon/config daemon/admin daemon/sandbox",
     "daemon": "text protocol daemon/base daemon/jose daemon/peer daemon/config daemon/exchange daemon/identity"
               " daemon/broker daemon/session daemon/admin daemon/sandbox",
