@@ -18,14 +18,16 @@ DAEMON_PAGES = {"podlogind.conf.5", "podlogin-exporter.8", "podlogin-untaint.8",
 CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
     "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc",
-    "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3"}
+    "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3",
+    "share/bash-completion/completions/podlogin", "share/zsh/site-functions/_podlogin"}
 DAEMON = {
     "sbin/podlogind", "sbin/podloginctl", "sbin/podlogin-exporter", "sbin/podlogin-untaint", "lib/systemd/system/podlogin-exporter.service", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
     "share/doc/podlogin/alerts.yaml", "share/doc/podlogin/dashboard.json", "share/doc/podlogin/observability.md",
     "lib/systemd/system/podlogind.service", "lib/systemd/system/podlogind.socket",
     "lib/systemd/system/podlogin-issuers.socket", "lib/systemd/system/podlogin-issuers@.service",
     "lib/systemd/system/podlogin-upstreams.socket", "lib/systemd/system/podlogin-upstreams@.service",
-    "lib/sysusers.d/podlogin.conf", "lib/tmpfiles.d/podlogin.conf"}
+    "lib/sysusers.d/podlogin.conf", "lib/tmpfiles.d/podlogin.conf", "share/doc/podlogin/errors.md",
+    "share/bash-completion/completions/podloginctl", "share/zsh/site-functions/_podloginctl"}
 
 
 def functions():

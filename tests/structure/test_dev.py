@@ -199,7 +199,7 @@ class Sources(unittest.TestCase):
     def test_each_script_can_be_read(self):
         for path in [*SOURCE.glob("tests/**/*.py"), *SOURCE.glob("docs/**/*.py")]:
             compile(path.read_text(), path, "exec")
-        for path in [SOURCE / "dev", SOURCE / ".ci/run", *SOURCE.glob("tests/**/*.sh")]:
+        for path in [SOURCE / "dev", SOURCE / ".ci/run", *SOURCE.glob("tests/**/*.sh"), *SOURCE.glob("completion/*.bash")]:
             run = subprocess.run(["bash", "-n", path], text=True, capture_output=True, check=False)
             self.assertEqual((run.returncode, run.stderr), (0, ""), path)
 
