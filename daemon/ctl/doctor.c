@@ -154,8 +154,8 @@ static int examine(struct doctor *doctor)
 }
 
 /*
- * The configuration is read twice: as root for the administrator's socket, where the daemon tells
- * its user, and as that user, to see what it sees.
+ * What only root may ask comes first. The configuration is read twice: as root for the
+ * administrator's socket, where the daemon tells its user, and as that user, to see what it sees.
  */
 static int find_daemon(struct doctor *doctor)
 {
@@ -163,6 +163,7 @@ static int find_daemon(struct doctor *doctor)
 
     (void)config_load(doctor->options->config, &doctor->config, &doctor->findings);
     doctor_find_daemon(doctor);
+    doctor_find_unit(doctor);
     doctor->config = config_unref(doctor->config);
     r = become_daemon(doctor);
     if (r)
@@ -198,6 +199,7 @@ int ctl_doctor(int argc, char **argv)
         r = doctor_print(&doctor.report, options.is_json);
     json_decref(doctor.report.lines);
     json_decref(doctor.status);
+    doctor_unit_done(&doctor.unit);
     secret_free(doctor.token);
     config_unref(doctor.config);
     return r;

@@ -24,12 +24,23 @@ struct doctor_options {
     bool is_json;
 };
 
+/* What the service manager says of podlogind.service. */
+struct doctor_unit {
+    int error;   /* -errno: it cannot be asked */
+    char *state; /* LoadState */
+    char
+        *preserves; /* RuntimeDirectoryPreserve=; this and the next: NULL: it has no such setting */
+    char *protects; /* ProtectProc= */
+    bool is_private; /* PrivateUsers= */
+};
+
 struct doctor {
     const struct doctor_options *options;
     struct doctor_report report;
     struct findings findings;
     const struct config *config; /* NULL: it is not valid */
     struct secret *token;        /* NULL: none */
+    struct doctor_unit unit;
 
     /* The running daemon. */
     enum exit_code daemon_code; /* why there is no status */
@@ -47,6 +58,10 @@ struct doctor {
 
 /* Finds the running daemon at the administrator's socket. */
 void doctor_find_daemon(struct doctor *doctor);
+
+/* Asks the service manager about the daemon's unit. */
+void doctor_find_unit(struct doctor *doctor);
+void doctor_unit_done(struct doctor_unit *unit);
 
 /* Reads a file of /proc/PID of the running daemon. The caller frees it. NULL: it cannot be read. */
 char *doctor_read_process(const struct doctor *doctor, const char *name);

@@ -76,7 +76,10 @@ void doctor_check_socket(struct doctor *doctor)
         doctor_add(&doctor->report, "socket", DOCTOR_PASSES, "%s", path);
 }
 
-/* Returns why files cannot be made in @directory: 0 or -errno. The daemon makes the last part. */
+/*
+ * Returns why files cannot be made in @directory: 0 or -errno; -ENOENT if it is not there and the
+ * daemon cannot make it. It makes the last part only.
+ */
 static int directory_writable(const char *directory)
 {
     CLEANUP(freep)
@@ -86,7 +89,7 @@ static int directory_writable(const char *directory)
         return 0;
     if (errno != ENOENT || !copy)
         return -errno;
-    return faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+    return faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) < 0 ? -ENOENT : 0;
 }
 
 void doctor_check_state(struct doctor *doctor)
@@ -98,7 +101,12 @@ void doctor_check_state(struct doctor *doctor)
     char error[STORE_ERROR_MAX];
     int r = directory_writable(directory);
 
-    if (r < 0)
+    if (r == -ENOENT)
+        doctor_add(&doctor->report, "state",
+                   DOCTOR_WARNS("none if the unit makes it (StateDirectory=); or else make it for "
+                                "the daemon's user, with mode 0700"),
+                   "%s does not exist", directory);
+    else if (r < 0)
         doctor_add(&doctor->report, "state",
                    DOCTOR_FAILS(EXIT_CODE_CONFIG,
                                 "give it to the daemon's user with mode 0700 (StateDirectory=), on "

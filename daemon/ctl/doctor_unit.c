@@ -1,89 +1,116 @@
 /* podloginctl doctor: settings of the daemon's unit that take away what the daemon needs. */
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
 #include "ctl/doctor.h"
 
-#define UNIT       "/org/freedesktop/systemd1/unit/podlogind_2eservice"
-#define BUS_USEC   (5 * SECOND_USEC)
-#define CHECK_NAME "unit"
+#define MANAGER  "org.freedesktop.systemd1"
+#define UNIT     "/org/freedesktop/systemd1/unit/podlogind_2eservice"
+#define PRIVATE  "unix:path=/run/systemd/private" /* for root; also without a bus */
+#define BUS_USEC (5 * SECOND_USEC)
 
-static int property(sd_bus *bus, const char *interface, const char *name, char **ret_text)
+/* The service manager listens there itself, as systemctl expects it. */
+static int connect_privately(sd_bus **ret_bus)
 {
-    return sd_bus_get_property_string(bus, "org.freedesktop.systemd1", UNIT, interface, name, NULL,
-                                      ret_text);
+    CLEANUP(sd_bus_flush_close_unrefp)
+    sd_bus *bus = NULL;
+    int r = sd_bus_new(&bus);
+
+    if (r >= 0)
+        r = sd_bus_set_address(bus, PRIVATE);
+    if (r >= 0)
+        r = sd_bus_start(bus);
+    if (r >= 0)
+        *ret_bus = TAKE_PTR(bus);
+    return r;
 }
 
-/* Returns the property; NULL: the service manager does not have it. The caller frees it. */
-static char *service_property(sd_bus *bus, const char *name)
+static int connect_to_manager(sd_bus **ret_bus)
 {
-    char *text = NULL;
+    int r = sd_bus_open_system(ret_bus);
 
-    return property(bus, "org.freedesktop.systemd1.Service", name, &text) < 0 ? NULL : text;
+    return r < 0 && !getenv("DBUS_SYSTEM_BUS_ADDRESS") ? connect_privately(ret_bus) : r;
 }
 
-static bool is_text(const char *text, const char *expected)
+static int read_text(sd_bus *bus, const char *interface, const char *name, char **ret_text)
 {
-    return text && strcmp(text, expected) == 0;
+    return sd_bus_get_property_string(bus, MANAGER, UNIT, interface, name, NULL, ret_text);
 }
 
-static void judge(struct doctor *doctor, sd_bus *bus)
+/* Settings that this version of systemd does not have are left alone. */
+static int unit_read(sd_bus *bus, struct doctor_unit *unit)
 {
-    CLEANUP(freep)
-    char *preserve = service_property(bus, "RuntimeDirectoryPreserve");
-    CLEANUP(freep)
-    char *protects = service_property(bus, "ProtectProc");
-    bool needs_peers = doctor->config->attestation == ATTESTATION_ENFORCE, is_fine = true;
-    int is_private = 0;
+    int r = read_text(bus, MANAGER ".Unit", "LoadState", &unit->state), is_private = 0;
 
-    if (sd_bus_get_property_trivial(bus, "org.freedesktop.systemd1", UNIT,
-                                    "org.freedesktop.systemd1.Service", "PrivateUsers", NULL, 'b',
-                                    &is_private) < 0)
-        is_private = 0;
-    if (needs_peers && is_private) {
-        is_fine = false;
-        doctor_add(&doctor->report, CHECK_NAME,
-                   DOCTOR_FAILS(EXIT_CODE_CONFIG, "remove it from podlogind.service"),
+    if (r < 0)
+        return r;
+    (void)read_text(bus, MANAGER ".Service", "RuntimeDirectoryPreserve", &unit->preserves);
+    (void)read_text(bus, MANAGER ".Service", "ProtectProc", &unit->protects);
+    (void)sd_bus_get_property_trivial(bus, MANAGER, UNIT, MANAGER ".Service", "PrivateUsers", NULL,
+                                      'b', &is_private);
+    unit->is_private = is_private;
+    return 0;
+}
+
+void doctor_find_unit(struct doctor *doctor)
+{
+    CLEANUP(sd_bus_flush_close_unrefp)
+    sd_bus *bus = NULL;
+    int r = connect_to_manager(&bus);
+
+    if (r >= 0) {
+        sd_bus_set_method_call_timeout(bus, BUS_USEC);
+        r = unit_read(bus, &doctor->unit);
+    }
+    doctor->unit.error = r;
+}
+
+void doctor_unit_done(struct doctor_unit *unit)
+{
+    free(unit->state);
+    free(unit->preserves);
+    free(unit->protects);
+}
+
+static void judge(struct doctor *doctor, const struct doctor_unit *unit)
+{
+    const struct doctor_verdict hidden =
+        DOCTOR_FAILS(EXIT_CODE_CONFIG, "remove it from podlogind.service");
+    bool needs_peers = doctor->config->attestation == ATTESTATION_ENFORCE;
+    bool is_user_private = needs_peers && unit->is_private;
+    bool is_proc_private = needs_peers && unit->protects && strcmp(unit->protects, "default") != 0;
+    bool is_key_lost = strcmp(doctor->config->cache_key, "runtime") == 0 && unit->preserves &&
+                       strcmp(unit->preserves, "no") == 0;
+
+    if (is_user_private)
+        doctor_add(&doctor->report, "unit", hidden,
                    "PrivateUsers=yes puts the daemon into a user namespace");
-    }
-    if (needs_peers && protects && strcmp(protects, "default") != 0) {
-        is_fine = false;
-        doctor_add(&doctor->report, CHECK_NAME,
-                   DOCTOR_FAILS(EXIT_CODE_CONFIG, "remove it from podlogind.service"),
-                   "ProtectProc=%s hides the processes of pods from the daemon", protects);
-    }
-    if (is_text(preserve, "no") && strcmp(doctor->config->cache_key, "runtime") == 0) {
-        is_fine = false;
+    if (is_proc_private)
+        doctor_add(&doctor->report, "unit", hidden,
+                   "ProtectProc=%s hides the processes of pods from the daemon", unit->protects);
+    if (is_key_lost)
         doctor_add(
-            &doctor->report, CHECK_NAME,
+            &doctor->report, "unit",
             DOCTOR_WARNS("set RuntimeDirectoryPreserve=yes in podlogind.service"),
             "RuntimeDirectoryPreserve=no: the key of CacheKey=runtime, and all cached tokens "
             "with it, are lost at each restart");
-    }
-    if (is_fine)
-        doctor_add(&doctor->report, CHECK_NAME, DOCTOR_PASSES,
+    if (!is_user_private && !is_proc_private && !is_key_lost)
+        doctor_add(&doctor->report, "unit", DOCTOR_PASSES,
                    "podlogind.service lets the daemon see processes and keep its key");
 }
 
 void doctor_check_unit(struct doctor *doctor)
 {
-    CLEANUP(sd_bus_flush_close_unrefp)
-    sd_bus *bus = NULL;
-    CLEANUP(freep)
-    char *state = NULL;
-    int r = sd_bus_open_system(&bus);
+    const struct doctor_unit *unit = &doctor->unit;
 
-    if (r >= 0) {
-        sd_bus_set_method_call_timeout(bus, BUS_USEC);
-        r = property(bus, "org.freedesktop.systemd1.Unit", "LoadState", &state);
-    }
-    if (r < 0)
-        doctor_add(&doctor->report, CHECK_NAME, DOCTOR_SKIPS(NULL),
-                   "systemd cannot be asked about podlogind.service: %s", strerror(-r));
-    else if (!is_text(state, "loaded"))
-        doctor_add(&doctor->report, CHECK_NAME, DOCTOR_SKIPS(NULL),
-                   "systemd has no podlogind.service (%s)", state);
+    if (unit->error < 0)
+        doctor_add(&doctor->report, "unit", DOCTOR_SKIPS(NULL),
+                   "systemd cannot be asked about podlogind.service: %s", strerror(-unit->error));
+    else if (strcmp(unit->state, "loaded") != 0)
+        doctor_add(&doctor->report, "unit", DOCTOR_SKIPS(NULL),
+                   "systemd has no podlogind.service (%s)", unit->state);
     else
-        judge(doctor, bus);
+        judge(doctor, unit);
 }

@@ -314,6 +314,37 @@ class Units(unittest.TestCase):
         self.assertEqual(run(*purge), "1 tokens purged\n")
         run("/usr/local/sbin/podloginctl", "reload")
 
+    def doctor(self):
+        """The exit code of `podloginctl doctor`, run by root, and its lines by their checks."""
+        result = subprocess.run(["/usr/local/sbin/podloginctl", "doctor", "--json"], capture_output=True, text=True,
+                                check=False, timeout=120)
+        lines = json.loads(result.stdout)["checks"]
+        return result.returncode, {line["check"]: (line["result"], line["detail"]) for line in lines}
+
+    def test_the_doctor_finds_what_a_unit_takes_away(self):
+        systemctl("start", "podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket")
+        code, checks = self.doctor()  # the daemon has not run yet
+        self.assertEqual((code, checks["daemon"][0]), (0, "warning"), checks)
+        self.assert_served()
+        code, checks = self.doctor()
+        self.assertEqual(code, 0, checks)
+        for check in ("configuration", "state", "key", "unit", "daemon", "exchangers", "issuer eks", "upstream pulumi"):
+            self.assertEqual(checks[check][0], "ok", checks)
+        # it sees what the daemon's user sees, and asks the exchangers of the units
+        (ETC / "ca.pem").chmod(0o600)
+        self.addCleanup((ETC / "ca.pem").chmod, 0o644)
+        code, checks = self.doctor()
+        self.assertEqual((code, checks["upstream pulumi"][0]), (78, "failed"), checks)
+        (ETC / "ca.pem").chmod(0o644)
+        limits = pathlib.Path("/etc/systemd/system/podlogind.service.d/test.conf").read_text()
+        self.addCleanup(drop_in, "podlogind.service", limits)
+        for setting, result in (("RuntimeDirectoryPreserve=no", "warning"), ("PrivateUsers=yes", "failed"),
+                                ("ProtectProc=invisible", "failed")):
+            drop_in("podlogind.service", f"{limits}{setting}\n")
+            checks = self.doctor()[1]
+            self.assertEqual(checks["unit"][0], result, checks)
+            self.assertIn(setting, checks["unit"][1])
+
     def test_what_systemd_thinks_of_the_units(self):
         directory = "/usr/local/lib/systemd/system"
         self.assertEqual(run("systemd-analyze", "verify", "--man=no", *(f"{directory}/{name}" for name in UNITS)), "")

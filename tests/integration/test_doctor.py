@@ -221,6 +221,13 @@ class Files(DoctorCase):
                           before=["unshare", "--mount", "sh", "-c", f"mount --bind {state} {state} && "
                                   f'mount -o remount,bind,ro {state} && exec "$@"', "sh"])
 
+    def test_a_state_directory_that_somebody_else_makes(self):
+        self.node.state.rmdir()
+        self.assert_found("state", "ok", "cache.db", "", code=0)  # the daemon can make it
+        text = (self.node.etc / "podlogind.conf").read_text()
+        self.node.write("podlogind.conf", text.replace(str(self.node.state), f"{self.node.directory}/none/state"))
+        self.assert_found("state", "warning", "does not exist", "StateDirectory=", code=0)
+
     def test_a_key_beside_the_data(self):
         (self.node.directory / "key/cache.key").rename(self.node.state / "cache.key")
         text = (self.node.etc / "podlogind.conf").read_text()
