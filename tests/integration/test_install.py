@@ -17,7 +17,7 @@ CLIENT_PAGES = {"podlogin.1", "libpodlogin.3"}
 DAEMON_PAGES = {"podlogind.conf.5", "podlogin-exporter.8", "podlogin-untaint.8", "podloginctl.8", "podlogind.8"}
 CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
-    "lib/libpodlogin.so.0", "lib/libpodlogin.so.0.1.0", "lib/pkgconfig/libpodlogin.pc",
+    "lib/libpodlogin.so.1", "lib/pkgconfig/libpodlogin.pc",
     "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3",
     "share/bash-completion/completions/podlogin", "share/zsh/site-functions/_podlogin"}
 DAEMON = {
