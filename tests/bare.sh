@@ -4,10 +4,8 @@
 # Needs root, debootstrap, curl and the archives; one that cannot be reached is skipped. Takes some 20 minutes for each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/root.sh
 
-debian=http://deb.debian.org/debian
-ubuntu=http://archive.ubuntu.com/ubuntu
-keyrings=/usr/share/keyrings
 scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/podlogin-bare.XXXXXX")
 root=$scratch/root
 passed=0
@@ -24,50 +22,7 @@ end() {
 }
 trap end EXIT
 
-# The mirror that this machine uses itself, if it runs the distribution $1; otherwise $2.
-mirror_of() {
-    local own=''
-    if grep -q "^ID=$1\$" /etc/os-release; then
-        own=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null |
-            sed -nE 's/^(deb +|URIs: *)(\[[^]]*\] *)?(https?:[^ ]+).*/\3/p' | head -n 1) || true
-    fi
-    echo "${own:-$2}"
-}
-
-# Prints the file with the keys of Ubuntu's archive. Debian 12 has no package with it, and Debian 13's will do.
-ubuntu_keyring() {
-    local cache=$scratch/keyring options
-    if [ -f "$keyrings/ubuntu-archive-keyring.gpg" ]; then
-        echo "$keyrings/ubuntu-archive-keyring.gpg"
-        return
-    fi
-    mkdir -p "$cache/lists/partial" "$cache/archives/partial"
-    echo "deb [signed-by=$keyrings/debian-archive-keyring.gpg] $debian trixie main" >"$cache/sources"
-    options=(-qq -o Dir::Etc::SourceList="$cache/sources" -o Dir::Etc::SourceParts=/dev/null
-        -o Dir::State::Lists="$cache/lists" -o Dir::Cache="$cache" -o APT::Sandbox::User=root)
-    (cd "$cache" && apt-get "${options[@]}" update && apt-get "${options[@]}" download ubuntu-keyring &&
-        dpkg-deb -x ubuntu-keyring_*.deb .) >&2
-    echo "$cache$keyrings/ubuntu-archive-keyring.gpg"
-}
-
-# make_root SUITE MIRROR COMPONENTS KEYRING SCRIPT
-make_root() {
-    local script=/usr/share/debootstrap/scripts/$1
-    [ -e "$script" ] || script=/usr/share/debootstrap/scripts/$5 # for a suite that is younger than debootstrap
-    debootstrap --variant=minbase --keyring="$4" "$1" "$root" "$2" "$script" >"$scratch/log" 2>&1 || {
-        tail -n 5 "$scratch/log" >&2
-        return 1
-    }
-    # how this machine reaches the archive goes along; packages do not
-    cp -a /etc/apt/apt.conf.d "$root/etc/apt/"
-    cp /etc/resolv.conf /etc/hosts "$root/etc/"
-    if [ -d /usr/local/share/ca-certificates ]; then
-        mkdir -p "$root/usr/local/share"
-        cp -a /usr/local/share/ca-certificates "$root/usr/local/share/"
-    fi
-    rm -f "$root"/etc/apt/sources.list.d/*
-    printf "deb $2 %s $3\n" "$1" "$1-updates" >"$root/etc/apt/sources.list"
-    chmod 755 "$root" # apt fetches as a user of its own
+mount_all() {
     mount --bind "$root" "$root" # unshare(1) needs a root that is a mount point
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
@@ -123,9 +78,10 @@ run_commands() {
     done
 }
 
-# run SUITE MIRROR COMPONENTS KEYRING SCRIPT
+# run SUITE
 run() {
-    if make_root "$@"; then
+    if make_root "$1"; then
+        mount_all
         run_commands "$1"
     else
         failed=$((failed + 1))
@@ -136,19 +92,11 @@ run() {
 }
 
 [ $# -gt 0 ] || set -- bookworm trixie noble
-debian=$(mirror_of debian "$debian")
-ubuntu=$(mirror_of ubuntu "$ubuntu")
 for suite; do
-    case $suite in
-    bookworm | trixie) mirror=$debian ;;
-    *) mirror=$ubuntu ;;
-    esac
-    if ! curl -fsS --max-time 30 --output /dev/null "$mirror/dists/$suite/Release"; then
-        skipped+=("$suite: its archive $mirror cannot be reached")
-    elif [ "$mirror" = "$debian" ]; then
-        run "$suite" "$mirror" main "$keyrings/debian-archive-keyring.gpg" sid
+    if has_archive "$suite"; then
+        run "$suite"
     else
-        run "$suite" "$mirror" "main universe" "$(ubuntu_keyring)" gutsy
+        skipped+=("$suite: its archive $(mirror_of "$suite") cannot be reached")
     fi
 done
 for reason in "${skipped[@]}"; do

@@ -3,10 +3,13 @@
 # only, as most nodes have. Exits with the program's status. Needs root and systemd-nspawn.
 #
 #   tests/e2e/nspawn.sh COMMAND [ARGUMENT...]
+#
+# PODLOGIN_ROOT= names another root file system than the machine's; the tree can be read in it, too.
 set -euo pipefail
 source=$(cd "$(dirname "$0")/../.." && pwd)
 name=podlogin-e2e-$$
 cgroup=/sys/fs/cgroup
+root=${PODLOGIN_ROOT:-/}
 
 # The tree and the files that the tests write must have the same paths inside.
 run() {
@@ -14,7 +17,7 @@ run() {
     mount -t tmpfs tmpfs "$work/out"
     mkdir "$work"/out/{upper,work}
     mount -t overlay overlay \
-        -o "lowerdir=/,upperdir=$work/out/upper,workdir=$work/out/work" "$work/merged"
+        -o "lowerdir=$root,upperdir=$work/out/upper,workdir=$work/out/work" "$work/merged"
     : >"$work/merged/etc/machine-id"
     rm -rf "$work/merged/etc/systemd/system/"*.wants
     {
@@ -49,9 +52,11 @@ UNIT
     for unit in tmp.mount systemd-tmpfiles-setup.service; do # the tree may be in /tmp
         ln -sf /dev/null "$work/merged/etc/systemd/system/$unit"
     done
+    binds=()
+    [ "$root" = / ] || binds=("--bind-ro=$source")
     status=0
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_TMPFS_TMP=0 systemd-nspawn -q -D "$work/merged" -M "$name" -b \
-        --register=no --keep-unit --private-network --console=pipe \
+        --register=no --keep-unit --private-network --console=pipe "${binds[@]}" \
         --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' \
         systemd.unit=ci.target systemd.show_status=0 </dev/null >"$work/console" 2>&1 || status=$?
     cat "$work/merged/out.log" || true

@@ -18,12 +18,12 @@ import urllib.request
 import pods
 from node import ALLOW_CI, AUDIENCE, BUILD, ORGANIZATION, SERVICE, STANDIN, wait_for
 from standin import Standin
+from steady import RATE, Steady
 
 ETC = pathlib.Path("/etc/podlogin")
 SOCKET = pathlib.Path("/run/podlogin/podlogin.sock")
 UNITS = ("podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket", "podlogind.service",
          "podlogin-issuers@.service", "podlogin-upstreams@.service", "podlogin-exporter.service")
-RATE = 500  # logins per second
 
 
 def run(*command, check=True):
@@ -62,23 +62,6 @@ def install():
     for unit, size in (("podlogind.service", "8M"), ("podlogin-issuers@.service", "4M"),
                        ("podlogin-upstreams@.service", "4M")):
         drop_in(unit, f"[Service]\nLimitMEMLOCK={size}\n")
-
-
-class Steady:
-    """Jobs of a pod that log in at a steady rate while the block runs."""
-
-    def __init__(self, pod, token_file):
-        self.pod, self.token_file, self.figures = pod, token_file, None
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            [BUILD / "tests/support/steady", str(RATE), "32"], stdout=subprocess.PIPE, text=True,
-            env={"PODLOGIN_TOKEN_FILE": str(self.token_file)}, preexec_fn=self.pod.enter)
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        self.figures = json.loads(self.process.communicate(timeout=120)[0])
 
 
 class Units(unittest.TestCase):
