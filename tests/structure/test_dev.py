@@ -64,7 +64,7 @@ sudo) exec "$@" ;;
 esac
 [ "${0##*/}" = ninja ] || for argument; do
     case $argument in
-    tests/* | docs/* | deploy/* | .ci/*) [ -e "$argument" ] || echo "missing: $argument" >&2 ;;
+    tests/* | docs/* | deploy/* | debian/* | .ci/*) [ -e "$argument" ] || echo "missing: $argument" >&2 ;;
     esac
 done
 """
@@ -175,7 +175,7 @@ class Machine(unittest.TestCase):
         """With programs that do nothing, but look for the files of the project that they are given."""
         self.add("stub", STUB)
         for name in ("meson", "ninja", "python3", "git", "clang-format", "clang-tidy", "shellcheck", "mandoc", "pulumi",
-                     "sudo"):
+                     "sudo", "dpkg-buildpackage"):
             (self.path / name).unlink(missing_ok=True)
             (self.path / name).symlink_to("stub")
         for script in [*self.source.glob("tests/e2e/*.sh"), self.source / "tests/bare.sh"]:
