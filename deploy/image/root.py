@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Makes the root file systems of the images, and the list of what is in them (SBOM, SPDX 2.3).
 
-    root.py daemon INSTALLED ROOT    from a staged installation (DESTDIR), with the libraries of this machine
-    root.py client PROGRAM ROOT      from the static command
+    root.py daemon INSTALLED ROOT LIST    from a staged installation (DESTDIR), with the libraries of this machine
+    root.py client PROGRAM ROOT LIST      from the static command
+
+LIST is the file for the list, which is in the image, too.
 
 The libraries are those of this machine's Debian or Ubuntu packages, whose names and versions go into the list."""
 
@@ -70,7 +72,7 @@ def make_daemon(installed, root):
 
 def make_client(program, root):
     put(program, root, "podlogin")
-    return [pathlib.Path("/usr/lib/x86_64-linux-musl/libc.a")]
+    return sorted(pathlib.Path("/usr/lib").glob("*-linux-musl/libc.a"))
 
 
 def package_of(path):
@@ -98,7 +100,7 @@ def package_entry(name, version, purl):
             "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}]}
 
 
-def make_list(root, title, version, sources):
+def make_list(root, title, version, sources, copy):
     """Writes what is in the image: its own files with their digests, and the packages that others came from."""
     packages = sorted({package for package in map(package_of, sources) if package})
     distribution = re.search(r"^ID=\"?(\w+)", pathlib.Path("/etc/os-release").read_text(), re.MULTILINE)[1]
@@ -119,6 +121,7 @@ def make_list(root, title, version, sources):
     path = root / "usr/share/doc/podlogin" / f"{title}.spdx.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")
+    shutil.copy(path, copy)
 
 
 def main():
@@ -126,9 +129,9 @@ def main():
     root.mkdir(parents=True)
     version = re.search(r"version: '([^']+)'", (pathlib.Path(__file__).parents[2] / "meson.build").read_text())[1]
     if kind == "daemon":
-        make_list(root, "podlogind", version, make_daemon(source, root))
+        make_list(root, "podlogind", version, make_daemon(source, root), sys.argv[4])
     else:
-        make_list(root, "podlogin", version, make_client(source, root))
+        make_list(root, "podlogin", version, make_client(source, root), sys.argv[4])
     for path in root.rglob("*"):
         if path.is_dir() and path.relative_to(root).as_posix() not in DIRECTORIES:
             path.chmod(0o755)

@@ -175,7 +175,7 @@ class Machine(unittest.TestCase):
         """With programs that do nothing, but look for the files of the project that they are given."""
         self.add("stub", STUB)
         for name in ("meson", "ninja", "python3", "git", "clang-format", "clang-tidy", "shellcheck", "mandoc", "pulumi",
-                     "sudo", "dpkg-buildpackage"):
+                     "sudo", "dpkg-buildpackage", "buildah"):
             (self.path / name).unlink(missing_ok=True)
             (self.path / name).symlink_to("stub")
         for script in [*self.source.glob("tests/e2e/*.sh"), self.source / "tests/bare.sh"]:

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""The images: what is in them, that they are built alike twice, and the daemon replaced under load. Run by
+`./dev e2e images` with those of `./dev images`; needs root, podman, buildah and skopeo's archives (oci-archive)."""
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/support"))
+
+import pods  # noqa: E402
+from node import BUILD, NodeCase, wait_for  # noqa: E402
+from test_podman import CONTAINERS_CONF, run  # noqa: E402
+
+IMAGES = pathlib.Path(os.environ.get("PODLOGIN_IMAGES", SOURCE / "build-images")).absolute()
+UID = 65532
+RATE = 200
+
+
+def image(name):
+    """(configuration, {path: TarInfo}, {path: bytes}) of an archive with one layer."""
+    with tarfile.open(IMAGES / f"{name}.tar") as archive:
+        def blob(descriptor):
+            return archive.extractfile("blobs/sha256/" + descriptor["digest"].partition(":")[2]).read()
+        index = json.load(archive.extractfile("index.json"))
+        manifest = json.loads(blob(index["manifests"][0]))
+        layer, = manifest["layers"]
+        with tarfile.open(fileobj=io.BytesIO(blob(layer))) as files:
+            members = {member.name.rstrip("/"): member for member in files}
+            contents = {path: files.extractfile(member).read() for path, member in members.items() if member.isreg()}
+        return json.loads(blob(manifest["config"])), members, contents
+
+
+class Contents(unittest.TestCase):
+    def test_the_command_s_image_has_one_program(self):
+        config, members, contents = image("podlogin")
+        files = [path for path, member in members.items() if member.isreg()]
+        self.assertEqual(sorted(files), ["podlogin", "usr/share/doc/podlogin/podlogin.spdx.json"])
+        self.assertLess(len(contents["podlogin"]), 100_000)
+        self.assertEqual(config["config"]["Entrypoint"], ["/podlogin"])
+        self.assertEqual(config["config"]["User"], "65532:65532")
+
+    def test_the_daemon_s_image_has_no_shell_and_nothing_to_write_to(self):
+        config, members, _ = image("podlogind")
+        self.assertEqual(config["config"]["User"], "65532:65532")
+        for path, member in members.items():
+            self.assertEqual(member.mode & 0o6000, 0, path)  # setuid, setgid
+            self.assertEqual(member.uid, 0, path)
+            self.assertTrue(not member.mode & 0o022 or path == "tmp" or member.issym(), path)
+        programs = {path for path, member in members.items() if member.isreg() and member.mode & 0o111
+                    and ".so" not in path}
+        self.assertEqual(programs, {"usr/sbin/podlogind", "usr/sbin/podloginctl", "usr/sbin/podlogin-exporter",
+                                    "usr/sbin/podlogin-untaint", "usr/libexec/podlogin-exchanger"})
+
+    def test_the_lists_name_what_is_there(self):
+        for name in ("podlogind", "podlogin"):
+            document = json.loads((IMAGES / f"{name}.spdx.json").read_text())
+            _, members, contents = image(name)
+            self.assertEqual(json.loads(contents[f"usr/share/doc/podlogin/{name}.spdx.json"]), document)
+            listed = {each["fileName"].removeprefix("./"): each["checksums"][0]["checksumValue"]
+                      for each in document["files"]}
+            for path, digest in listed.items():
+                self.assertEqual(hashlib.sha256(contents[path]).hexdigest(), digest, path)
+            left = {path for path, member in members.items() if member.isreg()} - set(listed)
+            self.assertLessEqual(left, {"etc/passwd", "etc/group", "etc/nsswitch.conf",
+                                        f"usr/share/doc/podlogin/{name}.spdx.json"})
+            packages = {each["name"]: each["versionInfo"] for each in document["packages"]}
+            self.assertIn(name, packages)
+            if name == "podlogind":
+                self.assertLessEqual({"libc6", "ca-certificates"}, set(packages))
+                self.assertGreater(len(packages), 15)
+
+    def test_they_are_built_alike(self):
+        """In another directory, from other objects."""
+        with tempfile.TemporaryDirectory(prefix="podlogin-test-") as scratch:
+            copy = pathlib.Path(scratch, "somewhere/else")
+            subprocess.run(["git", "clone", "-q", SOURCE, copy], check=True)
+            subprocess.run([copy / "dev", "images"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for name in ("podlogind", "podlogin"):
+                for built in (".tar", ".spdx.json"):
+                    digests = {hashlib.sha256((directory / (name + built)).read_bytes()).hexdigest()
+                               for directory in (IMAGES, copy / "build-images")}
+                    self.assertEqual(len(digests), 1, name + built)
+
+
+@unittest.skipIf(pods.unavailable(), str(pods.unavailable()))
+class Containers(NodeCase):
+    """The daemon in a container without privileges, in the node's PID namespace; jobs in containers of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        config = pathlib.Path(cls.root, "containers.conf")
+        config.write_text(CONTAINERS_CONF)
+        os.environ["CONTAINERS_CONF"] = str(config)
+        for name in ("podlogind", "podlogin"):
+            loaded = run("podman", "load", "-i", IMAGES / f"{name}.tar")
+            if loaded.returncode:
+                raise RuntimeError(loaded.stderr)
+
+    def setUp(self):
+        super().setUp()
+        self.node.configure("enforce")
+        self.pod = pods.Pod()
+        self.addCleanup(self.pod.remove)
+        for path in (self.root, self.node.directory, pathlib.Path(self.root, "standin")):
+            os.chmod(path, 0o755)
+        self.node.socket.parent.mkdir()
+        for path in (self.node.directory, *self.node.directory.rglob("*")):
+            if self.node.etc not in (path, *path.parents):
+                os.chown(path, UID, UID)
+        self.token = self.node.jwt_file(self.mint(pod="job", pod_uid=self.pod.uid))
+        self.token.chmod(0o644)
+
+    def start_daemon(self, name):
+        result = run("podman", "--runtime", "runc", "run", "--detach", f"--name={name}", "--pid=host", "--network=host",
+                     "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--pids-limit=0",
+                     f"--volume={self.root}:{self.root}", "localhost/podlogind:build", "--config", self.node.etc, "--replace")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.addCleanup(run, "podman", "rm", "--force", "--time", "0", name)
+
+    def daemon_log(self, name):
+        result = run("podman", "logs", name)
+        return result.stdout + result.stderr
+
+    def wait_until_serving(self, name):
+        wait_for(lambda: "serving at" in self.daemon_log(name), what=self.daemon_log(name))
+
+    def job(self, *arguments):
+        return run("podman", "--runtime", "runc", "run", "--rm", "--network=none", "--pids-limit=0",
+                   f"--cgroup-parent=/{os.path.dirname(self.pod.path)}", f"--env=PODLOGIN_SERVER_UID={UID}",
+                   f"--volume={self.node.socket.parent}:/run/podlogin:ro", f"--volume={self.token}:/token:ro",
+                   "--env=PODLOGIN_TOKEN_FILE=/token", "localhost/podlogin:build", *arguments)
+
+    def test_a_job_is_served_by_a_daemon_without_privileges(self):
+        self.start_daemon("podlogin-a")
+        self.wait_until_serving("podlogin-a")
+        result = self.job("token", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr + self.daemon_log("podlogin-a"))
+        self.assertTrue(self.standin.issued(json.loads(result.stdout)["token"]))
+        self.assertIn(f"peer_pod_uid={self.pod.uid}", self.daemon_log("podlogin-a"))
+        for restriction in ("cannot restrict", "has no Landlock"):
+            self.assertNotIn(restriction, self.daemon_log("podlogin-a"))
+
+    def test_a_new_version_takes_over_under_load(self):
+        self.start_daemon("podlogin-0")
+        self.wait_until_serving("podlogin-0")
+        load = subprocess.Popen([BUILD / "tests/support/steady", str(RATE), "16"], stdout=subprocess.PIPE, text=True,
+                                env={"PODLOGIN_TOKEN_FILE": str(self.token), "PODLOGIN_SOCKET": str(self.node.socket),
+                                     "PODLOGIN_SERVER_UID": str(UID)}, preexec_fn=self.pod.enter)
+        for version in range(1, 4):
+            time.sleep(1)
+            self.start_daemon(f"podlogin-{version}")
+            self.wait_until_serving(f"podlogin-{version}")
+            stopped = run("podman", "stop", "--time", "10", f"podlogin-{version - 1}")
+            self.assertEqual(stopped.returncode, 0, stopped.stderr)
+            self.assertEqual(run("podman", "wait", f"podlogin-{version - 1}").stdout.strip(), "0")
+        time.sleep(1)
+        load.send_signal(signal.SIGTERM)
+        figures = json.loads(load.communicate(timeout=120)[0])
+        print(f"3 replacements under {RATE} logins/s: {figures}", file=sys.stderr)
+        self.assertEqual(figures["failed"], 0, figures)
+        self.assertGreater(figures["logins"], RATE)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
