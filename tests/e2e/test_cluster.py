@@ -231,6 +231,20 @@ class Cluster(unittest.TestCase):
                                                             "/bin/busybox touch /run/podlogin/x 2>&1; true"))
         self.assertRegex(self.daemon_log(), "result=OK .* pod=labelled .* peer_pod_uid=[0-9a-f-]{36} ")
 
+    def test_3_a_pod_without_any_volume_is_served(self):
+        """And with an init container, and another audience, which its annotation names."""
+        manifest = pod("bare", ["/bin/busybox", "sleep", "1000"], automountServiceAccountToken=False)
+        del manifest["spec"]["volumes"]
+        job, = manifest["spec"]["containers"]
+        manifest["spec"]["initContainers"] = [{**job, "name": "first", "command": ["podlogin", "token"]}]
+        name = self.run_pod(manifest)
+        self.assertTrue(self.standin.issued(self.execute(name, "podlogin", "token").strip()))
+        self.assertTrue(self.standin.issued(self.cluster.kubectl("-n", "ci", "logs", name, "-c", "first").strip()))
+        manifest = pod("other", ["/bin/busybox", "sleep", "1000"])
+        manifest["metadata"]["annotations"] = {"podlogin.io/audience": "urn:pulumi:org:other"}
+        output = self.execute(self.run_pod(manifest), "/bin/busybox", "sh", "-c", "podlogin token 2>&1; true")
+        self.assertIn("TOKEN_WRONG_AUDIENCE", output)
+
     def test_3_a_pod_without_the_label_is_left_alone(self):
         self.apply(pod("plain", ["/bin/busybox", "sleep", "1000"], labels={}))
         self.addCleanup(self.cluster.kubectl, "-n", "ci", "delete", "pod", "plain", "--wait=false")
