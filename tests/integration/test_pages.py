@@ -143,6 +143,21 @@ class Statuses(unittest.TestCase):
             self.assertLessEqual(set(pattern.findall(text)), set(self.statuses), name)
 
 
+class Promises(unittest.TestCase):
+    def test_each_promise_names_tests_that_exist(self):
+        page = read("docs/security.md")
+        promises = re.findall(r"^(\d)\. ", page.partition("## What is promised")[2].partition("\n## ")[0], re.M)
+        rows = dict(re.findall(r"^\| (\d) \| (.*) \|$", page, re.M))
+        self.assertEqual(list(rows), promises)
+        for number, row in rows.items():
+            for suite, tests in re.findall(r"`integration (\w+)`: ([^;]+)", row):
+                source = read(f"tests/integration/test_{suite}.py")
+                named = re.findall(r"`(test_\w+)`", tests)
+                self.assertTrue(named, row)
+                for name in named:
+                    self.assertIn(f"def {name}(", source, f"promise {number}")
+
+
 class Commands(unittest.TestCase):
     def test_podlogin_and_podloginctl(self):
         for program, source, manual in ((PODLOGIN, "module/command/main.c", "podlogin.1"),
