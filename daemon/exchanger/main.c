@@ -130,7 +130,8 @@ static bool listens(int argc, char **argv)
 static int print_usage(void)
 {
     fprintf(stderr, "podlogin-exchanger issuers|upstreams --listen SOCKET\n"
-                    "podlogind or a socket unit starts it without --listen. See podlogind(8).\n");
+                    "Without --listen, it is started by podlogind or a socket unit. See "
+                    "podlogind(8).\n");
     return EXIT_CODE_USAGE;
 }
 

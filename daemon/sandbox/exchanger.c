@@ -23,20 +23,26 @@ static const char *const directories[] = {
     "/run/NetworkManager",
 };
 
-static const char *const files[] = {
-    "/etc/resolv.conf",     "/etc/hosts",        "/etc/host.conf",        "/etc/nsswitch.conf",
-    "/etc/gai.conf",        "/etc/services",     "/etc/ld.so.cache",      "/etc/localtime",
-    "/etc/ssl/openssl.cnf", "/etc/ssl/cert.pem", "/etc/pki/tls/cert.pem", "/dev/null",
-    "/dev/urandom",
+/* If one is replaced, its name leads to a file that no rule allows. */
+static const char *const watched[] = {
+    "/etc/resolv.conf", "/etc/hosts",        "/etc/host.conf",        "/etc/nsswitch.conf",
+    "/etc/gai.conf",    "/etc/ssl/cert.pem", "/etc/pki/tls/cert.pem",
+};
+
+/* Without these, it goes on as well. */
+static const char *const others[] = {
+    "/etc/services",        "/etc/ld.so.cache", "/etc/localtime",
+    "/etc/ssl/openssl.cnf", "/dev/null",        "/dev/urandom",
 };
 
 #define N_DIRECTORIES (sizeof(directories) / sizeof(directories[0]))
-#define N_FILES       (sizeof(files) / sizeof(files[0]))
+#define N_WATCHED     (sizeof(watched) / sizeof(watched[0]))
+#define N_OTHERS      (sizeof(others) / sizeof(others[0]))
 
 static struct {
     dev_t device;
     ino_t inode;
-} seen[N_FILES]; /* zero: no such file */
+} seen[N_WATCHED]; /* zero: no such file */
 
 void sandbox_exchanger(void)
 {
@@ -46,9 +52,11 @@ void sandbox_exchanger(void)
     file_rules_init(&rules, true);
     for (size_t i = 0; i < N_DIRECTORIES; i++)
         file_rules_add(&rules, directories[i], FILES_READ);
-    for (size_t i = 0; i < N_FILES; i++) {
-        file_rules_add(&rules, files[i], FILES_READ);
-        if (stat(files[i], &st) == 0) {
+    for (size_t i = 0; i < N_OTHERS; i++)
+        file_rules_add(&rules, others[i], FILES_READ);
+    for (size_t i = 0; i < N_WATCHED; i++) {
+        file_rules_add(&rules, watched[i], FILES_READ);
+        if (stat(watched[i], &st) == 0) {
             seen[i].device = st.st_dev;
             seen[i].inode = st.st_ino;
         }
@@ -60,8 +68,8 @@ bool sandbox_exchanger_is_outdated(void)
 {
     struct stat st;
 
-    for (size_t i = 0; i < N_FILES; i++) {
-        if (stat(files[i], &st) < 0)
+    for (size_t i = 0; i < N_WATCHED; i++) {
+        if (stat(watched[i], &st) < 0)
             st = (struct stat){0};
         if (st.st_dev != seen[i].device || st.st_ino != seen[i].inode)
             return true;

@@ -119,7 +119,7 @@ class Listening(NodeCase):
         self.assertTrue(stat.S_ISSOCK(st.st_mode))
         self.assertEqual(stat.S_IMODE(st.st_mode), 0o660)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as broker:
-            broker.connect(str(self.sockets / "issuers.sock"))
+            wait_for(lambda: broker.connect_ex(str(self.sockets / "issuers.sock")) == 0)
 
     def test_wrong_arguments(self):
         for arguments in ((), ("issuers", "--listen"), ("x", "--listen", "/tmp/x"), ("issuers", "-l", "/tmp/x"),

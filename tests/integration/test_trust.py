@@ -22,7 +22,7 @@ class Trust(NodeCase):
             self.skipTest("needs root, to run as several users")
         super().setUp()
         # every user can reach the socket, the token and the program, wherever the build directory is
-        self.program = shutil.copy(PODLOGIN, self.node.directory / "command")
+        self.program = shutil.copy(PODLOGIN, self.node.directory / "podlogin-copy")
         for path in (self.root, self.node.directory, self.node.directory / "pods"):
             os.chmod(path, 0o755)
 
