@@ -10,7 +10,11 @@
  * where an administrator may keep the key of the cache, and neither /proc nor /sys.
  */
 static const char *const directories[] = {
-    "/usr",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/share",
+    "/usr/local/lib",
+    "/usr/local/share/ca-certificates",
     "/lib",
     "/lib64",
     "/etc/ssl/certs",

@@ -21,6 +21,7 @@
 #define RIGHT_NET_BIND      (1ULL << 0)  /* 4 */
 #define RIGHT_NET_CONNECT   (1ULL << 1)
 #define SCOPE_ABSTRACT_UNIX (1ULL << 0) /* 6 */
+#define SCOPE_SIGNAL        (1ULL << 1)
 
 #define RIGHTS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define RIGHTS_CHANGE                                                                              \
@@ -57,7 +58,7 @@ static struct ruleset ruleset_of(int version, bool connects)
     if (version >= 5)
         ruleset.files |= RIGHT_IOCTL;
     if (version >= 6)
-        ruleset.scoped = SCOPE_ABSTRACT_UNIX;
+        ruleset.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
     return ruleset;
 }
 

@@ -36,8 +36,8 @@ void file_rules_add_directory_of(struct file_rules *rules, const char *path,
 
 /*
  * Applies the rules to the calling thread, for good, and releases them. All other files cannot be
- * opened, created or removed; nothing can listen for TCP, and abstract Unix sockets of processes
- * outside cannot be connected to.
+ * opened, created or removed; nothing can listen for TCP; and processes outside get no signals, nor
+ * connections to their abstract Unix sockets.
  *
  * Returns 0; -EOPNOTSUPP if the kernel has no Landlock; or another -errno.
  */

@@ -41,7 +41,6 @@ static const struct {
     /* memory, threads, signals, clocks */
     {SCMP_SYS(brk), ALL},
     {SCMP_SYS(munmap), ALL},
-    {SCMP_SYS(mremap), ALL},
     {SCMP_SYS(madvise), ALL},
     {SCMP_SYS(mlock2), BROKER | EXCHANGER},
     {SCMP_SYS(futex), ALL},
@@ -90,7 +89,6 @@ static const struct {
     {SCMP_SYS(close), ALL},
     {SCMP_SYS(dup), ALL},
     {SCMP_SYS(dup3), ALL},
-    {SCMP_SYS(fcntl), ALL},
     {SCMP_SYS(pipe2), ALL},
     {SCMP_SYS(eventfd2), ALL},
     {SCMP_SYS(poll), ALL},
@@ -113,12 +111,8 @@ static const struct {
     {SCMP_SYS(faccessat2), ALL},
     {SCMP_SYS(getdents64), BROKER | EXCHANGER},
     /* sockets */
-    {SCMP_SYS(socketpair), ALL},
     {SCMP_SYS(connect), ALL},
     {SCMP_SYS(shutdown), ALL},
-    {SCMP_SYS(sendto), ALL},
-    {SCMP_SYS(sendmsg), ALL},
-    {SCMP_SYS(sendmmsg), ALL},
     {SCMP_SYS(recvfrom), ALL},
     {SCMP_SYS(recvmsg), ALL},
     {SCMP_SYS(getsockopt), ALL},
@@ -141,10 +135,6 @@ static const struct {
     {SCMP_SYS(renameat2), BROKER},
     {SCMP_SYS(mkdir), BROKER},
     {SCMP_SYS(mkdirat), BROKER},
-    {SCMP_SYS(chmod), BROKER},
-    {SCMP_SYS(fchmod), BROKER},
-    {SCMP_SYS(fchmodat), BROKER},
-    {SCMP_SYS(fchown), BROKER},
     {SCMP_SYS(umask), BROKER},
     {SCMP_SYS(statfs), BROKER},
     {SCMP_SYS(fstatfs), BROKER},
@@ -176,8 +166,9 @@ static int allow_threads(scmp_filter_ctx filter, uint32_t architecture)
 }
 
 /*
- * No memory can become executable. What speaks HTTPS may load libraries that look up names, whose
- * code is never writable.
+ * No memory can become executable. What speaks HTTPS may load libraries that look up names: code of
+ * a file, never writable. A second view of memory is refused (mremap(2) with an old size of 0): it
+ * could be written while the first one is executed.
  */
 static int allow_memory(scmp_filter_ctx filter, enum sandbox_process process)
 {
@@ -185,10 +176,48 @@ static int allow_memory(scmp_filter_ctx filter, enum sandbox_process process)
 
     if (r == 0)
         r = allow(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (r == 0)
+        r = allow(filter, SCMP_SYS(mremap), SCMP_A1(SCMP_CMP_NE, 0));
     if (r == 0 && process == SANDBOX_EXCHANGER)
-        r = allow(filter, SCMP_SYS(mmap),
-                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC));
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC),
+                             SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0));
     return r;
+}
+
+/* All but those that have signals sent to other processes (F_SETOWN, F_SETSIG). */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+    static const int commands[] = {F_DUPFD,  F_DUPFD_CLOEXEC, F_GETFD,    F_SETFD,
+                                   F_GETFL,  F_SETFL,         F_GETLK,    F_SETLK,
+                                   F_SETLKW, F_OFD_GETLK,     F_OFD_SETLK};
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && r == 0; i++)
+        r = allow(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, (uint64_t)commands[i]));
+    return r;
+}
+
+/* Sending may not connect (MSG_FASTOPEN): Landlock looks at connect(2) only. */
+static int allow_sending(scmp_filter_ctx filter)
+{
+    int r = allow(filter, SCMP_SYS(sendto), SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+
+    if (r == 0)
+        r = allow(filter, SCMP_SYS(sendmsg), SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+    return r < 0 ? r
+                 : allow(filter, SCMP_SYS(sendmmsg), SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+}
+
+/* Without the bits that give a program another user's rights. */
+static int allow_modes(scmp_filter_ctx filter)
+{
+    const uint64_t mask = 07000;
+    int r = allow(filter, SCMP_SYS(chmod), SCMP_A1(SCMP_CMP_MASKED_EQ, mask, 0));
+
+    if (r == 0)
+        r = allow(filter, SCMP_SYS(fchmod), SCMP_A1(SCMP_CMP_MASKED_EQ, mask, 0));
+    return r < 0 ? r : allow(filter, SCMP_SYS(fchmodat), SCMP_A2(SCMP_CMP_MASKED_EQ, mask, 0));
 }
 
 /* Only the broker writes files. */
@@ -207,15 +236,35 @@ static int allow_open(scmp_filter_ctx filter, enum sandbox_process process)
                : allow(filter, SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, write_flags, O_RDONLY));
 }
 
-/* Unix sockets, of which the daemon's are some, or TCP and UDP. */
+/* @number: socket or socketpair. */
+static int allow_type(scmp_filter_ctx filter, int number, int family, int type)
+{
+    const uint64_t type_mask = 0xf; /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
+
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 2,
+                            SCMP_A0(SCMP_CMP_EQ, (uint64_t)family),
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, type_mask, (uint64_t)type));
+}
+
+/*
+ * Unix sockets, of which the daemon's are some, or TCP and UDP. A pair of datagram sockets could
+ * send to any Unix socket; one of the others is connected for good.
+ */
 static int allow_sockets(scmp_filter_ctx filter, enum sandbox_process process)
 {
-    int r;
+    static const int families[] = {AF_INET, AF_INET6};
+    int r = allow_type(filter, SCMP_SYS(socketpair), AF_UNIX, SOCK_STREAM);
 
+    if (r == 0)
+        r = allow_type(filter, SCMP_SYS(socketpair), AF_UNIX, SOCK_SEQPACKET);
     if (process != SANDBOX_EXCHANGER)
-        return allow(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-    r = allow(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET));
-    return r < 0 ? r : allow(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+        return r < 0 ? r : allow(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        r = allow_type(filter, SCMP_SYS(socket), families[i], SOCK_STREAM);
+        if (r == 0)
+            r = allow_type(filter, SCMP_SYS(socket), families[i], SOCK_DGRAM);
+    }
+    return r;
 }
 
 static int allow_ioctl(scmp_filter_ctx filter, enum sandbox_process process)
@@ -252,6 +301,12 @@ static int fill(scmp_filter_ctx filter, enum sandbox_process process, uint32_t a
         r = allow_sockets(filter, process);
     if (r == 0)
         r = allow_ioctl(filter, process);
+    if (r == 0)
+        r = allow_fcntl(filter);
+    if (r == 0)
+        r = allow_sending(filter);
+    if (r == 0 && process == SANDBOX_BROKER)
+        r = allow_modes(filter);
     return r == 0 ? allow_own(filter) : r;
 }
 
