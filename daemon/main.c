@@ -530,6 +530,7 @@ int main(int argc, char **argv)
         return EXIT_CODE_FAULT;
     }
     log_init("podlogind", config->log_level);
+    sandbox_broker_prepare(config);
     sandbox_broker(options.config, config);
     r = daemon_begin(&daemon, &options, config);
     config_unref(config); /* the parts hold their own references */

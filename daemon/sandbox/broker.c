@@ -41,9 +41,13 @@ static void add_socket(struct file_rules *rules, const char *path)
     CLEANUP(freep)
     char *copy = strdup(path);
 
-    (void)file_make_directory_of(path, 0755);
     file_rules_add_directory_of(rules, path, FILES_SOCKETS);
     file_rules_add_directory_of(rules, copy ? dirname(copy) : NULL, FILES_NEW_SOCKETS);
+}
+
+static bool is_runtime(const struct config *config)
+{
+    return strcmp(config->cache_key, "runtime") == 0;
 }
 
 static void add_cache(struct file_rules *rules, const struct config *config)
@@ -52,14 +56,30 @@ static void add_cache(struct file_rules *rules, const struct config *config)
     CLEANUP(freep)
     char *key = NULL;
 
-    (void)file_make_directory_of(config->cache, 0700);
     file_rules_add_directory_of(rules, config->cache, FILES_CHANGE);
-    if (cache_key_path(config->cache_key, &key, error) < 0)
-        return;
-    if (strcmp(config->cache_key, "runtime") == 0)
+    if (is_runtime(config)) {
+        key = cache_key_runtime_path();
         file_rules_add_directory_of(rules, key, FILES_CHANGE);
-    else
+    } else if (cache_key_path(config->cache_key, &key, error) == 0) {
         add_read(rules, key);
+    }
+}
+
+static const char *admin_socket(const struct config *config)
+{
+    return config->admin_socket ? config->admin_socket : ADMIN_SOCKET_PATH;
+}
+
+void sandbox_broker_prepare(const struct config *config)
+{
+    char error[KEY_ERROR_MAX];
+    CLEANUP(freep)
+    char *key = NULL;
+
+    (void)file_make_directory_of(config->cache, 0700);
+    (void)file_make_directory_of(config->socket, 0755);
+    (void)cache_key_path(config->cache_key, &key, error);
+    (void)file_make_directory_of(admin_socket(config), 0755);
 }
 
 void sandbox_broker(const char *directory, const struct config *config)
@@ -74,6 +94,6 @@ void sandbox_broker(const char *directory, const struct config *config)
     add_configuration(&rules, config);
     add_cache(&rules, config);
     add_socket(&rules, config->socket);
-    add_socket(&rules, config->admin_socket ? config->admin_socket : ADMIN_SOCKET_PATH);
+    add_socket(&rules, admin_socket(config));
     sandbox_enter(SANDBOX_BROKER, &rules);
 }

@@ -5,11 +5,12 @@
 #include "config/config.h"
 
 /*
- * Confines the process. Creates missing directories of the cache, the runtime key and the sockets
- * first: nothing can be allowed in a directory that is not there.
- *
- * @directory: of the configuration.
+ * Creates missing directories of the cache, the runtime key and the sockets: nothing can be allowed
+ * in a directory that is not there. What fails is told by what needs the directory.
  */
+void sandbox_broker_prepare(const struct config *config);
+
+/* Confines the process. @directory: of the configuration. */
 void sandbox_broker(const char *directory, const struct config *config);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/io_uring.h>
 #include <sched.h>
 #include <signal.h>
@@ -75,6 +76,19 @@ static bool signal_process(const struct scene *scene)
     return is_refused(kill(scene->parent, 0));
 }
 
+static bool have_signal_sent(const struct scene *scene)
+{
+    return is_refused(fcntl(STDIN_FILENO, F_SETOWN, scene->parent));
+}
+
+static bool write_code(const struct scene *scene)
+{
+    void *code = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    (void)scene;
+    return mremap(code, 0, 4096, MREMAP_MAYMOVE) == MAP_FAILED;
+}
+
 static bool make_executable(const struct scene *scene)
 {
     (void)scene;
@@ -119,8 +133,18 @@ static bool use_network(const struct scene *scene)
 
 static bool use_unix_sockets(const struct scene *scene)
 {
+    int pair[2]; /* of datagram sockets, which may send to any other */
+
     (void)scene;
-    return open_socket(AF_UNIX);
+    return open_socket(AF_UNIX) &&
+           is_refused(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+}
+
+/* Sending that connects (TCP Fast Open). */
+static bool connect_by_sending(const struct scene *scene)
+{
+    (void)scene;
+    return is_refused(sendto(-1, NULL, 0, MSG_FASTOPEN, NULL, 0));
 }
 
 static bool use_netlink(const struct scene *scene)
@@ -138,9 +162,24 @@ static bool serve(const struct scene *scene)
 static bool cannot_open(const char *path, int flags)
 {
     CLEANUP(fd_closep)
-    int fd = path ? open(path, flags | O_CLOEXEC, 0600) : -1;
+    int fd = open(path, flags | O_CLOEXEC, 0600);
 
-    return !path || is_refused(fd);
+    return is_refused(fd);
+}
+
+/* A file that may not be there yet: then, its directory cannot be listed. */
+static bool cannot_read(const char *path)
+{
+    char directory[PATH_MAX], *slash;
+
+    if (!path || access(path, F_OK) == 0)
+        return !path || cannot_open(path, O_RDONLY);
+    snprintf(directory, sizeof(directory), "%s", path);
+    slash = strrchr(directory, '/');
+    if (!slash)
+        return true;
+    *(slash == directory ? slash + 1 : slash) = '\0';
+    return access(directory, F_OK) < 0 || cannot_open(directory, O_RDONLY | O_DIRECTORY);
 }
 
 static bool read_users(const struct scene *scene)
@@ -162,12 +201,12 @@ static bool read_configuration(const struct scene *scene)
 
 static bool read_cache(const struct scene *scene)
 {
-    return cannot_open(scene->config->cache, O_RDONLY);
+    return cannot_read(scene->config->cache);
 }
 
 static bool read_key(const struct scene *scene)
 {
-    return cannot_open(scene->key, O_RDONLY);
+    return cannot_read(scene->key);
 }
 
 static bool see_processes(const struct scene *scene)
@@ -192,12 +231,15 @@ static const struct {
     {"trace a process", trace_process, ALL},
     {"read the memory of another process", read_memory, ALL},
     {"send a signal", signal_process, ALL},
+    {"have a signal sent", have_signal_sent, ALL},
     {"make memory executable", make_executable, ALL},
+    {"see memory twice", write_code, ALL},
     {"create a namespace", create_namespace, ALL},
     {"use io_uring", use_io_uring, ALL},
     {"use keyrings", use_keyrings, ALL},
     {"use the network", use_network, BROKER | EXPORTER},
     {"use Unix sockets", use_unix_sockets, EXCHANGER},
+    {"connect by sending", connect_by_sending, ALL},
     {"use netlink", use_netlink, ALL},
     {"listen at another address", serve, EXCHANGER | EXPORTER},
     {"read /etc/passwd", read_users, ALL},
@@ -252,8 +294,11 @@ int sandbox_check(const char *directory, const struct config *config)
     struct scene scene = {.directory = directory, .config = config, .parent = getpid()};
     int code = EXIT_CODE_OK;
 
-    if (cache_key_path(config->cache_key, &key, error) == 0)
-        scene.key = key;
+    if (strcmp(config->cache_key, "runtime") == 0)
+        key = cache_key_runtime_path();
+    else if (cache_key_path(config->cache_key, &key, error) < 0)
+        key = NULL;
+    scene.key = key;
     for (int process = 0; process < SANDBOX_PROCESSES; process++) {
         int status = 0;
         pid_t pid = fork();

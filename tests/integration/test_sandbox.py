@@ -62,6 +62,17 @@ class Sandbox(NodeCase):
         for line in lines:
             self.assertRegex(line, r"^podlog(ind|in-exchanger|in-exporter) +[A-Za-z/_ ]+ refused$")
 
+    @unittest.skipUnless(has_landlock(), "the kernel has no Landlock")
+    def test_the_check_changes_nothing_and_needs_no_cache(self):
+        """Before the first start, when neither cache nor directories are there."""
+        new = self.node.directory / "new"
+        self.node.write("podlogind.conf", f"[Daemon]\nSocket={new}/a/podlogin.sock\nAdminSocket={new}/b/admin.sock\n"
+                        f"Cache={new}/c/cache.db\nCacheKey=file:{new}/d/key\nPeerAttestation=off\n")
+        new.mkdir()
+        result = self.check()
+        self.assertEqual((result.returncode, result.stdout.count("ALLOWED")), (0, 0), result.stdout)
+        self.assertEqual(list(new.iterdir()), [])
+
     def test_a_kernel_that_restricts_no_files_is_told(self):
         """The daemon serves, and what would be possible is said."""
         result = self.check(preexec_fn=lambda: forbid(LANDLOCK, 38))

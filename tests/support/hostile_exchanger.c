@@ -92,6 +92,7 @@ static void touch_parent(void)
     process_vm_readv(parent, &to, 1, &from, 1, 0);
     tell("read the parent's memory", errno != ENOSYS && errno != EACCES);
     tell("signal the parent", kill(parent, 0) == 0);
+    tell("have a signal sent to the parent", fcntl(STDERR_FILENO, F_SETOWN, parent) == 0);
     tell("trace", ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);
 }
 
@@ -115,6 +116,16 @@ static void connect_to_daemon(void)
     close(fd);
 }
 
+/* A pair of datagram sockets can send to any name. */
+static void send_datagrams(void)
+{
+    int pair[2] = {-1, -1};
+
+    tell("make datagram sockets", socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void listen_somewhere(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -129,6 +140,8 @@ static void make_code(void)
 
     tell("make memory executable", mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0);
     munmap(code, 4096);
+    code = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    tell("see memory twice", mremap(code, 0, 4096, MREMAP_MAYMOVE) != MAP_FAILED);
 }
 
 static void attack(void)
@@ -141,6 +154,7 @@ static void attack(void)
     touch_parent();
     write_file();
     connect_to_daemon();
+    send_datagrams();
     listen_somewhere();
     make_code();
     dprintf(STDERR_FILENO, "hostile end\n");
