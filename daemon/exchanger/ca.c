@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -34,22 +35,36 @@ static int read_whole(int fd, struct ca *ret_ca)
     return r;
 }
 
+/* Moves the first file out of @files. */
+static struct job_file take_first(struct job_files *files)
+{
+    struct job_file first = {.fd = -EBADMSG};
+
+    if (files->n) {
+        first = files->files[0];
+        files->n--;
+        memmove(files->files, files->files + 1, files->n * sizeof(files->files[0]));
+    }
+    return first;
+}
+
 int ca_read(struct job_files *files, struct wire_bytes path, struct ca *ret_ca, char *ret_error,
             size_t size)
 {
-    CLEANUP(fd_closep)
-    int fd = -EBADMSG;
+    struct job_file file;
     int r;
 
     *ret_ca = (struct ca){0};
     if (!path.len)
         return 0;
-    if (files->n) {
-        fd = files->fds[0];
-        files->n--;
-        memmove(files->fds, files->fds + 1, files->n * sizeof(files->fds[0]));
+    file = take_first(files);
+    if (file.content) {
+        *ret_ca = (struct ca){file.content, file.len};
+        return 0;
     }
-    r = read_whole(fd, ret_ca);
+    r = read_whole(file.fd, ret_ca);
+    if (file.fd >= 0)
+        close(file.fd);
     if (r < 0)
         snprintf(ret_error, size, "cannot read the CA file %.*s: %s",
                  (int)(path.len < 150 ? path.len : 150), (const char *)path.at, file_strerror(r));

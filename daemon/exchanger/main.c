@@ -43,7 +43,7 @@ static void take_jobs(struct exchanger *exchanger)
 
     while ((n = job_packet_receive(JOB_SOCKET_FD, buffer->bytes, buffer->len, &files)) > 0) {
         worker_take(&exchanger->worker, buffer->bytes, (size_t)n, &files);
-        job_files_close(&files);
+        job_files_done(&files);
         explicit_bzero(buffer->bytes, (size_t)n);
     }
     if (n != -EAGAIN)

@@ -164,7 +164,7 @@ static bool is_ready(struct untaint *untaint)
 static int read_files(struct untaint *untaint)
 {
     const char *ca_file = untaint->options.ca_file, *token_file = untaint->options.token_file;
-    struct job_files files = {1, {file_open(ca_file, 0)}};
+    struct job_files files = {1, {{.fd = file_open(ca_file, 0)}}};
     char error[HTTP_ERROR_SIZE];
     int r = ca_read(&files, wire_string(ca_file), &untaint->ca, error, sizeof(error));
 

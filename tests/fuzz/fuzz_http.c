@@ -144,14 +144,15 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
 static void take(const struct wire_message *message, const void *values)
 {
     static uint8_t frame[JOB_FRAME_MAX];
-    struct job_files files = {1, {memfd_create("ca", MFD_CLOEXEC)}}; /* nobody looks into it */
+    struct job_files files = {1,
+                              {{.fd = memfd_create("ca", MFD_CLOEXEC)}}}; /* nobody looks into it */
     size_t len;
 
     kind = message->type;
     worker.role = kind == JOB_EXCHANGE ? EXCHANGER_UPSTREAMS : EXCHANGER_ISSUERS;
     PROMISE(wire_encode(message, 7, values, frame, sizeof(frame), &len) == 0);
     worker_take(&worker, frame, len, &files);
-    job_files_close(&files);
+    job_files_done(&files);
 }
 
 static void begin(uint8_t choice)

@@ -234,7 +234,7 @@ class SocketUnits(NodeCase):
                 broker.settimeout(30)
                 broker.connect(str(self.sockets / f"{role}.sock"))
                 for number, data in (jobs[other], jobs[role]):
-                    no_files = bytes(12)  # no CA file
+                    no_files = bytes(20)  # no CA file
                     broker.send(no_files + struct.pack(">IBBH", len(data), 1, number, 7) + data)
                 refused, taken = broker.recv(65536), broker.recv(65536)
                 self.assertIn(b"Bad message", refused)

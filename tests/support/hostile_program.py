@@ -8,7 +8,7 @@ import sys
 
 KEYS = b"""{"keys": [{"kty": "EC", "crv": "P-256", "kid": "forged", "alg": "ES256", "use": "sig",
 "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"""
-PREFIX_SIZE, HEADER = 12, struct.Struct(">IBBH")
+PREFIX, HEADER = struct.Struct("=I2i2I"), struct.Struct(">IBBH")
 JOB_RESULT = 0x81
 OUTCOME, TOKEN, TOKEN_TYPE, EXPIRES_IN, VARIABLE, ATTRIBUTE, KEY_SET = 1, 4, 5, 6, 7, 8, 9
 
@@ -43,7 +43,8 @@ def main():
             return
         with open(seen, "ab") as file:
             file.write(packet)
-        job = HEADER.unpack_from(packet, PREFIX_SIZE)[3]
+        _, _, _, *lengths = PREFIX.unpack_from(packet)
+        job = HEADER.unpack_from(packet, PREFIX.size + sum(lengths))[3]
         payload = answer(what)
         broker.send(HEADER.pack(len(payload), 1, JOB_RESULT, job) + payload)
 

@@ -56,13 +56,25 @@ static void assert_passed(const char *ca_file, const char *api_ca_file, struct j
     secret_free(frame);
 }
 
-static void assert_holds(int fd, const char *text)
+/* A small file comes by its contents, a large one by a descriptor. */
+static void assert_holds(const struct job_file *file, const char *text)
 {
     char buffer[16] = "";
 
-    assert_true(fd >= 0 && read(fd, buffer, sizeof(buffer) - 1) >= 0);
+    if (file->content) {
+        assert_true(file->fd < 0);
+        assert_int_equal(file->len, strlen(text));
+        assert_memory_equal(file->content, text, file->len);
+        return;
+    }
+    assert_true(file->fd >= 0 && read(file->fd, buffer, strlen(text)) >= 0);
     assert_string_equal(buffer, text);
-    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(file->fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void make_large(const char *path)
+{
+    assert_int_equal(truncate(path, JOB_FILE_COPY + 1), 0);
 }
 
 static void files_come_in_the_order_of_the_fields(void **state)
@@ -72,13 +84,19 @@ static void files_come_in_the_order_of_the_fields(void **state)
     (void)state;
     assert_passed(one, two, &files);
     assert_int_equal(files.n, 2);
-    assert_holds(files.fds[0], "one");
-    assert_holds(files.fds[1], "two");
-    job_files_close(&files);
+    assert_holds(&files.files[0], "one");
+    assert_holds(&files.files[1], "two");
+    job_files_done(&files);
+    make_large(two);
+    assert_passed(one, two, &files);
+    assert_holds(&files.files[0], "one");
+    assert_null(files.files[1].content);
+    assert_holds(&files.files[1], "two");
+    job_files_done(&files);
     assert_passed(NULL, two, &files);
     assert_int_equal(files.n, 1);
-    assert_holds(files.fds[0], "two");
-    job_files_close(&files);
+    assert_holds(&files.files[0], "two");
+    job_files_done(&files);
     assert_passed(NULL, NULL, &files);
     assert_int_equal(files.n, 0);
 }
@@ -90,44 +108,95 @@ static void a_file_that_cannot_be_opened_has_its_reason(void **state)
     (void)state;
     assert_passed("/nonexistent/ca.pem", two, &files);
     assert_int_equal(files.n, 2);
-    assert_int_equal(files.fds[0], -ENOENT);
-    assert_holds(files.fds[1], "two");
-    job_files_close(&files);
+    assert_int_equal(files.files[0].fd, -ENOENT);
+    assert_holds(&files.files[1], "two");
+    job_files_done(&files);
     assert_passed("/", NULL, &files);
-    assert_int_equal(files.fds[0], -EISDIR);
+    assert_int_equal(files.files[0].fd, -EISDIR);
 }
 
 static void without_room_for_descriptors_there_is_a_reason(void **state)
 {
     struct job_files files;
-    struct secret *frame;
+    struct secret *frame = job_with(one, two);
     struct rlimit limit;
 
     (void)state;
-    frame = job_with(one, NULL);
+    secret_free(frame);
+    make_large(one);
+    frame = job_with(one, two);
     assert_int_equal(job_packet_send(ends[0], frame), 0);
     getrlimit(RLIMIT_NOFILE, &limit);
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, limit.rlim_max});
     assert_int_equal(job_packet_receive(ends[1], received, sizeof(received), &files), frame->len);
     setrlimit(RLIMIT_NOFILE, &limit);
-    assert_int_equal(files.n, 1);
-    assert_int_equal(files.fds[0], -EMFILE);
+    assert_int_equal(files.n, 2);
+    assert_int_equal(files.files[0].fd, -EMFILE);
+    assert_holds(&files.files[1], "two");
+    job_files_done(&files);
     secret_free(frame);
 }
 
-static void every_truncation_is_bounded(void **state)
+/* The kernel counts them for all processes of a user: somebody else's may use them up. */
+static void with_too_many_descriptors_under_way_small_files_arrive(void **state)
 {
-    uint8_t packet[64] = {9, 0, 0, 0}; /* more files than there can be */
+    enum {
+        LIMIT = 16
+    };
+    int pair[2], fds[2] = {ends[0], ends[0]};
+    struct iovec byte = {"x", 1};
+    struct job_files files;
+    struct secret *frame;
+    struct rlimit limit;
+    int r = 0;
+
+    (void)state;
+    if (getuid() == 0) /* without CAP_SYS_RESOURCE and CAP_SYS_ADMIN, which lift the limit */
+        skip_because("needs a user that is not root");
+    make_large(two);
+    frame = job_with(one, two);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){LIMIT, limit.rlim_max});
+    for (int i = 0; i < LIMIT && r == 0; i++)
+        r = descriptors_send(pair[0], &byte, 1, fds, 2);
+    assert_int_equal(r, -ETOOMANYREFS);
+    assert_int_equal(job_packet_send(ends[0], frame), 0);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(job_packet_receive(ends[1], received, sizeof(received), &files), frame->len);
+    assert_holds(&files.files[0], "one");
+    assert_int_equal(files.files[1].fd, -ETOOMANYREFS);
+    job_files_done(&files);
+    secret_free(frame);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    static const struct {
+        uint32_t n;
+        int32_t errors[JOB_FILES_MAX];
+        uint32_t lengths[JOB_FILES_MAX];
+    } wrong[] = {
+        {.n = JOB_FILES_MAX + 1},
+        {.n = 1, .lengths = {JOB_FILE_COPY + 1}},
+        {.n = 1, .lengths = {UINT32_MAX}},
+        {.n = 2, .lengths = {3, 30}}, /* more than there is */
+        {.n = 0},                     /* no frame */
+    };
     struct job_files files;
 
     (void)state;
-    for (size_t len = 1; len <= sizeof(packet); len++) {
-        assert_int_equal(send(ends[0], packet, len, 0), len);
-        assert_int_equal(job_packet_receive(ends[1], received, sizeof(received), &files),
-                         len > 12 ? len - 12 : 0);
-        assert_true(files.n <= DESCRIPTORS_MAX);
-        for (size_t i = 0; i < files.n; i++)
-            assert_int_equal(files.fds[i], -EMFILE);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        for (size_t len = 1; len <= sizeof(wrong[i]); len++) {
+            assert_int_equal(send(ends[0], &wrong[i], len, 0), len);
+            assert_int_equal(job_packet_receive(ends[1], received, sizeof(received), &files),
+                             -EBADMSG);
+            job_files_done(&files);
+            while (recv(ends[1], received, sizeof(received), MSG_DONTWAIT) > 0)
+                ;
+        }
     }
 }
 
@@ -139,7 +208,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(without_room_for_descriptors_there_is_a_reason, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(every_truncation_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(with_too_many_descriptors_under_way_small_files_arrive,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_truncation_is_refused, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
