@@ -229,8 +229,8 @@ static void warn_of_new_directories(const struct findings *findings)
     for (size_t i = 0; i < findings->n; i++) {
         if (!strstr(findings->list[i].text, strerror(EACCES)))
             continue;
-        log_warning("a file in a directory that no setting named at the start can be read after a "
-                    "restart");
+        log_warning("a file in a directory that no setting named at the start, or that was "
+                    "replaced since, can be read after a restart");
         return;
     }
 }

@@ -2,20 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "exchange/job.h"
 
-#define BACKLOG    8
-#define PAUSE_USEC 100000
+#define BACKLOG      8
+#define CHILDREN_MAX 8 /* the broker has one connection, and another if it gives up the first */
+#define PAUSE_USEC   100000
 
 /* What an earlier container left is replaced; the broker connects to the new socket then. */
 static int open_listener(const char *path, int *ret_fd)
@@ -23,12 +24,17 @@ static int open_listener(const char *path, int *ret_fd)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     CLEANUP(fd_closep)
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct stat st;
 
     if (fd < 0)
         return -errno;
     if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >=
         sizeof(address.sun_path))
         return -ENAMETOOLONG;
+    if (!*path) /* a socket without a name could be reached by everybody */
+        return -EINVAL;
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return -EEXIST;
     if (unlink(path) < 0 && errno != ENOENT)
         return -errno;
     umask(0117);
@@ -42,7 +48,6 @@ static int open_listener(const char *path, int *ret_fd)
 static int take(int listener, int connection)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGCHLD, SIG_DFL);
     close(listener);
     if (connection == JOB_SOCKET_FD)
         return 0;
@@ -54,17 +59,24 @@ static int take(int listener, int connection)
 
 int exchanger_listen(const char *path)
 {
-    int listener, r = open_listener(path, &listener);
+    int listener, n_children = 0, r = open_listener(path, &listener);
 
     if (r < 0)
         return r;
-    signal(SIGCHLD, SIG_IGN); /* children are not waited for */
     for (;;) {
         int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        pid_t pid = connection < 0 ? -1 : fork();
+        pid_t pid;
 
+        while (n_children > 0 && waitpid(-1, NULL, WNOHANG) > 0)
+            n_children--;
+        if (connection >= 0 && n_children >= CHILDREN_MAX) {
+            close(connection);
+            continue;
+        }
+        pid = connection < 0 ? -1 : fork();
         if (pid == 0)
             return take(listener, connection);
+        n_children += pid > 0;
         if (connection >= 0)
             close(connection);
         if (pid < 0)

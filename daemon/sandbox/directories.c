@@ -1,8 +1,11 @@
 #include "sandbox/directories.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,9 +17,28 @@
 #include "protocol/status.h"
 #include "store/key.h"
 
+static void closedirp(DIR **directory)
+{
+    if (*directory)
+        closedir(*directory);
+}
+
+static bool is_empty(int fd)
+{
+    CLEANUP(closedirp)
+    DIR *directory = fdopendir(dup(fd));
+    const struct dirent *entry;
+    int n = 0;
+
+    while (directory && (entry = readdir(directory)))
+        n++;
+    return directory && n <= 2; /* "." and ".." */
+}
+
 /*
- * The mode is set first: once the directory belongs to another user, that needs CAP_FOWNER. One
- * that is as it should be need not be readable.
+ * Gives an empty directory away; one that has something in it may be somebody else's, unless it is
+ * the owner's already. The mode is set first: once the directory belongs to another user, that
+ * needs CAP_FOWNER. One that is as it should be need not be readable.
  */
 static int give(const char *directory, mode_t mode, const struct owner *owner)
 {
@@ -30,6 +52,8 @@ static int give(const char *directory, mode_t mode, const struct owner *owner)
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
+    if (st.st_uid != owner->uid && !is_empty(fd))
+        return -ENOTEMPTY;
     if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
         return -errno;
     return fchown(fd, owner->uid, owner->gid) < 0 ? -errno : 0;
@@ -67,11 +91,26 @@ static int set_up_key(const struct config *config, const char *admin, const stru
     return r;
 }
 
+/* Reads a decimal number; (uint32_t)-1 is no user. Moves *@text behind it. */
+static bool parse_id(const char **text, uint32_t *ret_id)
+{
+    uint64_t id = 0;
+    const char *at = *text;
+
+    while (*at >= '0' && *at <= '9' && id <= UINT32_MAX)
+        id = id * 10 + (uint64_t)(*at++ - '0');
+    if (at == *text || id >= UINT32_MAX)
+        return false;
+    *text = at;
+    *ret_id = (uint32_t)id;
+    return true;
+}
+
 int owner_parse(const char *text, struct owner *ret_owner)
 {
-    char end;
-
-    return sscanf(text, "%u:%u%c", &ret_owner->uid, &ret_owner->gid, &end) == 2 ? 0 : -EINVAL;
+    if (!parse_id(&text, &ret_owner->uid) || *text++ != ':' || !parse_id(&text, &ret_owner->gid))
+        return -EINVAL;
+    return *text ? -EINVAL : 0;
 }
 
 int directories_create(const struct config *config, const struct owner *owner)

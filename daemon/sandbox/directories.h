@@ -14,7 +14,8 @@ int owner_parse(const char *text, struct owner *ret_owner);
 
 /*
  * Creates the directories of the sockets, the cache and the runtime key, one level deep, and gives
- * them to @owner. Needs CAP_CHOWN, and write access to their parents.
+ * them to @owner. A directory that has something in it and is not
+ * the owner's is left alone. Needs CAP_CHOWN, and write access to their parents.
  *
  * Returns an exit code, after an error was logged.
  */

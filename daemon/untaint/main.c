@@ -72,6 +72,13 @@ static const char *cluster_url(void)
     return url;
 }
 
+/* Names of nodes are names of DNS; others could lead to another object of the API server. */
+static bool is_name(const char *name)
+{
+    return name && *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-")] &&
+           !strstr(name, "..");
+}
+
 /* Returns -1 to go on; otherwise the exit code. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
@@ -84,6 +91,7 @@ static int parse_options(int argc, char **argv, struct options *options)
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'v'},
                                           {0}};
+    const char *wrong = NULL;
     int option;
 
     while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
@@ -116,12 +124,16 @@ static int parse_options(int argc, char **argv, struct options *options)
             return EXIT_CODE_USAGE;
         }
     }
-    if (optind < argc || !options->node || !*options->node || !options->api_server ||
-        !url_is_https(options->api_server)) {
-        fprintf(stderr, "podlogin-untaint: %s; see --help\n",
-                optind < argc                     ? "unexpected argument"
-                : options->node && *options->node ? "the https URL of the API server is missing"
-                                                  : "the name of the node is missing");
+    if (optind < argc)
+        wrong = "unexpected argument";
+    else if (!is_name(options->node))
+        wrong = "the name of the node is missing";
+    else if (!*options->taint)
+        wrong = "the key of the taint is empty";
+    else if (!options->api_server || !url_is_https(options->api_server))
+        wrong = "the https URL of the API server is missing";
+    if (wrong) {
+        fprintf(stderr, "podlogin-untaint: %s; see --help\n", wrong);
         return EXIT_CODE_USAGE;
     }
     return -1;

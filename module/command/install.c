@@ -82,6 +82,8 @@ static int put_link(const char *directory, const char *name)
     if (lstat(path, &st) == 0 && !S_ISLNK(st.st_mode))
         return fail(path, "this is not a link, and may be the real program; remove it, or use "
                           "another directory");
+    if (lstat(temporary, &st) == 0 && !S_ISLNK(st.st_mode))
+        return fail(temporary, "this is in the way; remove it");
     unlink(temporary);
     if (symlink(OWN_NAME, temporary) < 0 || rename(temporary, path) < 0)
         return fail(path, strerror(errno));
@@ -95,7 +97,9 @@ int command_install(const struct options *options, int argc, char **argv)
     (void)options;
     if (argc == 0)
         return usage("install needs a directory", NULL);
-    if (mkdir(argv[0], 0755) < 0 && errno != EEXIST)
+    if (mkdir(argv[0], 0755) == 0)
+        chmod(argv[0], 0755); /* whatever the umask is: other users run what is in it */
+    else if (errno != EEXIST)
         return fail(argv[0], strerror(errno));
     code = put_program(argv[0]);
     for (int i = 1; i < argc && code == EXIT_CODE_OK; i++)

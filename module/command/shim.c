@@ -63,7 +63,8 @@ static bool cut_path(const char *name, const struct stat *own)
     if (at > left)
         at--;
     *at = '\0';
-    is_set = setenv("PATH", left, 1) == 0;
+    /* an empty PATH stands for the working directory, where anybody may have put a program */
+    is_set = setenv("PATH", *left || (path && !*path) ? left : "/nonexistent", 1) == 0;
     free(left);
     return is_set;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a container needs that no service manager gives: directories of another user, and exchangers that listen."""
 import os
+import pathlib
 import signal
 import socket
 import stat
@@ -52,6 +53,20 @@ class Directories(NodeCase):
             self.assertEqual(victim.stat().st_uid, 0)
             (self.node.directory / name).unlink()
 
+    @unittest.skipIf(os.getuid(), "needs root, to give directories away")
+    def test_a_directory_that_is_in_use_is_left_alone(self):
+        """Such as /run, if the socket is in it."""
+        directories = self.configure()
+        for name in directories:
+            directory = self.node.directory / name
+            directory.mkdir(exist_ok=True)
+            (directory / "precious").write_text("x")
+            result = self.create()
+            self.assertEqual(result.returncode, 70, name)
+            self.assertIn("Directory not empty", result.stderr)
+            self.assertEqual(directory.stat().st_uid, 0)
+            (directory / "precious").unlink()
+
     @unittest.skipUnless(os.getuid(), "root may give directories away")
     def test_without_root_it_says_so(self):
         self.configure()
@@ -60,10 +75,17 @@ class Directories(NodeCase):
         self.assertIn("Operation not permitted", result.stderr)
 
     def test_an_owner_that_is_none(self):
-        for owner in ("", "root", "1", "1:", "1:2:3", "-1:x"):
+        for owner in ("", "root", "1", "1:", "1:2:3", "-1:x", "-1:-1", "4294967295:1", "4294967296:1", " 5:5", "+5:5", ":1",
+                      "99999999999999999999:1"):
             result = self.create(owner)
             self.assertEqual(result.returncode, 64, owner)
             self.assertIn("UID:GID", result.stderr)
+
+
+def alive(pid):
+    """The children of a process that have not ended; it reaps them when the next one connects."""
+    return [child for child in children(pid)
+            if "State:\tZ" not in pathlib.Path(f"/proc/{child}/status").read_text()]
 
 
 class Listening(NodeCase):
@@ -87,11 +109,11 @@ class Listening(NodeCase):
         for role, process in listeners.items():
             first, = children(process.pid)
             os.kill(first, signal.SIGKILL)
-            wait_for(lambda p=process, f=first: children(p.pid) not in ([], [f]), what=f"another exchanger for {role}")
+            wait_for(lambda p=process, f=first: alive(p.pid) not in ([], [f]), what=f"another exchanger for {role}")
         self.assert_served(self.mint(serviceaccount="another"))
         self.node.stop()
         for process in listeners.values():
-            wait_for(lambda p=process: not children(p.pid), what="the end with the connection")
+            wait_for(lambda p=process: not alive(p.pid), what="the end with the connection")
 
     def test_a_listener_that_is_started_again(self):
         """kubelet starts a container again; the socket of the one before is still there."""
@@ -120,6 +142,26 @@ class Listening(NodeCase):
         self.assertEqual(stat.S_IMODE(st.st_mode), 0o660)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as broker:
             wait_for(lambda: broker.connect_ex(str(self.sockets / "issuers.sock")) == 0)
+
+    def test_connections_have_a_limit(self):
+        process = self.listen("issuers")
+        brokers = []
+        for _ in range(20):
+            broker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.addCleanup(broker.close)
+            wait_for(lambda broker=broker: broker.connect_ex(str(self.sockets / "issuers.sock")) == 0)
+            brokers.append(broker)
+        brokers[-1].settimeout(30)
+        self.assertEqual(brokers[-1].recv(1), b"")  # turned away
+        self.assertEqual(len(children(process.pid)), 8)
+
+    def test_what_is_no_socket_is_left_alone(self):
+        (self.sockets / "precious").write_text("x")
+        for path in (self.sockets / "precious", ""):
+            result = subprocess.run([EXCHANGER, "issuers", "--listen", path], capture_output=True, text=True,
+                                    check=False, timeout=30)
+            self.assertEqual(result.returncode, 70)
+        self.assertEqual((self.sockets / "precious").read_text(), "x")
 
     def test_wrong_arguments(self):
         for arguments in ((), ("issuers", "--listen"), ("x", "--listen", "/tmp/x"), ("issuers", "-l", "/tmp/x"),

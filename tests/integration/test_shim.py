@@ -79,6 +79,15 @@ class Shim(NodeCase):
         self.assertEqual(result.returncode, 127)
         self.assertEqual(result.stderr, "podlogin: tool: No such file or directory\n")
 
+    def test_the_working_directory_is_not_searched_instead(self):
+        """If PATH has no other directory: a checkout may have a program of this name."""
+        self.install("tool")
+        self.put_tool("tool", TOOL, self.node.directory)
+        environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.token_file), PATH=str(self.share))
+        result = subprocess.run([self.share / "tool"], capture_output=True, text=True, check=False, timeout=60,
+                                env=environment, cwd=self.node.directory)
+        self.assertEqual((result.returncode, result.stdout), (127, ""))
+
     def test_a_refusal_runs_nothing(self):
         self.install("tool")
         result = self.run_tool(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.mint(namespace="prod"), "other")))

@@ -111,7 +111,9 @@ class Untaint(NodeCase):
         process, log = self.start_untaint("--token-file", "/nonexistent")
         self.assertEqual(process.wait(30), 78)
         self.assertIn("cannot read /nonexistent: No such file", log())
-        for arguments in ((), ("--node", ""), ("--node", "n1"), ("--node", "n1", "--api-server", "http://x"), ("x",)):
+        for arguments in ((), ("--node", ""), ("--node", "n1"), ("--node", "n1", "--api-server", "http://x"), ("x",),
+                          ("--node", "../x?y", "--api-server", "https://x"),
+                          ("--node", "n1", "--taint", "", "--api-server", "https://x")):
             result = subprocess.run([UNTAINT, *arguments], capture_output=True, text=True, check=False, timeout=30, env={})
             self.assertEqual(result.returncode, 64, arguments)
         self.assertIn("--taint KEY", subprocess.run([UNTAINT, "--help"], capture_output=True, text=True, check=True).stdout)
