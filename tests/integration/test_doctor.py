@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -43,7 +44,8 @@ class DoctorCase(NodeCase):
         run = self.run_doctor("--json", *arguments, **options)
         if "unshare: " in run.stderr:
             self.skipTest(run.stderr.strip())
-        self.assertEqual(run.stderr, "")
+        # said by the leak check of a sanitizer about a thread that is about to end
+        self.assertEqual(re.sub(r"==\d+==Unable to get registers from thread \d+\.\n", "", run.stderr), "")
         report = json.loads(run.stdout)
         self.assertEqual(run.returncode, report["exit_code"])
         checks = {}
