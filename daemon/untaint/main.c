@@ -329,7 +329,8 @@ int main(int argc, char **argv)
     signal(SIGTERM, _exit); /* PID 1 of a container ignores what it does not handle */
     signal(SIGINT, _exit);
     code = work(&untaint);
-    while (code == EXIT_CODE_OK) /* kubelet would start the container again */
+    if (code != EXIT_CODE_OK)
+        return code;
+    for (;;) /* kubelet would start the container again */
         pause();
-    return code;
 }
