@@ -59,7 +59,7 @@ static int take(int listener, int connection)
 
 int exchanger_listen(const char *path)
 {
-    int listener, n_children = 0, r = open_listener(path, &listener);
+    int listener = -1, n_children = 0, r = open_listener(path, &listener);
 
     if (r < 0)
         return r;

@@ -27,10 +27,9 @@ static bool is_empty(int fd)
 {
     CLEANUP(closedirp)
     DIR *directory = fdopendir(dup(fd));
-    const struct dirent *entry;
     int n = 0;
 
-    while (directory && (entry = readdir(directory)))
+    while (directory && readdir(directory))
         n++;
     return directory && n <= 2; /* "." and ".." */
 }
