@@ -239,7 +239,7 @@ static const struct {
     {"use keyrings", use_keyrings, ALL},
     {"use the network", use_network, BROKER | EXPORTER},
     {"use Unix sockets", use_unix_sockets, EXCHANGER},
-    {"connect by sending", connect_by_sending, ALL},
+    {"connect by sending", connect_by_sending, EXPORTER},
     {"use netlink", use_netlink, ALL},
     {"listen at another address", serve, EXCHANGER | EXPORTER},
     {"read /etc/passwd", read_users, ALL},

@@ -113,6 +113,9 @@ static const struct {
     /* sockets */
     {SCMP_SYS(connect), ALL},
     {SCMP_SYS(shutdown), ALL},
+    {SCMP_SYS(sendto), BROKER | EXCHANGER},
+    {SCMP_SYS(sendmsg), BROKER | EXCHANGER},
+    {SCMP_SYS(sendmmsg), BROKER | EXCHANGER},
     {SCMP_SYS(recvfrom), ALL},
     {SCMP_SYS(recvmsg), ALL},
     {SCMP_SYS(getsockopt), ALL},
@@ -198,7 +201,10 @@ static int allow_fcntl(scmp_filter_ctx filter)
     return r;
 }
 
-/* Sending may not connect (MSG_FASTOPEN): Landlock looks at connect(2) only. */
+/*
+ * The exporter has TCP sockets, and connects to nobody. Its sending may not connect either
+ * (MSG_FASTOPEN): Landlock looks at connect(2) only.
+ */
 static int allow_sending(scmp_filter_ctx filter)
 {
     int r = allow(filter, SCMP_SYS(sendto), SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
@@ -303,7 +309,7 @@ static int fill(scmp_filter_ctx filter, enum sandbox_process process, uint32_t a
         r = allow_ioctl(filter, process);
     if (r == 0)
         r = allow_fcntl(filter);
-    if (r == 0)
+    if (r == 0 && process == SANDBOX_EXPORTER)
         r = allow_sending(filter);
     if (r == 0 && process == SANDBOX_BROKER)
         r = allow_modes(filter);
