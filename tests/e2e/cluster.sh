@@ -8,6 +8,7 @@ if [ "${1:-}" != --inside ]; then
     exec unshare --mount --net --pid --fork --mount-proc --propagation private "$0" --inside "$@"
 fi
 shift
+shopt -s nullglob
 scratch=$(mktemp -d)
 mount -t tmpfs tmpfs "$scratch"
 mkdir "$scratch"/{upper,work}
@@ -16,11 +17,12 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /var/lib/kubelet
 mount -t tmpfs tmpfs /var/lib/kubelet
 mount --make-rshared /var/lib/kubelet
+before=(/sys/fs/cgroup/kubepod[s] /sys/fs/cgroup/*/kubepods)
 status=0
 CLUSTER_SCRATCH=$scratch "$@" || status=$?
-# the cgroups of pods outlive the namespaces
-for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    [ -d "$hierarchy/kubepods" ] || continue
-    find "$hierarchy/kubepods" -depth -type d -exec rmdir {} + 2>/dev/null || true
+# the cgroups of pods outlive the namespaces; those of another test are left alone
+for pods in /sys/fs/cgroup/kubepods /sys/fs/cgroup/*/kubepods; do
+    [[ " ${before[*]} " != *" $pods "* ]] || continue
+    find "$pods" -depth -type d -exec rmdir {} + 2>/dev/null || true
 done
 exit "$status"

@@ -309,6 +309,7 @@ class Cluster(unittest.TestCase):
         self.assertGreater(figures["logins"], 10 * RATE)
 
     def test_7_the_exporter_is_reached(self):
+        self.execute(self.sleeping_pod("counted"), "podlogin", "token")
         address = self.cluster.get("-n", "podlogin", "pods", "-l", "app.kubernetes.io/component=daemon")["items"][0][
             "status"]["podIP"]
         text = run("curl", "-sf", f"http://{address}:9464/metrics")
