@@ -65,8 +65,8 @@ void peer_done(struct peer *peer);
 bool peer_lives(const struct peer *peer);
 
 /*
- * Finds the pod of the process with this pid, which may be recycled meanwhile. @ret_uid is set with
- * PEER_IN_POD only.
+ * Finds the pod of the process with this pid. The result may be about another process, if the pid
+ * is recycled during the call. @ret_uid is set with PEER_IN_POD only.
  */
 enum peer_state peer_look(pid_t pid, char ret_uid[POD_UID_SIZE]);
 

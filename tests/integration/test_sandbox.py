@@ -5,6 +5,7 @@ Code is brought into the real exchanger by a preload (hostile_exchanger.c), and 
 the place of the exchanger (hostile_program.py)."""
 import ctypes
 import datetime
+import errno
 import json
 import os
 import pathlib
@@ -24,7 +25,7 @@ PROGRAM = pathlib.Path(__file__).parent.parent / "support/hostile_program.py"
 LANDLOCK = (444, 445, 446)  # on all architectures
 HAS_SANITIZER = b"__asan" in pathlib.Path(PODLOGIND).read_bytes()
 CLONE_NEWNS = 0x20000
-REFUSALS = ("Function not implemented", "Permission denied", "Operation not permitted")
+REFUSALS = tuple(map(os.strerror, (errno.ENOSYS, errno.EACCES, errno.EPERM)))  # what the exchanger prints
 
 
 def has_landlock():

@@ -58,7 +58,7 @@ class Browser:
         return json.loads(text)
 
     def call(self, method, **parameters):
-        """Returns the result of a command. What happens meanwhile is appended to events."""
+        """Returns the result of a command. Appends the events that arrive before the result to events."""
         self.last_id += 1
         order = {"id": self.last_id, "method": method, "params": parameters}
         if self.session:
