@@ -146,10 +146,13 @@ class Daemon(NodeCase):
     def test_daemon_and_exchanger_begin_at_3(self):
         for number, closed in enumerate(COMBINATIONS):
             with self.subTest(closed=closed):
+                for file in self.node.state.iterdir():
+                    file.unlink()
                 self.start(closed)
                 try:
+                    # fetches keys and exchanges, for nothing is stored: so both exchangers have begun
                     answer = self.assert_served(self.mint(serviceaccount=f"runner-{number}"))
-                    self.assertEqual(answer["source"], "exchange")  # so the exchanger has begun
+                    self.assertEqual(answer["source"], "exchange")
                     for pid in self.node.pids():
                         self.assert_held(pid, closed)
                 finally:
