@@ -27,11 +27,9 @@ static const char *or_null(const char *text)
 
 static json_t *service_status(const struct service *service)
 {
-    const struct provider_values values = service_values(service);
-
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", service->name, "provider",
                      service->provider->name, "issuer", service->issuer_name, "audience",
-                     service->audience, "upstream", service->provider->endpoint(&values), "share",
+                     service->audience, "upstream", service->endpoint, "share",
                      service->share == SHARE_POD ? "pod" : "serviceaccount");
 }
 

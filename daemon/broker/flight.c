@@ -443,7 +443,7 @@ static void on_exchanged(struct job *job, const struct job_result *result)
     if (outcome != OUTCOME_OK)
         snprintf(detail, sizeof(detail), "%.*s", (int)result->detail.len,
                  (const char *)result->detail.at);
-    else if (!result_check(result, flight->service->provider, detail, sizeof(detail)))
+    else if (!result_check(result, flight->service, detail, sizeof(detail)))
         outcome = OUTCOME_MALFORMED;
     else
         r = take_token(flight, result);

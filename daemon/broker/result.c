@@ -21,19 +21,22 @@ static bool is_token(struct wire_bytes value)
     return value.len > 0 && value.len <= PODLOGIN_TOKEN_MAX && is_printable(value, 0x21);
 }
 
-/* The provider's list decides; the general rule is a second line of defence. */
-static bool may_set(const struct provider *provider, const void *name, size_t len)
+/* The provider decides; the general rule is a second line of defence. */
+static bool may_set(const struct service *service, const void *name, size_t len)
 {
-    return variable_name_is_safe(name, len) && provider_may_set(provider, name, len);
+    const struct provider_values values = service_values(service);
+
+    return variable_name_is_safe(name, len) &&
+           provider_may_set(service->provider, &values, name, len);
 }
 
 /* Whether the text is "NAME=VALUE" with a name that the provider may set. */
-static bool is_attribute(struct wire_bytes text, const struct provider *provider)
+static bool is_attribute(struct wire_bytes text, const struct service *service)
 {
     const uint8_t *equals = text.len ? memchr(text.at, '=', text.len) : NULL;
 
     return equals && text.len <= PODLOGIN_ATTRIBUTE_MAX && is_printable(text, 0x20) &&
-           may_set(provider, text.at, (size_t)(equals - text.at));
+           may_set(service, text.at, (size_t)(equals - text.at));
 }
 
 static bool wrong(char *ret_detail, size_t size, const char *what)
@@ -42,17 +45,17 @@ static bool wrong(char *ret_detail, size_t size, const char *what)
     return false;
 }
 
-bool result_check(const struct job_result *result, const struct provider *provider,
-                  char *ret_detail, size_t size)
+bool result_check(const struct job_result *result, const struct service *service, char *ret_detail,
+                  size_t size)
 {
     if (!is_token(result->token))
         return wrong(ret_detail, size, "the token is missing, too long or not printable");
     if (!result->token_type.len || !is_printable(result->token_type, 0x21))
         return wrong(ret_detail, size, "the token type is missing or not printable");
-    if (!may_set(provider, result->variable.at, result->variable.len))
+    if (!may_set(service, result->variable.at, result->variable.len))
         return wrong(ret_detail, size, "the provider may not set the variable");
     for (size_t i = 0; i < result->attributes.n; i++)
-        if (!is_attribute(result->attributes.item[i], provider))
+        if (!is_attribute(result->attributes.item[i], service))
             return wrong(ret_detail, size,
                          "a further variable is not valid, or the provider may not set it");
     if (!result_lifetime_s(result, clock_now().wall_s))

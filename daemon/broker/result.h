@@ -5,11 +5,11 @@
 #ifndef BROKER_RESULT_H
 #define BROKER_RESULT_H
 
+#include "config/config.h"
 #include "exchange/job.h"
-#include "provider/provider.h"
 
 /*
- * Checks a result with OUTCOME_OK: the names of its variables against @provider's list, the
+ * Checks a result with OUTCOME_OK: the names of its variables against what @service allows, the
  * characters and lengths of its values, and its lifetime.
  *
  * @ret_detail: a sentence of at most @size bytes, set only if the result is not valid. It has no
@@ -17,8 +17,8 @@
  *
  * Returns whether the result is valid.
  */
-bool result_check(const struct job_result *result, const struct provider *provider,
-                  char *ret_detail, size_t size);
+bool result_check(const struct job_result *result, const struct service *service, char *ret_detail,
+                  size_t size);
 
 /*
  * Returns the token's lifetime in seconds from @now_s, at most TOKEN_LIFETIME_MAX_S. If the result

@@ -40,7 +40,6 @@ static struct upstream *upstream_free(struct upstream *upstream)
 
 static struct upstream *upstream_new(struct list *upstreams, const struct service *service)
 {
-    const struct provider_values values = service_values(service);
     struct upstream *upstream = calloc(1, sizeof(*upstream));
 
     if (!upstream)
@@ -49,7 +48,7 @@ static struct upstream *upstream_new(struct list *upstreams, const struct servic
     breaker_init(&upstream->breaker);
     list_init(&upstream->queued);
     list_append(upstreams, &upstream->node);
-    upstream->endpoint = strdup(service->provider->endpoint(&values));
+    upstream->endpoint = strdup(service->endpoint);
     return upstream->endpoint ? upstream : upstream_free(upstream);
 }
 

@@ -93,8 +93,12 @@ static int service_digest(struct service *service)
 static int upstream_digest(struct service *service)
 {
     const struct provider_values values = service_values(service);
-    const char *parts[] = {service->provider->endpoint(&values), service->ca_file};
+    const char *parts[] = {NULL, service->ca_file};
 
+    service->endpoint = service->provider->endpoint(&values);
+    if (!service->endpoint)
+        return -ENOMEM;
+    parts[0] = service->endpoint;
     return digest_of_strings(parts, 2, &service->upstream);
 }
 
@@ -260,6 +264,7 @@ static void service_done(struct service *service)
     free(service->issuer_name);
     free(service->audience);
     free(service->ca_file);
+    free(service->endpoint);
 }
 
 static void config_free(struct config *config)

@@ -64,7 +64,8 @@ struct service {
     char *issuer_name;
     const struct issuer_config *issuer; /* of the same configuration */
     char *audience;
-    char *ca_file; /* verifies the upstream; NULL: the system's certificates */
+    char *ca_file;  /* verifies the upstream; NULL: the system's certificates */
+    char *endpoint; /* the URL that identifies the upstream */
     enum share share;
     struct policy policy;
     struct digest digest;   /* of everything that decides which token the upstream issues */

@@ -205,8 +205,7 @@ static void add_clock(struct doctor *doctor, const char *url, const struct probe
 
 static void check_upstream(struct doctor *doctor, const struct service *service)
 {
-    const struct provider_values values = service_values(service);
-    const char *url = service->provider->endpoint(&values);
+    const char *url = service->endpoint;
     const struct job_probe job = {.url = wire_string(url),
                                   .ca_file = wire_string(service->ca_file)};
     struct probe probe;

@@ -19,10 +19,11 @@ const char *provider_names(void)
     return "pulumi";
 }
 
-bool provider_may_set(const struct provider *provider, const void *variable, size_t len)
+bool provider_may_set(const struct provider *provider, const struct provider_values *values,
+                      const void *variable, size_t len)
 {
     for (const char *const *name = provider->variables; *name; name++)
         if (strlen(*name) == len && memcmp(*name, variable, len) == 0)
             return true;
-    return false;
+    return provider->may_set && provider->may_set(values, variable, len);
 }

@@ -57,8 +57,14 @@ struct provider {
     int (*check_audience)(const struct provider_values *values, const char *audience,
                           char *ret_error, size_t error_size);
 
-    /* Returns the URL that identifies the upstream; valid as long as @values. */
-    const char *(*endpoint)(const struct provider_values *values);
+    /* Returns the URL that identifies the upstream, which the caller frees; NULL: out of memory. */
+    char *(*endpoint)(const struct provider_values *values);
+
+    /*
+     * Returns whether the settings name @variable, of @len bytes, as one more that answers may set.
+     * NULL: no setting does.
+     */
+    bool (*may_set)(const struct provider_values *values, const void *variable, size_t len);
 };
 
 /* Returns the provider @name, or NULL. */
@@ -68,7 +74,8 @@ const struct provider *provider_find(const char *name);
 const char *provider_names(void);
 
 /* Returns whether the provider's answers may set @variable, which has @len bytes. */
-bool provider_may_set(const struct provider *provider, const void *variable, size_t len);
+bool provider_may_set(const struct provider *provider, const struct provider_values *values,
+                      const void *variable, size_t len);
 
 extern const struct provider provider_pulumi;
 

@@ -121,9 +121,14 @@ static int pulumi_check_audience(const struct provider_values *values, const cha
                          audience, organization);
 }
 
-static const char *pulumi_endpoint(const struct provider_values *values)
+const char *pulumi_api_url(const struct provider_values *values)
 {
     return values->value[PULUMI_API_URL] ? values->value[PULUMI_API_URL] : DEFAULT_API_URL;
+}
+
+static char *pulumi_endpoint(const struct provider_values *values)
+{
+    return strdup(pulumi_api_url(values));
 }
 
 /* The name of the account that the API reports for the token; "": unknown, and the CLI asks. */
@@ -158,7 +163,7 @@ static json_t *literal(const char *text, size_t len)
  */
 static char *credentials_template(const struct provider_values *values)
 {
-    const char *url = pulumi_endpoint(values), *account = account_of(values);
+    const char *url = pulumi_api_url(values), *account = account_of(values);
     CLEANUP(json_decrefp)
     json_t *name = literal(account, strlen(account));
     CLEANUP(json_decrefp)

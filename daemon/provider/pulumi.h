@@ -32,4 +32,7 @@ struct pulumi_token_type {
 /* Returns the type that TokenType= names, by default "organization"; or NULL if it is unknown. */
 const struct pulumi_token_type *pulumi_token_type(const struct provider_values *values);
 
+/* Returns the URL of the API; valid as long as @values. */
+const char *pulumi_api_url(const struct provider_values *values);
+
 #endif

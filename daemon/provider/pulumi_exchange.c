@@ -34,7 +34,7 @@ static int pulumi_request(const struct provider_values *values, const struct sec
                           struct provider_request *ret_request)
 {
     const struct pulumi_token_type *type = pulumi_token_type(values);
-    const char *api_url = provider_pulumi.endpoint(values);
+    const char *api_url = pulumi_api_url(values);
     CLEANUP(freep)
     char *audience = NULL, *scope = NULL, *url = NULL;
     uint64_t seconds = PULUMI_EXPIRATION_S;
@@ -74,7 +74,7 @@ static int pulumi_request(const struct provider_values *values, const struct sec
 static int pulumi_answer(const struct provider_values *values, long http_status, const void *body,
                          size_t body_len, struct provider_answer *answer)
 {
-    const char *api_url = provider_pulumi.endpoint(values);
+    const char *api_url = pulumi_api_url(values);
     const char *organization = values->value[PULUMI_ORGANIZATION];
     int r = oauth_answer(http_status, body, body_len, "PULUMI_ACCESS_TOKEN", answer);
 

@@ -67,6 +67,7 @@ static void check_token(const struct token *token)
 
 static void on_exchange(struct job *job, const struct job_result *result)
 {
+    static const struct service service = {.provider = &provider_pulumi};
     const struct directory directory = {0};
     struct token token;
     char detail[256] = "";
@@ -75,7 +76,7 @@ static void on_exchange(struct job *job, const struct job_result *result)
     check_result(result);
     if (result->outcome != OUTCOME_OK)
         return;
-    if (!result_check(result, &provider_pulumi, detail, sizeof(detail))) {
+    if (!result_check(result, &service, detail, sizeof(detail))) {
         PROMISE(*detail && is_ascii(detail, strlen(detail), ' '));
         return;
     }

@@ -293,6 +293,7 @@ static void service_fill(const struct config *config, struct service *service, s
     service->config = config;
     service->provider = &provider_pulumi;
     service->provider_settings[0] = strdup("acme");
+    service->endpoint = strdup("https://api.pulumi.com");
     service->id = i + 1;
     if (digest_of_strings(parts, 2, &service->digest) < 0)
         abort(); /* all have one upstream: its digest is zero */

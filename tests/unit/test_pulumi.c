@@ -264,7 +264,7 @@ static void the_token_always_comes_with_the_url_that_it_is_for(void **state)
         assert_int_equal(answer.variables[2].value->len, 4);
         assert_memory_equal(answer.variables[2].value->bytes, "acme", 4);
         for (size_t j = 0; j < answer.n_variables; j++)
-            assert_true(provider_may_set(&provider_pulumi, answer.variables[j].name,
+            assert_true(provider_may_set(&provider_pulumi, &values, answer.variables[j].name,
                                          strlen(answer.variables[j].name)));
         provider_answer_done(&answer);
         assert_int_equal(provider_pulumi_exchange.answer(&values, 403, body, 0, &answer), 0);

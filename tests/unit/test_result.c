@@ -19,6 +19,8 @@ struct now clock_now(void)
 
 /* --- tests --- */
 
+static const struct service pulumi = {.provider = &provider_pulumi};
+
 static struct job_result good(void)
 {
     return (struct job_result){
@@ -34,7 +36,7 @@ static struct job_result good(void)
 static bool passes(const struct job_result *result)
 {
     char detail[256] = "";
-    bool is_good = result_check(result, &provider_pulumi, detail, sizeof(detail));
+    bool is_good = result_check(result, &pulumi, detail, sizeof(detail));
 
     assert_int_equal(is_good, !detail[0]);
     assert_null(strstr(detail, "secret")); /* no value appears in the detail */
