@@ -30,6 +30,7 @@ static const struct wire_field token_fields[] = {
     {OPTIONAL_TAG(7), WIRE_STRING, false, PODLOGIN_NAME_MAX,
      offsetof(struct message_token, directory)},
     {OPTIONAL_TAG(8), WIRE_LIST, false, PODLOGIN_FILE_MAX, offsetof(struct message_token, files)},
+    {OPTIONAL_TAG(9), WIRE_LIST, false, PODLOGIN_NAME_MAX, offsetof(struct message_token, unset)},
 };
 
 static const struct wire_field identity_fields[] = {

@@ -76,6 +76,7 @@ struct message_token {
     struct wire_list attributes;  /* NAME=VALUE: further variables; may hold secrets */
     struct wire_bytes directory;  /* VARIABLE=NAME: a private directory for the files below */
     struct wire_list files;       /* NAME=TEMPLATE: its files */
+    struct wire_list unset;       /* names of variables that must not be set beside the token */
 };
 
 struct message_identity {

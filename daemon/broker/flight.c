@@ -412,12 +412,12 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
 /* Returns 0 or -errno: the token is valid, but cannot be passed on. */
 static int take_token(struct flight *flight, const struct job_result *result)
 {
-    struct directory directory;
-    int r = directory_describe(flight->service, &flight->login->node.key, &directory);
+    struct environment environment;
+    int r = environment_describe(flight->service, &flight->login->node.key, &environment);
 
     if (r == 0)
-        r = token_from_result(result, &directory, flight->asked_usec, &flight->fresh);
-    directory_done(&directory);
+        r = token_from_result(result, &environment, flight->asked_usec, &flight->fresh);
+    environment_done(&environment);
     return r;
 }
 

@@ -56,7 +56,7 @@ static int set_fingerprint(struct token *token, struct wire_bytes access_token)
     return 0;
 }
 
-int token_from_result(const struct job_result *result, const struct directory *directory,
+int token_from_result(const struct job_result *result, const struct environment *environment,
                       uint64_t asked_usec, struct token *ret_token)
 {
     int64_t elapsed_usec = (int64_t)(clock_boot_usec() - asked_usec);
@@ -69,8 +69,9 @@ int token_from_result(const struct job_result *result, const struct directory *d
         .source = TOKEN_SOURCE_CACHE,
         .variable = result->variable,
         .attributes = result->attributes,
-        .directory = wire_string(directory->variable),
-        .files = directory->files,
+        .directory = wire_string(environment->directory),
+        .files = environment->files,
+        .unset = environment->unset,
     };
     struct token token = {
         .created_s = created_s,

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "broker/directory.h"
+#include "broker/environment.h"
 #include "exchange/job.h"
 #include "store/record.h"
 
@@ -22,12 +22,12 @@ struct token {
 /*
  * Builds a token from the result of an exchange that was sent at @asked_usec of the boot clock.
  *
- * @directory: of the token's files.
+ * @environment: of the service.
  * @ret_token: set on success only; the caller releases it with token_done().
  *
  * Returns 0; -EINVAL if the result does not fit into an answer; -ENOMEM.
  */
-int token_from_result(const struct job_result *result, const struct directory *directory,
+int token_from_result(const struct job_result *result, const struct environment *environment,
                       uint64_t asked_usec, struct token *ret_token);
 
 /*

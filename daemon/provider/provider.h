@@ -39,6 +39,8 @@ struct provider {
     const char *section;                     /* of the service file */
     const struct provider_setting *settings; /* ends with a name of NULL */
     const char *const *variables;            /* that its answers may set; ends with NULL */
+    const char *const *unset; /* variables that would send the token elsewhere, or another token
+                                 instead of it: the client removes them; NULL: none */
     const char *directory_variable;          /* names the directory of the files; NULL: none */
     const struct provider_file *files;       /* ends with a name of NULL */
 

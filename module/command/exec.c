@@ -25,6 +25,14 @@ static int put_variable(const char *name, const char *value)
     return EXIT_CODE_FAULT;
 }
 
+static void unset_variables(const struct podlogin_token *token)
+{
+    const char *name;
+
+    for (unsigned i = 0; (name = podlogin_token_unset_at(token, i)); i++)
+        unsetenv(name);
+}
+
 /* Sets a variable from NAME=VALUE; the library has checked the name. */
 static int put_attribute(const char *attribute)
 {
@@ -66,11 +74,11 @@ static int put_variables(const struct options *options, const char *service)
 
     if (code)
         return code;
+    unset_variables(token);
     if (*podlogin_token_variable(token))
         code = put_variable(podlogin_token_variable(token), podlogin_token_value(token));
-    for (unsigned i = 0; !code && (attribute = podlogin_token_attribute_at(token, i)); i++) {
+    for (unsigned i = 0; !code && (attribute = podlogin_token_attribute_at(token, i)); i++)
         code = put_attribute(attribute);
-    }
     if (!code)
         code = put_directory(token);
     podlogin_token_free(token);

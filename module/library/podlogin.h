@@ -172,6 +172,13 @@ const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsi
 const char *podlogin_token_directory(const struct podlogin_token *token);
 const char *podlogin_token_file_at(const struct podlogin_token *token, unsigned index);
 
+/*
+ * Returns the name of a variable by @index, from 0; NULL after the last. Such a variable makes
+ * programs use another token, or send this one to another server: remove it from the environment
+ * of a program before the others are set. The names are of the same form.
+ */
+const char *podlogin_token_unset_at(const struct podlogin_token *token, unsigned index);
+
 /* Wipes and frees @token, which may be NULL. */
 void podlogin_token_free(struct podlogin_token *token);
 

@@ -22,6 +22,8 @@ struct podlogin_token {
     const char *directory;
     const char *files[WIRE_LIST_MAX];
     unsigned n_files;
+    const char *unset[WIRE_LIST_MAX];
+    unsigned n_unset;
     char text[];
 };
 
@@ -100,6 +102,9 @@ bool token_check(const struct message_token *message, struct text *why)
     for (size_t i = 0; i < message->attributes.n; i++)
         if (!attribute_check(message->attributes.item[i], why))
             return false;
+    for (size_t i = 0; i < message->unset.n; i++)
+        if (!variable_check(message->unset.item[i], why))
+            return false;
     return directory_check(message, why);
 }
 
@@ -144,7 +149,8 @@ struct podlogin_token *token_new(const struct message_token *message)
                                            (int64_t)message->expires_at_s};
     size_t size = sizeof(struct podlogin_token) + message->token.len + message->token_type.len +
                   message->variable.len + message->directory.len + 4 +
-                  packed_size(&message->attributes) + files_size(&message->files, &values);
+                  packed_size(&message->attributes) + packed_size(&message->unset) +
+                  files_size(&message->files, &values);
     struct podlogin_token *token = calloc(1, size);
     char *at = token ? token->text : NULL;
 
@@ -163,6 +169,8 @@ struct podlogin_token *token_new(const struct message_token *message)
     for (; token->n_files < message->files.n; token->n_files++)
         token->files[token->n_files] = add_file(&at, size - (size_t)(at - (char *)token),
                                                 message->files.item[token->n_files], &values);
+    for (; token->n_unset < message->unset.n; token->n_unset++)
+        token->unset[token->n_unset] = packed_add(&at, message->unset.item[token->n_unset]);
     return token;
 }
 
@@ -214,6 +222,11 @@ const char *podlogin_token_directory(const struct podlogin_token *token)
 const char *podlogin_token_file_at(const struct podlogin_token *token, unsigned index)
 {
     return index < token->n_files ? token->files[index] : NULL;
+}
+
+const char *podlogin_token_unset_at(const struct podlogin_token *token, unsigned index)
+{
+    return index < token->n_unset ? token->unset[index] : NULL;
 }
 
 void podlogin_token_free(struct podlogin_token *token)

@@ -159,6 +159,14 @@ static void check_assignments(const struct podlogin_token *token)
     }
 }
 
+static void check_unset(const struct podlogin_token *token)
+{
+    const char *name;
+
+    for (unsigned i = 0; (name = podlogin_token_unset_at(token, i)); i++)
+        PROMISE(is_variable(name, strlen(name)));
+}
+
 static void check_files(const struct podlogin_token *token)
 {
     const char *directory_is = podlogin_token_directory(token), *text;
@@ -188,6 +196,7 @@ static void check_token(struct podlogin_token *token)
     PROMISE(podlogin_token_expires_at(token) >= 0 && strstr(sources, podlogin_token_source(token)));
     check_assignments(token);
     check_files(token);
+    check_unset(token);
     podlogin_token_free(token);
 }
 

@@ -68,7 +68,7 @@ static void check_token(const struct token *token)
 static void on_exchange(struct job *job, const struct job_result *result)
 {
     static const struct service service = {.provider = &provider_pulumi};
-    const struct directory directory = {0};
+    const struct environment environment = {0};
     struct token token;
     char detail[256] = "";
 
@@ -81,7 +81,7 @@ static void on_exchange(struct job *job, const struct job_result *result)
         return;
     }
     PROMISE(!*detail);
-    if (token_from_result(result, &directory, clock_boot_usec(), &token) < 0)
+    if (token_from_result(result, &environment, clock_boot_usec(), &token) < 0)
         return;
     check_token(&token);
     token_done(&token);

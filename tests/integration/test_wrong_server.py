@@ -229,6 +229,21 @@ class Variables(Case):
         self.assertEqual((result.returncode, result.stdout), (0, "secret https://vault \n"),
                          result.stderr)
 
+    def test_variables_that_lead_elsewhere_are_removed(self):
+        """Before the others are set, so that one which is set as well stays."""
+        payload = self.payload(variable="VAULT_TOKEN", attributes=["VAULT_ADDR=https://vault"],
+                               unset=["VAULT_ADDR", "VAULT_AGENT_ADDR", "VAULT_NAMESPACE"])
+        self.environment |= {"VAULT_AGENT_ADDR": "http://localhost", "VAULT_ADDR": "http://other", "VAULT_NAMESPACE": ""}
+        result = self.run_with(payload, "exec", "--", "sh", "-c",
+                               'echo "$VAULT_TOKEN $VAULT_ADDR ${VAULT_AGENT_ADDR-none} ${VAULT_NAMESPACE-none}"')
+        self.assertEqual((result.returncode, result.stdout), (0, "secret https://vault none none\n"), result.stderr)
+
+    def test_a_token_cannot_remove_variables_that_change_how_programs_run(self):
+        for name in ("PATH", "SSL_CERT_FILE", "HTTPS_PROXY", "GIT_SSL_CAINFO"):
+            self.assert_refused(self.payload(unset=["VAULT_ADDR", name]), f"the variable {name}, which a token must not set")
+        for name in ("secret", "", "A=B"):
+            self.assert_refused(self.payload(unset=[name]), "not [A-Z][A-Z0-9_]*")
+
     def test_a_token_cannot_set_variables_that_change_how_programs_run(self):
         for name in ("LD_PRELOAD", "PATH", "BASH_ENV", "GIT_SSH_COMMAND", "NODE_OPTIONS",
                      "PYTHONPATH", "HTTPS_PROXY", "SSL_CERT_FILE", "PODLOGIN_SOCKET"):

@@ -87,7 +87,8 @@ Token = message(
     (133, "variable", "string", False, 512),
     (134, "attributes", "list", False, 4096),
     (135, "directory", "string", False, 512),
-    (136, "files", "list", False, 8192))
+    (136, "files", "list", False, 8192),
+    (137, "unset", "list", False, 512))
 Identity = message(
     "Identity", 130,
     (1, "issuer", "string", True, 512),

@@ -175,7 +175,7 @@ static const struct message_names {
      &message_token,
      {FIELD(token, token), FIELD(token, token_type), FIELD(token, expires_at_s),
       FIELD(token, source), FIELD(token, variable), FIELD(token, attributes),
-      FIELD(token, directory), FIELD(token, files)}},
+      FIELD(token, directory), FIELD(token, files), FIELD(token, unset)}},
     {"IDENTITY",
      &message_identity,
      {FIELD(identity, issuer), FIELD(identity, subject), FIELD(identity, namespace),

@@ -80,9 +80,10 @@ static void a_token_is_served_until_a_margin_before_its_expiry(void **state)
     }
 }
 
-static const struct directory directory = {
-    .variable = "PULUMI_CREDENTIALS_PATH=5f",
+static const struct environment environment = {
+    .directory = "PULUMI_CREDENTIALS_PATH=5f",
     .files = {.item = {{(const uint8_t *)"credentials.json=%t", 19}}, .n = 1},
+    .unset = {.item = {{(const uint8_t *)"PULUMI_API", 10}}, .n = 1},
 };
 
 static struct job_result good_result(void)
@@ -103,7 +104,7 @@ static void the_lifetime_of_a_token_starts_when_it_was_requested(void **state)
     struct token token;
 
     (void)state;
-    assert_int_equal(token_from_result(&result, &directory, BOOT - 10 * SECOND_USEC, &token), 0);
+    assert_int_equal(token_from_result(&result, &environment, BOOT - 10 * SECOND_USEC, &token), 0);
     assert_int_equal(token.created_s, NOW_S - 10);
     assert_int_equal(token.expires_s, NOW_S + 7190);
     assert_int_equal(token.expires_boot_usec, BOOT + 7190 * SECOND_USEC);
@@ -114,6 +115,8 @@ static void the_lifetime_of_a_token_starts_when_it_was_requested(void **state)
     assert_true(wire_bytes_equal(message.directory, "PULUMI_CREDENTIALS_PATH=5f"));
     assert_int_equal(message.files.n, 1);
     assert_true(wire_bytes_equal(message.files.item[0], "credentials.json=%t"));
+    assert_int_equal(message.unset.n, 1);
+    assert_true(wire_bytes_equal(message.unset.item[0], "PULUMI_API"));
     /* the first 64 bits of the SHA-256 of "pul-secret" */
     assert_true(token.fingerprint == UINT64_C(0x5db09dc26593487c));
     token_done(&token);
@@ -126,10 +129,10 @@ static void a_result_that_does_not_fit_an_answer_gives_no_token(void **state)
 
     (void)state;
     result.token_type = wire_string("to\nken");
-    assert_int_equal(token_from_result(&result, &directory, BOOT, &token), -EINVAL);
+    assert_int_equal(token_from_result(&result, &environment, BOOT, &token), -EINVAL);
     result = good_result();
     result.token = wire_string(NULL);
-    assert_int_equal(token_from_result(&result, &directory, BOOT, &token), -EINVAL);
+    assert_int_equal(token_from_result(&result, &environment, BOOT, &token), -EINVAL);
 }
 
 static struct record good_record(void)
@@ -138,7 +141,7 @@ static struct record good_record(void)
     struct record record;
     struct token token;
 
-    assert_int_equal(token_from_result(&result, &directory, BOOT, &token), 0);
+    assert_int_equal(token_from_result(&result, &environment, BOOT, &token), 0);
     record = token_record(&token);
     assert_ptr_equal(record.bytes, token.frame);
     return record;

@@ -1,0 +1,62 @@
+#include "broker/environment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+
+#define NAME_BYTES 16 /* of the digest: two directories do not get the same name by chance */
+
+static int add_file(struct environment *environment, const struct provider_file *file,
+                    const struct provider_values *values)
+{
+    CLEANUP(freep)
+    char *template = file->template(values);
+    char *text;
+
+    if (!template || asprintf(&text, "%s=%s", file->name, template) < 0)
+        return -ENOMEM;
+    environment->files.item[environment->files.n++] = wire_string(text);
+    return 0;
+}
+
+static int describe_directory(const struct service *service, const struct digest *key,
+                              struct environment *environment)
+{
+    const struct provider *provider = service->provider;
+    struct provider_values values = service_values(service);
+    char name[2 * NAME_BYTES + 1];
+    struct digest digest;
+    int r = 0;
+
+    if (digest_of(key->bytes, sizeof(key->bytes), &digest) < 0)
+        return -ENOMEM;
+    digest_hex(&digest, NAME_BYTES, name);
+    if (asprintf(&environment->directory, "%s=%s", provider->directory_variable, name) < 0) {
+        environment->directory = NULL;
+        return -ENOMEM;
+    }
+    for (const struct provider_file *file = provider->files; file->name && r == 0; file++)
+        r = add_file(environment, file, &values);
+    return r;
+}
+
+int environment_describe(const struct service *service, const struct digest *key,
+                         struct environment *ret_environment)
+{
+    const struct provider *provider = service->provider;
+
+    *ret_environment = (struct environment){0};
+    for (const char *const *name = provider->unset; name && *name; name++)
+        ret_environment->unset.item[ret_environment->unset.n++] = wire_string(*name);
+    return provider->directory_variable ? describe_directory(service, key, ret_environment) : 0;
+}
+
+void environment_done(struct environment *environment)
+{
+    for (size_t i = 0; i < environment->files.n; i++)
+        free((void *)environment->files.item[i].at);
+    free(environment->directory);
+    *environment = (struct environment){0};
+}
