@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/url.h"
 #include "text/time_span.h"
+
+#define NAME_MAX_LENGTH 256
 
 const char *setting_expects_text(const char *value)
 {
@@ -21,6 +24,16 @@ const char *setting_expects_path(const char *value)
 const char *setting_expects_url(const char *value)
 {
     return !*value || url_is_https(value) ? NULL : "an https:// URL without query or fragment";
+}
+
+const char *setting_expects_name(const char *value)
+{
+    size_t len = strlen(value);
+
+    for (size_t i = 0; i < len; i++)
+        if (value[i] <= 0x20 || value[i] >= 0x7f || len > NAME_MAX_LENGTH)
+            return "a name of at most 256 visible ASCII characters";
+    return NULL;
 }
 
 int setting_seconds(const char *value, uint64_t min_s, uint64_t max_s, uint64_t *ret_s)

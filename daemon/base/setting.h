@@ -12,6 +12,8 @@
 const char *setting_expects_text(const char *value);
 const char *setting_expects_path(const char *value);
 const char *setting_expects_url(const char *value);
+const char *setting_expects_name(const char *value); /* becomes the value of a variable, or a part
+                                                        of a file */
 
 /*
  * Reads a time span (text/time_span.h) of whole seconds, from @min_s to @max_s.

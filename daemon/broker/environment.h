@@ -1,6 +1,6 @@
 /*
- * What a client does to the environment of a program for a token, besides setting its variables. The
- * broker makes it of the service's settings, so that nothing of it comes from the exchanger.
+ * What a client does to the environment of a program for a token, besides setting its variables.
+ * The broker makes it of the service's settings, so that nothing of it comes from the exchanger.
  */
 #ifndef BROKER_ENVIRONMENT_H
 #define BROKER_ENVIRONMENT_H
@@ -16,8 +16,8 @@ struct environment {
 };
 
 /*
- * Describes the environment for the login @key of @service. The name of its directory is a digest of
- * the cache key, so that two logins have one directory if and only if they share a token.
+ * Describes the environment for the login @key of @service. The name of its directory is a digest
+ * of the cache key, so that two logins have one directory if and only if they share a token.
  *
  * @ret_environment: always set; the caller releases it with environment_done().
  *

@@ -14,6 +14,7 @@
 #include "broker/write_behind.h"
 #include "protocol/messages.h"
 #include "protocol/status.h"
+#include "provider/specifiers.h"
 
 #define SLOW_DISK_USEC     SECOND_USEC
 #define RETRIES_MAX        2 /* while a request waits and the breaker is not open */
@@ -131,14 +132,21 @@ static uint32_t delay_ms(const struct upstream *upstream, uint64_t now_usec)
 
 static void on_exchanged(struct job *job, const struct job_result *result);
 
-static int settings_list(const struct service *service, struct wire_list *list,
-                         char *texts[PROVIDER_SETTINGS_MAX])
+static int settings_list(const struct service *service, const struct claims *claims,
+                         struct wire_list *list, char *texts[PROVIDER_SETTINGS_MAX])
 {
+    const struct pod_names names = {claims->namespace, claims->serviceaccount, claims->pod};
+
     for (size_t i = 0; service->provider->settings[i].name; i++) {
-        if (!service->provider_settings[i])
+        const struct provider_setting *setting = &service->provider->settings[i];
+        CLEANUP(freep)
+        char *value = NULL;
+
+        if (specifiers_expand(setting, service->provider_settings[i], &names, &value) < 0)
+            return -ENOMEM;
+        if (!value)
             continue;
-        if (asprintf(&texts[list->n], "%s=%s", service->provider->settings[i].name,
-                     service->provider_settings[i]) < 0)
+        if (asprintf(&texts[list->n], "%s=%s", setting->name, value) < 0)
             return -ENOMEM;
         list->item[list->n] = wire_string(texts[list->n]);
         list->n++;
@@ -155,8 +163,9 @@ static int flight_send(struct flight *flight)
         .provider = wire_string(service->provider->name),
         .subject_token = wire_bytes(jwt->bytes, jwt->len),
         .ca_file = wire_string(service->ca_file),
+        .secret_file = wire_string(service_secret_file(service)),
     };
-    int r = settings_list(service, &job.settings, texts);
+    int r = settings_list(service, &flight->leader->claims, &job.settings, texts);
 
     flight->asked_usec = clock_boot_usec();
     if (r == 0)

@@ -74,6 +74,16 @@ static void check_keys(struct findings *findings, int line, const char *what, co
     jwks_done(&jwks);
 }
 
+static void check_readers(struct findings *findings, int line, const char *what, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && st.st_mode & S_IROTH && !is_read_only(path))
+        findings_warning(findings, line,
+                         "%s can be read by others (mode %04o); remove this with chmod o-r", what,
+                         (unsigned)st.st_mode & 07777);
+}
+
 void check_file(const struct config *config, struct findings *findings, int line, const char *key,
                 const char *path, enum file_kind kind)
 {
@@ -90,6 +100,8 @@ void check_file(const struct config *config, struct findings *findings, int line
         findings_warning(findings, line, "%s cannot be read: %s", what, file_strerror(fd));
     if (fd >= 0 && kind != FILE_TOKEN)
         check_writers(config, findings, line, what, path);
+    if (fd >= 0 && kind == FILE_SECRET)
+        check_readers(findings, line, what, path);
 }
 
 void check_socket(const struct config *config, struct findings *findings, int line)

@@ -12,9 +12,10 @@
 #define REVIEW_INTERVAL_USEFUL_S 10 /* the API server's cache of valid tokens */
 
 enum file_kind {
-    FILE_KEYS,  /* read at start, or the daemon does not start */
-    FILE_CA,    /* decides whom the daemon trusts, but may be mounted later */
-    FILE_TOKEN, /* may be mounted later; its owner is not checked: a changed token only fails */
+    FILE_KEYS,   /* read at start, or the daemon does not start */
+    FILE_CA,     /* decides whom the daemon trusts, but may be mounted later */
+    FILE_TOKEN,  /* may be mounted later; its owner is not checked: a changed token only fails */
+    FILE_SECRET, /* may be mounted later; others should not be able to read it */
 };
 
 /*

@@ -358,9 +358,17 @@ const struct service *config_same_service(const struct config *config,
     return NULL;
 }
 
+const char *service_secret_file(const struct service *service)
+{
+    for (size_t i = 0; service->provider->settings[i].name; i++)
+        if (service->provider->settings[i].is_secret_file)
+            return service->provider_settings[i];
+    return NULL;
+}
+
 struct provider_values service_values(const struct service *service)
 {
-    struct provider_values values;
+    struct provider_values values = {0};
 
     for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
         values.value[i] = service->provider_settings[i];

@@ -158,6 +158,9 @@ bool service_is_same(const struct service *a, const struct service *b);
 const struct service *config_same_service(const struct config *config,
                                           const struct service *service);
 
+/* Returns the path of the secret file that the provider's settings name, or NULL. */
+const char *service_secret_file(const struct service *service);
+
 /* Returns the provider's settings, which point into @service. */
 struct provider_values service_values(const struct service *service);
 

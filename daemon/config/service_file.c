@@ -7,6 +7,7 @@
 #include "config/check.h"
 #include "config/reader.h"
 #include "policy/examine.h"
+#include "provider/specifiers.h"
 
 enum service_setting {
     SERVICE_PROVIDER,
@@ -176,6 +177,39 @@ static void check_provider(struct reader *reader, const struct service *service)
     findings_error(reader->findings, line, "%s", reason);
 }
 
+/* Returns the line of the first setting of the provider that is_secret_file or has_specifiers. */
+static int special_line(const struct reader *reader, const struct service *service, bool is_file,
+                        const char **ret_name)
+{
+    const struct provider_setting *setting = service->provider->settings;
+
+    for (size_t i = 0; setting[i].name; i++) {
+        if (is_file ? !setting[i].is_secret_file : !setting[i].has_specifiers)
+            continue;
+        *ret_name = setting[i].name;
+        return reader->others[i].line;
+    }
+    return 0;
+}
+
+/* Checks what depends on more than the provider's settings. */
+static void check_settings(struct reader *reader, const struct service *service)
+{
+    const struct provider_values values = service_values(service);
+    const char *name = NULL;
+    int line = special_line(reader, service, true, &name);
+
+    if (line)
+        check_file(reader->config, reader->findings, line, name, service_secret_file(service),
+                   FILE_SECRET);
+    line = special_line(reader, service, false, &name);
+    if (line && service->share != SHARE_POD && specifiers_name_pod(service->provider, &values))
+        findings_error(reader->findings, line,
+                       "%s= with %%p requires Share=pod: otherwise the pods of a service account "
+                       "share what one of them got",
+                       name);
+}
+
 static void check_service(struct reader *reader, struct service *service)
 {
     reader_require(reader, SERVICE_PROVIDER, service->provider,
@@ -186,8 +220,10 @@ static void check_service(struct reader *reader, struct service *service)
                    "Audience= is missing in [Service]; it is the audience that a JWT must have");
     if (service->issuer_name)
         find_issuer(reader, service);
-    if (service->provider)
+    if (service->provider) {
         check_provider(reader, service);
+        check_settings(reader, service);
+    }
     check_audience(service, reader->findings, reader->settings[SERVICE_AUDIENCE].line);
     check_file(reader->config, reader->findings, reader->settings[SERVICE_CA_FILE].line, "CAFile",
                service->ca_file, FILE_CA);

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
 #include "provider/exchange.h"
+#include "provider/specifiers.h"
 #include "text/text.h"
 
 #define NAME           "explain"
@@ -237,26 +238,44 @@ static void explain_rules(struct report *report, const struct admission *admissi
         add_refusal(report, "rules", &refusal, "");
 }
 
-static void explain_upstream(struct report *report, const struct service *service)
+/* A line for each header and each field of a form; a JSON body is one line. */
+static void add_request(struct report *report, const struct provider_request *request)
 {
-    static const char placeholder[] = "REDACTED";
-    const struct provider_values values = service_values(service);
-    CLEANUP(secret_freep)
-    struct secret *jwt = secret_new(placeholder, strlen(placeholder));
-    const struct provider_exchange *exchange = provider_exchange_find(service->provider->name);
-    struct provider_request request = {0};
+    bool is_form = strstr(request->content_type, "form");
     CLEANUP(freep)
-    char *body = NULL;
+    char *body = strndup((char *)request->body->bytes, request->body->len);
     char *rest = NULL;
 
-    if (!jwt || !exchange || exchange->request(&values, jwt, &request) < 0)
-        return;
-    add(report, "upstream", "-", "%s %s", request.method, request.url);
-    body = strndup((char *)request.body->bytes, request.body->len);
-    for (char *field = body ? strtok_r(body, "&", &rest) : NULL; field;
-         field = strtok_r(NULL, "&", &rest))
+    add(report, "upstream", "-", "%s %s", request->method, request->url);
+    for (size_t i = 0; i < request->n_headers; i++)
+        add(report, "upstream", "-", "%s: %s", request->headers[i].name, request->headers[i].value);
+    for (char *field = body ? strtok_r(body, is_form ? "&" : "\n", &rest) : NULL; field;
+         field = strtok_r(NULL, is_form ? "&" : "\n", &rest))
         add(report, "upstream", "-", "%s", field);
+}
+
+static void explain_upstream(struct report *report, const struct service *service,
+                             const struct claims *claims)
+{
+    static const char placeholder[] = "REDACTED";
+    const struct pod_names names = {claims->namespace, claims->serviceaccount, claims->pod};
+    const struct provider_setting *settings = service->provider->settings;
+    const struct provider_exchange *exchange = provider_exchange_find(service->provider->name);
+    CLEANUP(secret_freep)
+    struct secret *secret = secret_new(placeholder, strlen(placeholder));
+    struct provider_values values = {.secret = secret};
+    struct provider_request request = {0};
+    char *texts[PROVIDER_SETTINGS_MAX] = {NULL};
+
+    for (size_t i = 0; settings[i].name; i++) {
+        specifiers_expand(&settings[i], service->provider_settings[i], &names, &texts[i]);
+        values.value[i] = texts[i];
+    }
+    if (secret && exchange && exchange->request(&values, secret, &request) == 0)
+        add_request(report, &request);
     provider_request_done(&request);
+    for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
+        free(texts[i]);
 }
 
 static void explain_token(struct report *report, const struct admission *admission)
@@ -268,7 +287,7 @@ static void explain_token(struct report *report, const struct admission *admissi
     explain_identity(report, admission);
     if (admission->service) {
         explain_rules(report, admission);
-        explain_upstream(report, admission->service);
+        explain_upstream(report, admission->service, claims);
     }
 }
 

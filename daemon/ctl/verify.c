@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "admission/admission.h"
 #include "base/base64url.h"
+#include "base/rfc3339.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
 
@@ -28,18 +28,13 @@ struct options {
 
 static int read_time(const char *text, int64_t *ret_time)
 {
-    struct tm tm = {0};
     char *end;
 
     errno = 0;
     *ret_time = strtoll(text, &end, 10);
     if (*text >= '0' && *text <= '9' && !*end && !errno)
         return 0;
-    end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    if (!end || *end)
-        return -EINVAL;
-    *ret_time = timegm(&tm);
-    return 0;
+    return rfc3339_read(text, ret_time);
 }
 
 static int set_time(const char *command, const char *value, void *target)

@@ -7,6 +7,7 @@ static const struct wire_field exchange_fields[] = {
     {2, WIRE_LIST, true, 4096, offsetof(struct job_exchange, settings)},
     {3, WIRE_BYTES, true, PODLOGIN_JWT_MAX, offsetof(struct job_exchange, subject_token)},
     {4, WIRE_STRING, false, 4096, offsetof(struct job_exchange, ca_file)},
+    {5, WIRE_STRING, false, 4096, offsetof(struct job_exchange, secret_file)},
 };
 
 static const struct wire_field keys_fields[] = {

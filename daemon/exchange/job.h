@@ -27,7 +27,8 @@ struct job_exchange {
     struct wire_bytes provider;
     struct wire_list settings; /* NAME=VALUE, from the provider's section */
     struct wire_bytes subject_token;
-    struct wire_bytes ca_file; /* absent: the system's certificates */
+    struct wire_bytes ca_file;     /* absent: the system's certificates */
+    struct wire_bytes secret_file; /* absent: the provider's settings name none */
 };
 
 /*

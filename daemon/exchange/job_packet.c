@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "exchange/job.h"
 
-/* Before all else. For each CA file: */
+/* Before all else. For each file: */
 struct prefix {
     uint32_t n;
     int32_t errors[JOB_FILES_MAX]; /* 0, or -errno */
@@ -71,8 +71,10 @@ static void open_files(const struct secret *frame, struct job_files *ret_files)
     *ret_files = (struct job_files){0};
     wire_header_read(frame->bytes, &header);
     if (header.type == JOB_EXCHANGE &&
-        wire_decode(&job_exchange, payload, header.payload_len, &job.exchange) == 0)
+        wire_decode(&job_exchange, payload, header.payload_len, &job.exchange) == 0) {
         open_file(ret_files, job.exchange.ca_file);
+        open_file(ret_files, job.exchange.secret_file);
+    }
     if (header.type == JOB_REVIEW &&
         wire_decode(&job_review, payload, header.payload_len, &job.review) == 0)
         open_file(ret_files, job.review.ca_file);

@@ -1,5 +1,5 @@
 /*
- * How a job travels: its frame, after the CA files that it names. The exchanger may open no files
+ * How a job travels: its frame, after the files that it names. The exchanger may open no files
  * of the configuration itself.
  *
  * A small file travels by its contents, a larger one by a descriptor. The kernel counts descriptors
@@ -15,20 +15,20 @@
 #define JOB_FILES_MAX DESCRIPTORS_MAX
 #define JOB_FILE_COPY 32768 /* bytes; a larger file travels by a descriptor */
 
-/* A CA file of a job. */
+/* A CA file or secret file of a job. */
 struct job_file {
     int fd;        /* -errno: it could not be read, or its contents are here */
     char *content; /* NULL: read them from the descriptor */
     size_t len;
 };
 
-/* The CA files of a job, in the order of its fields. */
+/* The files of a job, in the order of its fields. */
 struct job_files {
     size_t n;
     struct job_file files[JOB_FILES_MAX];
 };
 
-/* Reads or opens the CA files that the job's frame names, and sends all. Returns 0 or -errno. */
+/* Reads or opens the files that the job's frame names, and sends all. Returns 0 or -errno. */
 int job_packet_send(int socket_fd, const struct secret *frame);
 
 /*

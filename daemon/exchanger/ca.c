@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define CA_FILE_MAX (1024 * 1024)
+#define CA_FILE_MAX     (1024 * 1024)
+#define SECRET_FILE_MAX 4096
 
 static int read_whole(int fd, struct ca *ret_ca)
 {
@@ -48,27 +49,57 @@ static struct job_file take_first(struct job_files *files)
     return first;
 }
 
-int ca_read(struct job_files *files, struct wire_bytes path, struct ca *ret_ca, char *ret_error,
-            size_t size)
+/* @what: the beginning of an error. */
+static int read_next(struct job_files *files, const char *what, struct wire_bytes path,
+                     struct ca *ret_text, char *ret_error, size_t size)
 {
-    struct job_file file;
+    struct job_file file = take_first(files);
     int r;
 
-    *ret_ca = (struct ca){0};
-    if (!path.len)
-        return 0;
-    file = take_first(files);
     if (file.content) {
-        *ret_ca = (struct ca){file.content, file.len};
+        *ret_text = (struct ca){file.content, file.len};
         return 0;
     }
-    r = read_whole(file.fd, ret_ca);
+    r = read_whole(file.fd, ret_text);
     if (file.fd >= 0)
         close(file.fd);
     if (r < 0)
-        snprintf(ret_error, size, "cannot read the CA file %.*s: %s",
-                 (int)(path.len < 150 ? path.len : 150), (const char *)path.at, file_strerror(r));
+        snprintf(ret_error, size, "%s %.*s: %s", what, (int)(path.len < 150 ? path.len : 150),
+                 (const char *)path.at, file_strerror(r));
     return r;
+}
+
+int ca_read(struct job_files *files, struct wire_bytes path, struct ca *ret_ca, char *ret_error,
+            size_t size)
+{
+    *ret_ca = (struct ca){0};
+    return path.len ? read_next(files, "cannot read the CA file", path, ret_ca, ret_error, size)
+                    : 0;
+}
+
+int secret_file_read(struct job_files *files, struct wire_bytes path, struct secret **ret_secret,
+                     char *ret_error, size_t size)
+{
+    CLEANUP(ca_donep)
+    struct ca text = {0};
+    int r;
+
+    *ret_secret = NULL;
+    if (!path.len)
+        return 0;
+    r = read_next(files, "cannot read the secret file", path, &text, ret_error, size);
+    if (r < 0)
+        return r;
+    if (text.len > SECRET_FILE_MAX) {
+        snprintf(ret_error, size, "the secret file %.*s is larger than %d bytes",
+                 (int)(path.len < 150 ? path.len : 150), (const char *)path.at, SECRET_FILE_MAX);
+        return -EFBIG;
+    }
+    *ret_secret = secret_new(text.pem, text.len);
+    if (!*ret_secret)
+        return -ENOMEM;
+    file_cut_white_end(*ret_secret);
+    return 0;
 }
 
 void ca_done(struct ca *ca)

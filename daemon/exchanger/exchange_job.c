@@ -12,6 +12,7 @@ struct exchange_task {
     uint16_t id;
     const struct provider_exchange *exchange;
     struct secret *jwt;
+    struct secret *secret; /* what the secret file holds; NULL: none */
     char *settings[PROVIDER_SETTINGS_MAX];
 };
 
@@ -20,6 +21,7 @@ static void task_free(struct exchange_task *task)
     for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
         free(task->settings[i]);
     secret_free(task->jwt);
+    secret_free(task->secret);
     free(task);
 }
 
@@ -37,7 +39,7 @@ static void request_donep(struct provider_request *request)
 
 static struct provider_values values_of(const struct exchange_task *task)
 {
-    struct provider_values values;
+    struct provider_values values = {.secret = task->secret};
 
     for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
         values.value[i] = task->settings[i];
@@ -112,6 +114,8 @@ static void on_answer(struct http_transfer *transfer)
         return;
     }
     detail_hide(answer.detail, task->jwt->bytes, task->jwt->len);
+    if (task->secret)
+        detail_hide(answer.detail, task->secret->bytes, task->secret->len);
     send_answer(task->id, &answer);
 }
 
@@ -160,16 +164,19 @@ static int task_new(uint16_t id, const struct job_exchange *job, struct exchange
 static int send_request(struct worker *worker, struct exchange_task *task,
                         const struct job_exchange *job)
 {
-    struct provider_values values = values_of(task);
     CLEANUP(request_donep)
     struct provider_request request = {0};
     CLEANUP(ca_donep)
     struct ca ca;
+    struct provider_values values;
     struct http_request http;
     int r = worker_read_ca(worker, job->ca_file, &ca);
 
+    if (r == 0)
+        r = worker_read_secret(worker, job->secret_file, &task->secret);
     if (r < 0)
         return r;
+    values = values_of(task);
     r = task->exchange->request(&values, task->jwt, &request);
     if (r < 0)
         return r;

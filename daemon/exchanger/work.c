@@ -55,6 +55,12 @@ int worker_read_ca(struct worker *worker, struct wire_bytes path, struct ca *ret
     return ca_read(worker->files, path, ret_ca, worker->http.error, sizeof(worker->http.error));
 }
 
+int worker_read_secret(struct worker *worker, struct wire_bytes path, struct secret **ret_secret)
+{
+    return secret_file_read(worker->files, path, ret_secret, worker->http.error,
+                            sizeof(worker->http.error));
+}
+
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len, struct job_files *files)
 {
     struct wire_header header;

@@ -16,7 +16,7 @@ struct worker {
  * Begins the job in the frame of @len bytes, if it is one of the worker's role. Its result is sent
  * later, or at once if it cannot begin. A frame that is shorter than a header is ignored.
  *
- * @files: the CA files that the job names; those that it used are closed and removed.
+ * @files: the files that the job names; those that it used are closed and removed.
  */
 void worker_take(struct worker *worker, const uint8_t *frame, size_t len, struct job_files *files);
 
@@ -31,6 +31,9 @@ int probe_job_begin(struct worker *worker, uint16_t id, const struct job_probe *
  * ca_done(). Returns 0; or -errno, with the reason in the worker's http.error.
  */
 int worker_read_ca(struct worker *worker, struct wire_bytes path, struct ca *ret_ca);
+
+/* Reads the next file of the job in the same way, as secret_file_read(). */
+int worker_read_secret(struct worker *worker, struct wire_bytes path, struct secret **ret_secret);
 
 /* Returns a C string that the caller frees; or NULL if @bytes is empty or memory runs out. */
 char *copy_bytes(struct wire_bytes bytes);

@@ -6,8 +6,10 @@
 #ifndef PROVIDER_EXCHANGE_H
 #define PROVIDER_EXCHANGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "base/outcome.h"
 #include "base/secret.h"
 #include "provider/detail.h"
@@ -80,6 +82,36 @@ int answer_add_variable(struct provider_answer *answer, const char *name, const 
                         size_t len);
 
 /*
+ * Returns whether @text, which may be NULL, has 1 to @max bytes of printable ASCII without blanks:
+ * it is safe in a header, an environment variable and a terminal.
+ */
+bool answer_is_visible(const char *text, size_t max);
+
+/* Sets the lifetime of a token to @seconds, which is positive, up to TOKEN_LIFETIME_MAX_S. */
+void answer_set_lifetime(struct provider_answer *answer, int64_t seconds);
+
+/* Sets OUTCOME_MALFORMED, and appends the reason: "the answer has no valid ...". Returns 0. */
+int answer_set_malformed(struct provider_answer *answer, const char *what);
+
+/*
+ * Sets the outcome of an answer that is no success, and begins its detail with the HTTP status. A
+ * 503 with answer->retry_after_ms set is OUTCOME_THROTTLED.
+ */
+void answer_set_failure(struct provider_answer *answer, long http_status, enum outcome outcome);
+
+/* Appends ": " and @text, which may be NULL, to the detail. */
+void answer_explain(struct provider_answer *answer, const char *text);
+
+/* Sets the body to a JSON object; NULL: memory ran out. Returns 0 or -ENOMEM. */
+int request_set_json(struct provider_request *request, const json_t *body);
+
+/*
+ * Appends a header, with a value that has the form of printf(3). Returns 0 or -ENOMEM.
+ */
+__attribute__((format(printf, 3, 4))) int
+request_add_header(struct provider_request *request, const char *name, const char *format, ...);
+
+/*
  * Returns the outcome of an HTTP status alone, for answers whose body has no known error, such as
  * those of proxies and gateways: 401 and 403 are REFUSED, 429 THROTTLED, 408 and 500 and above
  * UNAVAILABLE, and all other 4xx MISCONFIGURED: they are about the request. All others, including
@@ -91,6 +123,7 @@ enum outcome outcome_of_http_status(long http_status);
 void provider_request_done(struct provider_request *request);
 void provider_answer_done(struct provider_answer *answer);
 
-extern const struct provider_exchange provider_pulumi_exchange;
+#define EXCHANGE_DECLARE(name, id) extern const struct provider_exchange provider_##id##_exchange;
+PROVIDERS(EXCHANGE_DECLARE)
 
 #endif

@@ -60,3 +60,13 @@ struct secret *form_encode(const struct form_field *fields, size_t n)
         fields_encode(fields, n, body->bytes);
     return body;
 }
+
+struct secret *form_encode_value(const void *value, size_t len)
+{
+    size_t encoded_len = value_encode(value, len, NULL);
+    struct secret *encoded = encoded_len <= FORM_MAX ? secret_alloc(encoded_len) : NULL;
+
+    if (encoded)
+        value_encode(value, len, encoded->bytes);
+    return encoded;
+}

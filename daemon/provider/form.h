@@ -21,4 +21,7 @@ struct form_field {
  */
 struct secret *form_encode(const struct form_field *fields, size_t n);
 
+/* Returns a single encoded value, under the same conditions. */
+struct secret *form_encode_value(const void *value, size_t len);
+
 #endif

@@ -6,19 +6,6 @@
 #include "base/json.h"
 #include "protocol/messages.h"
 
-/* Printable ASCII without blanks is safe in a header, an environment variable and a terminal. */
-static bool is_visible(const char *text, size_t max)
-{
-    size_t len = text ? strlen(text) : 0;
-
-    if (len == 0 || len > max)
-        return false;
-    for (; *text; text++)
-        if (*text <= 0x20 || *text >= 0x7f)
-            return false;
-    return true;
-}
-
 static bool is_one_of(const char *word, const char *const *words)
 {
     for (; *words; words++)
@@ -42,19 +29,13 @@ static const char *description_of(const json_t *body)
     return NULL;
 }
 
-static void explain(struct provider_answer *answer, long http_status, const char *error,
-                    const json_t *body)
+static void explain(struct provider_answer *answer, const char *error, const json_t *body)
 {
     const char *texts[] = {error, description_of(body)};
     const char *token = json_member_string(body, "access_token");
 
-    detail_add_number(answer->detail, "HTTP ", http_status);
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (!texts[i])
-            continue;
-        detail_add(answer->detail, ": ");
-        detail_add(answer->detail, texts[i]);
-    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        answer_explain(answer, texts[i]);
     if (!body)
         detail_add(answer->detail, ", and the body is not a JSON object");
     if (token)
@@ -87,53 +68,50 @@ static enum outcome outcome_of_error(long http_status, const char *error)
     return OUTCOME_MISCONFIGURED;
 }
 
-static int answer_set_token(struct provider_answer *answer, const char *variable,
+static int answer_set_token(struct provider_answer *answer, const struct oauth_rules *rules,
                             const json_t *body)
 {
     const char *token = json_member_string(body, "access_token");
     const char *token_type = json_member_string(body, "token_type");
     const json_t *expires_in = json_object_get(body, "expires_in");
-    json_int_t lifetime_s = json_integer_value(expires_in);
+    json_int_t lifetime_s = json_is_null(expires_in) || !expires_in
+                                ? rules->lifetime_s
+                                : json_integer_value(expires_in);
 
-    answer->outcome = OUTCOME_MALFORMED;
-    if (!is_visible(token, PODLOGIN_TOKEN_MAX)) {
-        detail_add(answer->detail, "the answer has no valid access_token");
-        return 0;
-    }
-    if (!is_visible(token_type, sizeof(answer->token_type) - 1)) {
-        detail_add(answer->detail, "the answer has no valid token_type");
-        return 0;
-    }
-    if (!json_is_integer(expires_in) || lifetime_s <= 0) {
-        detail_add(answer->detail, "the answer has no valid expires_in");
-        return 0;
-    }
-    if (answer_add_variable(answer, variable, token, strlen(token)) < 0)
+    if (!answer_is_visible(token, PODLOGIN_TOKEN_MAX))
+        return answer_set_malformed(answer, "access_token");
+    if (!answer_is_visible(token_type, sizeof(answer->token_type) - 1))
+        return answer_set_malformed(answer, "token_type");
+    if (lifetime_s <= 0)
+        return answer_set_malformed(answer, "expires_in");
+    if (answer_add_variable(answer, rules->variable, token, strlen(token)) < 0)
         return -ENOMEM;
     strcpy(answer->token_type, token_type);
-    answer->expires_in_s =
-        (uint32_t)(lifetime_s > TOKEN_LIFETIME_MAX_S ? TOKEN_LIFETIME_MAX_S : lifetime_s);
+    answer_set_lifetime(answer, lifetime_s);
     answer->outcome = OUTCOME_OK;
     return 0;
 }
 
-int oauth_answer(long http_status, const void *body, size_t body_len, const char *variable,
-                 struct provider_answer *answer)
+int oauth_answer(long http_status, const void *body, size_t body_len,
+                 const struct oauth_rules *rules, struct provider_answer *answer)
 {
     CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
     const json_t *error_member = json_object_get(json, "error");
+    enum outcome outcome = outcome_of_http_status(http_status);
     const char *error = NULL;
 
     /* an "error" that is not a string breaks RFC 6749, but still means a failure */
     if (error_member && !json_is_null(error_member))
         error = json_is_string(error_member) ? json_string_value(error_member) : "error";
     if (!error && http_status == 200 && json)
-        return answer_set_token(answer, variable, json);
+        return answer_set_token(answer, rules, json);
     /* with "error", even a 200 is a failure */
-    answer->outcome =
-        error ? outcome_of_error(http_status, error) : outcome_of_http_status(http_status);
-    if (answer->outcome == OUTCOME_UNAVAILABLE && http_status == 503 && answer->retry_after_ms)
-        answer->outcome = OUTCOME_THROTTLED;
-    explain(answer, http_status, error, json);
+    if (error)
+        outcome = outcome_of_error(http_status, error);
+    if (error && outcome == OUTCOME_REFUSED && rules->has_client &&
+        strcmp(error, "invalid_client") == 0)
+        outcome = OUTCOME_MISCONFIGURED;
+    answer_set_failure(answer, http_status, outcome);
+    explain(answer, error, json);
     return 0;
 }

@@ -4,14 +4,21 @@
 
 #include "provider/exchange.h"
 
+struct oauth_rules {
+    const char *variable; /* for the token */
+    uint32_t lifetime_s;  /* of a token whose answer has no expires_in; 0: it must have one */
+    bool has_client; /* the request authenticates a client with a secret, so "invalid_client" is
+                        about the settings, not about the JWT */
+};
+
 /*
  * Reads an answer. Sets the outcome of @answer and appends to its detail. With OUTCOME_OK, also
- * adds the token as the value of @variable, and sets token_type, and expires_in_s, to
+ * adds the token as the value of the variable, and sets token_type, and expires_in_s, to
  * TOKEN_LIFETIME_MAX_S at most. A 503 with answer->retry_after_ms set is OUTCOME_THROTTLED.
  *
  * Returns 0 or -ENOMEM.
  */
-int oauth_answer(long http_status, const void *body, size_t body_len, const char *variable,
-                 struct provider_answer *answer);
+int oauth_answer(long http_status, const void *body, size_t body_len,
+                 const struct oauth_rules *rules, struct provider_answer *answer);
 
 #endif

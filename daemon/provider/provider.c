@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-static const struct provider *const providers[] = {
-    &provider_pulumi,
-};
+#include "protocol/names.h"
+
+#define ADDRESS(name, id) &provider_##id,
+static const struct provider *const providers[] = {PROVIDERS(ADDRESS)};
 
 const struct provider *provider_find(const char *name)
 {
@@ -16,14 +17,28 @@ const struct provider *provider_find(const char *name)
 
 const char *provider_names(void)
 {
-    return "pulumi";
+#define LISTED(name, id) ", " name
+    return &PROVIDERS(LISTED)[2];
+}
+
+const char *provider_expects_variable(const char *value)
+{
+    return !*value || variable_name_is_safe(value, strlen(value))
+               ? NULL
+               : "the name of a variable, such as ACCESS_TOKEN, that does not change how programs "
+                 "run";
+}
+
+bool provider_is_variable(const char *name, const void *variable, size_t len)
+{
+    return strlen(name) == len && memcmp(name, variable, len) == 0;
 }
 
 bool provider_may_set(const struct provider *provider, const struct provider_values *values,
                       const void *variable, size_t len)
 {
     for (const char *const *name = provider->variables; *name; name++)
-        if (strlen(*name) == len && memcmp(*name, variable, len) == 0)
+        if (provider_is_variable(*name, variable, len))
             return true;
     return provider->may_set && provider->may_set(values, variable, len);
 }

@@ -9,17 +9,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/secret.h"
+#include "provider/providers.h"
+
 #define PROVIDER_SETTINGS_MAX 16
 #define TOKEN_LIFETIME_MAX_S  (7 * 24 * 3600) /* even if an upstream says more */
 
 /* Values of the provider's section, in the order of provider->settings; NULL: not set. */
 struct provider_values {
     const char *value[PROVIDER_SETTINGS_MAX];
+    const struct secret *secret; /* what the setting with is_secret_file names; NULL: none, or the
+                                    process has no use for it */
 };
 
 struct provider_setting {
     const char *name;
     const char *(*expects)(const char *value); /* like setting_expects_text() */
+    const char *otherwise; /* the value if it is not set and has_specifiers; NULL: none */
+    bool has_specifiers;   /* the value is made for each pod (provider/specifiers.h) */
+    bool is_secret_file;   /* the value is a path; one setting of a provider at most */
 };
 
 /*
@@ -41,8 +49,8 @@ struct provider {
     const char *const *variables;            /* that its answers may set; ends with NULL */
     const char *const *unset; /* variables that would send the token elsewhere, or another token
                                  instead of it: the client removes them; NULL: none */
-    const char *directory_variable;          /* names the directory of the files; NULL: none */
-    const struct provider_file *files;       /* ends with a name of NULL */
+    const char *directory_variable;    /* names the directory of the files; NULL: none */
+    const struct provider_file *files; /* ends with a name of NULL */
 
     /*
      * Checks the settings together. Returns 0, or -EINVAL with a sentence in @ret_error.
@@ -72,6 +80,12 @@ struct provider {
 /* Returns the provider @name, or NULL. */
 const struct provider *provider_find(const char *name);
 
+/* Like setting_expects_text(), for the name of a variable that is safe to set. */
+const char *provider_expects_variable(const char *value);
+
+/* Returns whether @variable, of @len bytes, is @name. */
+bool provider_is_variable(const char *name, const void *variable, size_t len);
+
 /* Returns the names of all providers, "pulumi, ...", for an error message. */
 const char *provider_names(void);
 
@@ -79,6 +93,7 @@ const char *provider_names(void);
 bool provider_may_set(const struct provider *provider, const struct provider_values *values,
                       const void *variable, size_t len);
 
-extern const struct provider provider_pulumi;
+#define PROVIDER_DECLARE(name, id) extern const struct provider provider_##id;
+PROVIDERS(PROVIDER_DECLARE)
 
 #endif

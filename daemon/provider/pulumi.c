@@ -10,7 +10,6 @@
 
 #define DEFAULT_API_URL "https://api.pulumi.com"
 #define AUDIENCE        "urn:pulumi:org:"
-#define NAME_MAX_LENGTH 256
 
 static const struct pulumi_token_type token_types[] = {
     {"organization", "urn:pulumi:token-type:access_token:organization", "", PULUMI_ORGANIZATION,
@@ -49,21 +48,10 @@ static const char *expects_expiration(const char *value)
                : "a time span of at most 7d, such as 2h";
 }
 
-/* The name becomes the value of a variable, and part of a file. */
-static const char *expects_name(const char *value)
-{
-    size_t len = strlen(value);
-
-    for (size_t i = 0; i < len; i++)
-        if (value[i] <= 0x20 || value[i] >= 0x7f || len > NAME_MAX_LENGTH)
-            return "a name of at most 256 visible ASCII characters";
-    return NULL;
-}
-
 static const struct provider_setting settings[] = {
-    [PULUMI_ORGANIZATION] = {"Organization", expects_name},
+    [PULUMI_ORGANIZATION] = {"Organization", setting_expects_name},
     [PULUMI_TOKEN_TYPE] = {"TokenType", expects_token_type},
-    [PULUMI_USER] = {"User", expects_name},
+    [PULUMI_USER] = {"User", setting_expects_name},
     [PULUMI_TEAM] = {"Team", setting_expects_text},
     [PULUMI_RUNNER] = {"Runner", setting_expects_text},
     [PULUMI_SCOPE] = {"Scope", setting_expects_text},

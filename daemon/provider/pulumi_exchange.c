@@ -76,7 +76,8 @@ static int pulumi_answer(const struct provider_values *values, long http_status,
 {
     const char *api_url = pulumi_api_url(values);
     const char *organization = values->value[PULUMI_ORGANIZATION];
-    int r = oauth_answer(http_status, body, body_len, "PULUMI_ACCESS_TOKEN", answer);
+    static const struct oauth_rules rules = {.variable = "PULUMI_ACCESS_TOKEN"};
+    int r = oauth_answer(http_status, body, body_len, &rules, answer);
 
     if (r < 0 || answer->outcome != OUTCOME_OK)
         return r;

@@ -28,8 +28,10 @@ static void add_configuration(struct file_rules *rules, const struct config *con
         add_read(rules, config->issuers[i].review.ca_file);
         add_read(rules, config->issuers[i].review.token_file);
     }
-    for (size_t i = 0; i < config->n_services; i++)
+    for (size_t i = 0; i < config->n_services; i++) {
         add_read(rules, config->services[i].ca_file);
+        add_read(rules, service_secret_file(&config->services[i]));
+    }
 }
 
 /*

@@ -16,7 +16,8 @@ static void answer_read(long status, const char *body, size_t len, struct provid
     CLEANUP(freep)
     char *exact = copy_of(body, len);
 
-    assert_int_equal(oauth_answer(status, exact, len, "TOKEN", answer), 0);
+    assert_int_equal(
+        oauth_answer(status, exact, len, &(struct oauth_rules){.variable = "TOKEN"}, answer), 0);
     assert_true(strlen(answer->detail) < sizeof(answer->detail));
     for (const char *c = answer->detail; *c; c++)
         assert_in_range(*c, 0x20, 0x7e);
