@@ -76,7 +76,8 @@ static const struct route common_routes[] = {
 
 static const struct route *route_find(const struct request *request)
 {
-    static const struct route *const tables[] = {common_routes, issuer_routes, pulumi_routes};
+    static const struct route *const tables[] = {common_routes, issuer_routes, upstream_routes,
+                                                 pulumi_routes};
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         for (const struct route *route = tables[i]; route->run; route++)

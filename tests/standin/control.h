@@ -25,6 +25,7 @@ struct route {
     char *(*run)(struct call *call);
 };
 extern const struct route issuer_routes[];
+extern const struct route upstream_routes[];
 extern const struct route pulumi_routes[];
 
 /* Sets the answer and releases @json. Returns NULL, so that a handler can end with it. */

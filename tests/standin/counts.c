@@ -5,27 +5,31 @@
 
 void counts_init(struct counts *counts)
 {
-    *counts = (struct counts){.by_subject = must(json_object())};
+    *counts = (struct counts){.by_kind = must(json_object()), .by_subject = must(json_object())};
 }
 
 void counts_done(struct counts *counts)
 {
+    json_decref(counts->by_kind);
     json_decref(counts->by_subject);
 }
 
-void counts_exchange_begin(struct counts *counts, const char *subject)
+static void count_in(json_t *counts, const char *name)
 {
-    json_t *old;
+    json_int_t old = json_integer_value(json_object_get(counts, name));
 
+    must_json(json_object_set_new(counts, name, json_integer(old + 1)));
+}
+
+void counts_exchange_begin(struct counts *counts, const char *kind, const char *subject)
+{
     counts->exchanges++;
     counts->exchanges_in_flight++;
     if (counts->exchanges_in_flight > counts->exchanges_in_flight_max)
         counts->exchanges_in_flight_max = counts->exchanges_in_flight;
-    if (!subject)
-        return;
-    old = json_object_get(counts->by_subject, subject);
-    must_json(json_object_set_new(counts->by_subject, subject,
-                                  json_integer(json_integer_value(old) + 1)));
+    count_in(counts->by_kind, kind);
+    if (subject)
+        count_in(counts->by_subject, subject);
 }
 
 void counts_exchange_end(struct counts *counts)
@@ -77,6 +81,7 @@ json_t *counts_report(struct standin *standin)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         must_json(
             json_object_set_new(report, rows[i].name, json_integer((json_int_t)rows[i].value)));
+    must_json(json_object_set_new(report, "by_kind", json_deep_copy(counts->by_kind)));
     must_json(json_object_set_new(report, "by_subject", json_deep_copy(counts->by_subject)));
     return report;
 }

@@ -18,6 +18,7 @@ struct counts {
     uint64_t discovery;
     uint64_t keys;
     uint64_t reviews;   /* only those whose caller is authenticated */
+    json_t *by_kind;    /* exchanges by the kind of upstream */
     json_t *by_subject; /* exchanges by the claimed subject */
 };
 
@@ -25,7 +26,7 @@ void counts_init(struct counts *counts);
 void counts_done(struct counts *counts);
 
 /* The caller holds the lock for these and all below. @subject is NULL when it is unreadable. */
-void counts_exchange_begin(struct counts *counts, const char *subject);
+void counts_exchange_begin(struct counts *counts, const char *kind, const char *subject);
 void counts_exchange_end(struct counts *counts);
 
 /* Sets all counts to zero, except that exchanges in flight stay counted as such. */

@@ -6,6 +6,7 @@
 #define STANDIN_EXCHANGE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "standin/reply.h"
 
@@ -17,6 +18,7 @@ struct standin;
  * missing or not a string is NULL.
  */
 struct exchange {
+    const struct request *request;
     const json_t *fields; /* all parameters, for those that only one upstream knows */
     const char *subject_token;
     const char *subject_token_type;
@@ -46,12 +48,14 @@ struct grant {
     const char *access_token; /* belongs to the upstream */
     const char *issued_token_type;
     const char *token_type;
-    const char *scope;
-    json_int_t expires_in_s;
+    const char *scope;       /* NULL: not in the response */
+    json_int_t expires_in_s; /* 0: not in the response */
 };
 
 /* One upstream's part of an exchange. */
 struct exchange_rules {
+    const char *bad_token; /* the error for a subject token that is not valid */
+
     /* Checks the parameters that the upstream defines, before the subject token is verified. */
     struct refusal (*check)(struct standin *standin, struct exchange *exchange);
 
@@ -64,14 +68,8 @@ struct exchange_rules {
                             struct grant *ret_grant);
 };
 
-/* Counts and records a complete request, and parses its body. The answer may come much later. */
-void exchange_receive(struct standin *standin, struct request *request);
-
-/* Answers a request that exchange_receive() has parsed. */
-void exchange_answer(struct standin *standin, const struct request *request,
+/* Answers a request whose body is parsed. Returns whether it issued a token. */
+bool exchange_answer(struct standin *standin, const struct request *request,
                      const struct exchange_rules *rules, struct reply *reply);
-
-/* Counts the end of a request, whether it was answered or not. */
-void exchange_finish(struct standin *standin);
 
 #endif

@@ -76,14 +76,19 @@ static void review_answer(struct standin *standin, struct request *request, stru
     CLEANUP(json_decrefp) json_t *claims = NULL;
     CLEANUP(json_decrefp) json_t *own = NULL;
     const json_t *spec = json_object_get(review, "spec");
-    const char *token = json_string_value(json_object_get(spec, "token")), *error;
+    const char *token = json_string_value(json_object_get(spec, "token"));
+    enum subject_error invalid;
+    const char *error = "no token";
 
     if (!authorization || strncmp(authorization, "Bearer ", 7) != 0 ||
         subject_verify_own(standin, authorization + 7, &own)) {
         reply_error(reply, 401, "Unauthorized");
         return;
     }
-    error = token ? subject_verify_own(standin, token, &claims) : "no token";
+    if (token) {
+        invalid = subject_verify_own(standin, token, &claims);
+        error = invalid ? subject_error_text(invalid) : NULL;
+    }
     pthread_mutex_lock(&standin->lock);
     if (!error && review_is_revoked(&standin->issuer, claims))
         error = "[invalid bearer token, service account token has been invalidated]";

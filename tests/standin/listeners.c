@@ -6,14 +6,14 @@
 #include "standin/control.h"
 #include "standin/issuer.h"
 #include "standin/memory.h"
-#include "standin/pulumi/pulumi.h"
 #include "standin/standin.h"
+#include "standin/upstream.h"
 
 /* In the order of enum listener_id. */
 const struct listener_kind listener_kinds[LISTENERS] = {
     {"issuer", "issuer-port", CERTIFICATE_TRUSTED, ISSUER_PATH, LISTENER_ISSUER, &issuer_service},
-    {"upstream", "upstream-port", CERTIFICATE_TRUSTED, "", LISTENER_UPSTREAM, &pulumi_service},
-    {"untrusted", NULL, CERTIFICATE_UNTRUSTED, "", LISTENER_UPSTREAM, &pulumi_service},
+    {"upstream", "upstream-port", CERTIFICATE_TRUSTED, "", LISTENER_UPSTREAM, &upstream_service},
+    {"untrusted", NULL, CERTIFICATE_UNTRUSTED, "", LISTENER_UPSTREAM, &upstream_service},
     {"control", "control-port", CERTIFICATE_NONE, "", LISTENER_CONTROL, &control_service},
 };
 

@@ -15,6 +15,7 @@
 
 #include "standin/announce.h"
 #include "standin/ca.h"
+#include "standin/memory.h"
 #include "standin/options.h"
 #include "standin/standin.h"
 
@@ -42,6 +43,8 @@ static int standin_init(struct standin *standin, const struct options *options)
     pthread_mutex_init(&standin->lock, NULL);
     issuer_init(&standin->issuer);
     pulumi_init(&standin->pulumi);
+    tokens_init(&standin->tokens);
+    standin->calls = must(json_array());
     trust_init(&standin->trust, &standin->lock);
     counts_init(&standin->counts);
     standin->last_exchange = json_null();
@@ -54,6 +57,8 @@ static void standin_done(struct standin *standin)
     keyring_done(&standin->keyring);
     issuer_done(&standin->issuer);
     pulumi_done(&standin->pulumi);
+    tokens_done(&standin->tokens);
+    json_decref(standin->calls);
     trust_done(&standin->trust);
     counts_done(&standin->counts);
     json_decref(standin->last_exchange);

@@ -12,6 +12,7 @@
 #include "standin/keys.h"
 #include "standin/listeners.h"
 #include "standin/pulumi/pulumi.h"
+#include "standin/tokens.h"
 #include "standin/trust.h"
 #include "standin/wait_queue.h"
 
@@ -22,6 +23,8 @@ struct standin {
     struct wait_queue wait_queue;
     struct issuer issuer;
     struct pulumi pulumi;
+    struct tokens tokens; /* that all upstreams issued since the start */
+    json_t *calls;        /* an array: what upstreams were asked but for logins */
     struct trust trust;
     struct counts counts;
     json_t *last_exchange; /* the latest exchange on the wire, or null */

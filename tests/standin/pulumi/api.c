@@ -1,8 +1,8 @@
 #include "standin/pulumi/api.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "standin/calls.h"
 #include "standin/memory.h"
 #include "standin/pulumi/stacks.h"
 #include "standin/pulumi/token_type.h"
@@ -120,28 +120,17 @@ static void answer_for(struct standin *standin, const struct request *request, c
     }
 }
 
-static void record_call(struct pulumi *pulumi, const struct request *request,
-                        const char *credential, const struct reply *reply)
-{
-    json_t *body = json_loadb(request->body, request->body_bytes, 0, NULL);
-
-    must_json(json_array_append_new(
-        pulumi->calls, json_pack("{s:s, s:s, s:s?, s:o, s:i}", "method", request->method, "path",
-                                 request->path, "token", credential, "body",
-                                 body ? body : json_null(), "status", (int)reply->status)));
-}
-
 void api_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
     const char *credential = credential_of(request);
-    json_t *token;
+    const json_t *token;
 
     pthread_mutex_lock(&standin->lock);
-    token = credential ? tokens_find_valid(&standin->pulumi.tokens, credential, time(NULL)) : NULL;
+    token = credential ? tokens_find_valid(&standin->tokens, "pulumi", credential) : NULL;
     if (token)
         answer_for(standin, request, token, reply);
     else
         reply_error(reply, 401, "Unauthorized: No credentials provided or are invalid.");
-    record_call(&standin->pulumi, request, credential, reply);
+    calls_record(standin->calls, request, credential, reply);
     pthread_mutex_unlock(&standin->lock);
 }

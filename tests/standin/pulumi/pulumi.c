@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "standin/body.h"
 #include "standin/exchange.h"
 #include "standin/memory.h"
 #include "standin/pulumi/api.h"
@@ -9,40 +10,38 @@
 #include "standin/pulumi/rules.h"
 #include "standin/standin.h"
 
-#define BODY_MAX_BYTES   (64 * 1024)
-#define EXPIRES_IN_MAX_S 7200
-
 #define EXCHANGE_PATH "/api/oauth/token"
 #define USER_PATH     "/api/user"
 
-static bool is_exchange(const struct request *request)
+/* Its paths are all that no other upstream has, so that an unknown path gets an answer, too. */
+static bool pulumi_has_path(const char *path)
+{
+    (void)path;
+    return true;
+}
+
+static bool pulumi_is_login(const struct request *request)
 {
     return strcmp(request->path, EXCHANGE_PATH) == 0 && strcmp(request->method, "POST") == 0;
 }
 
-static void pulumi_receive(struct standin *standin, struct request *request)
+static bool pulumi_login(struct standin *standin, const struct request *request,
+                         struct reply *reply)
 {
-    if (is_exchange(request)) {
-        exchange_receive(standin, request);
-        return;
-    }
+    return exchange_answer(standin, request, &pulumi_rules, reply);
+}
+
+static void pulumi_receive(struct standin *standin, const struct request *request)
+{
     pthread_mutex_lock(&standin->lock);
     if (strcmp(request->path, USER_PATH) == 0)
         standin->counts.user++;
     pthread_mutex_unlock(&standin->lock);
 }
 
-static void pulumi_finish(struct standin *standin, struct request *request)
-{
-    if (is_exchange(request))
-        exchange_finish(standin);
-}
-
 static void pulumi_answer(struct standin *standin, struct request *request, struct reply *reply)
 {
-    if (is_exchange(request))
-        exchange_answer(standin, request, &pulumi_rules, reply);
-    else if (strcmp(request->path, EXCHANGE_PATH) == 0)
+    if (strcmp(request->path, EXCHANGE_PATH) == 0)
         reply_oauth_error(reply, 405, "invalid_request", "the method is not POST");
     else if (strncmp(request->path, "/api/", strlen("/api/")) == 0)
         api_answer(standin, request, reply);
@@ -56,10 +55,7 @@ void pulumi_init(struct pulumi *pulumi)
         .policies = policies_default(),
         .organizations = must(json_pack("[s]", "acme")),
         .stacks = must(json_object()),
-        .calls = must(json_array()),
-        .expires_in_max_s = EXPIRES_IN_MAX_S,
     };
-    tokens_init(&pulumi->tokens);
 }
 
 void pulumi_done(struct pulumi *pulumi)
@@ -67,13 +63,15 @@ void pulumi_done(struct pulumi *pulumi)
     json_decref(pulumi->policies);
     json_decref(pulumi->organizations);
     json_decref(pulumi->stacks);
-    json_decref(pulumi->calls);
-    tokens_done(&pulumi->tokens);
 }
 
-const struct service pulumi_service = {
-    .body_max_bytes = BODY_MAX_BYTES,
-    .on_received = pulumi_receive,
-    .on_answer = pulumi_answer,
-    .on_finished = pulumi_finish,
+const struct upstream_kind pulumi_kind = {
+    .name = "pulumi",
+    .token_field = "subject_token",
+    .has_path = pulumi_has_path,
+    .parse = body_form_or_json,
+    .is_login = pulumi_is_login,
+    .on_login = pulumi_login,
+    .on_call_received = pulumi_receive,
+    .on_call = pulumi_answer,
 };

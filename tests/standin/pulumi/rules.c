@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "standin/pulumi/policy.h"
 #include "standin/pulumi/token_type.h"
@@ -110,48 +109,40 @@ static struct refusal pulumi_check(struct standin *standin, struct exchange *exc
     return refusal.error ? refusal : read_expiration(exchange);
 }
 
-/* time(2) is up to a tick behind this clock, which the daemon uses. */
-static time_t wall_s(void)
+static const json_t *issue(struct standin *standin, const struct exchange *exchange,
+                           const struct token_type *type, json_int_t lifetime_s)
 {
-    struct timespec now;
+    static const struct token_form form = {"pulumi", "pul-", "."};
+    json_t *details = must(json_pack("{s:s, s:s, s:s}", "type", type->urn, "scope", exchange->scope,
+                                     "organization", organization_of(exchange)));
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec;
+    return tokens_issue(&standin->tokens, &form,
+                        json_string_value(json_object_get(exchange->claims, "sub")), lifetime_s,
+                        details);
 }
 
 static struct refusal pulumi_grant(struct standin *standin, const struct exchange *exchange,
                                    struct grant *ret_grant)
 {
     const struct token_type *type = token_type_find_urn(exchange->requested_token_type);
-    struct pulumi *pulumi = &standin->pulumi;
     struct policy_request request = {
         .type = type,
         .target = type->scope_prefix ? target_of(exchange, type) : NULL,
         .wants_admin = !type->scope_prefix && wants_admin(exchange),
         .claims = exchange->claims,
     };
-    json_int_t expires_in_s = exchange->lifetime_s < pulumi->expires_in_max_s
-                                  ? exchange->lifetime_s
-                                  : pulumi->expires_in_max_s;
-    struct token_spec spec = {
-        .subject = json_string_value(json_object_get(exchange->claims, "sub")),
-        .type = type->urn,
-        .scope = exchange->scope,
-        .organization = organization_of(exchange),
-        .expires_at = wall_s() + expires_in_s,
-        .bytes_min = pulumi->token_bytes,
-    };
+    json_int_t expires_in_s = tokens_lifetime(&standin->tokens, exchange->lifetime_s);
 
-    if (policies_evaluate(pulumi->policies, &request) != POLICY_ALLOWED)
+    if (policies_evaluate(standin->pulumi.policies, &request) != POLICY_ALLOWED)
         return refusal_make(403, "access_denied", "no policy allows this exchange");
     *ret_grant = (struct grant){
-        .access_token = tokens_issue(&pulumi->tokens, &spec),
-        .issued_token_type = spec.type,
+        .access_token = token_member(issue(standin, exchange, type, expires_in_s), "value"),
+        .issued_token_type = type->urn,
         .token_type = "token",
-        .scope = spec.scope,
+        .scope = exchange->scope,
         .expires_in_s = expires_in_s,
     };
     return no_refusal;
 }
 
-const struct exchange_rules pulumi_rules = {.check = pulumi_check, .grant = pulumi_grant};
+const struct exchange_rules pulumi_rules = {"invalid_grant", pulumi_check, pulumi_grant};

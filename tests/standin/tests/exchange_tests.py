@@ -31,6 +31,9 @@ class ExchangeTest(Case):
         self.assertEqual(seen["fields"], form)
         self.assertEqual(seen["user_agent"], "test")
         self.assertIsNone(seen["authorization"])
+        self.assertEqual((seen["kind"], seen["path"]), ("pulumi", "/api/oauth/token"))
+        self.assertEqual(seen["headers"]["User-Agent"], "test")
+        self.assertEqual(self.standin.counts()["by_kind"], {"pulumi": 1})
 
     def test_expiration_is_honoured_below_the_maximum_and_clamped_above(self):
         token = self.standin.mint()
