@@ -91,3 +91,27 @@ bool exchange_answer(struct standin *standin, const struct request *request,
     json_decref(exchange.claims);
     return !refusal.error;
 }
+
+/* RFC 6749, sections 4.1.2.1 and 5.2; RFC 8693, section 2.2.2 */
+bool exchange_error(const char *name, struct reply *reply)
+{
+    static const struct refusal refusals[] = {
+        {400, "invalid_request", "the request is not valid"},
+        {401, "invalid_client", "the client is not authenticated"},
+        {400, "invalid_grant", "the subject token is not valid"},
+        {400, "unauthorized_client", "the client may not use this grant type"},
+        {400, "unsupported_grant_type", "the grant type is not supported"},
+        {400, "invalid_scope", "the scope is not valid"},
+        {400, "invalid_target", "the target service is not known"},
+        {403, "access_denied", "the exchange is not allowed"},
+        {500, "server_error", "internal server error"},
+        {503, "temporarily_unavailable", "the server is overloaded"},
+    };
+
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (strcmp(refusals[i].error, name) == 0) {
+            reply_oauth_error(reply, refusals[i].status, name, refusals[i].description);
+            return true;
+        }
+    return false;
+}

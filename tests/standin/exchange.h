@@ -68,6 +68,9 @@ struct exchange_rules {
                             struct grant *ret_grant);
 };
 
+/* Answers with an error of RFC 6749 or RFC 8693. Returns false when there is no such error. */
+bool exchange_error(const char *name, struct reply *reply);
+
 /* Answers a request whose body is parsed. Returns whether it issued a token. */
 bool exchange_answer(struct standin *standin, const struct request *request,
                      const struct exchange_rules *rules, struct reply *reply);

@@ -13,6 +13,7 @@ static const char *const kind_names[FAULT_KINDS] = {
     [FAULT_NONE] = "none",   [FAULT_STATUS] = "status",       [FAULT_RESET] = "reset",
     [FAULT_HANG] = "hang",   [FAULT_GARBAGE] = "garbage",     [FAULT_HUGE] = "huge",
     [FAULT_EMPTY] = "empty", [FAULT_SLOW_BODY] = "slow-body", [FAULT_HTML] = "html",
+    [FAULT_ERROR] = "error",
 };
 
 static char *copy_or_null(const char *text)
@@ -30,19 +31,21 @@ char *fault_set(struct fault *fault, json_t *json)
     int status = 0, latency_ms = 0, latency_jitter_ms = 0, times = 0;
     json_t *retry_after = NULL;
     json_t *body = NULL;
-    const char *name = "none";
+    const char *name = "none", *error = NULL;
     json_error_t json_error;
     int kind = 0;
 
-    if (json_unpack_ex(json, &json_error, JSON_STRICT, "{s?s, s?i, s?o, s?o, s?i, s?i, s?i}",
-                       "kind", &name, "status", &status, "retry_after", &retry_after, "body", &body,
-                       "latency_ms", &latency_ms, "latency_jitter_ms", &latency_jitter_ms, "times",
-                       &times) < 0)
+    if (json_unpack_ex(json, &json_error, JSON_STRICT, "{s?s, s?s, s?i, s?o, s?o, s?i, s?i, s?i}",
+                       "kind", &name, "error", &error, "status", &status, "retry_after",
+                       &retry_after, "body", &body, "latency_ms", &latency_ms, "latency_jitter_ms",
+                       &latency_jitter_ms, "times", &times) < 0)
         return must_copy(json_error.text);
     while (kind < FAULT_KINDS && strcmp(kind_names[kind], name) != 0)
         kind++;
     if (kind == FAULT_KINDS)
         return must_print("unknown kind: %s", name);
+    if (!error != (kind != FAULT_ERROR))
+        return must_copy("error goes with the kind error");
     if (!is_text_or_null(retry_after) || !is_text_or_null(body))
         return must_copy("retry_after and body are strings or null");
     if (status != 0 && (status < 200 || status > 599))
@@ -57,6 +60,7 @@ char *fault_set(struct fault *fault, json_t *json)
         .status = (unsigned)status,
         .retry_after = copy_or_null(json_string_value(retry_after)),
         .body = copy_or_null(json_string_value(body)),
+        .error = copy_or_null(error),
         .latency_ms = (uint32_t)latency_ms,
         .latency_jitter_ms = (uint32_t)latency_jitter_ms,
         .times = (unsigned)times,
@@ -80,6 +84,7 @@ void fault_draw(struct fault *fault, struct fault_plan *ret_plan)
     ret_plan->status = fault->status;
     ret_plan->retry_after = copy_or_null(fault->retry_after);
     ret_plan->body = copy_or_null(fault->body);
+    ret_plan->error = copy_or_null(fault->error);
     /* The generation stays, so that requests that hang continue to hang. */
     if (fault->times > 0 && --fault->times == 0)
         fault->kind = FAULT_NONE;
@@ -156,6 +161,7 @@ void fault_reply(const struct fault_plan *plan, struct reply *reply)
     case FAULT_NONE:
     case FAULT_RESET:
     case FAULT_HANG:
+    case FAULT_ERROR:
     case FAULT_KINDS:
         reply->kind = REPLY_RESET;
         break;
@@ -166,10 +172,12 @@ void fault_done(struct fault *fault)
 {
     free(fault->retry_after);
     free(fault->body);
+    free(fault->error);
 }
 
 void fault_plan_done(struct fault_plan *plan)
 {
     free(plan->retry_after);
     free(plan->body);
+    free(plan->error);
 }

@@ -22,6 +22,7 @@ enum fault_kind {
     FAULT_SLOW_BODY,
     FAULT_EMPTY,
     FAULT_HTML,
+    FAULT_ERROR, /* one of the upstream's own errors */
     FAULT_KINDS,
 };
 
@@ -30,6 +31,7 @@ struct fault {
     unsigned status;   /* 0: the default of the kind */
     char *retry_after; /* or NULL */
     char *body;        /* or NULL: the default of the kind */
+    char *error;       /* the name of the error of FAULT_ERROR */
     uint32_t latency_ms;
     uint32_t latency_jitter_ms;
     unsigned times;      /* remaining requests to fail; 0: all, until the fault changes */
@@ -41,6 +43,7 @@ struct fault_plan {
     unsigned status;
     char *retry_after;
     char *body;
+    char *error;
     uint32_t delay_ms;
     unsigned generation;
 };
@@ -55,7 +58,7 @@ char *fault_set(struct fault *fault, json_t *json);
 /* Makes the plan of the next request, and decrements the remaining times. */
 void fault_draw(struct fault *fault, struct fault_plan *ret_plan);
 
-/* Makes the answer of a plan whose kind is neither none nor hang. */
+/* Makes the answer of a plan whose kind is neither none, hang nor error. */
 void fault_reply(const struct fault_plan *plan, struct reply *reply);
 
 void fault_done(struct fault *fault);

@@ -1,5 +1,6 @@
 /*
- * podlogin-standin: a test server that replaces a cluster's OIDC issuer and Pulumi Cloud.
+ * podlogin-standin: a test server that replaces a cluster's OIDC issuer, and Pulumi Cloud and
+ * other upstreams.
  *
  * Tests and demonstrations use it instead of the real services. Its control interface, which
  * README.md describes, sets its answers, latencies and faults.
@@ -13,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "standin/admissions.h"
 #include "standin/announce.h"
 #include "standin/ca.h"
 #include "standin/memory.h"
@@ -44,6 +46,7 @@ static int standin_init(struct standin *standin, const struct options *options)
     issuer_init(&standin->issuer);
     pulumi_init(&standin->pulumi);
     tokens_init(&standin->tokens);
+    standin->admissions = admissions_default();
     standin->calls = must(json_array());
     trust_init(&standin->trust, &standin->lock);
     counts_init(&standin->counts);
@@ -58,6 +61,7 @@ static void standin_done(struct standin *standin)
     issuer_done(&standin->issuer);
     pulumi_done(&standin->pulumi);
     tokens_done(&standin->tokens);
+    json_decref(standin->admissions);
     json_decref(standin->calls);
     trust_done(&standin->trust);
     counts_done(&standin->counts);

@@ -115,6 +115,8 @@ static enum MHD_Result request_answer(struct request *request)
 
     if (request->is_too_large)
         reply_error(&reply, 413, "Request body too large");
+    else if (request->plan.kind == FAULT_ERROR && listener->service->on_error)
+        listener->service->on_error(request, &reply);
     else if (request->plan.kind != FAULT_NONE)
         fault_reply(&request->plan, &reply);
     else

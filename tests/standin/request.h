@@ -25,6 +25,9 @@ struct service {
     /* The latency has passed and there is no fault: the service answers. */
     void (*on_answer)(struct standin *standin, struct request *request, struct reply *reply);
 
+    /* Answers with the error that the fault plan names. Or NULL: the connection is reset. */
+    void (*on_error)(const struct request *request, struct reply *reply);
+
     /* The request ends, with or without an answer. Once for each on_received. Or NULL. */
     void (*on_finished)(struct standin *standin, struct request *request);
 };

@@ -24,6 +24,7 @@ struct standin {
     struct issuer issuer;
     struct pulumi pulumi;
     struct tokens tokens; /* that all upstreams issued since the start */
+    json_t *admissions;   /* who may log in, but at Pulumi Cloud */
     json_t *calls;        /* an array: what upstreams were asked but for logins */
     struct trust trust;
     struct counts counts;

@@ -10,6 +10,7 @@ Needs only Python's standard library, 3.9 or newer.
 import http.client
 import json
 import os
+import re
 import select
 import subprocess
 import threading
@@ -153,6 +154,17 @@ class Standin:
         self.call("PUT", "/policies", {field: policies})
         return None
 
+    def admissions(self, admissions=None):
+        """Returns who may log in at the other upstreams, or sets it: a list, or "default"."""
+        if admissions is None:
+            return self.call("GET", "/admissions")["admissions"]
+        self.call("PUT", "/admissions", {} if admissions == "default" else {"admissions": admissions})
+        return None
+
+    def admit(self, kind, **members):
+        """Adds one admission: role, subject, audience, lifetime, and what the kind has."""
+        self.admissions([*self.admissions(), {"kind": kind, **members}])
+
     def configure_upstream(self, **settings):
         """Sets any of expires_in, token_bytes and organizations."""
         self.call("PUT", "/upstream", settings)
@@ -175,9 +187,12 @@ class Standin:
         """Returns the records of all issued access tokens."""
         return self.call("GET", "/tokens")["tokens"]
 
-    def issued(self, token):
-        """Returns the record of an access token with "valid", or None if it is unknown."""
-        path = "/issued?" + urllib.parse.urlencode({"token": token})
+    def issued(self, token, **parts):
+        """Returns the record of a token with "valid", or None if it is unknown.
+
+        It is valid only together with the access_key_id and the secret_access_key, where given.
+        """
+        path = "/issued?" + urllib.parse.urlencode({"token": token, **parts})
         status, answer = self.call_raw("GET", path)
         return json.loads(answer) if status == 200 else None
 
@@ -197,6 +212,9 @@ class Standin:
         return self.call("GET", "/last-exchange")
 
 
-def subject_of(access_token):
-    """Returns the subject of an access token, which contains it in hexadecimal."""
-    return bytes.fromhex(access_token[len("pul-") :].split(".")[0]).decode()
+def subject_of(token):
+    """Returns the subject of a token of any upstream, which contains it in hexadecimal.
+
+    Of the credentials of AWS, this is the session token.
+    """
+    return bytes.fromhex(re.match(r"(?:pul-|IQoJ)([0-9a-f]*)[./]", token)[1]).decode()

@@ -2,14 +2,16 @@
 
 #include <string.h>
 
+#include "standin/aws/sts.h"
 #include "standin/login.h"
+#include "standin/memory.h"
 #include "standin/pulumi/pulumi.h"
 #include "standin/standin.h"
 
 #define BODY_MAX_BYTES (64 * 1024)
 
 /* The last one has all paths that the others do not have. */
-static const struct upstream_kind *const kinds[] = {&pulumi_kind};
+static const struct upstream_kind *const kinds[] = {&sts_kind, &pulumi_kind};
 
 static const struct upstream_kind *kind_of(const struct request *request)
 {
@@ -50,6 +52,16 @@ static void upstream_answer(struct standin *standin, struct request *request, st
     pthread_mutex_unlock(&standin->lock);
 }
 
+static void upstream_error(const struct request *request, struct reply *reply)
+{
+    const struct upstream_kind *kind = kind_of(request);
+
+    if (!kind->on_error(request->plan.error, reply))
+        reply_error(reply, 500, "this upstream has no error of the name that the test set");
+    if (request->plan.retry_after)
+        reply->retry_after = must_copy(request->plan.retry_after);
+}
+
 static void upstream_finish(struct standin *standin, struct request *request)
 {
     if (kind_of(request)->is_login(request))
@@ -60,5 +72,6 @@ const struct service upstream_service = {
     .body_max_bytes = BODY_MAX_BYTES,
     .on_received = upstream_receive,
     .on_answer = upstream_answer,
+    .on_error = upstream_error,
     .on_finished = upstream_finish,
 };

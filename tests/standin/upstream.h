@@ -26,6 +26,12 @@ struct upstream_kind {
 
     /* Answers any other request. */
     void (*on_call)(struct standin *standin, struct request *request, struct reply *reply);
+
+    /*
+     * Answers with one of the errors of this kind: "throttled" and "unavailable", and those that it
+     * has names for. Returns false for another name.
+     */
+    bool (*on_error)(const char *name, struct reply *reply);
 };
 
 extern const struct service upstream_service;

@@ -1,7 +1,10 @@
-/* The calls that control all upstreams: settings, trusted issuers, issued tokens, recorded calls.
+/*
+ * The calls that control all upstreams: settings, trusted issuers, who is admitted, issued tokens,
+ * recorded calls.
  */
 #include <string.h>
 
+#include "standin/admissions.h"
 #include "standin/control.h"
 #include "standin/memory.h"
 #include "standin/standin.h"
@@ -67,6 +70,15 @@ static char *on_tokens(struct call *call)
     return call_answer(call, json_pack("{s:O}", "tokens", list));
 }
 
+/* Whether a parameter of the call says the same as the record, or is not there. */
+static bool says_the_same(const struct call *call, const json_t *record, const char *name)
+{
+    const char *claimed = request_parameter(call->request, name);
+    const char *issued = token_member(record, name);
+
+    return !claimed || (issued && strcmp(claimed, issued) == 0);
+}
+
 static char *on_issued(struct call *call)
 {
     const char *value = request_parameter(call->request, "token");
@@ -79,7 +91,10 @@ static char *on_issued(struct call *call)
     record = tokens_find(&call->standin->tokens, value);
     if (record) {
         found = must(json_deep_copy(record));
-        must_json(json_object_set_new(found, "valid", json_boolean(token_is_valid(record))));
+        must_json(json_object_set_new(
+            found, "valid",
+            json_boolean(token_is_valid(record) && says_the_same(call, record, "access_key_id") &&
+                         says_the_same(call, record, "secret_access_key"))));
     }
     pthread_mutex_unlock(&call->standin->lock);
     if (found)
@@ -106,6 +121,37 @@ static char *on_calls_reset(struct call *call)
     return NULL;
 }
 
+static char *on_admissions_get(struct call *call)
+{
+    json_t *admissions;
+
+    pthread_mutex_lock(&call->standin->lock);
+    admissions = json_deep_copy(call->standin->admissions);
+    pthread_mutex_unlock(&call->standin->lock);
+    return call_answer(call, json_pack("{s:o}", "admissions", admissions));
+}
+
+static char *on_admissions_put(struct call *call)
+{
+    CLEANUP(json_decrefp) json_t *admissions = NULL;
+    json_t *given = NULL, *old;
+    json_error_t json_error;
+    char *error;
+
+    if (json_unpack_ex(call->in, &json_error, JSON_STRICT, "{s?o}", "admissions", &given) < 0)
+        return must_copy(json_error.text);
+    admissions = given ? json_deep_copy(given) : admissions_default();
+    error = admissions_check(admissions);
+    if (error)
+        return error;
+    pthread_mutex_lock(&call->standin->lock);
+    old = call->standin->admissions;
+    call->standin->admissions = TAKE_PTR(admissions);
+    pthread_mutex_unlock(&call->standin->lock);
+    json_decref(old);
+    return NULL;
+}
+
 static char *on_trust(struct call *call)
 {
     return trust_set(&call->standin->trust, call->in);
@@ -113,6 +159,8 @@ static char *on_trust(struct call *call)
 
 const struct route upstream_routes[] = {
     {"PUT", "/upstream", on_upstream},
+    {"GET", "/admissions", on_admissions_get},
+    {"PUT", "/admissions", on_admissions_put},
     {"GET", "/tokens", on_tokens},
     {"GET", "/issued", on_issued},
     {"GET", "/calls", on_calls},

@@ -65,6 +65,20 @@ void pulumi_done(struct pulumi *pulumi)
     json_decref(pulumi->stacks);
 }
 
+/* The firewall in front of it throttles, with a page; concurrent exchanges are known to get a 500.
+ */
+static bool pulumi_error(const char *name, struct reply *reply)
+{
+    static const char page[] = "<html><body><h1>429 Too Many Requests</h1></body></html>\n";
+
+    if (strcmp(name, "unavailable") == 0)
+        return exchange_error("server_error", reply);
+    if (strcmp(name, "throttled") != 0)
+        return exchange_error(name, reply);
+    reply_text(reply, 429, "text/html", must_copy(page));
+    return true;
+}
+
 const struct upstream_kind pulumi_kind = {
     .name = "pulumi",
     .token_field = "subject_token",
@@ -74,4 +88,5 @@ const struct upstream_kind pulumi_kind = {
     .on_login = pulumi_login,
     .on_call_received = pulumi_receive,
     .on_call = pulumi_answer,
+    .on_error = pulumi_error,
 };

@@ -57,6 +57,7 @@ class Case(unittest.TestCase):
         self.standin.fault_upstream()
         self.standin.fault_issuer()
         self.standin.policies("default")
+        self.standin.admissions("default")
         self.standin.configure_upstream(expires_in=7200, token_bytes=0, organizations=["acme"])
         self.standin.reset_counts()
 

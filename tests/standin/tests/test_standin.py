@@ -20,6 +20,7 @@ from exchange_tests import ExchangeTest
 from fault_tests import FaultTest, LoadTest
 from issuer_tests import IssuerTest, SubjectTokenTest
 from policy_tests import PolicyTest
+from sts_tests import SignatureTest, StsTest
 
 __all__ = [
     "ApiTest",
@@ -28,6 +29,8 @@ __all__ = [
     "IssuerTest",
     "LoadTest",
     "PolicyTest",
+    "SignatureTest",
+    "StsTest",
     "SubjectTokenTest",
     "TrustTest",
 ]
