@@ -17,12 +17,18 @@ static const struct {
     const char *members[5];
 } kinds[] = {
     {"aws-sts", {NULL}},
+    {"vault", {"mount", "namespace", NULL}},
 };
 
 json_t *admissions_default(void)
 {
-    return must(json_pack("[{s:s, s:s, s:s}]", "kind", "aws-sts", "role",
-                          "arn:aws:iam::123456789012:role/ci", "audience", "sts.amazonaws.com"));
+    static const char text[] =
+        "[{\"kind\":\"aws-sts\",\"role\":\"arn:aws:iam::123456789012:role/ci\","
+        "  \"audience\":\"sts.amazonaws.com\"},"
+        " {\"kind\":\"vault\",\"namespace\":\"\",\"mount\":\"jwt\",\"role\":\"ci\","
+        "  \"audience\":\"vault\"}]";
+
+    return must(json_loads(text, 0, NULL));
 }
 
 static bool is_listed(const char *const *names, const char *name)

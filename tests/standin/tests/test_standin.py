@@ -21,6 +21,7 @@ from fault_tests import FaultTest, LoadTest
 from issuer_tests import IssuerTest, SubjectTokenTest
 from policy_tests import PolicyTest
 from sts_tests import SignatureTest, StsTest
+from vault_tests import VaultTest
 
 __all__ = [
     "ApiTest",
@@ -33,6 +34,7 @@ __all__ = [
     "StsTest",
     "SubjectTokenTest",
     "TrustTest",
+    "VaultTest",
 ]
 
 
