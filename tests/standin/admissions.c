@@ -14,10 +14,13 @@ static const char *const common[] = {"kind", "role", "subject", "audience", NULL
 /* The further members of each kind that are strings. */
 static const struct {
     const char *kind;
-    const char *members[5];
+    const char *members[8];
 } kinds[] = {
     {"aws-sts", {NULL}},
     {"vault", {"mount", "namespace", NULL}},
+    {"rfc8693",
+     {"resource", "client_id", "client_secret", "client_authentication", "scope", "parameters",
+      "omit", NULL}},
 };
 
 json_t *admissions_default(void)
@@ -26,7 +29,8 @@ json_t *admissions_default(void)
         "[{\"kind\":\"aws-sts\",\"role\":\"arn:aws:iam::123456789012:role/ci\","
         "  \"audience\":\"sts.amazonaws.com\"},"
         " {\"kind\":\"vault\",\"namespace\":\"\",\"mount\":\"jwt\",\"role\":\"ci\","
-        "  \"audience\":\"vault\"}]";
+        "  \"audience\":\"vault\"},"
+        " {\"kind\":\"rfc8693\",\"client_authentication\":\"none\"}]";
 
     return must(json_loads(text, 0, NULL));
 }

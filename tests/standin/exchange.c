@@ -83,6 +83,7 @@ bool exchange_answer(struct standin *standin, const struct request *request,
     pthread_mutex_lock(&standin->lock);
     if (!refusal.error)
         refusal = rules->grant(standin, &exchange, &grant);
+    reply->has_challenge = refusal.status == 401;
     if (refusal.error)
         reply_oauth_error(reply, refusal.status, refusal.error, refusal.description);
     else

@@ -41,6 +41,14 @@ static int unescape(const char *text, size_t len, char **ret_plain)
     return 0;
 }
 
+char *form_decode(const char *text, size_t len)
+{
+    char *plain = NULL;
+
+    unescape(text, len, &plain);
+    return plain;
+}
+
 static int add_pair(json_t *form, const char *pair, size_t len)
 {
     const char *equals = memchr(pair, '=', len);

@@ -11,4 +11,10 @@
  */
 json_t *form_parse(const char *body, size_t len);
 
+/*
+ * Returns one name or value of a form, decoded, which the caller frees, or NULL when it is
+ * malformed.
+ */
+char *form_decode(const char *text, size_t len);
+
 #endif

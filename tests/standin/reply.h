@@ -3,6 +3,7 @@
 #define STANDIN_REPLY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum reply_kind {
@@ -21,6 +22,7 @@ struct reply {
     const char *content_type;
     char *retry_after;   /* or NULL */
     char *cache_control; /* or NULL */
+    bool has_challenge;  /* asks the client to authenticate (RFC 6749, section 5.2) */
 };
 
 /* Takes @json. */

@@ -102,6 +102,9 @@ static enum MHD_Result request_send(struct request *request, struct reply *reply
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
     if (reply->cache_control)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control);
+    if (reply->has_challenge)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                "Basic realm=\"standin\"");
     queued = MHD_queue_response(request->connection, reply->status, response);
     MHD_destroy_response(response);
     return queued;

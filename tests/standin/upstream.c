@@ -6,13 +6,15 @@
 #include "standin/login.h"
 #include "standin/memory.h"
 #include "standin/pulumi/pulumi.h"
+#include "standin/rfc8693/rfc8693.h"
 #include "standin/standin.h"
 #include "standin/vault/vault.h"
 
 #define BODY_MAX_BYTES (64 * 1024)
 
 /* The last one has all paths that the others do not have. */
-static const struct upstream_kind *const kinds[] = {&sts_kind, &vault_kind, &pulumi_kind};
+static const struct upstream_kind *const kinds[] = {&sts_kind, &vault_kind, &rfc8693_kind,
+                                                    &pulumi_kind};
 
 static const struct upstream_kind *kind_of(const struct request *request)
 {

@@ -20,6 +20,7 @@ from exchange_tests import ExchangeTest
 from fault_tests import FaultTest, LoadTest
 from issuer_tests import IssuerTest, SubjectTokenTest
 from policy_tests import PolicyTest
+from rfc8693_tests import Rfc8693Test
 from sts_tests import SignatureTest, StsTest
 from vault_tests import VaultTest
 
@@ -30,6 +31,7 @@ __all__ = [
     "IssuerTest",
     "LoadTest",
     "PolicyTest",
+    "Rfc8693Test",
     "SignatureTest",
     "StsTest",
     "SubjectTokenTest",
