@@ -21,6 +21,7 @@ static const struct {
     {"rfc8693",
      {"resource", "client_id", "client_secret", "client_authentication", "scope", "parameters",
       "omit", NULL}},
+    {"azure", {"tenant", "scope", NULL}},
 };
 
 json_t *admissions_default(void)
@@ -30,7 +31,10 @@ json_t *admissions_default(void)
         "  \"audience\":\"sts.amazonaws.com\"},"
         " {\"kind\":\"vault\",\"namespace\":\"\",\"mount\":\"jwt\",\"role\":\"ci\","
         "  \"audience\":\"vault\"},"
-        " {\"kind\":\"rfc8693\",\"client_authentication\":\"none\"}]";
+        " {\"kind\":\"rfc8693\",\"client_authentication\":\"none\"},"
+        " {\"kind\":\"azure\",\"tenant\":\"72f988bf-86f1-41af-91ab-2d7cd011db47\","
+        "  \"role\":\"6731de76-14a6-49ae-97bc-6eba6914391e\","
+        "  \"audience\":\"api://AzureADTokenExchange\"}]";
 
     return must(json_loads(text, 0, NULL));
 }

@@ -217,4 +217,4 @@ def subject_of(token):
 
     Of the credentials of AWS, this is the session token.
     """
-    return bytes.fromhex(re.match(r"(?:pul-|IQoJ|hvs\.|tok-)([0-9a-f]*)[./]", token)[1]).decode()
+    return bytes.fromhex(re.match(r"(?:pul-|IQoJ|hvs\.|tok-|eyJ0eXAiOiJKV1QifQ\.)([0-9a-f]*)[./]", token)[1]).decode()

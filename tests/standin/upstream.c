@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "standin/aws/sts.h"
+#include "standin/azure/azure.h"
 #include "standin/login.h"
 #include "standin/memory.h"
 #include "standin/pulumi/pulumi.h"
@@ -14,7 +15,7 @@
 
 /* The last one has all paths that the others do not have. */
 static const struct upstream_kind *const kinds[] = {&sts_kind, &vault_kind, &rfc8693_kind,
-                                                    &pulumi_kind};
+                                                    &azure_kind, &pulumi_kind};
 
 static const struct upstream_kind *kind_of(const struct request *request)
 {

@@ -15,6 +15,7 @@ import unittest
 import urllib.parse
 
 from api_tests import ApiTest, TrustTest
+from azure_tests import AzureTest
 from case import BINARY, Case, Standin
 from exchange_tests import ExchangeTest
 from fault_tests import FaultTest, LoadTest
@@ -26,6 +27,7 @@ from vault_tests import VaultTest
 
 __all__ = [
     "ApiTest",
+    "AzureTest",
     "ExchangeTest",
     "FaultTest",
     "IssuerTest",
