@@ -38,7 +38,7 @@ static bool ends_with(const char *text, const char *end)
 /* "/TENANT/oauth2/v2.0/token" */
 static bool has_path(const char *path)
 {
-    size_t tenant_len = strcspn(path + 1, "/");
+    size_t tenant_len = *path == '/' ? strcspn(path + 1, "/") : 0;
 
     return tenant_len > 0 && strcmp(path + 1 + tenant_len, PATH_END) == 0;
 }
