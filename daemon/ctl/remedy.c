@@ -61,16 +61,32 @@ static const struct remedy table[] = {
      "the detail names the [Deny] section, or says that no [Allow] section matches; podlogin "
      "whoami, in the pod, shows the claims, and podloginctl explain each rule"},
     {PODLOGIN_UPSTREAM_REFUSED, "invalid_request",
-     "check Organization=, TokenType=, User=, Team=, Runner= and Expiration= of the service; then "
-     "run podloginctl reload, because the refusal is remembered for up to a minute"},
+     "check the settings in the provider's section of the service, such as Organization=, "
+     "TokenType=, User=, Team=, Runner= and Expiration= of [Pulumi], or Parameters= of [RFC8693]; "
+     "then run podloginctl reload, because the refusal is remembered for up to a minute"},
     {PODLOGIN_UPSTREAM_REFUSED, "invalid_scope",
-     "check Scope=, TokenType=, User=, Team= and Runner= of the service; then run podloginctl "
-     "reload, because the refusal is remembered for up to a minute"},
+     "check Scope=, and in [Pulumi] TokenType=, User=, Team= and Runner= of the service; then run "
+     "podloginctl reload, because the refusal is remembered for up to a minute"},
+    {PODLOGIN_UPSTREAM_REFUSED, "invalid_client",
+     "check ClientID= and the contents of ClientSecretFile=; in [Azure], which has no secret, the "
+     "federated credential must name the issuer, the subject and the audience of the token"},
+    {PODLOGIN_UPSTREAM_REFUSED, "AccessDenied",
+     "let the trust policy of RoleARN= allow sts:AssumeRoleWithWebIdentity to the issuer, with "
+     "this service account as sub and Audience= as aud"},
+    {PODLOGIN_UPSTREAM_REFUSED, "No OpenIDConnect provider",
+     "create an OIDC provider in IAM, in the account of RoleARN=, with URL= of the issuer and "
+     "Audience= of the service as its client"},
+    {PODLOGIN_UPSTREAM_REFUSED, "could not be found",
+     "check Mount= and Role=: the role must exist at this mount and in this Namespace="},
+    {PODLOGIN_UPSTREAM_REFUSED, "token_num_uses",
+     "set token_num_uses of the role to 0: all jobs of a service account share its tokens"},
     {PODLOGIN_UPSTREAM_REFUSED, NULL,
      "the detail has the upstream's own words; check its registration of the issuer and its "
      "authorization policies; then run podloginctl reload, because the refusal is remembered for "
      "up to a minute"},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, "cannot read the CA file", CA_FILE_UNREADABLE},
+    {PODLOGIN_UPSTREAM_UNAVAILABLE, "cannot read the secret file",
+     "let the daemon's user read the file of ClientSecretFile=, and its directory"},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, "certificate",
      "set CAFile= of the service to the authority that signed the upstream's certificate; the "
      "variable SSL_CERT_FILE has no effect on the daemon"},
@@ -81,8 +97,8 @@ static const struct remedy table[] = {
      "check that the node reaches the upstream: network, firewall, https_proxy= of the exchangers. "
      "While the circuit breaker is open, the detail is that of the latest probe"},
     {PODLOGIN_UPSTREAM_PROTOCOL, NULL,
-     "set APIURL= to the upstream itself; it leads to something else, such as a proxy's page or a "
-     "redirect"},
+     "set APIURL=, Endpoint=, Address= or TokenURL= to the upstream itself; it leads to something "
+     "else, such as a proxy's page or a redirect"},
     {PODLOGIN_ISSUER_UNAVAILABLE, " without a token",
      "this API server shows its keys to authenticated callers only: set KeysURL=" API_SERVER_URL
      "/openid/v1/jwks with the host and port of APIServer=, and a token in APIServerTokenFile=; "

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "fuzz/fuzz.h"
 #include "provider/exchange.h"
+#include "provider/specifiers.h"
 #include "support/scratch.h"
 
 static char directory[SCRATCH_MAX];
@@ -120,14 +121,26 @@ static void check_issuer(const struct issuer_config *issuer)
 static void check_request(const struct service *service)
 {
     const struct provider_exchange *exchange = provider_exchange_find(service->provider->name);
-    const struct provider_values values = service_values(service);
+    const struct pod_names names = {"ci", "runner", "job-1"};
+    struct provider_values values = {0};
     struct provider_request request = {0};
     struct secret *jwt = secret_new("a.b.c", 5);
+    char *texts[PROVIDER_SETTINGS_MAX] = {NULL};
 
+    for (size_t i = 0; service->provider->settings[i].name; i++) {
+        PROMISE(specifiers_expand(&service->provider->settings[i], service->provider_settings[i],
+                                  &names, &texts[i]) == 0);
+        values.value[i] = texts[i];
+    }
+    values.secret = jwt;
     PROMISE(jwt && exchange && exchange->request(&values, jwt, &request) == 0);
     PROMISE(strncmp(request.url, "https://", 8) == 0 &&
             is_ascii(request.url, strlen(request.url), '!'));
     PROMISE(request.body->len > 0 && request.n_headers <= PROVIDER_HEADERS_MAX);
+    for (size_t i = 0; i < request.n_headers; i++)
+        PROMISE(is_ascii(request.headers[i].value, strlen(request.headers[i].value), ' '));
+    for (size_t i = 0; i < PROVIDER_SETTINGS_MAX; i++)
+        free(texts[i]);
     provider_request_done(&request);
     secret_free(jwt);
 }
@@ -151,6 +164,7 @@ static void check_service(const struct service *service)
     PROMISE(service->audience[0] && !strpbrk(service->audience, " \t\"'"));
     PROMISE(!service->ca_file || service->ca_file[0] == '/');
     PROMISE(service_is_same(service, service));
+    PROMISE(strncmp(service->endpoint, "https://", 8) == 0);
     PROMISE(config_service(service->config, service->name, strlen(service->name)) == service);
     check_request(service);
     check_files(service);
