@@ -18,9 +18,8 @@ static enum MHD_Result header_add(void *headers, enum MHD_ValueKind kind, const 
 static json_t *header_or_null(const struct request *request, const char *name)
 {
     const char *value = request_header(request, name);
-    json_t *text = value ? json_string(value) : NULL;
 
-    return text ? text : json_null();
+    return value ? must(json_string(value)) : json_null();
 }
 
 /* The request as it came over the wire, for GET /last-exchange. */

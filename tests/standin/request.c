@@ -9,9 +9,18 @@
 
 #define DRAIN_MAX_BYTES (32 * 1024 * 1024) /* read and dropped of a body that gets a 413 */
 
+static bool is_utf8(const char *text)
+{
+    CLEANUP(json_decrefp) json_t *json = json_string(text);
+
+    return json;
+}
+
 const char *request_header(const struct request *request, const char *name)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+    const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+
+    return value && is_utf8(value) ? value : NULL;
 }
 
 const char *request_parameter(const struct request *request, const char *name)
@@ -28,7 +37,7 @@ struct request *request_new(struct listener *listener, struct MHD_Connection *co
     request->connection = connection;
     request->wait.connection = connection;
     request->method = must_copy(method);
-    request->path = must_copy(path);
+    request->path = must_copy(is_utf8(path) ? path : "");
     request->body = must_copy("");
     return request;
 }

@@ -44,7 +44,7 @@ struct request {
     struct MHD_Connection *connection;
     enum request_state state;
     char *method;
-    char *path;
+    char *path; /* "" when it is not UTF-8 */
     char *body; /* followed by a NUL that body_bytes does not count */
     size_t body_bytes;
     size_t received_bytes; /* including dropped ones */
@@ -54,7 +54,10 @@ struct request {
     json_t *note; /* for the service, released with the request */
 };
 
-/* Returns the value of a header or a query parameter, or NULL. It lives as long as the request. */
+/*
+ * Returns the value of a header or a query parameter, or NULL. It lives as long as the request. A
+ * header that is not UTF-8 is as good as none, because JSON could not repeat it.
+ */
 const char *request_header(const struct request *request, const char *name);
 const char *request_parameter(const struct request *request, const char *name);
 

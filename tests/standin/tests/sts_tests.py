@@ -141,6 +141,11 @@ class StsTest(StsCase):
         self.assertIn("'a<b' at 'roleSessionName'", message)
         self.assertNotIn("x.y", message)
 
+    def test_an_answer_is_well_formed_whatever_came(self):
+        for value in ("a\x01b", "a\uffffb", "<&>\"'", "a\rb"):
+            with self.subTest(value):
+                self.assert_error(self.sts("x.y.z", RoleSessionName=value), 400, "ValidationError")
+
     def test_action_and_version(self):
         token = self.mint()
         for changes, code in (

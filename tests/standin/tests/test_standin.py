@@ -76,6 +76,28 @@ class ControlTest(Case):
         self.assertEqual((status, answer.count(b"."), answer.count(b"\n")), (200, 2, 0))
 
 
+class BytesTest(Case):
+    def test_paths_and_headers_that_are_not_utf8_have_an_answer(self):
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        identity = "Action=GetCallerIdentity&Version=2011-06-15"
+        for method, path, body, headers in (
+            ("GET", "/api/user", "", {"Authorization": "token \xff"}),
+            ("GET", "/api/stacks/acme/%ff", "", {}),
+            ("POST", "/%ff/oauth2/v2.0/token", "", form),
+            ("POST", "/v1/auth/%ff/login", "{}", {"Content-Type": "application/json"}),
+            ("GET", "/v1/auth/token/lookup-self", "", {"X-Vault-Token": "\xff"}),
+            ("POST", "/", identity, {**form, "Authorization": "x", "X-Amz-Security-Token": "\xff"}),
+        ):
+            with self.subTest(path):
+                self.assertIn(self.http(method, path, body, headers)[0], (400, 401, 403, 404))
+        self.standin.calls()
+        self.standin.admissions([{"kind": "vault"}])
+        jwt = json.dumps({"role": "x", "jwt": self.standin.mint()})
+        headers = {"Content-Type": "application/json", "X-Vault-Namespace": "\xff"}
+        self.assertEqual(self.http("POST", "/v1/auth/x/login", jwt, headers)[0], 200)
+        self.assertEqual(self.standin.tokens()[-1]["namespace"], "")
+
+
 class ProcessTest(unittest.TestCase):
     def test_usage_errors_are_64_and_help_is_0(self):
         for arguments, expected in (
