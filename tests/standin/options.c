@@ -10,7 +10,7 @@
 
 const char options_usage[] =
     "Usage: podlogin-standin --directory DIR [OPTION]...\n"
-    "Stands in for a cluster's OIDC issuer and for Pulumi Cloud, on loopback.\n"
+    "Stands in for a cluster's OIDC issuer, for Pulumi Cloud and other upstreams, on loopback.\n"
     "\n"
     "  --directory DIR     where ca.pem and standin.json are written\n"
     "  --issuer-port N     ports; without them the kernel chooses\n"
