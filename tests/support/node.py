@@ -254,6 +254,7 @@ class NodeCase(unittest.TestCase):
         self.standin.fault_upstream()
         self.standin.fault_issuer()
         self.standin.policies("allow-all")
+        self.standin.admissions("default")
         self.standin.configure_upstream(expires_in=7200, token_bytes=0)
         self.standin.revoke()
         self.standin.keys_document()
