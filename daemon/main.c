@@ -37,12 +37,6 @@
 
 #define ACTIVATED_DELAY_S 1
 
-/* "1 issuer, 2 services" */
-#define CONFIG_SIZE_FORMAT "%zu issuer%s, %zu service%s"
-#define CONFIG_SIZE(config)                                                                        \
-    (config)->n_issuers, (config)->n_issuers == 1 ? "" : "s", (config)->n_services,                \
-        (config)->n_services == 1 ? "" : "s"
-
 struct options {
     const char *config;
     const char *exchanger;

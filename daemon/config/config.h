@@ -112,6 +112,12 @@ struct config {
     size_t n_services;
 };
 
+/* "1 issuer, 2 services" */
+#define CONFIG_SIZE_FORMAT "%zu issuer%s, %zu service%s"
+#define CONFIG_SIZE(config)                                                                        \
+    (config)->n_issuers, (config)->n_issuers == 1 ? "" : "s", (config)->n_services,                \
+        (config)->n_services == 1 ? "" : "s"
+
 /*
  * Reads and checks the whole directory, and the files that it names.
  *

@@ -191,8 +191,7 @@ int ctl_check_config(int argc, char **argv)
                 findings.list[i].is_error ? "" : "warning: ", findings.list[i].text);
     if (r < 0)
         return EXIT_CODE_CONFIG;
-    printf("%s: configuration is valid (%zu issuers, %zu services)\n", directory, config->n_issuers,
-           config->n_services);
+    printf("%s: configuration is valid (" CONFIG_SIZE_FORMAT ")\n", directory, CONFIG_SIZE(config));
     config_unref(config);
     return EXIT_CODE_OK;
 }

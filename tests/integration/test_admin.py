@@ -270,7 +270,7 @@ class Reload(AdminCase):
         run = [PODLOGINCTL, "check-config", self.node.etc]
         result = subprocess.run(run, capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("configuration is valid", result.stdout)
+        self.assertIn("configuration is valid (1 issuer, 1 service)", result.stdout)
         directory = self.node.directory / "podlogin"
         directory.mkdir()
         (directory / "below").mkdir()
