@@ -33,7 +33,7 @@ def sources(*patterns):
 
 def documents():
     """(name, text) of each page."""
-    for pattern in ("*.md", "docs/*.md", "docs/man/*", "tests/*/*.md"):
+    for pattern in ("*.md", "docs/*.md", "docs/issuers/*.md", "docs/man/*", "tests/*/*.md"):
         for path in sorted(SOURCE.glob(pattern)):
             yield path.name, path.read_text("utf-8")
 
@@ -176,7 +176,7 @@ class Commands(unittest.TestCase):
         known = {"podlogin": set(re.findall(r'\{"([\w-]+)", command_\w+\}', read("module/command/main.c"))),
                  "podloginctl": set(re.findall(r'^    \{"([\w-]+)", \w+\},', read("daemon/ctl/main.c"), re.M)),
                  "./dev": self.dev()}
-        shown = re.compile(r"(?:^\.Dl |`|^    |\$\()(podlogin|podloginctl|\./dev) ([a-z]+)\b", re.M)
+        shown = re.compile(r"(?:^\.Dl |`|^    |\$\()(podlogin|podloginctl|\./dev) ([a-z]+(?:-[a-z]+)*)\b", re.M)
         for name, text in documents():
             text = re.sub(r"^```sh\n(.*?)^```", lambda block: textwrap.indent(block[1], "    "), text,
                           flags=re.M | re.S)
