@@ -4,11 +4,14 @@ A table has the kinds. The failures are staged by the stand-in, at all upstreams
 
 import datetime
 import json
+import re
+import shutil
 import subprocess
 import unittest
 
-from node import ALLOW_CI, AUDIENCE, EXCHANGER, PODLOGINCTL, NodeCase, subject_of, wait_all
+from node import ALLOW_CI, AUDIENCE, BUILD, EXCHANGER, PODLOGINCTL, NodeCase, subject_of, wait_all
 from raw_server import RawServer, http
+from test_docs import SOURCE
 
 ROLE = "arn:aws:iam::123456789012:role/ci"
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
@@ -65,6 +68,49 @@ FOREIGN = {
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://localhost", "AWS_REGION": "us-east-1", "VAULT_NAMESPACE": "other",
     "VAULT_AGENT_ADDR": "https://evil.example", "BAO_ADDR": "https://evil.example", "BAO_TOKEN": "x",
     "PULUMI_BACKEND_URL": "https://evil.example"}
+
+
+EXAMPLE = r"""
+#include <stdio.h>
+#include <string.h>
+#include "provider/exchange.h"
+
+static const char *values[] = {"https://login.example.com/v2/login", "ci"};
+
+static void read_answer(const struct provider_exchange *exchange, long status, const char *body)
+{
+    const struct provider_values all = {.value = {values[0], values[1]}};
+    struct provider_answer answer = {0};
+
+    exchange->answer(&all, status, body, strlen(body), &answer);
+    printf("outcome %d: %s,", answer.outcome, answer.detail);
+    for (size_t i = 0; i < answer.n_variables; i++)
+        printf(" %s=%.*s%s", answer.variables[i].name, (int)answer.variables[i].value->len,
+               (const char *)answer.variables[i].value->bytes, i + 1 < answer.n_variables ? "" : ",");
+    printf(" %u s\n", answer.expires_in_s);
+    provider_answer_done(&answer);
+}
+
+int main(void)
+{
+    const struct provider_exchange *exchange = provider_exchange_find("example");
+    const struct provider_values all = {.value = {values[0], values[1]}};
+    struct secret *jwt = secret_new("a.b.c", 5);
+    struct provider_request request = {0};
+    size_t blamed;
+    char error[64];
+
+    printf("%s\n", provider_names());
+    if (!jwt || !exchange || provider_find("example")->check(&all, &blamed, error, sizeof(error)) ||
+        exchange->request(&all, jwt, &request))
+        return 1;
+    printf("%s %s %.*s\n", request.method, request.url, (int)request.body->len, (char *)request.body->bytes);
+    read_answer(exchange, 200, "{\"session\":\"s-1\",\"seconds\":900}");
+    read_answer(exchange, 403, "{\"problem\":\"not today\"}");
+    read_answer(exchange, 200, "{\"seconds\":900}");
+    return 0;
+}
+"""
 
 
 class Upstreams(NodeCase):
@@ -373,6 +419,63 @@ class Explain(Upstreams):
             self.assertIn(line, result.stdout)
             self.assertNotIn("s e:c", result.stdout)
             self.assertNotIn(jwt.split(".")[2], result.stdout)
+
+
+class Pages(Upstreams):
+    """docs/upstreams.md and docs/adding-a-provider.md."""
+
+    def test_each_service_of_the_page_is_accepted(self):
+        for path in (self.node.etc / "services.d").iterdir():
+            path.unlink()
+        blocks = dict(re.findall(r"^```ini\n# /etc/podlogin/(services\.d/\S+)\n(.*?)^```",
+                                 (SOURCE / "docs/upstreams.md").read_text(), re.M | re.S))
+        self.assertEqual({re.search("Provider=(.*)", block)[1] for block in blocks.values()},
+                         {kind.provider for kind in KINDS.values()})
+        for name, block in blocks.items():
+            self.node.write(name, block)
+        result = subprocess.run([PODLOGINCTL, "check-config", self.node.etc], capture_output=True, text=True, check=False,
+                                timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f"{len(blocks)} services", result.stdout)
+        # the files that they name are not there
+        self.assertEqual(re.findall(r"\.conf:\d+: (\w+)=\S+ cannot be read", result.stderr), ["ClientSecretFile", "CAFile"])
+
+    def test_the_table_has_the_variables_of_each_kind(self):
+        rows = dict(re.findall(r"^\| [^|]+ \| `([\w-]+)` \| (.*) \|$", (SOURCE / "docs/upstreams.md").read_text(), re.M))
+        self.assertEqual(set(rows), {kind.provider for kind in KINDS.values()})
+        for kind in KINDS.values():
+            self.assertLessEqual({kind.variable, *kind.others}, set(re.findall(r"`(\w+)`", rows[kind.provider])))
+
+    @unittest.skipIf("sanitized" in str(BUILD), "the program would need the sanitizer's runtime")
+    def test_the_worked_example_works(self):
+        """The provider of the page is built beside the others, and logs in."""
+        page = (SOURCE / "docs/adding-a-provider.md").read_text()
+        line = re.search(r'^    (X\("example", example\))$', page, re.M)[1]
+        settings, exchange = re.findall(r"^```c\n(.*?)^```", page, re.M | re.S)
+        work = self.node.directory / "source"
+        (work / "provider").mkdir(parents=True)
+        table = (SOURCE / "daemon/provider/providers.h").read_text()
+        (work / "provider/providers.h").write_text(table.replace("#define PROVIDERS(X)", f"#define PROVIDERS(X) {line}", 1))
+        for name in ("provider.c", "exchange.c"):  # with the table above
+            shutil.copy(SOURCE / "daemon/provider" / name, work)
+        (work / "example.c").write_text(settings)
+        (work / "example_exchange.c").write_text(exchange)
+        (work / "main.c").write_text(EXAMPLE)
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "jansson", "libsystemd", "libcrypto", "expat"],
+                               capture_output=True, text=True, check=True).stdout.split()
+        archives = [BUILD / "daemon/libpodlogin-provider-exchange.a", BUILD / "daemon/libpodlogin-daemon.a",
+                    *BUILD.glob("text/*.a"), *BUILD.glob("protocol/*.a")]
+        built = subprocess.run(
+            ["cc", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror",
+             f"-I{work}", f"-I{SOURCE / 'daemon'}", f"-I{SOURCE}", *work.glob("*.c"), "-o", work / "example",
+             "-Wl,--start-group", *archives, "-Wl,--end-group", *flags], capture_output=True, text=True, check=False)
+        self.assertEqual(built.returncode, 0, built.stderr)
+        result = subprocess.run([work / "example"], capture_output=True, text=True, check=False)
+        self.assertEqual(result.stdout.splitlines(), [
+            "example, pulumi, aws-sts, vault, rfc8693, azure",
+            'POST https://login.example.com/v2/login {"project":"ci","assertion":"a.b.c"}',
+            "outcome 0: , EXAMPLE_SESSION=s-1 EXAMPLE_URL=https://login.example.com/v2/login, 900 s",
+            "outcome 1: HTTP 403: not today, 0 s", "outcome 5: the answer has no valid session, 0 s"])
 
 
 class Settings(Upstreams):
