@@ -17,6 +17,7 @@
 #define SESSION_NAME_MAX 64
 #define FIELDS_MAX       (7 + AWS_POLICY_ARNS_MAX)
 #define DURATION_MAX_S   43200
+#define DURATION_S       3600 /* what STS grants if the request does not say */
 
 struct fields {
     struct form_field field[FIELDS_MAX];
@@ -61,25 +62,31 @@ static void add_policy_arns(struct fields *fields, const char *arns)
     }
 }
 
+static int read_duration(const struct provider_values *values, uint64_t *ret_seconds)
+{
+    const char *duration = values->value[AWS_DURATION];
+
+    *ret_seconds = DURATION_S;
+    return duration ? setting_seconds(duration, 1, DURATION_MAX_S, ret_seconds) : 0;
+}
+
 static int aws_request(const struct provider_values *values, const struct secret *jwt,
                        struct provider_request *ret_request)
 {
-    const char *role = values->value[AWS_ROLE_ARN], *duration = values->value[AWS_DURATION];
+    const char *role = values->value[AWS_ROLE_ARN];
     const char *policy = values->value[AWS_POLICY];
     struct fields fields = {0};
     char seconds_text[24];
     uint64_t seconds;
 
-    if (!role || !values->value[AWS_REGION])
+    if (!role || !values->value[AWS_REGION] || read_duration(values, &seconds) < 0)
         return -EINVAL;
     add(&fields, "Action", "AssumeRoleWithWebIdentity", strlen("AssumeRoleWithWebIdentity"));
     add(&fields, "Version", "2011-06-15", strlen("2011-06-15"));
     add(&fields, "RoleArn", role, strlen(role));
     add_session_name(&fields, values->value[AWS_SESSION_NAME]);
     add(&fields, "WebIdentityToken", (const char *)jwt->bytes, jwt->len);
-    if (duration) {
-        if (setting_seconds(duration, 1, DURATION_MAX_S, &seconds) < 0)
-            return -EINVAL;
+    if (values->value[AWS_DURATION]) {
         snprintf(seconds_text, sizeof(seconds_text), "%llu", (unsigned long long)seconds);
         add(&fields, "DurationSeconds", seconds_text, strlen(seconds_text));
     }
@@ -201,9 +208,15 @@ static int add_credentials(const struct provider_values *values, const struct xm
     return r;
 }
 
+/*
+ * The expiry is an absolute time. So that a clock that is slow does not prolong it, the lifetime
+ * that was requested counts as well.
+ */
 static int read_credentials(const struct provider_values *values, const struct xml_value *found,
                             struct provider_answer *answer)
 {
+    uint64_t seconds = DURATION_S;
+
     if (!answer_is_visible(found[SESSION_TOKEN].text, PODLOGIN_TOKEN_MAX))
         return answer_set_malformed(answer, "SessionToken");
     if (!answer_is_visible(found[ACCESS_KEY_ID].text, 128))
@@ -212,6 +225,8 @@ static int read_credentials(const struct provider_values *values, const struct x
         return answer_set_malformed(answer, "SecretAccessKey");
     if (!found[EXPIRATION].text || rfc3339_read(found[EXPIRATION].text, &answer->expires_at_s) < 0)
         return answer_set_malformed(answer, "Expiration");
+    (void)read_duration(values, &seconds);
+    answer_set_lifetime(answer, (int64_t)seconds);
     strcpy(answer->token_type, "AWS4-HMAC-SHA256");
     answer->outcome = OUTCOME_OK;
     return add_credentials(values, found, answer);

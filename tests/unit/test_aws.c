@@ -220,8 +220,23 @@ static void credentials_come_whole(void **state)
         assert_string_equal(answer_variable(&answer, "AWS_REGION"), "eu-central-1");
         assert_string_equal(answer_variable(&answer, "AWS_DEFAULT_REGION"), "eu-central-1");
         assert_int_equal(answer.expires_at_s, END_S);
+        assert_int_equal(answer.expires_in_s, 3600);
         provider_answer_done(&answer);
     }
+}
+
+/* A clock that is slow must not prolong credentials. */
+static void the_lifetime_that_was_requested_counts_as_well(void **state)
+{
+    static const char *const lines[] = {ROLE, REGION, "Duration=30min", NULL};
+    struct provider_values values = provider_values_of(&provider_aws, lines);
+    struct provider_answer answer = {0};
+
+    (void)state;
+    provider_read(&provider_aws_exchange, &values, 200, GOOD, strlen(GOOD), &answer);
+    assert_int_equal(answer.expires_at_s, END_S);
+    assert_int_equal(answer.expires_in_s, 1800);
+    provider_answer_done(&answer);
 }
 
 #define ERROR(code, message)                                                                       \
@@ -370,6 +385,7 @@ int main(void)
         cmocka_unit_test(the_session_is_named_after_the_pod),
         cmocka_unit_test(a_name_of_the_pod_is_noticed),
         cmocka_unit_test(credentials_come_whole),
+        cmocka_unit_test(the_lifetime_that_was_requested_counts_as_well),
         cmocka_unit_test(each_answer_has_one_outcome),
         cmocka_unit_test(a_deep_or_long_document_is_malformed),
     };
