@@ -1,7 +1,8 @@
 """The pages of docs/issuers: each configuration is accepted as it stands, and serves the tokens of such a cluster.
 
 tests/data/issuers has, for each kind of cluster, a token's header and claims as its API server writes them, and the
-discovery document. Only times, and the host of what is fetched, differ in a test."""
+discovery document: those of kubeadm in the form that Kubernetes 1.36 wrote, the others with what their documentation says
+is different. Only times, and the host of what is fetched, differ in a test."""
 
 import base64
 import contextlib
