@@ -32,16 +32,13 @@ DEX = """
 issuer: {url}/dex
 storage: {{type: memory}}
 web: {{https: "127.0.0.1:{port}", tlsCert: "{certificate}", tlsKey: "{certificate}"}}
-oauth2: {{grantTypes: ["urn:ietf:params:oauth:grant-type:token-exchange"]}}
-staticClients:
-  - {{id: podlogin, secret: "{secret}", name: podlogin, redirectURIs: ["{url}/none"]}}
-connectors:
-  - type: oidc
-    id: kubernetes
-    name: kubernetes
-    config: {{issuer: "{issuer}", clientID: unused, clientSecret: unused, redirectURI: "{url}/dex/callback",
-              rootCAs: ["{ca}"], userNameKey: sub, scopes: [openid]}}
 """
+EKS = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+
+
+def section(title):
+    """A section of docs/upstreams.md."""
+    return (SOURCE / "docs/upstreams.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 @unittest.skipUnless(shutil.which("node"), "no node is on PATH")
@@ -115,10 +112,16 @@ class Dex(ServerCase):
         self.secret_file.write_text(CLIENT_SECRET + "\n")
         self.secret_file.chmod(0o600)
         self.config = self.node.directory / "dex.yaml"
-        self.config.write_text(DEX.format(url=self.url, port=self.port, certificate=self.certificate, ca=self.standin.ca,
-                                          issuer=self.standin.issuer, secret=CLIENT_SECRET))
+        self.config.write_text(DEX.format(url=self.url, port=self.port, certificate=self.certificate) + self.set_up())
         self.start_dex()
         self.configure()
+
+    def set_up(self):
+        """What the page says that Dex needs, with the issuer of this test."""
+        text = re.search(r"^```yaml\n(.*?)^```", section("Dex"), re.M | re.S)[1]
+        text = text.replace("the contents of /etc/podlogin/dex-client-secret", f'"{CLIENT_SECRET}"')
+        return text.replace(EKS, self.standin.issuer).replace(
+            "      scopes:", f'      rootCAs: ["{self.standin.ca}"]\n      scopes:')
 
     def start_dex(self):
         self.spawn("dex", "serve", str(self.config))
@@ -127,7 +130,7 @@ class Dex(ServerCase):
     def configure(self, **settings):
         self.service("rfc8693", "RFC8693", {
             "TokenURL": self.url + "/dex/token", "ClientID": "podlogin", "ClientSecretFile": self.secret_file,
-            "Parameters": "connector_id=kubernetes", "Scope": "openid", "EnvironmentVariable": "DEX_TOKEN", **settings})
+            "Parameters": "connector_id=kubernetes", "Scope": "openid groups", "EnvironmentVariable": "DEX_TOKEN", **settings})
 
     def check_token(self, authentication):
         self.configure(ClientAuthentication=authentication)
@@ -248,6 +251,20 @@ class Vault(ServerCase):
         out = self.run_job(self.token(), VAULT, "token", "lookup", "-format=json", VAULT_CACERT=str(self.ca),
                            BAO_CACERT=str(self.ca), HOME=str(self.node.directory))
         self.assertEqual(json.loads(out)["data"]["display_name"], "kubernetes-prod-" + ACCOUNT)
+
+    def test_the_set_up_of_the_page(self):
+        commands = re.findall(r"^    (bao .*(?:\n        .*)*)", section("Vault and OpenBao"), re.M)
+        self.assertGreater(len(commands), 2)
+        for command in commands:
+            command = command.replace("bao ", f"{VAULT} ", 1).replace(EKS, self.standin.issuer).replace(
+                "oidc_discovery_url=", f"oidc_discovery_ca_pem=@{self.standin.ca} oidc_discovery_url=")
+            subprocess.run(["sh", "-c", command], check=True, capture_output=True, env={
+                **os.environ, "VAULT_ADDR": self.url, "VAULT_CACERT": str(self.ca), "VAULT_TOKEN": self.root_token})
+        self.service("vault", "Vault", {"Address": self.url, "Mount": "jwt", "Role": "ci"}, ca=self.ca,
+                     audience="https://vault.example.com")
+        self.start_with_clock()
+        self.assert_served(self.token(serviceaccount="runner"))
+        self.assert_refused("UPSTREAM_REFUSED", REFUSED, self.token())
 
     def test_a_namespace(self):
         if self.admin("sys/namespaces/team", {}) == 404:
