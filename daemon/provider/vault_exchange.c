@@ -59,6 +59,26 @@ static int vault_request(const struct provider_values *values, const struct secr
     return r;
 }
 
+static bool has_one_of(const char *text, const char *const *parts)
+{
+    for (; text && *parts; parts++)
+        if (strstr(text, *parts))
+            return true;
+    return false;
+}
+
+/* Returns whether the server cannot reach the issuer, for which it has no status of its own. */
+static bool is_about_issuer(const char *error)
+{
+    static const char *const texts[] = {
+        "fetching keys",
+        "keyset configuration error", /* the first time; when it is configured, it is checked */
+        NULL,
+    };
+
+    return has_one_of(error, texts);
+}
+
 /* Returns whether the error is about the mount's settings, or Role=, and not about the JWT. */
 static bool is_about_settings(const char *error)
 {
@@ -69,12 +89,10 @@ static bool is_about_settings(const char *error)
         "oidc role_type",               /* role with oidc role_type is not allowed */
         "error configuring token validator",
         "no audiences bound to the role",
+        NULL,
     };
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (error && strstr(error, texts[i]))
-            return true;
-    return false;
+    return has_one_of(error, texts);
 }
 
 /* Errors are {"errors": ["..."]}; those about the role or the JWT have the status 400. */
@@ -86,7 +104,9 @@ static void explain_error(long http_status, const json_t *json, struct provider_
     const json_t *text;
     size_t i;
 
-    if (http_status == 400 && first && !is_about_settings(first))
+    if (http_status == 400 && is_about_issuer(first))
+        outcome = OUTCOME_UNAVAILABLE;
+    else if (http_status == 400 && first && !is_about_settings(first))
         outcome = OUTCOME_REFUSED;
     answer_set_failure(answer, http_status, outcome);
     json_array_foreach(errors, i, text) answer_explain(answer, json_string_value(text));

@@ -293,6 +293,19 @@ class Vault(ServerCase):
                 self.assertIn(words, self.assert_refused("UPSTREAM_REFUSED", REFUSED, self.token()))
                 self.node.stop()
 
+    def test_it_cannot_fetch_the_key_of_a_token_that_we_have_verified(self):
+        """It says so with the status of a refusal; before and after it has keys, in different words."""
+        self.start_with_clock()
+        self.assert_served(self.token())
+        self.standin.rotate(keep_old=False)
+        self.turn_until(lambda: "POLICY_DENIED" in self.get(self.token(namespace="prod"))[2], 1, "the new key")
+        self.standin.fault_issuer(kind="status", status=503)
+        self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.token(serviceaccount="other"))
+        self.admin("sys/seal")
+        self.admin("sys/unseal", {"key": re.search("Unseal Key: (.*)", self.server_log.read_text())[1]})
+        self.turn_until(lambda: "fetching keys" not in self.get(self.token(serviceaccount="other"))[2], 5, "the next try")
+        self.assert_refused("UPSTREAM_UNAVAILABLE", TRY_AGAIN, self.token(serviceaccount="other"))
+
     def test_it_is_sealed_and_then_gone(self):
         self.admin("sys/seal")
         self.start_with_clock()

@@ -181,6 +181,15 @@ static void each_answer_has_one_outcome(void **state)
          ERROR("error validating token: invalid expiration time (exp) claim: token is expired"),
          OUTCOME_REFUSED, "token is expired", 0},
         {"403", 403, ERROR("permission denied"), OUTCOME_REFUSED, "permission denied", 0},
+        {"a key that the server cannot fetch", 400,
+         ERROR("error validating token: error verifying token signature: fetching keys oidc: get "
+               "keys failed: 503 Service Unavailable "),
+         OUTCOME_UNAVAILABLE, "503 Service Unavailable", 0},
+        {"an issuer that does not answer a server that has begun", 400,
+         ERROR("error configuring token validator: keyset configuration error: Get "
+               "\\\"https://localhost:18441/id/STANDIN/.well-known/openid-configuration\\\": "
+               "connection reset by peer"),
+         OUTCOME_UNAVAILABLE, "connection reset by peer", 0},
         {"two errors", 400, "{\"errors\":[\"1 error occurred\",\"one more\"]}", OUTCOME_REFUSED,
          "1 error occurred: one more", 0},
         {"a JWT in an error", 400,
