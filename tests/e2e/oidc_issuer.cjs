@@ -3,7 +3,7 @@
 //   node oidc_issuer.cjs PORT CERTIFICATE
 //
 // CERTIFICATE is a PEM file with the key. Prints a line when it serves. Each line of standard input is a command:
-// "rotate" signs with a new key, and publishes the old ones as well; "forget" publishes the current key only.
+// "rotate ALG" signs with a new key, and publishes the old ones as well; "forget" publishes the current key only.
 // Exits with 77 if there is no oidc-provider.
 const { generateKeyPairSync, randomUUID } = require('node:crypto');
 const fs = require('node:fs');
@@ -18,9 +18,12 @@ const url = `https://localhost:${port}`;
 const subject = 'system:serviceaccount:ci:pulumi-runner';
 let keys = [];
 
-function newKey() {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: randomUUID() };
+const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
+
+function newKey(alg) {
+  const { privateKey } = alg in curves ? generateKeyPairSync('ec', { namedCurve: curves[alg] })
+    : generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg, kid: randomUUID() };
 }
 
 // The keys of a Provider are fixed: a rotation takes a new one.
@@ -38,7 +41,7 @@ function provider(Provider) {
         enabled: true,
         getResourceServerInfo: (_context, resource) => ({
           audience: resource, scope: '', accessTokenFormat: 'jwt', accessTokenTTL: 3600,
-          jwt: { sign: { alg: 'RS256' } },
+          jwt: { sign: { alg: keys[0].alg, kid: keys[0].kid } },
         }),
       },
     },
@@ -65,12 +68,13 @@ async function main() {
   }
   const { default: Provider } = await import(pathToFileURL(package_));
   const pem = fs.readFileSync(certificate);
-  keys = [newKey()];
+  keys = [newKey('RS256')];
   let serve = provider(Provider);
   const server = https.createServer({ cert: pem, key: pem }, (request, response) => serve(request, response));
   server.listen(port, '127.0.0.1', () => console.log('serving'));
   for await (const line of readline.createInterface({ input: process.stdin })) {
-    keys = line === 'rotate' ? [newKey(), ...keys] : keys.slice(0, 1);
+    const [command, alg] = line.split(' ');
+    keys = command === 'rotate' ? [newKey(alg), ...keys] : keys.slice(0, 1);
     serve = provider(Provider);
     console.log(line);
   }

@@ -5,6 +5,7 @@ upstreams; the AWS CLI beside our own login to the stand-in's STS.
 Each is used if it is there: dex, bao or vault, aws and node on PATH, and NODE_PATH with oidc-provider. Exits with 77 if
 there is none."""
 
+import base64
 import json
 import os
 import pathlib
@@ -82,17 +83,29 @@ class Issuer(ServerCase):
         self.start_with_clock()
         first = self.token()
         self.assertEqual(self.assert_served(first)["source"], "exchange")
-        self.assertEqual(len(self.rotate("rotate")), 2)
+        self.assertEqual(len(self.rotate("rotate RS256")), 2)
         second = self.token()
         self.assertNotEqual(first.split(".")[0], second.split(".")[0])
         self.assert_served_in_time(second)
         self.assert_served(first)
         unseen = self.token()
-        self.assertEqual(len(self.rotate("rotate")), 3)
+        self.assertEqual(len(self.rotate("rotate RS256")), 3)
         self.assertEqual(len(self.rotate("forget")), 1)
         self.assert_served_in_time(self.token())
         self.clock.turn(60)  # so that the keys are fetched once more
         self.assert_refused("TOKEN_UNKNOWN_KEY", REFUSED, unseen)
+
+    def test_each_algorithm(self):
+        """Node's signatures are verified by what we verify with."""
+        algorithms = [kind + bits for kind in ("RS", "PS", "ES") for bits in ("256", "384", "512")]
+        self.node.issuer("eks", url=self.url, algorithms=" ".join(algorithms))
+        self.start_with_clock()
+        for algorithm in algorithms:
+            with self.subTest(algorithm):
+                self.rotate("rotate " + algorithm)
+                jwt = self.token()
+                self.assertIn(f'"alg":"{algorithm}"', base64.urlsafe_b64decode(jwt.split(".")[0] + "==").decode())
+                self.assert_served_in_time(jwt)
 
     def test_the_daemon_knows_its_keys_while_it_is_gone(self):
         self.start_with_clock()
