@@ -82,9 +82,9 @@ static void print_help(void)
            "                           give them to this user, and exit\n"
            "  --exchanger PATH         the program that makes HTTPS requests\n"
            "                           (" PODLOGIN_EXCHANGER ")\n"
-           "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock and "
+           "  --exchanger-sockets DIR  use the exchangers that listen at issuers.sock, "
            "upstreams.sock\n"
-           "                           in DIR, instead of starting them\n"
+           "                           and programs.sock in DIR, instead of starting them\n"
            "  --replace                take over the sockets of a daemon that is still running\n"
            "  --help, -h               print this help\n"
            "  --version                print the version\n\n"
@@ -229,6 +229,18 @@ static void warn_of_new_directories(const struct findings *findings)
     }
 }
 
+/* Starts those that @config needs. Most nodes need none for programs. */
+static int start_exchangers(struct daemon *daemon, const struct config *config)
+{
+    int r = 0;
+
+    for (int role = 0; role < EXCHANGERS && r == 0; role++)
+        if (!daemon->exchangers[role] && (role != EXCHANGER_PROGRAMS || config_has_program(config)))
+            r = exchanger_client_new(&daemon->loop, &daemon->launcher, (enum exchanger_role)role,
+                                     &daemon->exchangers[role]);
+    return r;
+}
+
 /*
  * The new configuration is checked as a whole before any of it applies. Each part holds a reference
  * to the configuration that it uses, so the order of the parts does not matter.
@@ -242,7 +254,7 @@ static int reload(struct daemon *daemon, struct findings *ret_findings)
 
     log_findings(ret_findings);
     warn_of_new_directories(ret_findings);
-    if (r < 0 || check_surroundings(fresh) < 0 ||
+    if (r < 0 || check_surroundings(fresh) < 0 || start_exchangers(daemon, fresh) < 0 ||
         identities_prepare(&daemon->identities, fresh, &issuers) < 0) {
         log_error("keeping the current configuration");
         return -EINVAL;
@@ -361,16 +373,6 @@ static void say_ready(const struct config *config)
     sd_notify(0, "READY=1");
 }
 
-static int start_exchangers(struct daemon *daemon)
-{
-    int r = 0;
-
-    for (int role = 0; role < EXCHANGERS && r == 0; role++)
-        r = exchanger_client_new(&daemon->loop, &daemon->launcher, (enum exchanger_role)role,
-                                 &daemon->exchangers[role]);
-    return r;
-}
-
 static int daemon_begin(struct daemon *daemon, const struct options *options,
                         const struct config *config)
 {
@@ -385,7 +387,7 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
         r = watch_signals(daemon);
     if (r < 0)
         return fail("cannot set up the event loop", r);
-    r = start_exchangers(daemon);
+    r = start_exchangers(daemon, config);
     if (r < 0) {
         snprintf(error, sizeof(error), "cannot start the exchanger %.400s", options->exchanger);
         return fail(error, r);
@@ -394,8 +396,8 @@ static int daemon_begin(struct daemon *daemon, const struct options *options,
                         daemon->exchangers[EXCHANGER_ISSUERS]);
     if (r < 0)
         return fail("cannot set up an issuer's keys", r);
-    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchangers[EXCHANGER_UPSTREAMS],
-                    &daemon->identities, config, error);
+    r = broker_init(&daemon->broker, &daemon->loop, daemon->exchangers, &daemon->identities, config,
+                    error);
     if (r < 0)
         return fail(error, 0);
     r = sessions_init(&daemon->sessions, &daemon->loop, config, &daemon->identities,

@@ -19,7 +19,7 @@ struct admin_view {
     struct broker *broker;
     struct identities *identities;
     struct sessions *sessions;
-    struct exchanger_client **exchangers; /* EXCHANGERS of them */
+    struct exchanger_client **exchangers; /* EXCHANGERS of them; NULL: not needed */
     bool replaces;                        /* the socket of another daemon */
 
     /* Reads the configuration again. Returns 0, or -errno with the reasons in @ret_findings. */

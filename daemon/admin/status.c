@@ -86,7 +86,7 @@ json_t *admin_waits_for(const struct admin_view *view)
         json_array_append_new(waits,
                               json_sprintf("the uid of the node: %s", identities->node.error));
     for (int role = 0; role < EXCHANGERS; role++)
-        if (!exchanger_is_running(view->exchangers[role]))
+        if (view->exchangers[role] && !exchanger_is_running(view->exchangers[role]))
             json_array_append_new(waits,
                                   json_sprintf("the exchanger for %s", exchanger_names[role]));
     return waits;
@@ -128,6 +128,13 @@ static json_t *refusals(void)
     return list;
 }
 
+static json_t *exchanger_status(const struct exchanger_client *exchanger, int role)
+{
+    return json_pack("{s:s, s:b, s:I}", "role", exchanger_names[role], "running",
+                     exchanger_is_running(exchanger), "jobs",
+                     (json_int_t)exchanger_n_jobs(exchanger));
+}
+
 static json_t *lists(const struct admin_view *view, json_t *status)
 {
     const struct config *config = view->sessions->config;
@@ -144,10 +151,8 @@ static json_t *lists(const struct admin_view *view, json_t *status)
         json_array_append_new(upstreams,
                               upstream_status(container_of(node, struct upstream, node), now_usec));
     for (int role = 0; role < EXCHANGERS; role++)
-        json_array_append_new(exchangers,
-                              json_pack("{s:s, s:b, s:I}", "role", exchanger_names[role], "running",
-                                        exchanger_is_running(view->exchangers[role]), "jobs",
-                                        (json_int_t)exchanger_n_jobs(view->exchangers[role])));
+        if (view->exchangers[role])
+            json_array_append_new(exchangers, exchanger_status(view->exchangers[role], role));
     json_object_set_new(status, "waits_for", admin_waits_for(view));
     json_object_set_new(status, "totals", totals());
     json_object_set_new(status, "services", services);

@@ -46,6 +46,15 @@ int setting_seconds(const char *value, uint64_t min_s, uint64_t max_s, uint64_t 
     return 0;
 }
 
+const char *setting_word(const char **at, size_t *ret_len)
+{
+    const char *word = *at + strspn(*at, " \t");
+
+    *ret_len = strcspn(word, " \t");
+    *at = word + *ret_len;
+    return *ret_len ? word : NULL;
+}
+
 int setting_wrong(char *ret_error, size_t size, const char *format, ...)
 {
     va_list args;

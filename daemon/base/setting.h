@@ -24,6 +24,12 @@ const char *setting_expects_name(const char *value); /* becomes the value of a v
  */
 int setting_seconds(const char *value, uint64_t min_s, uint64_t max_s, uint64_t *ret_s);
 
+/*
+ * Returns the next word of *@at, which blanks separate, and moves *@at behind it; NULL: there is
+ * none. The word is not terminated; it has *ret_len bytes.
+ */
+const char *setting_word(const char **at, size_t *ret_len);
+
 /* Writes an error in the manner of printf(3), truncated to @size. Returns -EINVAL. */
 __attribute__((format(printf, 3, 4))) int setting_wrong(char *ret_error, size_t size,
                                                         const char *format, ...);

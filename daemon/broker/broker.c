@@ -182,9 +182,9 @@ static void on_empty(void *data)
     write_dirty(broker);
 }
 
-int broker_init(struct broker *broker, struct loop *loop, struct exchanger_client *exchanger,
-                struct identities *identities, const struct config *config,
-                char ret_error[STORE_ERROR_MAX])
+int broker_init(struct broker *broker, struct loop *loop,
+                struct exchanger_client *const *exchangers, struct identities *identities,
+                const struct config *config, char ret_error[STORE_ERROR_MAX])
 {
     const struct store_settings settings = {
         .path = config->cache,
@@ -197,7 +197,7 @@ int broker_init(struct broker *broker, struct loop *loop, struct exchanger_clien
     int r;
 
     *broker = (struct broker){.loop = loop,
-                              .exchanger = exchanger,
+                              .exchangers = exchangers,
                               .identities = identities,
                               .logins_max = config->cache_rows};
     list_init(&broker->by_age);

@@ -16,7 +16,7 @@
 
 struct broker {
     struct loop *loop;
-    struct exchanger_client *exchanger;
+    struct exchanger_client *const *exchangers;
     struct identities *identities;
     struct store *store;
     struct digest_map logins;
@@ -50,10 +50,12 @@ struct broker_waiter {
 /*
  * Opens the store at @config->cache and takes over the tokens in it, in the background. Returns as
  * store_open() does.
+ *
+ * @exchangers: EXCHANGERS of them; that for programs may come later, before a reload that needs it.
  */
-int broker_init(struct broker *broker, struct loop *loop, struct exchanger_client *exchanger,
-                struct identities *identities, const struct config *config,
-                char ret_error[STORE_ERROR_MAX]);
+int broker_init(struct broker *broker, struct loop *loop,
+                struct exchanger_client *const *exchangers, struct identities *identities,
+                const struct config *config, char ret_error[STORE_ERROR_MAX]);
 void broker_done(struct broker *broker);
 
 /*

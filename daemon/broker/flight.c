@@ -154,6 +154,14 @@ static int settings_list(const struct service *service, const struct claims *cla
     return 0;
 }
 
+static struct exchanger_client *exchanger_of(const struct flight *flight)
+{
+    struct exchanger_client *const *exchangers = flight->login->broker->exchangers;
+
+    return exchangers[flight->service->provider->is_program ? EXCHANGER_PROGRAMS
+                                                            : EXCHANGER_UPSTREAMS];
+}
+
 static int flight_send(struct flight *flight)
 {
     const struct service *service = flight->service;
@@ -169,8 +177,8 @@ static int flight_send(struct flight *flight)
 
     flight->asked_usec = clock_boot_usec();
     if (r == 0)
-        r = exchanger_client_submit(flight->login->broker->exchanger, &flight->job, &job_exchange,
-                                    &job, on_exchanged);
+        r = exchanger_client_submit(exchanger_of(flight), &flight->job, &job_exchange, &job,
+                                    on_exchanged);
     for (size_t i = 0; i < job.settings.n; i++)
         free(texts[i]);
     if (r < 0)

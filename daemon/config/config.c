@@ -340,6 +340,14 @@ const struct service *config_service(const struct config *config, const void *na
     return NULL;
 }
 
+bool config_has_program(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_services; i++)
+        if (config->services[i].provider->is_program)
+            return true;
+    return false;
+}
+
 bool service_is_same(const struct service *a, const struct service *b)
 {
     return memcmp(&a->digest, &b->digest, sizeof(a->digest)) == 0;

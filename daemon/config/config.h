@@ -154,6 +154,9 @@ const struct issuer_config *issuer_config_unref(const struct issuer_config *issu
 /* Returns the service with this name of @len bytes, without a new reference; or NULL. */
 const struct service *config_service(const struct config *config, const void *name, size_t len);
 
+/* Returns whether a program exchanges the tokens of a service. */
+bool config_has_program(const struct config *config);
+
 /* Returns whether the upstream issues the same tokens for both. Names and rules may differ. */
 bool service_is_same(const struct service *a, const struct service *b);
 

@@ -133,12 +133,13 @@ static void check_breakers(struct doctor *doctor)
 
 void doctor_check_exchangers(struct doctor *doctor)
 {
-    const json_t *each;
-    size_t i, n = 0;
+    const json_t *all = json_object_get(doctor->status, "exchangers"), *each;
+    bool all_run = json_array_size(all) > 0;
+    size_t i;
 
-    json_array_foreach(json_object_get(doctor->status, "exchangers"), i, each)
+    json_array_foreach(all, i, each)
     {
-        n += json_is_true(json_object_get(each, "running"));
+        all_run &= json_is_true(json_object_get(each, "running"));
         if (!json_is_true(json_object_get(each, "running")))
             doctor_add(
                 &doctor->report, "exchangers",
@@ -147,8 +148,8 @@ void doctor_check_exchangers(struct doctor *doctor)
                              "its socket unit"),
                 "the exchanger for %s does not run", json_member_string(each, "role"));
     }
-    if (n == EXCHANGERS)
-        doctor_add(&doctor->report, "exchangers", DOCTOR_PASSES, "both run");
+    if (all_run)
+        doctor_add(&doctor->report, "exchangers", DOCTOR_PASSES, "all run");
     check_breakers(doctor);
 }
 

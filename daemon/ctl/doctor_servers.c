@@ -16,7 +16,7 @@ static bool sockets_are_there(const char *directory)
 {
     char path[sizeof(EXCHANGER_SOCKETS) + 32];
 
-    for (int role = 0; role < EXCHANGERS; role++) {
+    for (int role = 0; role < EXCHANGER_PROGRAMS; role++) {
         snprintf(path, sizeof(path), "%s/%s.sock", directory, exchanger_names[role]);
         if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
             return false;
@@ -35,10 +35,10 @@ static int start_exchangers(struct doctor *doctor)
         launcher_init_sockets(&doctor->launcher, sockets);
     else
         r = launcher_init(&doctor->launcher, doctor->options->exchanger);
-    for (int role = 0; role < EXCHANGERS && r == 0; role++)
+    for (int role = 0; role < EXCHANGER_PROGRAMS && r == 0; role++)
         r = exchanger_client_new(&doctor->loop, &doctor->launcher, (enum exchanger_role)role,
                                  &doctor->exchangers[role]);
-    for (int role = 0; role < EXCHANGERS && r == 0; role++)
+    for (int role = 0; role < EXCHANGER_PROGRAMS && r == 0; role++)
         if (!exchanger_is_running(doctor->exchangers[role]))
             r = -ECONNREFUSED;
     if (r < 0)

@@ -310,7 +310,9 @@ int exchanger_client_new(struct loop *loop, struct launcher *launcher, enum exch
     exchanger->source.fd = -1;
     for (size_t i = 0; i < LANES; i++) {
         list_init(&exchanger->lanes[i].queued);
-        exchanger->lanes[i].most = i == LANE_REVIEWS ? REVIEWS_IN_FLIGHT_MAX : UINT_MAX;
+        exchanger->lanes[i].most = i == LANE_REVIEWS            ? REVIEWS_IN_FLIGHT_MAX
+                                   : role == EXCHANGER_PROGRAMS ? PROGRAMS_MAX
+                                                                : UINT_MAX;
     }
     list_init(&exchanger->sent);
     exchanger->answer = secret_alloc(JOB_FRAME_MAX);

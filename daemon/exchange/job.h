@@ -13,6 +13,8 @@
 #define UPSTREAM_BODY_MAX   65536       /* bytes of an HTTP answer */
 #define CONNECT_TIMEOUT_MS  2000
 #define TRANSFER_TIMEOUT_MS 8000
+#define EXCHANGER_HANG_S    10 /* an exchanger whose loop does not turn for so long ends itself */
+#define PROGRAMS_MAX        16 /* that run at once */
 
 enum job_type {
     JOB_EXCHANGE = 1,

@@ -17,6 +17,7 @@
 const char *const exchanger_names[EXCHANGERS] = {
     [EXCHANGER_ISSUERS] = "issuers",
     [EXCHANGER_UPSTREAMS] = "upstreams",
+    [EXCHANGER_PROGRAMS] = "programs",
 };
 
 int launcher_init(struct launcher *launcher, const char *program)

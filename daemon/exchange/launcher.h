@@ -14,10 +14,12 @@
 enum exchanger_role {
     EXCHANGER_ISSUERS,   /* fetches keys, and reviews tokens at the API server */
     EXCHANGER_UPSTREAMS, /* exchanges tokens */
+    EXCHANGER_PROGRAMS,  /* has programs of the administrator exchange tokens */
     EXCHANGERS,
 };
 
-/* "issuers", "upstreams": in log lines, and the names of their sockets without ".sock". */
+/* "issuers", "upstreams", "programs": in log lines, and the names of their sockets without ".sock".
+ */
 extern const char *const exchanger_names[EXCHANGERS];
 
 struct launcher {

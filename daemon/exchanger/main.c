@@ -18,13 +18,12 @@
 #include "exchange/launcher.h"
 #include "exchanger/http.h"
 #include "exchanger/listen.h"
+#include "exchanger/programs.h"
 #include "exchanger/proxy.h"
 #include "exchanger/work.h"
 #include "protocol/status.h"
 #include "sandbox/exchanger.h"
 #include "text/descriptor.h"
-
-#define HANG_S 10
 
 struct exchanger {
     struct worker worker;
@@ -68,8 +67,8 @@ static bool is_outdated(struct exchanger *exchanger)
 }
 
 /*
- * The loop must turn within HANG_S; otherwise SIGALRM ends the process, and its jobs go to the next
- * one. The broker cannot kill an exchanger that runs as another user.
+ * The loop must turn within EXCHANGER_HANG_S; otherwise SIGALRM ends the process, and its jobs go
+ * to the next one. The broker cannot kill an exchanger that runs as another user.
  */
 static int run(struct exchanger *exchanger)
 {
@@ -83,7 +82,7 @@ static int run(struct exchanger *exchanger)
         if (curl_multi_poll(http->multi, &socket, n_sockets, http_timeout_ms(http), NULL) !=
             CURLM_OK)
             return EXIT_FAILURE;
-        alarm(HANG_S);
+        alarm(EXCHANGER_HANG_S);
         if (socket.revents && !is_outdated(exchanger))
             take_jobs(exchanger);
         http_turn(http);
@@ -129,7 +128,7 @@ static bool listens(int argc, char **argv)
 
 static int print_usage(void)
 {
-    fprintf(stderr, "podlogin-exchanger issuers|upstreams --listen SOCKET\n"
+    fprintf(stderr, "podlogin-exchanger issuers|upstreams|programs --listen SOCKET\n"
                     "Without --listen, it is started by podlogind or a socket unit. See "
                     "podlogind(8).\n");
     return EXIT_CODE_USAGE;
@@ -158,6 +157,8 @@ int main(int argc, char **argv)
         return print_usage();
     }
     process_harden();
+    if (exchanger.worker.role == EXCHANGER_PROGRAMS)
+        return programs_run();
     exchanger.buffer = secret_alloc(JOB_FRAME_MAX);
     r = exchanger.buffer ? http_init(&exchanger.worker.http) : -ENOMEM;
     if (r < 0) {

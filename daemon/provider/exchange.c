@@ -23,7 +23,7 @@ int answer_add_variable(struct provider_answer *answer, const char *name, const 
 
     if (answer->n_variables == PROVIDER_VARIABLES_MAX)
         return -ENOMEM;
-    variable->name = name;
+    snprintf(variable->name, sizeof(variable->name), "%s", name);
     variable->value = secret_new(value, len);
     if (!variable->value)
         return -ENOMEM;

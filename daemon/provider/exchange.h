@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/outcome.h"
 #include "base/secret.h"
+#include "protocol/names.h"
 #include "provider/detail.h"
 #include "provider/provider.h"
 
@@ -26,7 +27,7 @@ struct provider_header {
 
 struct provider_request {
     const char *method; /* "POST" */
-    char *url;
+    char *url;          /* of a program, its command */
     const char *accept;
     const char *content_type; /* of the body */
     struct secret *body;
@@ -35,7 +36,7 @@ struct provider_request {
 };
 
 struct provider_variable {
-    const char *name; /* one of provider->variables, not owned */
+    char name[VARIABLE_NAME_MAX + 1];
     struct secret *value;
 };
 
@@ -75,8 +76,8 @@ struct provider_exchange {
 const struct provider_exchange *provider_exchange_find(const char *name);
 
 /*
- * Appends a variable with a copy of @value. @name is not copied. Returns 0, or -ENOMEM, also if
- * there are PROVIDER_VARIABLES_MAX already.
+ * Appends a variable with copies of @name, of at most VARIABLE_NAME_MAX bytes, and @value. Returns
+ * 0, or -ENOMEM, also if there are PROVIDER_VARIABLES_MAX already.
  */
 int answer_add_variable(struct provider_answer *answer, const char *name, const void *value,
                         size_t len);

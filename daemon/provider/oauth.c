@@ -29,24 +29,27 @@ static const char *description_of(const json_t *body)
     return NULL;
 }
 
-static void explain(struct provider_answer *answer, const char *error, const json_t *body)
+const char *oauth_error(const json_t *body)
 {
-    const char *texts[] = {error, description_of(body)};
+    const json_t *error = json_object_get(body, "error");
+
+    if (!error || json_is_null(error))
+        return NULL;
+    return json_is_string(error) ? json_string_value(error) : "error";
+}
+
+void oauth_explain(struct provider_answer *answer, const json_t *body)
+{
+    const char *texts[] = {oauth_error(body), description_of(body)};
     const char *token = json_member_string(body, "access_token");
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         answer_explain(answer, texts[i]);
-    if (!body)
-        detail_add(answer->detail, ", and the body is not a JSON object");
     if (token)
         detail_hide(answer->detail, token, strlen(token));
 }
 
-/*
- * Maps the errors of RFC 6749, section 5.2, and RFC 8693, section 2.2.2. With HTTP 401 and 403, an
- * unknown error is a refusal.
- */
-static enum outcome outcome_of_error(long http_status, const char *error)
+enum outcome oauth_outcome(long http_status, const char *error)
 {
     static const char *const refusals[] = {"invalid_grant", "access_denied", "invalid_token", NULL};
     static const char *const faults[] = {"server_error", "temporarily_unavailable", NULL};
@@ -68,8 +71,8 @@ static enum outcome outcome_of_error(long http_status, const char *error)
     return OUTCOME_MISCONFIGURED;
 }
 
-static int answer_set_token(struct provider_answer *answer, const struct oauth_rules *rules,
-                            const json_t *body)
+int oauth_take_token(struct provider_answer *answer, const struct oauth_rules *rules,
+                     const json_t *body)
 {
     const char *token = json_member_string(body, "access_token");
     const char *token_type = json_member_string(body, "token_type");
@@ -96,22 +99,20 @@ int oauth_answer(long http_status, const void *body, size_t body_len,
                  const struct oauth_rules *rules, struct provider_answer *answer)
 {
     CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
-    const json_t *error_member = json_object_get(json, "error");
     enum outcome outcome = outcome_of_http_status(http_status);
-    const char *error = NULL;
+    const char *error = oauth_error(json);
 
-    /* an "error" that is not a string breaks RFC 6749, but still means a failure */
-    if (error_member && !json_is_null(error_member))
-        error = json_is_string(error_member) ? json_string_value(error_member) : "error";
     if (!error && http_status == 200 && json)
-        return answer_set_token(answer, rules, json);
+        return oauth_take_token(answer, rules, json);
     /* with "error", even a 200 is a failure */
     if (error)
-        outcome = outcome_of_error(http_status, error);
+        outcome = oauth_outcome(http_status, error);
     if (error && outcome == OUTCOME_REFUSED && rules->has_client &&
         strcmp(error, "invalid_client") == 0)
         outcome = OUTCOME_MISCONFIGURED;
     answer_set_failure(answer, http_status, outcome);
-    explain(answer, error, json);
+    oauth_explain(answer, json);
+    if (!json)
+        detail_add(answer->detail, ", and the body is not a JSON object");
     return 0;
 }

@@ -2,6 +2,8 @@
 #ifndef PROVIDER_OAUTH_H
 #define PROVIDER_OAUTH_H
 
+#include <jansson.h>
+
 #include "provider/exchange.h"
 
 struct oauth_rules {
@@ -20,5 +22,32 @@ struct oauth_rules {
  */
 int oauth_answer(long http_status, const void *body, size_t body_len,
                  const struct oauth_rules *rules, struct provider_answer *answer);
+
+/*
+ * The parts of oauth_answer(), for answers that did not come by HTTP. A @body of NULL has no
+ * members.
+ */
+
+/*
+ * Returns the error that @body reports; NULL: none. One that is not a string breaks RFC 6749, but
+ * is an error, too.
+ */
+const char *oauth_error(const json_t *body);
+
+/*
+ * Returns the outcome of an error of RFC 6749, section 5.2, or RFC 8693, section 2.2.2. With HTTP
+ * 401 and 403, an unknown error is a refusal.
+ */
+enum outcome oauth_outcome(long http_status, const char *error);
+
+/* Appends the error and its description to the detail of @answer. */
+void oauth_explain(struct provider_answer *answer, const json_t *body);
+
+/*
+ * Takes the token from @body, and sets the outcome: OUTCOME_OK, or OUTCOME_MALFORMED with a detail.
+ * Returns 0 or -ENOMEM.
+ */
+int oauth_take_token(struct provider_answer *answer, const struct oauth_rules *rules,
+                     const json_t *body);
 
 #endif

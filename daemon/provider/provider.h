@@ -51,6 +51,8 @@ struct provider {
                                  instead of it: the client removes them; NULL: none */
     const char *directory_variable;    /* names the directory of the files; NULL: none */
     const struct provider_file *files; /* ends with a name of NULL */
+    bool is_program; /* not a server: the exchanger for programs runs it, and the endpoint is its
+                        command */
 
     /*
      * Checks the settings together. Returns 0, or -EINVAL with a sentence in @ret_error.

@@ -10,6 +10,7 @@
     X("aws-sts", aws)                                                                              \
     X("vault", vault)                                                                              \
     X("rfc8693", rfc8693)                                                                          \
-    X("azure", azure)
+    X("azure", azure)                                                                              \
+    X("exec", exec)
 
 #endif

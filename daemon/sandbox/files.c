@@ -27,16 +27,20 @@
 #define RIGHTS_CHANGE                                                                              \
     (RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |                   \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | RIGHT_TRUNCATE)
+#define RIGHTS_CHANGE_ALL                                                                          \
+    (RIGHTS_CHANGE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                  \
+     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_MAKE_FIFO |    \
+     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER)
 #define RIGHTS_SOCKETS     (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
 #define RIGHTS_NEW_SOCKETS (LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_DIR)
 #define RIGHTS_OF_FILES                                                                            \
-    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE)
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE |   \
+     RIGHT_TRUNCATE)
 
 static const uint64_t rights[] = {
-    [FILES_READ] = RIGHTS_READ,
-    [FILES_CHANGE] = RIGHTS_CHANGE,
-    [FILES_SOCKETS] = RIGHTS_SOCKETS,
-    [FILES_NEW_SOCKETS] = RIGHTS_NEW_SOCKETS,
+    [FILES_READ] = RIGHTS_READ,       [FILES_RUN] = RIGHTS_READ | LANDLOCK_ACCESS_FS_EXECUTE,
+    [FILES_CHANGE] = RIGHTS_CHANGE,   [FILES_CHANGE_ALL] = RIGHTS_CHANGE_ALL,
+    [FILES_SOCKETS] = RIGHTS_SOCKETS, [FILES_NEW_SOCKETS] = RIGHTS_NEW_SOCKETS,
 };
 
 /* struct landlock_ruleset_attr of version 6 */
@@ -57,7 +61,7 @@ static struct ruleset ruleset_of(int version, bool connects)
         ruleset.net = RIGHT_NET_BIND | (connects ? 0 : RIGHT_NET_CONNECT);
     if (version >= 5)
         ruleset.files |= RIGHT_IOCTL;
-    if (version >= 6)
+    if (version >= FILES_VERSION_OF_SIGNALS)
         ruleset.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
     return ruleset;
 }

@@ -9,10 +9,14 @@
 
 enum file_access {
     FILES_READ,        /* files, and names in directories */
+    FILES_RUN,         /* read and execute */
     FILES_CHANGE,      /* read, write, create and remove regular files */
+    FILES_CHANGE_ALL,  /* also execute, and create and remove all but devices */
     FILES_SOCKETS,     /* create and remove sockets; read and write nothing */
     FILES_NEW_SOCKETS, /* create directories and sockets in them */
 };
+
+#define FILES_VERSION_OF_SIGNALS 6 /* of the kernel's interface, from Linux 6.12 on */
 
 /* What the process may open: a set of rules of the kernel's. */
 struct file_rules {

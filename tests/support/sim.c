@@ -314,13 +314,15 @@ struct config *sim_config(size_t n_services)
     return config;
 }
 
+static struct exchanger_client *const no_exchangers[EXCHANGERS];
+
 void sim_broker_init(struct broker *broker, struct identities *identities,
                      const struct config *config, struct sim_disk *disk)
 {
     char error[STORE_ERROR_MAX];
 
     disk_to_open = disk;
-    if (broker_init(broker, &sim_loop, NULL, identities, config, error) < 0)
+    if (broker_init(broker, &sim_loop, no_exchangers, identities, config, error) < 0)
         abort();
 }
 
