@@ -7,12 +7,11 @@ import json
 import os
 import pathlib
 import signal
-import stat
 import sys
 import time
 import unittest
 
-from node import NodeCase, wait_for
+from node import NodeCase, children, wait_all, wait_for
 
 SERVICE = """[Service]
 Provider=exec
@@ -51,12 +50,12 @@ class ExecCase(NodeCase):
         self.programs = self.node.directory / "programs"
         self.programs.mkdir()
 
-    def program(self, text, name="program", settings="", arguments="", interpreter=sys.executable, read=""):
-        """Writes a program, and a service `exec` that has it."""
+    def program(self, text, name="exec", settings="", arguments="", interpreter=sys.executable, read=""):
+        """Writes a program, and a service of its name that has it."""
         path = self.programs / name
         path.write_text(f"#!{interpreter}\n{text}\n")
         path.chmod(0o755)
-        self.node.write("services.d/exec.conf",
+        self.node.write(f"services.d/{name}.conf",
                         SERVICE.format(command=f"{path} {arguments}".strip(), settings=settings,
                                        read=f"{sys.base_prefix} {read}".strip()))
         return path
@@ -75,6 +74,28 @@ class ExecCase(NodeCase):
         return answer
 
 
+    def assert_fails(self, name, code, sentence, service="exec"):
+        self.assertIn(sentence, self.assert_refused(name, code, self.mint(), service))
+
+    def assert_all_fail(self, cases):
+        """Asks all of (program, settings, refusal) at once; each is a service, so it has a circuit breaker of its own."""
+        for i, (text, settings, _) in enumerate(cases):
+            self.program(text, name=f"exec-{i}", settings=settings)
+        self.node.start()
+        jwt_file = self.node.jwt_file(self.mint())
+        results = wait_all([self.node.spawn("token", f"exec-{i}", "--timeout", "60s", token_file=jwt_file)
+                            for i in range(len(cases))])
+        for (text, _, (name, code, sentence)), (got, _, error) in zip(cases, results):
+            with self.subTest(text):
+                self.assertIn(f": {name}: ", error)
+                self.assertIn(sentence, error)
+                self.assertEqual(got, code, error)
+
+    def runs(self):
+        """Whether something of the program runs."""
+        return bool(processes_with(str(self.programs)))
+
+
 class Answers(ExecCase):
     def test_a_program_exchanges_a_token(self):
         """It reads the JWT on its standard input, and neither in its arguments nor in its environment."""
@@ -90,7 +111,6 @@ assert sorted(map(int, os.listdir("/proc/self/fd")))[:4] == [0, 1, 2, 3]  # the 
 print({GOOD!r})""", arguments="--for  *")
         self.node.start(PODLOGIN_TEST_SECRET="nothing of the daemon's environment")
         self.assert_answer(token="secret-0123456789", token_type="Bearer")
-        self.assertLessEqual(self.ask()[1]["expires_in"] if "expires_in" in self.ask()[1] else 0, 3600)
 
     def test_it_is_called_once_for_a_service_account(self):
         counter = self.programs / "calls"
@@ -119,14 +139,9 @@ print({GOOD!r})""", arguments="--for  *")
         self.node.start()
         self.assert_fails("UPSTREAM_PROTOCOL", 75, "the output sets a variable that Variables= does not name")
 
-    def assert_fails(self, name, code, sentence):
-        error = self.assert_refused(name, code, self.mint(), "exec")
-        self.assertIn(sentence, error)
-        return error
-
     def test_each_way_to_fail_is_an_error_of_its_own(self):
         said = json.dumps({"error": "invalid_grant", "error_description": "not you"})
-        for text, name, code, sentence in (
+        self.assert_all_fail([(text, "", (name, code, sentence)) for text, name, code, sentence in (
                 ("raise SystemExit(75)", "UPSTREAM_UNAVAILABLE", 75, "the program ended with status 75"),
                 ("raise SystemExit(77)", "UPSTREAM_REFUSED", 77, "the program ended with status 77"),
                 (f"print({said!r}); raise SystemExit(77)", "UPSTREAM_REFUSED", 77, "status 77: invalid_grant: not you"),
@@ -142,12 +157,7 @@ print({GOOD!r})""", arguments="--for  *")
                 ("import os; os.write(1, os.urandom(5000))", "UPSTREAM_PROTOCOL", 75, "is not a JSON object"),
                 ("print('x' * 65537)", "UPSTREAM_PROTOCOL", 75, "the program printed more than 65536 bytes"),
                 ("while True: print('x' * 1000)", "UPSTREAM_PROTOCOL", 75, "printed more than 65536 bytes"),
-        ):
-            with self.subTest(text):
-                self.program(text)
-                self.node.start()  # each with a closed circuit breaker
-                self.assert_fails(name, code, sentence)
-                self.assertEqual(self.node.stop(), 0)
+        )])
 
     def test_a_program_that_cannot_be_executed_is_told(self):
         path = self.program("")
@@ -157,6 +167,146 @@ print({GOOD!r})""", arguments="--for  *")
                             ("Exec format error", lambda: (path.write_text("x"), path.chmod(0o755)))):
             change()
             self.assert_fails("UPSTREAM_REFUSED", 77, f"Command= cannot be executed: {why}")
+
+
+# What a process does that wants to stay: no signal that can be ignored ends it. It is found by the program's path.
+STAY = f"""import os, signal, subprocess, sys, time
+def stay(*commands):
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    while True:
+        time.sleep(60)
+def answer():
+    print({GOOD!r}, flush=True)
+def close():
+    for fd in (0, 1, 2):
+        os.close(fd)
+def fork():
+    return os.fork() == 0
+"""
+
+
+class Stayers(ExecCase):
+    """Programs that do not end, or leave something behind. What they started is gone when the answer is there."""
+
+    HANGS = ("UPSTREAM_UNAVAILABLE", 75, "the program did not end within 1 s")
+    LEAVES = ("UPSTREAM_PROTOCOL", 75, "the program left a process behind, which was killed after 1 s")
+
+    def test_programs_that_stay(self):
+        self.assert_all_fail([(STAY + text, "Timeout=1s", refusal) for text, refusal in (
+                ("time.sleep(60)", self.HANGS),
+                ("stay()", self.HANGS),
+                ("answer(); stay()", self.HANGS),
+                ("answer(); close(); stay()", self.HANGS),
+                ("os.kill(os.getpid(), signal.SIGSTOP)", self.HANGS),
+                ("while True: pass", self.HANGS),
+                ("fork(); fork(); fork(); stay()", self.HANGS),
+                ("if fork(): os.setsid()\nstay()", self.HANGS),
+                ("if fork(): stay()\nanswer()", self.LEAVES),
+                ("if fork(): time.sleep(60)\nanswer()", self.LEAVES),
+                ("if fork(): close(); stay()\nanswer()", self.LEAVES),
+                ("if fork():\n  os.setsid(); close()\n  if fork(): stay()\n  os._exit(0)\nanswer()", self.LEAVES),
+                ("if fork():\n  for _ in range(50):\n    os.setsid() if os.getsid(0) != os.getpid() else None\n"
+                 "    if not fork(): os._exit(0)\n  stay()\nanswer()", self.LEAVES),
+                ("subprocess.Popen(['/usr/bin/setsid', '/bin/sh', '-c', 'while :; do sleep 9; done', __file__], stdin=-3, stdout=-3, stderr=-3)\n"
+                 "answer()", self.LEAVES),
+        )])
+        self.assertFalse(self.runs())
+
+    def test_what_ends_in_time_may_be_a_process_that_was_left(self):
+        """A job lasts until all have ended, such as those of a pipeline."""
+        self.program(STAY + "if fork(): time.sleep(0.3); os._exit(0)\nanswer()")
+        self.node.start()
+        self.assert_answer(token="secret-0123456789")
+        self.assertFalse(self.runs())
+
+    def test_sigterm_comes_first(self):
+        self.program(STAY + """def on_term(*_):
+    sys.stderr.write("ends\\n")
+    sys.exit(75)
+signal.signal(signal.SIGTERM, on_term)
+time.sleep(60)""", settings="Timeout=1s")
+        self.node.start()
+        self.assert_fails(*self.HANGS)
+        self.assertRegex(self.node.log(), r"program \S+: ends\n")
+
+    def test_one_that_begins_processes_all_the_time(self):
+        """Each ends as soon as it has started the next one; or all go on."""
+        self.assert_all_fail([
+            (STAY + "while True:\n  if not fork(): os._exit(0)", "Timeout=1s", self.LEAVES),
+            (STAY + "close()\nfor _ in range(300):\n  fork()\n  time.sleep(0.01)\n"
+             "  if len(os.listdir('/proc')) > 500: break\nstay()", "Timeout=1s", self.HANGS)])
+        self.assertFalse(self.runs())
+
+    def begin(self):
+        """Begins an exchange that does not end. Returns the client."""
+        started = self.programs / "started"
+        self.program(STAY + f"if fork():\n  os.setsid()\n  if fork(): stay()\n  os._exit(0)\n"
+                     f"open({str(started)!r}, 'w').close()\nstay()",
+                     settings=f"Timeout=10s\nReadWritePaths={self.programs}")
+        self.node.start()
+        client = self.node.spawn("token", "exec", "--timeout", "60s", token_file=self.node.jwt_file(self.mint()))
+        self.addCleanup(client.communicate)
+        self.addCleanup(client.kill)
+        wait_for(started.exists, what="the program")
+        self.assertTrue(self.runs())
+        return client
+
+    def assert_ends(self):
+        wait_for(lambda: not self.runs(), what="the end of all processes")
+
+    def test_the_exchanger_is_killed(self):
+        """The job goes to the next one, and what the first one has started is gone."""
+        self.begin()
+        before = [pid for pid, _ in processes_with(str(self.programs))]
+        os.kill(self.node.exchanger_pid("programs"), signal.SIGKILL)
+        wait_for(lambda: not set(before) & {pid for pid, _ in processes_with(str(self.programs))})
+        self.node.stop()
+        self.assert_ends()
+
+    def test_a_supervisor_is_killed(self):
+        client = self.begin()
+        supervisor, = children(self.node.exchanger_pid("programs"))
+        os.kill(supervisor, signal.SIGKILL)
+        self.node.kill()
+        self.assert_ends()
+
+    def test_the_daemon_is_killed(self):
+        self.begin()
+        self.node.kill()
+        self.assert_ends()
+
+    def test_the_daemon_is_stopped(self):
+        self.begin()
+        self.assertEqual(self.node.stop(), 0)
+        self.assert_ends()
+
+
+class Log(ExecCase):
+    def test_standard_error_is_logged_without_secrets(self):
+        self.program(f"""import json, sys
+jwt = json.load(sys.stdin)["subject_token"]
+print("I look for", jwt, file=sys.stderr)
+for i in range(0, len(jwt), 30):
+    print("part:", jwt[i:i + 30], file=sys.stderr)
+print("got secret-0123456789", "\\x1b[31mred", file=sys.stderr)
+print({GOOD!r})""")
+        self.node.start()
+        jwt = self.mint()
+        self.assertEqual(self.ask(jwt)[0], 0)
+        log = self.node.log()
+        self.assertRegex(log, r"podlogin-exchanger\[\d+\]: program /\S+/exec: I look for \[\.\.\.\]\n")
+        self.assertRegex(log, r"program \S+: got \[\.\.\.\] \?\[31mred\n|more lines are not shown")
+        for i in range(len(jwt) - 20):
+            self.assertNotIn(jwt[i:i + 20], log)
+        self.assertNotIn("0123456789", log)
+
+    def test_many_lines_are_cut(self):
+        self.program(f"import sys\nfor i in range(100000): print('line', i, file=sys.stderr)\nprint({GOOD!r})")
+        self.node.start()
+        self.assertEqual(self.ask()[0], 0)
+        self.assertEqual(self.node.log().count(": line "), 16)
+        self.assertIn("/exec: more lines are not shown\n", self.node.log())
 
 
 if __name__ == "__main__":
