@@ -22,6 +22,7 @@
 #include "sandbox/broker.h"
 #include "sandbox/exchanger.h"
 #include "sandbox/exporter.h"
+#include "sandbox/program.h"
 #include "sandbox/system_calls.h"
 #include "store/key.h"
 
@@ -219,6 +220,7 @@ static bool see_processes(const struct scene *scene)
 #define BROKER      OF(SANDBOX_BROKER)
 #define EXCHANGER   OF(SANDBOX_EXCHANGER)
 #define EXPORTER    OF(SANDBOX_EXPORTER)
+#define PROGRAM     OF(SANDBOX_PROGRAM)
 #define ALL         (BROKER | EXCHANGER | EXPORTER)
 
 static const struct {
@@ -228,25 +230,25 @@ static const struct {
 } attempts[] = {
     {"start a program", start_program, ALL},
     {"create a process", create_process, ALL},
-    {"trace a process", trace_process, ALL},
-    {"read the memory of another process", read_memory, ALL},
+    {"trace a process", trace_process, ALL | PROGRAM},
+    {"read the memory of another process", read_memory, ALL | PROGRAM},
     {"send a signal", signal_process, ALL},
     {"have a signal sent", have_signal_sent, ALL},
     {"make memory executable", make_executable, ALL},
     {"see memory twice", write_code, ALL},
-    {"create a namespace", create_namespace, ALL},
-    {"use io_uring", use_io_uring, ALL},
-    {"use keyrings", use_keyrings, ALL},
+    {"create a namespace", create_namespace, ALL | PROGRAM},
+    {"use io_uring", use_io_uring, ALL | PROGRAM},
+    {"use keyrings", use_keyrings, ALL | PROGRAM},
     {"use the network", use_network, BROKER | EXPORTER},
     {"use Unix sockets", use_unix_sockets, EXCHANGER},
     {"connect by sending", connect_by_sending, EXPORTER},
     {"use netlink", use_netlink, ALL},
     {"listen at another address", serve, EXCHANGER | EXPORTER},
     {"read /etc/passwd", read_users, ALL},
-    {"write a file in /tmp", write_file, ALL},
-    {"read the configuration", read_configuration, EXCHANGER | EXPORTER},
-    {"read the cache", read_cache, EXCHANGER | EXPORTER},
-    {"read the key of the cache", read_key, EXCHANGER | EXPORTER},
+    {"write a file in /tmp", write_file, ALL | PROGRAM},
+    {"read the configuration", read_configuration, EXCHANGER | EXPORTER | PROGRAM},
+    {"read the cache", read_cache, EXCHANGER | EXPORTER | PROGRAM},
+    {"read the key of the cache", read_key, EXCHANGER | EXPORTER | PROGRAM},
     {"see other processes", see_processes, EXCHANGER | EXPORTER},
 };
 
@@ -259,6 +261,9 @@ static void enter(enum sandbox_process process, const struct scene *scene)
     case SANDBOX_EXCHANGER:
         sandbox_exchanger();
         break;
+    case SANDBOX_PROGRAM:
+        sandbox_program(NULL, NULL, NULL);
+        break;
     default:
         sandbox_exporter();
         break;
@@ -268,7 +273,8 @@ static void enter(enum sandbox_process process, const struct scene *scene)
 /* In the child. Returns its exit code. */
 static int try_all(enum sandbox_process process, const struct scene *scene)
 {
-    static const char *const names[] = {"podlogind", "podlogin-exchanger", "podlogin-exporter"};
+    static const char *const names[] = {"podlogind", "podlogin-exchanger", "podlogin-exporter",
+                                        "a program"};
     bool is_tight = true;
 
     enter(process, scene);

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sandbox/denied.h"
 #include "sandbox/system_calls.h"
 
 /* The headers of Debian 12 lack it; the size of its argument varies. */
@@ -354,12 +355,15 @@ static int generate(enum sandbox_process process, uint32_t architecture)
         [SANDBOX_BROKER] = "broker",
         [SANDBOX_EXCHANGER] = "exchanger",
         [SANDBOX_EXPORTER] = "exporter",
+        [SANDBOX_PROGRAM] = "program",
     };
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    bool is_program = process == SANDBOX_PROGRAM;
+    scmp_filter_ctx filter = seccomp_init(is_program ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
     int r = filter ? set_up(filter, architecture) : -ENOMEM;
 
     if (r == 0)
-        r = fill(filter, process, architecture);
+        r = is_program ? deny_to_programs(filter, architecture)
+                       : fill(filter, process, architecture);
     if (r == 0)
         r = print(filter, names[process]);
     seccomp_release(filter);

@@ -1,7 +1,9 @@
 #include "sandbox/program.h"
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -69,6 +71,15 @@ static void add_words(struct file_rules *rules, const char *words, enum file_acc
     }
 }
 
+/* For those that root started; with no_new_privs, what is executed gets none back. */
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    (void)syscall(SYS_capset, &header, none);
+}
+
 void sandbox_program(const char *path, const char *read_paths, const char *change_paths)
 {
     struct file_rules rules;
@@ -80,7 +91,9 @@ void sandbox_program(const char *path, const char *read_paths, const char *chang
     add_list(&rules, devices, N(devices), FILES_CHANGE);
     add_words(&rules, read_paths, FILES_RUN);
     add_words(&rules, change_paths, FILES_CHANGE_ALL);
+    drop_capabilities();
     (void)file_rules_apply(&rules);
+    (void)system_calls_restrict(SANDBOX_PROGRAM);
 }
 
 void sandbox_program_announce(void)

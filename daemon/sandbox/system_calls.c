@@ -19,6 +19,7 @@ static const struct sock_fprog filters[] = {
     [SANDBOX_BROKER] = FILTER(broker_filter),
     [SANDBOX_EXCHANGER] = FILTER(exchanger_filter),
     [SANDBOX_EXPORTER] = FILTER(exporter_filter),
+    [SANDBOX_PROGRAM] = FILTER(program_filter),
 };
 
 int system_calls_restrict(enum sandbox_process process)

@@ -6,6 +6,7 @@ enum sandbox_process {
     SANDBOX_BROKER,
     SANDBOX_EXCHANGER,
     SANDBOX_EXPORTER,
+    SANDBOX_PROGRAM, /* of the administrator; a list of what it may not call */
     SANDBOX_PROCESSES,
 };
 

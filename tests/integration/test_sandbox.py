@@ -61,7 +61,7 @@ class Sandbox(NodeCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertGreater(len(lines), 40)
         for line in lines:
-            self.assertRegex(line, r"^podlog(ind|in-exchanger|in-exporter) +[A-Za-z/_ ]+ refused$")
+            self.assertRegex(line, r"^(podlogind|podlogin-exchanger|podlogin-exporter|a program) +[A-Za-z/_ ]+ refused$")
 
     @unittest.skipUnless(has_landlock(), "the kernel has no Landlock")
     def test_the_check_changes_nothing_and_needs_no_cache(self):
