@@ -3,6 +3,7 @@
 
 Each program is a script that the test writes. All that it starts has the script's path in its arguments or its
 environment, so that what is left behind is found in /proc."""
+import ctypes
 import json
 import os
 import pathlib
@@ -27,6 +28,10 @@ ReadPaths={read}
 sub=*
 """
 GOOD = json.dumps({"access_token": "secret-0123456789", "token_type": "Bearer", "expires_in": 3600})
+
+
+def has_landlock(version):
+    return ctypes.CDLL(None, use_errno=True).syscall(444, 0, 0, 1) >= version
 
 
 def processes_with(marker):
@@ -280,6 +285,69 @@ time.sleep(60)""", settings="Timeout=1s")
         self.begin()
         self.assertEqual(self.node.stop(), 0)
         self.assert_ends()
+
+
+ATTACK = """import ctypes, json, os, signal, socket
+found = {}
+def attempt(what, action):
+    try:
+        found[what] = repr(action())[:60]
+    except OSError as error:
+        found[what] = os.strerror(error.errno)
+def call(number, *arguments):
+    result = ctypes.CDLL(None, use_errno=True).syscall(number, *arguments)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "")
+    return result
+def pids():
+    pid, chain = os.getppid(), []
+    while pid > 1 and len(chain) < 4:  # the supervisor, the exchanger, the starter, the daemon
+        chain.append(pid)
+        pid = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    return chain
+for path in FILES:
+    attempt(f"read {path}", lambda: open(path, "rb").read(1))
+for pid in pids():
+    for name in ("mem", "environ", "maps", "fd/0"):
+        attempt(f"see {name} of {pid}", lambda: open(f"/proc/{pid}/{name}", "rb").read(1))
+    attempt(f"signal {pid}", lambda: os.kill(pid, 0))
+attempt("write /tmp", lambda: open("/tmp/podlogin-test-attack", "w"))
+attempt("write its directory", lambda: open(DIRECTORY + "/x", "w"))
+attempt("read its directory", lambda: os.listdir(DIRECTORY))
+attempt("unshare", lambda: call({"x86_64": 272}.get(os.uname().machine, 97), 0x10000000))
+attempt("io_uring", lambda: call(425, 1, ctypes.create_string_buffer(120)))
+attempt("allowed read", lambda: open(ALLOWED + "/read", "rb").read())
+attempt("allowed write", lambda: open(ALLOWED + "/read", "wb"))
+status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+for field in ("NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapAmb"):
+    found[field] = status[field].strip()
+json.dump(found, open(RESULT, "w"))
+"""
+
+
+@unittest.skipUnless(has_landlock(6), "the kernel has no Landlock, or one that restricts no signals")
+class Confinement(ExecCase):
+    """What code that takes a program over can do, as the user of the daemon."""
+
+    def test_it_reaches_nothing_of_the_daemon(self):
+        allowed, result = self.node.directory / "allowed", self.node.directory / "result"
+        allowed.mkdir()
+        (allowed / "read").write_text("x")
+        result.write_text("")
+        files = [str(path) for path in (self.node.state / "cache.db", self.node.directory / "key/cache.key",
+                                        self.node.etc / "podlogind.conf", "/etc/shadow")]
+        self.program(f"FILES, DIRECTORY, ALLOWED, RESULT = {files!r}, {str(self.programs)!r}, {str(allowed)!r}, "
+                     f"{str(result)!r}\n{ATTACK}\nprint({GOOD!r})",
+                     settings=f"ReadWritePaths={result}", read=str(allowed))
+        self.node.start()
+        self.assert_answer(token="secret-0123456789")
+        found = json.loads(result.read_text())
+        self.assertEqual(found.pop("allowed read"), "b'x'")
+        self.assertEqual({name: found.pop(name) for name in ("NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapAmb")},
+                         {"NoNewPrivs": "1", "Seccomp": "2", "CapEff": "0" * 16, "CapPrm": "0" * 16, "CapAmb": "0" * 16})
+        self.assertEqual(len(found), 4 + 4 * 5 + 6)
+        for what, outcome in found.items():
+            self.assertIn(outcome, ("Permission denied", "Operation not permitted", "Function not implemented"), what)
 
 
 class Log(ExecCase):
