@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 
 #include "base/file.h"
+#include "base/setting.h"
 #include "jose/jwks.h"
 #include "protocol/messages.h"
 
@@ -102,6 +103,27 @@ void check_file(const struct config *config, struct findings *findings, int line
         check_writers(config, findings, line, what, path);
     if (fd >= 0 && kind == FILE_SECRET)
         check_readers(findings, line, what, path);
+}
+
+void check_program(const struct config *config, struct findings *findings, int line,
+                   const char *command)
+{
+    size_t len;
+    const char *word = command ? setting_word(&command, &len) : NULL;
+    CLEANUP(freep)
+    char *path = word ? strndup(word, len) : NULL;
+    char what[FINDING_MAX / 2];
+    struct stat st;
+
+    if (!path)
+        return;
+    snprintf(what, sizeof(what), "Command=%.200s", path);
+    if (stat(path, &st) < 0)
+        findings_warning(findings, line, "%s cannot be found: %s", what, strerror(errno));
+    else if (!S_ISREG(st.st_mode) || !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
+        findings_error(findings, line, "%s is not a program; if it is one, chmod +x it", what);
+    else
+        check_writers(config, findings, line, what, path);
 }
 
 void check_socket(const struct config *config, struct findings *findings, int line)

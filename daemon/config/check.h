@@ -33,6 +33,13 @@ void check_owner(const struct config *config, struct findings *findings, int lin
 void check_file(const struct config *config, struct findings *findings, int line, const char *key,
                 const char *path, enum file_kind kind);
 
+/*
+ * Checks the program of Command=, which runs elsewhere, maybe as another user: it must be executable
+ * by somebody, and others must not be able to change it. @command: NULL: nothing to check.
+ */
+void check_program(const struct config *config, struct findings *findings, int line,
+                   const char *command);
+
 /* Checks the owner of the socket's directory, if it exists. */
 void check_socket(const struct config *config, struct findings *findings, int line);
 

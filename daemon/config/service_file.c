@@ -7,6 +7,7 @@
 #include "config/check.h"
 #include "config/reader.h"
 #include "policy/examine.h"
+#include "provider/exec.h"
 #include "provider/specifiers.h"
 
 enum service_setting {
@@ -202,6 +203,12 @@ static void check_settings(struct reader *reader, const struct service *service)
     if (line)
         check_file(reader->config, reader->findings, line, name, service_secret_file(service),
                    FILE_SECRET);
+    if (service->provider->is_program)
+        check_program(reader->config, reader->findings, reader->others[EXEC_COMMAND].line,
+                      values.value[EXEC_COMMAND]);
+    if (service->provider->is_program && service->ca_file)
+        findings_warning(reader->findings, reader->settings[SERVICE_CA_FILE].line,
+                         "CAFile= has no effect: a program verifies its servers itself");
     line = special_line(reader, service, false, &name);
     if (line && service->share != SHARE_POD && specifiers_name_pod(service->provider, &values))
         findings_error(reader->findings, line,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/setting.h"
 #include "ctl/doctor.h"
 #include "ctl/doctor_decide.h"
 #include "ctl/remedy.h"
@@ -230,10 +231,37 @@ static void check_upstream(struct doctor *doctor, const struct service *service)
     add_clock(doctor, url, &probe);
 }
 
+/* A program is not run, and may be elsewhere: in a container of its own. */
+static void check_command(struct doctor *doctor, const struct service *service)
+{
+    const char *at = service->endpoint;
+    size_t len;
+    const char *word = setting_word(&at, &len);
+    CLEANUP(freep)
+    char *path = word ? strndup(word, len) : NULL;
+    char name[80];
+
+    snprintf(name, sizeof(name), "upstream %.64s", service->name);
+    if (path && access(path, X_OK) == 0)
+        doctor_add(&doctor->report, name, DOCTOR_PASSES, "%s is there", path);
+    else
+        doctor_add(&doctor->report, name,
+                   DOCTOR_WARNS(remedy_find(PODLOGIN_UPSTREAM_REFUSED, "Command= cannot be "
+                                                                       "executed")),
+                   "%s: %s", path, strerror(errno));
+}
+
 void doctor_check_upstreams(struct doctor *doctor)
 {
-    for (size_t i = 0; i < doctor->config->n_services; i++)
-        if (doctor_is_asked_for(doctor, &doctor->config->services[i]) &&
-            (doctor->options->service || is_first_of_upstream(doctor, i)))
-            check_upstream(doctor, &doctor->config->services[i]);
+    for (size_t i = 0; i < doctor->config->n_services; i++) {
+        const struct service *service = &doctor->config->services[i];
+
+        if (!doctor_is_asked_for(doctor, service) ||
+            (!doctor->options->service && !is_first_of_upstream(doctor, i)))
+            continue;
+        if (service->provider->is_program)
+            check_command(doctor, service);
+        else
+            check_upstream(doctor, service);
+    }
 }

@@ -8,6 +8,10 @@
 #define CA_FILE_UNREADABLE                                                                         \
     "make the file readable for the daemon's user (mode 0644); its unit hides /home, /root and "   \
     "/tmp"
+#define PROGRAM_MISSING                                                                            \
+    "install the program, and the interpreter that its first line names, where the exchanger for " \
+    "programs runs, so that its user may execute both; if they are outside of /usr, name their "   \
+    "directories in ReadPaths="
 #define NAME_UNKNOWN                                                                               \
     "check the name in the URL and /etc/resolv.conf; only pods can look up "                       \
     "kubernetes.default.svc, so on the node set APIServer=, and KeysURL= if the keys are there"
@@ -80,6 +84,10 @@ static const struct remedy table[] = {
      "check Mount= and Role=: the role must exist at this mount and in this Namespace="},
     {PODLOGIN_UPSTREAM_REFUSED, "token_num_uses",
      "set token_num_uses of the role to 0: all jobs of a service account share its tokens"},
+    {PODLOGIN_UPSTREAM_REFUSED, "Command= cannot be executed", PROGRAM_MISSING},
+    {PODLOGIN_UPSTREAM_REFUSED, "the program ended",
+     "read the program's lines in the log of the exchanger; then run podloginctl reload, because "
+     "the refusal is remembered for up to a minute"},
     {PODLOGIN_UPSTREAM_REFUSED, NULL,
      "the detail has the upstream's own words; check its registration of the issuer and its "
      "authorization policies; then run podloginctl reload, because the refusal is remembered for "
@@ -91,11 +99,22 @@ static const struct remedy table[] = {
      "set CAFile= of the service to the authority that signed the upstream's certificate; the "
      "variable SSL_CERT_FILE has no effect on the daemon"},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, "Could not resolve host", NAME_UNKNOWN},
+    {PODLOGIN_UPSTREAM_UNAVAILABLE, "the program did not end",
+     "read the program's lines in the log of the exchanger; raise Timeout= of the service, or have "
+     "the program give up sooner"},
+    {PODLOGIN_UPSTREAM_UNAVAILABLE, "the program",
+     "read the program's lines in the log of the exchanger"},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, "no answer within",
      "the upstream is slower than the client's --timeout: raise it"},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, NULL,
      "check that the node reaches the upstream: network, firewall, https_proxy= of the exchangers. "
      "While the circuit breaker is open, the detail is that of the latest probe"},
+    {PODLOGIN_UPSTREAM_PROTOCOL, "left a process behind",
+     "let the program wait for all that it starts"},
+    {PODLOGIN_UPSTREAM_PROTOCOL, "the program",
+     "let the program print one JSON object to standard output, and all else to standard error; "
+     "podlogind.conf(5), PROGRAMS, says which"},
+    {PODLOGIN_UPSTREAM_PROTOCOL, "Variables=", "add the variable's name to Variables="},
     {PODLOGIN_UPSTREAM_PROTOCOL, NULL,
      "set APIURL=, Endpoint=, Address= or TokenURL= to the upstream itself; it leads to something "
      "else, such as a proxy's page or a redirect"},

@@ -125,6 +125,11 @@ static int exec_check(const struct provider_values *values, size_t *ret_blamed, 
     return 0;
 }
 
+static const char *exec_optional_variables(const struct provider_values *values)
+{
+    return values->value[EXEC_VARIABLES];
+}
+
 static char *exec_endpoint(const struct provider_values *values)
 {
     return strdup(values->value[EXEC_COMMAND] ? values->value[EXEC_COMMAND] : "");
@@ -139,4 +144,5 @@ const struct provider provider_exec = {
     .check = exec_check,
     .endpoint = exec_endpoint,
     .may_set = exec_may_set,
+    .optional_variables = exec_optional_variables,
 };

@@ -77,6 +77,12 @@ struct provider {
      * NULL: no setting does.
      */
     bool (*may_set)(const struct provider_values *values, const void *variable, size_t len);
+
+    /*
+     * Returns the variables, separated by blanks, that an answer may set or not, and that the
+     * client removes in between; NULL: none. NULL: there never are any.
+     */
+    const char *(*optional_variables)(const struct provider_values *values);
 };
 
 /* Returns the provider @name, or NULL. */

@@ -8,11 +8,12 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import time
 import unittest
 
-from node import NodeCase, children, wait_all, wait_for
+from node import EXCHANGER, PODLOGINCTL, NodeCase, children, wait_all, wait_for
 
 SERVICE = """[Service]
 Provider=exec
@@ -132,11 +133,12 @@ print({GOOD!r})""", arguments="--for  *")
                      settings="EnvironmentVariable=CI_TOKEN\nVariables=CI_URL CI_USER CI_REALM")
         self.node.start()
         jwt_file = self.node.jwt_file(self.mint())
-        result = self.node.podlogin("exec", "exec", "--", "env", token_file=jwt_file)
+        result = self.node.podlogin("exec", "exec", "--", "env", token_file=jwt_file, CI_REALM="of the job")
         self.assertEqual(result.returncode, 0, result.stderr)
         environment = dict(line.split("=", 1) for line in result.stdout.splitlines())
         self.assertEqual({name: environment[name] for name in ("CI_TOKEN", "CI_URL", "CI_USER")},
                          {"CI_TOKEN": "t0ken", "CI_URL": "https://ci.example/?a=b c", "CI_USER": "ci"})
+        self.assertNotIn("CI_REALM", environment)
 
     def test_a_variable_that_the_settings_do_not_name_is_refused(self):
         answer = {"access_token": "t0ken", "expires_in": 60, "variables": {"OTHER": "x"}}
@@ -348,6 +350,39 @@ class Confinement(ExecCase):
         self.assertEqual(len(found), 4 + 4 * 5 + 6)
         for what, outcome in found.items():
             self.assertIn(outcome, ("Permission denied", "Operation not permitted", "Function not implemented"), what)
+
+
+class Administration(ExecCase):
+    def test_the_exchanger_is_there_if_a_service_needs_it(self):
+        self.node.start()
+        roles = lambda: [each["role"] for each in json.loads(self.node.ctl("status", "--json").stdout)["exchangers"]]
+        self.assertEqual(roles(), ["issuers", "upstreams"])
+        self.assertIsNone(self.node.exchanger_pid("programs"))
+        self.program(f"print({GOOD!r})")
+        result = self.node.ctl("reload")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(roles(), ["issuers", "upstreams", "programs"])
+        self.assert_answer(token="secret-0123456789")
+
+    def test_explain_and_doctor_do_not_run_it(self):
+        mark = self.programs / "ran"
+        path = self.program(f"open({str(mark)!r}, 'w')", settings=f"ReadWritePaths={self.programs}", arguments="--for ci")
+        self.node.start()
+        explain = self.explain()
+        self.assertIn(f"run {path} --for ci\n", explain.stdout)
+        self.assertIn('"subject_token":"REDACTED"', explain.stdout)
+        doctor = subprocess.run([PODLOGINCTL, "doctor", "--config", self.node.etc, "--exchanger", EXCHANGER, "--service", "exec"],
+                                capture_output=True, text=True, check=False)
+        self.assertRegex(doctor.stdout, rf"ok +upstream exec +{path} is there")
+        path.chmod(0o644)
+        doctor = subprocess.run(doctor.args, capture_output=True, text=True, check=False)
+        self.assertIn("is not a program", doctor.stdout + doctor.stderr)
+        self.assertFalse(mark.exists())
+
+    def explain(self):
+        return subprocess.run([PODLOGINCTL, "explain", "--config", self.node.etc, "--exchanger", EXCHANGER,
+                               "--service", "exec", "--token-file", self.node.jwt_file(self.mint())],
+                              capture_output=True, text=True, check=False)
 
 
 class Log(ExecCase):

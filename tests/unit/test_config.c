@@ -10,6 +10,7 @@
 #define SERVICE                                                                                    \
     "[Service]\nProvider=pulumi\nIssuer=eks\nAudience=urn:pulumi:org:acme\n"                       \
     "[Pulumi]\nOrganization=acme\n"
+#define EXEC "[Service]\nProvider=exec\nIssuer=eks\nAudience=aud\n[Exec]\n"
 #define LONG                                                                                       \
     "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"   \
     "01234567890123456789"
@@ -325,8 +326,8 @@ static const struct {
      "valid; expected pulumi"},
     {"services.d/pulumi.conf", "[Service]\nProvider=Pulumi\n",
      "services.d/pulumi.conf:2: Provider="},
-    {"services.d/pulumi.conf", "[Service]\nProvider=exec\n",
-     "services.d/pulumi.conf:2: Provider=exec"},
+    {"services.d/pulumi.conf", "[Service]\nProvider=ldap\n",
+     "services.d/pulumi.conf:2: Provider=ldap"},
     {"services.d/pulumi.conf", "[Pulumi]\nOrganization=acme\n",
      "services.d/pulumi.conf:1: [Service] with Provider= must come before [Pulumi]"},
     {"services.d/pulumi.conf", "[Service]\nProvider=pulumi\nAudience=a\n[Pulumi]\nOrganization=a\n",
@@ -353,6 +354,14 @@ static const struct {
     {"services.d/pulumi.conf", SERVICE "Colour=red\n",
      "services.d/pulumi.conf:7: [Pulumi] has no "
      "setting Colour="},
+    {"services.d/pulumi.conf", EXEC "Command=exchange\n",
+     "services.d/pulumi.conf:6: Command=exchange is not valid; expected the path of a program"},
+    {"services.d/pulumi.conf", EXEC "Timeout=1s\n",
+     "services.d/pulumi.conf:5: Command= is missing"},
+    {"services.d/pulumi.conf", EXEC "Command=/etc x\n",
+     "services.d/pulumi.conf:6: Command=/etc is not a program"},
+    {"services.d/pulumi.conf", EXEC "Command=/etc/passwd\n",
+     "services.d/pulumi.conf:6: Command=/etc/passwd is not a program; if it is one, chmod +x it"},
     {"services.d/pulumi.conf", SERVICE "CAFile=/ca.pem\n",
      "services.d/pulumi.conf:7: [Pulumi] has no setting CAFile=; it belongs in [Service]"},
     {"services.d/pulumi.conf", "[Service]\nCAFile=ca.pem\n",
@@ -507,6 +516,12 @@ static const struct {
      "issuers.d/eks.conf:2: APIServerTokenFile="},
     {"issuers.d/eks.conf", ISSUER "TokenReview=interval:9s\n",
      "issuers.d/eks.conf:3: TokenReview=interval: below 10s"},
+    {"services.d/pulumi.conf", EXEC "Command=/nonexistent a b\n",
+     "services.d/pulumi.conf:6: Command=/nonexistent cannot be found: No such file"},
+    {"services.d/pulumi.conf",
+     "[Service]\nProvider=exec\nIssuer=eks\nAudience=a\nCAFile=/etc/passwd\n[Exec]\nCommand=/bin/"
+     "sh\n",
+     "services.d/pulumi.conf:5: CAFile= has no effect: a program verifies its servers itself"},
     {"services.d/pulumi.conf", SERVICE,
      "services.d/pulumi.conf:1: there is no [Allow] section, so nobody may use this service"},
     {"services.d/pulumi.conf", SERVICE "[Deny]\nsub=*\n",
@@ -623,6 +638,7 @@ static void what_others_may_write_is_refused_where_it_is_enforced(void **state)
         {"services.d/pulumi.conf", "services.d/pulumi.conf: it can be written"},
         {"keys", "issuers.d/eks.conf:3: KeysFile="},
         {"ca", "issuers.d/eks.conf:4: CAFile="},
+        {"program", "services.d/exec.conf:"},
         {"sockets", "podlogind.conf:3: the directory "},
     };
     char text[512];
@@ -635,6 +651,10 @@ static void what_others_may_write_is_refused_where_it_is_enforced(void **state)
             make_directory("sockets");
             put("keys", KEYS);
             put("ca", "");
+            put("program", "");
+            change_mode("program", 0755);
+            snprintf(text, sizeof(text), EXEC "Command=%s/program x\n[Allow]\nsub=*\n", directory);
+            put("services.d/exec.conf", text);
             snprintf(text, sizeof(text), "[Daemon]\nPeerAttestation=%s\nSocket=%s/sockets/s\n",
                      is_enforced ? "enforce" : "audit", directory);
             put("podlogind.conf", text);
