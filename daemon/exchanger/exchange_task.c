@@ -129,8 +129,10 @@ int exchange_task_new(uint16_t id, const struct job_exchange *job, bool is_progr
         return -ENOMEM;
     task->id = id;
     task->exchange = provider_exchange_find(name);
-    if (!task->exchange || task->exchange->provider->is_program != is_program)
+    if (!task->exchange)
         return -EINVAL;
+    if (task->exchange->provider->is_program != is_program)
+        return -EBADMSG;
     for (size_t i = 0; i < job->settings.n && r == 0; i++)
         r = task_set(task, job->settings.item[i]);
     if (r == 0)

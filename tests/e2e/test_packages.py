@@ -20,7 +20,7 @@ from standin import Standin
 from steady import RATE, Steady
 
 PACKAGES = ("podlogind", "podlogin", "libpodlogin1", "libpodlogin-dev")
-USERS = ("podlogind", "podlogin-issuers", "podlogin-upstreams", "podlogin-exporter")
+USERS = ("podlogind", "podlogin-issuers", "podlogin-upstreams", "podlogin-programs", "podlogin-exporter")
 ETC = pathlib.Path("/etc/podlogin")
 
 # What changes when any package is installed and purged: the records of dpkg and apt, the loader's cache, and what this

@@ -7,12 +7,14 @@ import ctypes
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import unittest
 
+from exchangers import Exchangers
 from node import EXCHANGER, PODLOGINCTL, NodeCase, children, wait_all, wait_for
 
 SERVICE = """[Service]
@@ -350,6 +352,56 @@ class Confinement(ExecCase):
         self.assertEqual(len(found), 4 + 4 * 5 + 6)
         for what, outcome in found.items():
             self.assertIn(outcome, ("Permission denied", "Operation not permitted", "Function not implemented"), what)
+
+
+USER = 64000  # who owns nothing
+
+
+@unittest.skipIf(os.getuid(), "needs root, to start the exchanger as another user")
+class AnotherUser(ExecCase):
+    """The exchanger is started by a service manager, as a user of its own. The kernel separates it from the daemon."""
+
+    def setUp(self):
+        super().setUp()
+        for path in (self.node.directory, pathlib.Path(self.root)):
+            path.chmod(0o755)
+        program = shutil.copy(EXCHANGER, self.node.directory)
+        self.exchangers = Exchangers(self.node.directory / "exchangers", program, user=USER)
+        self.addCleanup(self.exchangers.close)
+        for role in ("issuers", "upstreams", "programs"):
+            self.exchangers.listen(role)
+
+    def shell(self, text, **options):
+        """A program that needs nothing of this test's Python."""
+        return self.program(text, interpreter="/bin/sh", **options)
+
+    def test_a_program_runs_as_that_user(self):
+        self.shell("""request=$(cat)
+read -r _ _ _ _ < /dev/null
+cat KEY CACHE 2>&1 >/dev/null | sed 's/.*: //' >&2
+printf '{"access_token":"uid-%s","expires_in":600}' "$(id -u)" """
+                   .replace("KEY", str(self.node.directory / "key/cache.key"))
+                   .replace("CACHE", str(self.node.state / "cache.db")))
+        self.node.start(exchanger_sockets=self.exchangers.directory)
+        self.assert_answer(token=f"uid-{USER}")
+
+    def test_nothing_is_left_of_one_that_hangs(self):
+        self.shell("(trap '' TERM; setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' \"$0\" &) &\nsleep 60",
+                   settings="Timeout=1s")
+        self.node.start(exchanger_sockets=self.exchangers.directory)
+        self.assert_fails(*Stayers.HANGS)
+        self.assertFalse(self.runs())
+
+    def test_it_is_killed_with_its_connection(self):
+        self.shell("setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' \"$0\" & sleep 60", settings="Timeout=10s")
+        self.node.start(exchanger_sockets=self.exchangers.directory)
+        client = self.node.spawn("token", "exec", token_file=self.node.jwt_file(self.mint()))
+        self.addCleanup(client.communicate)
+        self.addCleanup(client.kill)
+        wait_for(lambda: len(processes_with(str(self.programs))) >= 2, what="the program")
+        self.node.kill()
+        wait_for(lambda: not self.runs(), what="the end of all processes")
+        self.assertEqual(self.exchangers.processes["programs"][0].wait(30), 0)
 
 
 class Administration(ExecCase):

@@ -26,6 +26,7 @@ DAEMON = {
     "lib/systemd/system/podlogind.service", "lib/systemd/system/podlogind.socket",
     "lib/systemd/system/podlogin-issuers.socket", "lib/systemd/system/podlogin-issuers@.service",
     "lib/systemd/system/podlogin-upstreams.socket", "lib/systemd/system/podlogin-upstreams@.service",
+    "lib/systemd/system/podlogin-programs.socket", "lib/systemd/system/podlogin-programs@.service",
     "lib/sysusers.d/podlogin.conf", "lib/tmpfiles.d/podlogin.conf", "share/doc/podlogin/errors.md",
     "share/bash-completion/completions/podloginctl", "share/zsh/site-functions/_podloginctl"}
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What the daemon takes from a service manager: listening sockets, and the watchdog."""
+import itertools
 import json
 import os
 import pathlib
@@ -227,9 +228,13 @@ class SocketUnits(NodeCase):
         def field(tag, value):
             return struct.pack(">I", tag << 24 | len(value)) + value
         exchange = field(1, b"pulumi") + field(2, b"APIURL=https://127.0.0.1:1") + field(3, b"a.b.c")
-        jobs = {"upstreams": (1, exchange), "issuers": (2, field(1, b"https://127.0.0.1:1"))}
-        for role, other in (("issuers", "upstreams"), ("upstreams", "issuers")):
-            self.exchangers.listen(role)
+        program = field(1, b"exec") + field(2, b"Command=/nonexistent") + field(3, b"a.b.c")
+        jobs = {"upstreams": (1, exchange), "issuers": (2, field(1, b"https://127.0.0.1:1")), "programs": (1, program)}
+        listening = set()
+        for role, other in itertools.permutations(jobs, 2):
+            if role not in listening:
+                self.exchangers.listen(role)
+                listening.add(role)
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as broker:
                 broker.settimeout(30)
                 broker.connect(str(self.sockets / f"{role}.sock"))
@@ -237,7 +242,7 @@ class SocketUnits(NodeCase):
                     no_files = bytes(20)  # no CA file
                     broker.send(no_files + struct.pack(">IBBH", len(data), 1, number, 7) + data)
                 refused, taken = broker.recv(65536), broker.recv(65536)
-                self.assertIn(b"Bad message", refused)
+                self.assertIn(b"Bad message", refused, (role, other))
                 self.assertNotIn(b"Bad message", taken)
 
 

@@ -16,6 +16,7 @@ class Exchangers:
         self._options = {} if user is None else {"user": user, "group": user, "extra_groups": []}
 
     def listen(self, role):
+        self.processes.setdefault(role, [])
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(str(self.directory / f"{role}.sock"))
         listener.listen()
