@@ -113,7 +113,7 @@ static const struct remedy table[] = {
      "let the program wait for all that it starts"},
     {PODLOGIN_UPSTREAM_PROTOCOL, "the program",
      "let the program print one JSON object to standard output, and all else to standard error; "
-     "podlogind.conf(5), PROGRAMS, says which"},
+     "podlogind.conf(5), \"Programs\", says which"},
     {PODLOGIN_UPSTREAM_PROTOCOL, "Variables=", "add the variable's name to Variables="},
     {PODLOGIN_UPSTREAM_PROTOCOL, NULL,
      "set APIURL=, Endpoint=, Address= or TokenURL= to the upstream itself; it leads to something "

@@ -24,7 +24,7 @@ int oauth_answer(long http_status, const void *body, size_t body_len,
                  const struct oauth_rules *rules, struct provider_answer *answer);
 
 /*
- * The parts of oauth_answer(), for answers that did not come by HTTP. A @body of NULL has no
+ * The parts of oauth_answer(), for answers that did not come by HTTP. A body of NULL has no
  * members.
  */
 

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,10 @@ import time
 import unittest
 
 from exchangers import Exchangers
-from node import EXCHANGER, PODLOGINCTL, NodeCase, children, wait_all, wait_for
+from node import AUDIENCE, EXCHANGER, PODLOGINCTL, NodeCase, children, wait_all, wait_for
+from raw_server import RawServer, http
 
+SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SERVICE = """[Service]
 Provider=exec
 Issuer=eks
@@ -435,6 +438,40 @@ class Administration(ExecCase):
         return subprocess.run([PODLOGINCTL, "explain", "--config", self.node.etc, "--exchanger", EXCHANGER,
                                "--service", "exec", "--token-file", self.node.jwt_file(self.mint())],
                               capture_output=True, text=True, check=False)
+
+
+class Documentation(ExecCase):
+    """The worked example of docs/upstreams.md, with another URL and another CA."""
+
+    def start(self, answer):
+        text = (SOURCE / "docs/upstreams.md").read_text()
+        script = re.search(r"^```sh\n(#!/bin/sh\n.*?)^```", text, re.M | re.S)[1]
+        service = re.search(r"^```ini\n(# /etc/podlogin/services.d/ci.conf\n.*?)^```", text, re.M | re.S)[1]
+        server = RawServer(self.standin, answer)
+        self.addCleanup(server.stop)
+        program = self.programs / "ci-token"
+        for old, new in (("/usr/local/libexec/ci-token", str(program)), ("https://ci.example.com/api/token", f"{server.url}/api/token"),
+                         ("/etc/podlogin/ci-ca.pem", str(self.standin.ca)), ("https://ci.example.com", AUDIENCE),
+                         ("serviceaccount.name=runner", "serviceaccount.name=pulumi-runner")):
+            self.assertIn(old, script + service)
+            script, service = script.replace(old, new), service.replace(old, new)
+        program.write_text(script)
+        program.chmod(0o755)
+        self.node.write("services.d/ci.conf", service)
+        self.node.start()
+        return server
+
+    def test_the_program_of_upstreams_md(self):
+        server = self.start(lambda _: http('{"access_token":"t0ken","expires_in":900}'))
+        jwt = self.mint()
+        code, answer, error = self.get(jwt, "ci")
+        self.assertEqual((code, answer["token"]), (0, "t0ken"), error + self.node.log())
+        self.assertTrue(f"\nAuthorization: Bearer {jwt}" in server.requests[0].head.decode())
+
+    def test_its_server_refuses(self):
+        self.start(lambda _: http('{"error":"access_denied","error_description":"not you"}', "403 Forbidden"))
+        self.assert_fails("UPSTREAM_REFUSED", 77, "status 22: access_denied: not you", service="ci")
+        self.assertRegex(self.node.log(), r"program \S+/ci-token: curl: .*403")
 
 
 class Log(ExecCase):

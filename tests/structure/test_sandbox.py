@@ -48,6 +48,19 @@ class Lists(unittest.TestCase):
         self.assertEqual(set(names(row[1])), in_code)
         self.assertGreater(len(in_code), 20)
 
+    def test_files_of_programs(self):
+        row, = [row for row in rows_of("Files") if row[0] == "program"]
+        in_page = {name for name in names(row[1]) + names(row[2]) if name.startswith("/")}
+        self.assertEqual(in_page, set(re.findall(r'"(/[^"]+)"', (SOURCE / "daemon/sandbox/program.c").read_text())))
+        self.assertGreater(len(in_page), 20)
+
+    def test_system_calls_that_programs_lack(self):
+        rows = rows_of("System calls that programs lack")
+        in_page = [name for cell, why in rows for name in names(cell) if why]
+        in_code = re.findall(r"SCMP_SYS\((\w+)\)", (SOURCE / "daemon/sandbox/denied.c").read_text())
+        self.assertEqual(sorted(in_page), sorted(in_code))
+        self.assertGreater(len(in_page), 20)
+
     def test_no_file_is_allowed_elsewhere(self):
         """The rules for the broker are made from its configuration and these names."""
         broker = (SOURCE / "daemon/sandbox/broker.c").read_text()
