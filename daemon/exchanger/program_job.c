@@ -24,7 +24,7 @@
 
 enum run_state {
     RUN_GOES_ON,
-    RUN_IS_ENDING, /* it had SIGTERM at its timeout */
+    RUN_IS_ENDING, /* it had SIGTERM at its timeout; all that follow are final */
     RUN_HAS_ENDED, /* with all that the program started, before the timeout */
     RUN_TOOK_TOO_LONG,
     RUN_PRINTED_TOO_MUCH,
@@ -120,6 +120,20 @@ static int timeout_ms(const struct run *run)
     return now_usec < run->until_usec ? (int)((run->until_usec - now_usec + 999) / 1000) : 0;
 }
 
+/* Decides whether the run is over, unless that was decided before. */
+static void decide(struct run *run)
+{
+    bool is_read = run->program.output < 0 && run->program.error < 0;
+    bool have_ended = reap(run);
+
+    if (run->state > RUN_IS_ENDING)
+        return;
+    if (run->output_len > UPSTREAM_BODY_MAX)
+        run->state = RUN_PRINTED_TOO_MUCH;
+    else if (have_ended && is_read)
+        run->state = run->state == RUN_IS_ENDING ? RUN_TOOK_TOO_LONG : RUN_HAS_ENDED;
+}
+
 /* Waits for the next event and handles it. */
 static void turn(struct run *run)
 {
@@ -132,7 +146,8 @@ static void turn(struct run *run)
         {.fd = program->error, .events = POLLIN},
     };
 
-    if (poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms(run)) == 0)
+    poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms(run));
+    if (clock_boot_usec() >= run->until_usec) /* also of one that writes all the time */
         on_timeout(run);
     if (fds[0].revents)
         run->state = RUN_IS_IN_VAIN;
@@ -144,11 +159,7 @@ static void turn(struct run *run)
         read_into(&program->output, run->output, &run->output_len);
     if (fds[4].revents)
         read_into(&program->error, run->error, &run->error_len);
-    if (run->output_len > UPSTREAM_BODY_MAX)
-        run->state = RUN_PRINTED_TOO_MUCH;
-    /* all have ended, and what they wrote was read */
-    else if (reap(run) && program->output < 0 && program->error < 0)
-        run->state = run->state == RUN_IS_ENDING ? RUN_TOOK_TOO_LONG : RUN_HAS_ENDED;
+    decide(run);
 }
 
 static void fail(const struct run *run, enum outcome outcome, const char *format, long number)

@@ -212,6 +212,8 @@ class Stayers(ExecCase):
                 ("answer(); close(); stay()", self.HANGS),
                 ("os.kill(os.getpid(), signal.SIGSTOP)", self.HANGS),
                 ("while True: pass", self.HANGS),
+                ("while True: sys.stderr.write('x' * 1000)", self.HANGS),
+                ("os.dup2(2, 1)\nfor _ in range(3): fork()\nos.execv('/usr/bin/yes', ['yes', __file__])", self.HANGS),
                 ("fork(); fork(); fork(); stay()", self.HANGS),
                 ("if fork(): os.setsid()\nstay()", self.HANGS),
                 ("if fork(): stay()\nanswer()", self.LEAVES),
@@ -472,6 +474,51 @@ class Documentation(ExecCase):
         self.start(lambda _: http('{"error":"access_denied","error_description":"not you"}', "403 Forbidden"))
         self.assert_fails("UPSTREAM_REFUSED", 77, "status 22: access_denied: not you", service="ci")
         self.assertRegex(self.node.log(), r"program \S+/ci-token: curl: .*403")
+
+
+class Many(ExecCase):
+    def test_more_than_run_at_once(self):
+        """40 accounts at a program that takes a while; 16 run at a time, and one is asked for all."""
+        self.program(f"import time; time.sleep(0.2); print({GOOD!r})")
+        self.node.start()
+        files = [self.node.jwt_file(self.mint(serviceaccount=f"account-{i}"), f"token-{i}") for i in range(40)]
+        results = wait_all([self.node.spawn("token", "exec", "--timeout", "60s", token_file=path) for path in files])
+        self.assertEqual([(code, token) for code, token, _ in results], [(0, "secret-0123456789")] * 40, results)
+
+    def test_those_that_hang_delay_no_other_kind_of_upstream(self):
+        for i in range(20):
+            self.program("import time; time.sleep(60)", name=f"exec-{i}", settings="Timeout=3s")
+        self.node.start()
+        hanging = [self.node.spawn("token", f"exec-{i}", "--timeout", "60s", token_file=self.node.jwt_file(self.mint()))
+                   for i in range(20)]
+        exchanger = self.node.exchanger_pid("programs")
+        wait_for(lambda: len(children(exchanger)) == 16, what="16 programs")
+        self.assert_served(self.mint(serviceaccount="another"))
+        self.assertLessEqual(len(children(exchanger)), 16)
+        self.assertEqual({code for code, _, _ in wait_all(hanging)}, {75})
+
+    @unittest.skipIf(os.getuid(), "needs root, to read the memory of processes that are not dumpable")
+    def test_the_exchanger_never_holds_a_token(self):
+        self.program(f"import sys; sys.stdin.read(); print({GOOD!r})")
+        self.node.start()
+        jwt = self.mint()
+        self.assertEqual(self.ask(jwt)[0], 0)
+        memory = memory_of(self.node.exchanger_pid("programs"))
+        self.assertGreater(len(memory), 100000)
+        self.assertNotIn(jwt.split(".")[2].encode(), memory)
+        self.assertNotIn(b"secret-0123456789", memory)
+        self.assertIn(jwt.split(".")[2].encode(), memory_of(self.node.process.pid))  # the test finds what is there
+
+
+def memory_of(pid):
+    """All that a process has in memory that can be written."""
+    found = b""
+    maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        for begin, end in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) rw", maps, re.M):
+            memory.seek(int(begin, 16))
+            found += memory.read(int(end, 16) - int(begin, 16))
+    return found
 
 
 class Log(ExecCase):
