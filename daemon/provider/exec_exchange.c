@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "protocol/messages.h"
 #include "provider/exchange.h"
 #include "provider/exec.h"
 #include "provider/oauth.h"
@@ -40,6 +41,17 @@ static int malformed(struct provider_answer *answer, const char *what)
     return 0;
 }
 
+/* Whether the client can set the variable, in one string of the answer's message. */
+static bool can_be_set(const char *name, const char *value)
+{
+    size_t len = strlen(value);
+
+    for (size_t i = 0; i < len; i++)
+        if (value[i] < 0x20 || value[i] >= 0x7f)
+            return false;
+    return strlen(name) + 1 + len <= PODLOGIN_ATTRIBUTE_MAX;
+}
+
 /* Adds the further variables, of which the settings name each. */
 static int take_variables(const struct provider_values *values, json_t *variables,
                           struct provider_answer *answer)
@@ -57,6 +69,9 @@ static int take_variables(const struct provider_values *values, json_t *variable
             !provider_may_set(&provider_exec, values, name, strlen(name)))
             return malformed(answer, "the output sets a variable that Variables= does not name, or "
                                      "not to a string");
+        if (!can_be_set(name, text))
+            return malformed(answer, "the output sets a variable to more than 4 KiB, or to a text "
+                                     "that is not printable ASCII");
         r = r < 0 ? r : answer_add_variable(answer, name, text, strlen(text));
     }
     return r;

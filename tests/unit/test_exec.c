@@ -183,6 +183,10 @@ static void each_end_has_one_outcome(void **state)
          OUTCOME_MALFORMED, "Variables= does not name", 0},
         {"a variable that is a number", 0, "{" TOKEN ",\"variables\":{\"CI_URL\":1}}",
          OUTCOME_MALFORMED, "not to a string", 0},
+        {"a variable with a line feed", 0, "{" TOKEN ",\"variables\":{\"CI_URL\":\"a\\nb\"}}",
+         OUTCOME_MALFORMED, "not printable ASCII", 0},
+        {"a variable that is not ASCII", 0, "{" TOKEN ",\"variables\":{\"CI_URL\":\"\xc3\xa4\"}}",
+         OUTCOME_MALFORMED, "not printable ASCII", 0},
         {"variables that are a list", 0, "{" TOKEN ",\"variables\":[]}", OUTCOME_MALFORMED,
          "not a JSON object", 0},
 
