@@ -22,8 +22,30 @@ from steady import RATE, Steady
 
 ETC = pathlib.Path("/etc/podlogin")
 SOCKET = pathlib.Path("/run/podlogin/podlogin.sock")
-UNITS = ("podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket", "podlogind.service",
-         "podlogin-issuers@.service", "podlogin-upstreams@.service", "podlogin-exporter.service")
+UNITS = ("podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket", "podlogin-programs.socket",
+         "podlogind.service", "podlogin-issuers@.service", "podlogin-upstreams@.service", "podlogin-programs@.service",
+         "podlogin-exporter.service")
+# Provider=exec: who it is, what it may write, and something that stays unless it is killed
+PROGRAM = """#!/bin/sh
+cat > /dev/null
+touch /var/cache/program/x /var/tmp/x /etc/x 2> /dev/null
+if [ "$1" = stay ]; then
+    setsid sh -c 'trap "" TERM; while :; do sleep 1; done' left-behind &
+    sleep 60
+fi
+printf '{"access_token":"%s","expires_in":600}' "$(id -un)-$(ls /var/cache/program)"
+"""
+PROGRAM_SERVICE = """[Service]
+Provider=exec
+Issuer=eks
+Audience={audience}
+
+[Exec]
+Command=/usr/local/libexec/test-program {argument}
+ReadWritePaths=/var/cache/program /var/tmp
+
+{rules}
+"""
 
 
 def run(*command, check=True):
@@ -60,7 +82,7 @@ def install():
     run("systemd-tmpfiles", "--create", "podlogin.conf")
     # the container of the test may not raise limits
     for unit, size in (("podlogind.service", "8M"), ("podlogin-issuers@.service", "4M"),
-                       ("podlogin-upstreams@.service", "4M")):
+                       ("podlogin-upstreams@.service", "4M"), ("podlogin-programs@.service", "4M")):
         drop_in(unit, f"[Service]\nLimitMEMLOCK={size}\n")
 
 
@@ -106,17 +128,17 @@ class Units(unittest.TestCase):
 
     def tearDown(self):
         systemctl("stop", "podlogind.service", "podlogind.socket", "podlogin-issuers.socket",
-                  "podlogin-upstreams.socket")
+                  "podlogin-upstreams.socket", "podlogin-programs.socket")
         shutil.rmtree("/var/lib/podlogin", ignore_errors=True)
         shutil.rmtree("/run/podlogind", ignore_errors=True)
 
-    def token(self, jwt=None, enter=None):
+    def token(self, jwt=None, enter=None, service="pulumi"):
         """`podlogin token --json` as a job of the pod: (exit code, answer or None, error)."""
         path = self.token_file
         if jwt:
             path = pathlib.Path(self.root) / "another"
             path.write_text(jwt)
-        result = subprocess.run(["/usr/local/bin/podlogin", "token", "--json", "--timeout", "60s"], text=True,
+        result = subprocess.run(["/usr/local/bin/podlogin", "token", service, "--json", "--timeout", "60s"], text=True,
                                 env={"PODLOGIN_TOKEN_FILE": str(path)}, preexec_fn=enter or self.pod.enter,
                                 capture_output=True, check=False, timeout=90, stdin=subprocess.DEVNULL)
         return result.returncode, json.loads(result.stdout) if result.returncode == 0 else None, result.stderr
@@ -328,11 +350,55 @@ class Units(unittest.TestCase):
             self.assertEqual(checks["unit"][0], result, checks)
             self.assertIn(setting, checks["unit"][1])
 
+    def add_program(self, argument=""):
+        program = pathlib.Path("/usr/local/libexec/test-program")
+        program.write_text(PROGRAM)
+        program.chmod(0o755)
+        service = ETC / "services.d/program.conf"
+        service.write_text(PROGRAM_SERVICE.format(audience=AUDIENCE, argument=argument, rules=ALLOW_CI))
+        self.addCleanup(service.unlink)
+        limits = pathlib.Path("/etc/systemd/system/podlogin-programs@.service.d/test.conf").read_text()
+        self.addCleanup(drop_in, "podlogin-programs@.service", limits)
+        drop_in("podlogin-programs@.service", f"{limits}CacheDirectory=program\n")
+
+    def test_a_program_runs_as_a_user_of_its_own(self):
+        """It writes where the service and the unit allow it."""
+        self.assert_served()
+        self.assertNotIn("podlogin-programs", self.processes())
+        self.add_program()
+        systemctl("reload", "podlogind.service")
+        code, answer, error = self.token(service="program")
+        self.assertEqual((code, answer and answer["token"]), (0, "podlogin-programs-x"), error + journal())
+        self.assertEqual(len(self.processes()["podlogin-programs"]), 1)
+        self.assertTrue(pathlib.Path("/var/cache/program/x").exists())
+        self.assertFalse(pathlib.Path("/etc/x").exists() or pathlib.Path("/var/tmp/x").exists())  # PrivateTmp=
+
+    def test_what_a_program_started_ends_with_the_unit(self):
+        """Also if the exchanger and the supervisor are killed at once, so that none of them can end it."""
+        def left():
+            return run("pgrep", "-f", "left-behind", check=False).split()
+        self.add_program("stay")
+        client = subprocess.Popen(["/usr/local/bin/podlogin", "token", "program", "--timeout", "60s"],
+                                  env={"PODLOGIN_TOKEN_FILE": str(self.token_file)}, preexec_fn=self.pod.enter,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        wait_for(left, what="the program")
+        before = set(left())
+        for pid, _ in self.processes()["podlogin-programs"]:
+            os.kill(pid, signal.SIGSTOP)
+        for pid, _ in self.processes()["podlogin-programs"]:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not before & set(left()), what="the end of what was left behind")
+        systemctl("stop", "podlogind.service")
+        wait_for(lambda: not left(), what="the end of all")
+
     def test_what_systemd_thinks_of_the_units(self):
         directory = "/usr/local/lib/systemd/system"
         self.assertEqual(run("systemd-analyze", "verify", "--man=no", *(f"{directory}/{name}" for name in UNITS)), "")
         for name, most in (("podlogind.service", 0.8), ("podlogin-issuers@.service", 1.4),
-                           ("podlogin-upstreams@.service", 1.4), ("podlogin-exporter.service", 1.4)):
+                           ("podlogin-upstreams@.service", 1.4), ("podlogin-programs@.service", 1.4),
+                           ("podlogin-exporter.service", 1.4)):
             text = run("systemd-analyze", "security", "--offline=yes", f"{directory}/{name}", check=False)
             exposure = float(re.search(r"Overall exposure level for .*: ([\d.]+)", text).group(1))
             print(f"{name}: exposure {exposure}")
