@@ -34,8 +34,9 @@ void check_file(const struct config *config, struct findings *findings, int line
                 const char *path, enum file_kind kind);
 
 /*
- * Checks the program of Command=, which runs elsewhere, maybe as another user: it must be executable
- * by somebody, and others must not be able to change it. @command: NULL: nothing to check.
+ * Checks the program of Command=, which runs elsewhere, maybe as another user: it must be
+ * executable by somebody, and others must not be able to change it. @command: NULL: nothing to
+ * check.
  */
 void check_program(const struct config *config, struct findings *findings, int line,
                    const char *command);

@@ -16,8 +16,8 @@ struct exchange_task {
 /*
  * @is_program: the kind of provider that the caller's role has jobs of.
  *
- * Returns 0 and a task that the caller frees with exchange_task_free(); -EBADMSG: the provider is of
- * the other kind; -EINVAL: there is no such provider, or no such setting of it; or -ENOMEM.
+ * Returns 0 and a task that the caller frees with exchange_task_free(); -EBADMSG: the provider is
+ * of the other kind; -EINVAL: there is no such provider, or no such setting of it; or -ENOMEM.
  */
 int exchange_task_new(uint16_t id, const struct job_exchange *job, bool is_program,
                       struct exchange_task **ret_task);

@@ -83,6 +83,8 @@ static int become(const struct provider_values *values, const int fds[3])
     split(command, arguments);
     fill_environment(variables);
     umask(077);
+    if (!arguments[0])
+        return -EINVAL;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0 || chdir("/") < 0)
         return -errno;
     sandbox_program(arguments[0], values->value[EXEC_READ_PATHS],
