@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import sys
 import unittest
 import urllib.parse
 
@@ -20,6 +21,15 @@ from raw_server import RawServer, http
 ACCOUNTS = [f"{name}-{'%012x' % (0x9e3779b97f4a7c15 * (i + 1) & 0xffffffffffff)}"
             for i, name in enumerate(("alice", "bob", "carol", "dave"))]
 SERVICES = scale(24, 200)  # of each kind
+# Reads an answer that the test has made, for the account in the JWT and the service in the argument.
+PROGRAM = r"""#!{python}
+import base64, json, os, sys
+payload = json.load(sys.stdin)["subject_token"].split(".")[1]
+account = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"].rsplit(":", 1)[1]
+status, answer = open("{answers}/" + sys.argv[1] + "-" + account).read().split("\n", 1)
+os.write(1, answer.encode())
+sys.exit(int(status))
+"""
 RULES = '[Allow "all"]\nsub=*\n'
 
 # Provider=, section, the form of a success, the variables of a credential, those of them that come from the answer
@@ -40,6 +50,9 @@ KINDS = [
      '{"access_token":"T%s","issued_token_type":"urn:x","token_type":"bearer"}', {"X_TOKEN"}, {"X_TOKEN": "T"}),
     ("azure", "[Azure]\nTenant=t\nClientID=c\nEndpoint={url}",
      '{"token_type":"Bearer","expires_in":3599,"access_token":"T%s"}', {"AZURE_ACCESS_TOKEN"}, {"AZURE_ACCESS_TOKEN": "T"}),
+    ("exec", "[Exec]\nCommand={program} {i}\nReadPaths={paths}\nVariables=X_SECRET\nEnvironmentVariable=X_TOKEN",
+     '{"access_token":"T%s","token_type":"Bearer","expires_in":60,"variables":{"X_SECRET":"S%s"}}', {"X_TOKEN", "X_SECRET"},
+     {"X_TOKEN": "T", "X_SECRET": "S"}),
 ]
 
 
@@ -103,6 +116,14 @@ def intact(_, text):
 CHANGES = [intact, intact, cut, drop, flip, lose_a_part, repeat, twice, beside_an_error]
 
 
+def changed(chance, form, account):
+    """A success for the account, or something else."""
+    text = form.replace("%s", f"[{account}]")
+    for _ in range(chance.choice([1, 1, 1, 2, 3])):
+        text = chance.choice(CHANGES)(chance, text) or " "
+    return text
+
+
 class AnyAnswer(NodeCase):
     def setUp(self):
         super().setUp()
@@ -112,15 +133,13 @@ class AnyAnswer(NodeCase):
         (self.node.etc / "services.d/pulumi.conf").unlink()
 
     def answer(self, form, request):
-        """What the upstream sends: a success for the account of the request, changed at random, in HTTP that may lie."""
+        """What an upstream sends: a success for the account of the request, changed at random, in HTTP that may lie."""
         account = account_of(subject_token_in(request.body))
         which = f"{form} {request.path} {account}"
         self.n_requests[which] += 1
         chance = random.Random(f"{self.seed} {which} {self.n_requests[which]}")
         of_another = http(form.replace("%s", f"[{chance.choice(ACCOUNTS)}]"))
-        text = form.replace("%s", f"[{account}]")
-        for _ in range(chance.choice([1, 1, 1, 2, 3])):
-            text = chance.choice(CHANGES)(chance, text) or " "
+        text = changed(chance, form, account)
         answer = http(text, chance.choice(["200 OK"] * 8 + ["201 Created", "400 Bad Request", "500 Oops"]))
         kind = chance.randrange(10)
         if kind == 0:
@@ -133,6 +152,20 @@ class AnyAnswer(NodeCase):
             return [b"HTTP/1.1 100 Continue\r\n\r\n" + answer, None]
         return [answer, None]
 
+    def write_program(self, form):
+        """A program that answers likewise. Returns its path, and what it may read."""
+        answers = self.node.directory / "answers"
+        answers.mkdir()
+        for i in range(SERVICES):
+            for account in ACCOUNTS:
+                chance = random.Random(f"{self.seed} exec {i} {account}")
+                (answers / f"{i}-{account}").write_text(
+                    f"{chance.choice([0] * 8 + [1, 77])}\n{changed(chance, form, account)}")
+        program = self.node.directory / "program"
+        program.write_text(PROGRAM.format(python=sys.executable, answers=answers))
+        program.chmod(0o755)
+        return program, f"{answers} {sys.base_prefix} {program}"
+
     def ask(self, service, jwt):
         with Client(str(self.node.socket), jwt=jwt, timeout=60) as client:
             try:
@@ -143,24 +176,31 @@ class AnyAnswer(NodeCase):
 
     def assert_whole_and_own(self, token, account, variables, parts):
         values = {token.variable: token.token.decode(), **dict(text.split("=", 1) for text in token.attributes)}
-        self.assertEqual(set(values), variables)
+        if "X_SECRET" in variables:  # a program need not set it; then it is removed
+            self.assertLessEqual(variables - set(values), set(token.unset))
+            self.assertLessEqual({"X_TOKEN"}, set(values))
+            self.assertLessEqual(set(values), variables)
+        else:
+            self.assertEqual(set(values), variables)
         for variable, value in values.items():
             self.assertRegex(value, r"^[!-~]+$", variable)
             for other in set(ACCOUNTS) - {account}:
                 self.assertNotIn(other, value, variable)
         self.assertGreater(token.expires_at_s, 0)
-        return all(values[variable] == f"{letter}[{account}]" for variable, letter in parts.items())
+        return all(values.get(variable) == f"{letter}[{account}]" for variable, letter in parts.items())
 
     def test_a_credential_comes_whole_and_is_the_account_s_own_or_does_not_come(self):
         services = []
         for n, (provider, section, form, variables, parts) in enumerate(KINDS):
             server = RawServer(self.standin, lambda request, form=form: self.answer(form, request))
             self.addCleanup(server.stop)
+            program, paths = self.write_program(form) if provider == "exec" else (None, None)
             for i in range(SERVICES):
                 name = f"{provider}-{i}"
+                section_of_i = section.format(url=f"{server.url}/{i}", program=program, paths=paths, i=i)
                 self.node.write(f"services.d/{name}.conf",
                                 f"[Service]\nProvider={provider}\nIssuer=eks\nAudience={AUDIENCE}\nCAFile={self.standin.ca}\n"
-                                f"{section.format(url=f'{server.url}/{i}')}\n{RULES}")
+                                f"{section_of_i}\n{RULES}")
                 services.append((name, n))
         self.node.start()
         jwts = {account: self.mint(serviceaccount=account) for account in ACCOUNTS}
