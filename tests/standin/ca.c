@@ -106,6 +106,7 @@ static int leaf_make(X509 *issuer, EVP_PKEY *issuer_pair, struct certificate *re
     if (certificate_make(&spec, &certificate) < 0)
         return -EIO;
     ret_leaf->certificate_pem = pem_of_certificate(certificate);
+    ret_leaf->sha256 = sha256_of_certificate(certificate);
     ret_leaf->key_pem = pem_of_private_key(pair);
     return 0;
 }
@@ -134,5 +135,6 @@ void ca_done(struct ca *ca)
     for (size_t i = 0; i < CERTIFICATES; i++) {
         free(ca->certificates[i].certificate_pem);
         free(ca->certificates[i].key_pem);
+        free(ca->certificates[i].sha256);
     }
 }

@@ -8,6 +8,7 @@
 struct certificate {
     char *certificate_pem;
     char *key_pem;
+    char *sha256; /* of the certificate, in hexadecimal */
 };
 
 enum certificate_kind {

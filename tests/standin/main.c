@@ -83,9 +83,10 @@ static int said(const char *what, int r)
 static int standin_serve(struct standin *standin, const struct options *options,
                          const struct ca *ca, const sigset_t *ends)
 {
-    int r = listeners_start(standin, options->ports, ca);
-    int signal_received;
+    int signal_received, r;
 
+    standin->pulumi.issuer_thumbprint = ca->certificates[CERTIFICATE_TRUSTED].sha256;
+    r = listeners_start(standin, options->ports, ca);
     if (r == 0)
         r = said(options->directory, announce(standin, options->directory, ca));
     if (r == 0)

@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
+#include "standin/encoding.h"
 #include "standin/memory.h"
 
 /* Takes @bio. */
@@ -21,6 +22,15 @@ char *pem_of_certificate(X509 *certificate)
     BIO *bio = must(BIO_new(BIO_s_mem()));
 
     return text_take(bio, PEM_write_bio_X509(bio, certificate));
+}
+
+char *sha256_of_certificate(X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    return must(X509_digest(certificate, EVP_sha256(), digest, &len) == 1 ? hex_encode(digest, len)
+                                                                          : NULL);
 }
 
 char *pem_of_private_key(EVP_PKEY *pair)

@@ -5,6 +5,7 @@
 #include <openssl/types.h>
 
 char *pem_of_certificate(X509 *certificate);
+char *sha256_of_certificate(X509 *certificate); /* of its DER, in hexadecimal */
 char *pem_of_private_key(EVP_PKEY *pair);
 char *pem_of_public_key(EVP_PKEY *pair);
 

@@ -165,6 +165,10 @@ class Standin:
         """Adds one admission: role, subject, audience, lifetime, and what the kind has."""
         self.admissions([*self.admissions(), {"kind": kind, **members}])
 
+    def user_token(self, organization="acme", user="admin", admin=True):
+        """Makes the access token of a user of the organization, and returns it."""
+        return self.call("POST", "/tokens", {"organization": organization, "user": user, "admin": admin})["token"]
+
     def configure_upstream(self, **settings):
         """Sets any of expires_in, token_bytes and organizations."""
         self.call("PUT", "/upstream", settings)

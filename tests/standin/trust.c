@@ -14,8 +14,7 @@ void trust_done(struct trust *trust)
     json_decref(trust->issuers);
 }
 
-/* Returns NULL, or what is wrong with one of the keys. */
-static char *keys_check(const json_t *keys)
+char *trust_check(const json_t *keys)
 {
     json_t *jwk;
     size_t i;
@@ -46,7 +45,7 @@ char *trust_set(struct trust *trust, const json_t *in)
 
         if (error)
             break;
-        error = url ? keys_check(keys) : must_copy("an issuer has no url");
+        error = url ? trust_check(keys) : must_copy("an issuer has no url");
         if (!error)
             must_json(json_object_set_new(issuers, url, json_deep_copy(keys)));
     }
@@ -60,6 +59,14 @@ char *trust_set(struct trust *trust, const json_t *in)
     }
     json_decref(issuers);
     return error;
+}
+
+void trust_put(struct trust *trust, const char *url, const json_t *keys)
+{
+    if (keys)
+        must_json(json_object_set_new(trust->issuers, url, json_deep_copy(keys)));
+    else
+        json_object_del(trust->issuers, url);
 }
 
 bool trust_has(struct trust *trust, const char *issuer)

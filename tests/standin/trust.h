@@ -21,6 +21,15 @@ void trust_done(struct trust *trust);
  */
 char *trust_set(struct trust *trust, const json_t *in);
 
+/* Returns NULL, or what is wrong with @keys, an array of JWKs; the caller frees it. */
+char *trust_check(const json_t *keys);
+
+/*
+ * Trusts one more issuer, with @keys, which trust_check() has accepted; NULL: does not trust it any
+ * more. The caller holds the lock.
+ */
+void trust_put(struct trust *trust, const char *url, const json_t *keys);
+
 /* Returns whether the issuer is one of them. */
 bool trust_has(struct trust *trust, const char *issuer);
 

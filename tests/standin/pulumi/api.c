@@ -4,12 +4,14 @@
 
 #include "standin/calls.h"
 #include "standin/memory.h"
+#include "standin/pulumi/issuers.h"
 #include "standin/pulumi/stacks.h"
 #include "standin/pulumi/token_type.h"
 #include "standin/standin.h"
 
 #define ENVIRONMENTS "/api/esc/environments"
 #define STACKS       "/api/stacks/"
+#define ORGS         "/api/orgs/"
 
 /* Returns the token in Authorization, or NULL. */
 static const char *credential_of(const struct request *request)
@@ -98,12 +100,29 @@ static json_t *resource_new(struct standin *standin, const struct request *reque
     return NULL;
 }
 
+/* Returns what follows /api/orgs/ORGANIZATION/, or NULL: other organizations do not exist. */
+static const char *path_of_organization(const char *path, const char *organization)
+{
+    size_t len = strlen(organization);
+
+    if (strncmp(path, ORGS, sizeof(ORGS) - 1) != 0)
+        return NULL;
+    path += sizeof(ORGS) - 1;
+    return strncmp(path, organization, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
 static void answer_for(struct standin *standin, const struct request *request, const json_t *token,
                        struct reply *reply)
 {
     const char *organization = json_string_value(json_object_get(token, "organization"));
+    const char *rest = path_of_organization(request->path, organization);
     json_t *resource;
 
+    if (rest) {
+        issuers_answer(standin, organization, rest, json_is_true(json_object_get(token, "admin")),
+                       request, reply);
+        return;
+    }
     if (strncmp(request->path, STACKS, sizeof(STACKS) - 1) == 0) {
         stacks_answer(standin->pulumi.stacks, organization, request->path + sizeof(STACKS) - 1,
                       request, reply);

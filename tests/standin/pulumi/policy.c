@@ -213,6 +213,28 @@ char *policies_check(const json_t *policies)
     return NULL;
 }
 
+char *policies_check_strictly(const json_t *policies)
+{
+    char *error = policies_check(policies);
+    const json_t *policy;
+    size_t i;
+
+    json_array_foreach(policies, i, policy)
+    {
+        const struct token_type *type;
+
+        if (error)
+            return error;
+        type = token_type_find(json_string_value(json_object_get(policy, "tokenType")));
+        if (type->policy_field && !json_object_get(policy, type->policy_field))
+            error =
+                must_print("%s is required for the token type %s", type->policy_field, type->name);
+        else if (type->policy_field && permits_admin(policy))
+            error = must_copy("only organization tokens can have the permission admin");
+    }
+    return error;
+}
+
 json_t *policies_default(void)
 {
     return must(json_pack("[{s:s, s:s, s:s, s:[], s:{s:s}}]", "decision", "allow", "tokenType",

@@ -32,6 +32,12 @@ struct policy_request {
 char *policies_check(const json_t *policies);
 
 /*
+ * The same for the REST interface, which also wants the targets of tokens named, and permits
+ * "admin" for tokens of organizations only.
+ */
+char *policies_check_strictly(const json_t *policies);
+
+/*
  * A matching deny policy wins over any allow policy; without a matching allow policy the request is
  * denied. @policies must have passed policies_check().
  */

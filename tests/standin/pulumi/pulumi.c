@@ -54,6 +54,7 @@ void pulumi_init(struct pulumi *pulumi)
     *pulumi = (struct pulumi){
         .policies = policies_default(),
         .organizations = must(json_pack("[s]", "acme")),
+        .issuers = must(json_object()),
         .stacks = must(json_object()),
     };
 }
@@ -62,6 +63,7 @@ void pulumi_done(struct pulumi *pulumi)
 {
     json_decref(pulumi->policies);
     json_decref(pulumi->organizations);
+    json_decref(pulumi->issuers);
     json_decref(pulumi->stacks);
 }
 

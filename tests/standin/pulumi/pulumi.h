@@ -8,8 +8,10 @@
 
 struct pulumi {
     json_t *policies;
-    json_t *organizations; /* an array of names */
-    json_t *stacks;        /* by ORGANIZATION/PROJECT/STACK */
+    json_t *organizations;         /* an array of names */
+    json_t *issuers;               /* by id: the registered issuers of all organizations */
+    const char *issuer_thumbprint; /* of the certificate of the stand-in's own issuer */
+    json_t *stacks;                /* by ORGANIZATION/PROJECT/STACK */
 };
 
 void pulumi_init(struct pulumi *pulumi);

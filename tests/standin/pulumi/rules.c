@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "standin/pulumi/issuers.h"
 #include "standin/pulumi/policy.h"
 #include "standin/pulumi/token_type.h"
 #include "standin/standin.h"
@@ -109,38 +111,61 @@ static struct refusal pulumi_check(struct standin *standin, struct exchange *exc
     return refusal.error ? refusal : read_expiration(exchange);
 }
 
-static const json_t *issue(struct standin *standin, const struct exchange *exchange,
-                           const struct token_type *type, json_int_t lifetime_s)
+const char *pulumi_issue(struct standin *standin, const struct pulumi_token *token)
 {
     static const struct token_form form = {"pulumi", "pul-", "."};
-    json_t *details = must(json_pack("{s:s, s:s, s:s}", "type", type->urn, "scope", exchange->scope,
-                                     "organization", organization_of(exchange)));
+    json_t *details = must(json_pack("{s:s, s:s, s:s}", "type", token->type->urn, "scope",
+                                     token->scope, "organization", token->organization));
 
-    return tokens_issue(&standin->tokens, &form,
-                        json_string_value(json_object_get(exchange->claims, "sub")), lifetime_s,
-                        details);
+    if (token->is_admin)
+        must_json(json_object_set_new(details, "admin", json_true()));
+    return token_member(
+        tokens_issue(&standin->tokens, &form, token->subject, token->lifetime_s, details), "value");
+}
+
+/* The registered issuer's maximum counts, too. */
+static json_int_t lifetime_of(const struct standin *standin, const struct exchange *exchange,
+                              const json_t *registration)
+{
+    json_int_t lifetime_s = tokens_lifetime(&standin->tokens, exchange->lifetime_s);
+
+    if (registration && issuer_expiration_max(registration) < lifetime_s)
+        return issuer_expiration_max(registration);
+    return lifetime_s;
 }
 
 static struct refusal pulumi_grant(struct standin *standin, const struct exchange *exchange,
                                    struct grant *ret_grant)
 {
     const struct token_type *type = token_type_find_urn(exchange->requested_token_type);
+    const char *url = json_string_value(json_object_get(exchange->claims, "iss"));
+    json_t *registration = issuers_find(standin->pulumi.issuers, organization_of(exchange), url);
     struct policy_request request = {
         .type = type,
         .target = type->scope_prefix ? target_of(exchange, type) : NULL,
         .wants_admin = !type->scope_prefix && wants_admin(exchange),
         .claims = exchange->claims,
     };
-    json_int_t expires_in_s = tokens_lifetime(&standin->tokens, exchange->lifetime_s);
+    const struct pulumi_token token = {
+        .subject = json_string_value(json_object_get(exchange->claims, "sub")),
+        .organization = organization_of(exchange),
+        .type = type,
+        .scope = exchange->scope,
+        .is_admin = request.wants_admin,
+        .lifetime_s = lifetime_of(standin, exchange, registration),
+    };
 
-    if (policies_evaluate(standin->pulumi.policies, &request) != POLICY_ALLOWED)
+    if (policies_evaluate(registration ? issuer_policies(registration) : standin->pulumi.policies,
+                          &request) != POLICY_ALLOWED)
         return refusal_make(403, "access_denied", "no policy allows this exchange");
+    if (registration)
+        issuer_used(registration, time(NULL));
     *ret_grant = (struct grant){
-        .access_token = token_member(issue(standin, exchange, type, expires_in_s), "value"),
+        .access_token = pulumi_issue(standin, &token),
         .issued_token_type = type->urn,
         .token_type = "token",
-        .scope = exchange->scope,
-        .expires_in_s = expires_in_s,
+        .scope = token.scope,
+        .expires_in_s = token.lifetime_s,
     };
     return no_refusal;
 }

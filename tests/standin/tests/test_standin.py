@@ -20,6 +20,7 @@ from case import BINARY, Case, Standin
 from exchange_tests import ExchangeTest
 from fault_tests import FaultTest, LoadTest
 from issuer_tests import IssuerTest, SubjectTokenTest
+from issuers_tests import IssuersTest
 from policy_tests import PolicyTest
 from rfc8693_tests import Rfc8693Test
 from sts_tests import SignatureTest, StsTest
@@ -31,6 +32,7 @@ __all__ = [
     "ExchangeTest",
     "FaultTest",
     "IssuerTest",
+    "IssuersTest",
     "LoadTest",
     "PolicyTest",
     "Rfc8693Test",
