@@ -198,29 +198,16 @@ static void explain_identity(struct report *report, const struct admission *admi
         explain_check(report, admission, check, names[check]);
 }
 
-/* Writes the path of a rule: `"kubernetes.io".namespace`. */
-static void path_text(const struct rule *rule, char *text, size_t size)
-{
-    *text = '\0';
-    for (size_t i = 0; i < rule->n_path; i++) {
-        const char *quote = strchr(rule->path[i], '.') ? "\"" : "";
-
-        snprintf(text + strlen(text), size - strlen(text), "%s%s%s%s", i ? "." : "", quote,
-                 rule->path[i], quote);
-    }
-}
-
 static void explain_rule(struct report *report, const struct rule_section *section,
                          const struct rule *rule, const json_t *payload)
 {
     CLEANUP(freep)
     char *value = json_dumps(rule_claim(rule, payload), JSON_ENCODE_ANY | JSON_COMPACT);
-    char path[1024];
+    char path[RULE_PATH_SIZE];
 
-    path_text(rule, path, sizeof(path));
     add(report, "rule", rule_matches(rule, payload) ? "matches" : "differs",
         "[%s \"%s\"] %s=%s; the claim is %s", section->is_deny ? "Deny" : "Allow", section->name,
-        path, rule->pattern.text, value ? value : "missing");
+        rule_path_text(rule, path), rule->pattern.text, value ? value : "missing");
 }
 
 static void explain_rules(struct report *report, const struct admission *admission)

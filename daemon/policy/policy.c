@@ -77,6 +77,20 @@ void rule_done(struct rule *rule)
     *rule = (struct rule){0};
 }
 
+const char *rule_path_text(const struct rule *rule, char buffer[RULE_PATH_SIZE])
+{
+    size_t len = 0;
+
+    *buffer = '\0';
+    for (size_t i = 0; i < rule->n_path && len < RULE_PATH_SIZE; i++) {
+        const char *quote = strchr(rule->path[i], '.') ? "\"" : "";
+
+        len += (size_t)snprintf(buffer + len, RULE_PATH_SIZE - len, "%s%s%s%s", i ? "." : "", quote,
+                                rule->path[i], quote);
+    }
+    return buffer;
+}
+
 /* Integers and booleans match the text that JSON has for them. */
 static bool value_matches(const struct wildcard *pattern, const json_t *value)
 {

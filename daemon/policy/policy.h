@@ -57,6 +57,11 @@ void rule_done(struct rule *rule);
 /* Returns the claim at the path of the rule, owned by @claims; or NULL if it is absent. */
 const json_t *rule_claim(const struct rule *rule, const json_t *claims);
 
+#define RULE_PATH_SIZE 1024
+
+/* Writes the path of the rule, as it is written in a configuration, cut to fit. Returns @buffer. */
+const char *rule_path_text(const struct rule *rule, char buffer[RULE_PATH_SIZE]);
+
 /*
  * Returns whether the claim matches: its value does, or if it is an array, one of its elements.
  * Only strings, integers and booleans match. An absent claim does not match.

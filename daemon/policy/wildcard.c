@@ -8,6 +8,13 @@
 
 #define INVALID UINT32_MAX
 
+/* The wildcards of a pattern that is matched like a text, in the place of code points. */
+enum {
+    ANY_ONE = 0x110000, /* `.` */
+    ANY_OR_NONE,        /* `?` */
+    ANY_NUMBER,         /* `*` */
+};
+
 /* Returns the next code point and moves *@at past it; or INVALID, without moving. */
 static uint32_t utf8_next(const char **at)
 {
@@ -72,7 +79,7 @@ static void pass_optional(const struct wildcard *wildcard, bool *at)
             at[i + 1] = true;
 }
 
-/* Computes the positions after the character @c. Returns false if there is none. */
+/* Computes the positions after the character or wildcard @c. Returns false if there is none. */
 static bool step(const struct wildcard *wildcard, uint32_t c, const bool *at, bool *next)
 {
     bool is_alive = false;
@@ -85,7 +92,9 @@ static bool step(const struct wildcard *wildcard, uint32_t c, const bool *at, bo
             continue;
         if (expected == '*')
             next[i] = is_alive = true;
-        else if (expected == '?' || expected == '.' || expected == c)
+        else if (expected == '?'   ? c <= ANY_OR_NONE
+                 : expected == '.' ? c <= ANY_ONE
+                                   : expected == c)
             next[i + 1] = is_alive = true;
     }
     pass_optional(wildcard, next);
@@ -110,4 +119,34 @@ bool wildcard_matches(const struct wildcard *wildcard, const char *text)
         now = !now;
     }
     return at[now][wildcard->n];
+}
+
+static uint32_t symbol_of(uint32_t code_point)
+{
+    switch (code_point) {
+    case '.':
+        return ANY_ONE;
+    case '?':
+        return ANY_OR_NONE;
+    case '*':
+        return ANY_NUMBER;
+    default:
+        return code_point;
+    }
+}
+
+bool wildcard_covers(const struct wildcard *outer, const struct wildcard *inner)
+{
+    bool at[2][WILDCARD_MAX + 1];
+    unsigned now = 0;
+
+    memset(at[0], 0, outer->n + 1);
+    at[0][0] = true;
+    pass_optional(outer, at[0]);
+    for (size_t i = 0; i < inner->n; i++) {
+        if (!step(outer, symbol_of(inner->code_points[i]), at[now], at[!now]))
+            return false;
+        now = !now;
+    }
+    return at[now][outer->n];
 }

@@ -34,4 +34,10 @@ void wildcard_done(struct wildcard *wildcard);
  */
 bool wildcard_matches(const struct wildcard *wildcard, const char *text);
 
+/*
+ * Returns whether every text that @inner matches is matched by @outer, too. Compares the patterns
+ * from left to right, and may return false although it is so: ".*" and "*." match the same.
+ */
+bool wildcard_covers(const struct wildcard *outer, const struct wildcard *inner);
+
 #endif

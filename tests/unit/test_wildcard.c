@@ -300,6 +300,97 @@ static void pathological_patterns_do_not_take_long(void **state)
     assert_true((clock() - start) / CLOCKS_PER_SEC < 5);
 }
 
+static void every_text_of_the_inner_pattern_is_one_of_the_outer(void **state)
+{
+    static const struct {
+        const char *outer, *inner;
+        bool expected;
+    } cases[] = {
+        {"a", "a", true},
+        {"a", "b", false},
+        {"a", "?", false},
+        {"a", "*", false},
+        {"a", ".", false},
+        {"*", "", true},
+        {"*", "*", true},
+        {"*", "a?b.*", true},
+        {".", "a", true},
+        {".", ".", true},
+        {".", "?", false},
+        {".", "*", false},
+        {"?", "", true},
+        {"?", "a", true},
+        {"?", ".", true},
+        {"?", "?", true},
+        {"?", "*", false},
+        {"?", "??", false},
+        {"a*", "a?*", true},
+        {"a*", "ab*c", true},
+        {"a*", "*a", false},
+        {"*a*", "ba", true},
+        {"ci", "c.", false},
+        {"c.", "ci", true},
+        {"pulumi-*", "pulumi-ci-*", true},
+        {"pulumi-ci-*", "pulumi-*", false},
+        {"a.b", "a.b", true},
+        {"a?b", "ab", true},
+        {"a?b", "a?b", true},
+        {"a.b", "a?b", false},
+        {"*-*", "a-b-c", true},
+        {"x*y", "x*y", true},
+        {"", "", true},
+        {"", "*", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wildcard outer, inner;
+
+        assert_int_equal(wildcard_init(&outer, cases[i].outer), 0);
+        assert_int_equal(wildcard_init(&inner, cases[i].inner), 0);
+        if (wildcard_covers(&outer, &inner) != cases[i].expected)
+            fail_msg("%s covers %s", cases[i].outer, cases[i].inner);
+        wildcard_done(&outer);
+        wildcard_done(&inner);
+    }
+}
+
+/* All texts of three letters at most: if one pattern covers another, no text tells them apart. */
+static void no_text_refutes_that_a_pattern_covers_another(void **state)
+{
+    static const char letters[] = "ab.?*";
+    size_t n_covered = 0;
+
+    (void)state;
+    for (unsigned pair = 0; pair < 625 * 625; pair += 7) {
+        char outer[5] = {0}, inner[5] = {0};
+        struct wildcard a, b;
+
+        for (unsigned i = 0, rest = pair; i < 4; i++, rest /= 25) {
+            outer[i] = letters[rest % 5];
+            inner[i] = letters[rest / 5 % 5];
+        }
+        assert_int_equal(wildcard_init(&a, outer), 0);
+        assert_int_equal(wildcard_init(&b, inner), 0);
+        if (wildcard_covers(&a, &b)) {
+            n_covered++;
+            for (unsigned t = 0; t < 4 * 4 * 4 * 4 * 4; t++) {
+                char text[6] = {0};
+                unsigned n = 0;
+
+                for (unsigned i = 0, rest = t; i < 5; i++, rest /= 4)
+                    if (rest % 4)
+                        text[n++] = "abc"[rest % 4 - 1];
+                if (wildcard_matches(&b, text) && !wildcard_matches(&a, text))
+                    fail_msg("%s covers %s, but not %s", outer, inner, text);
+            }
+        }
+        wildcard_done(&a);
+        wildcard_done(&b);
+    }
+    assert_in_range(n_covered, 500, 50000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +402,8 @@ int main(void)
         cmocka_unit_test(a_text_that_is_not_utf8_does_not_match_a_pattern),
         cmocka_unit_test(a_pattern_has_at_most_512_characters),
         cmocka_unit_test(pathological_patterns_do_not_take_long),
+        cmocka_unit_test(every_text_of_the_inner_pattern_is_one_of_the_outer),
+        cmocka_unit_test(no_text_refutes_that_a_pattern_covers_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
