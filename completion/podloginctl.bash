@@ -31,6 +31,16 @@ _podloginctl_services()
     fi
 }
 
+# The names of issuers: the files of the configuration.
+_podloginctl_issuers()
+{
+    local i directory=/etc/podlogin
+    for ((i = 1; i + 1 < ${#COMP_WORDS[@]}; i++)); do
+        [ "${COMP_WORDS[i]}" != --config ] || directory=${COMP_WORDS[i + 1]}
+    done
+    compgen -G "$directory/issuers.d/*.conf" | sed 's|.*/||; s|\.conf$||'
+}
+
 # The column of the table of cached tokens.
 _podloginctl_cached()
 {
@@ -49,7 +59,7 @@ _podloginctl()
     if [[ $previous == --* && $help == *$'\n'"  $previous "[A-Z]* ]]; then # an option with a value
         case $previous in
         --config | --exchanger-sockets) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
-        --exchanger | --jwks | --socket | --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+        --access-token-file | --exchanger | --jwks | --policies | --socket | --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         --service) _podloginctl_words "$(_podloginctl_services)" "$current" ;;
         --serviceaccount) _podloginctl_words "$(_podloginctl_cached 3)" "$current" ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
@@ -63,6 +73,12 @@ _podloginctl()
         _podloginctl_words "$(sed -nE 's/.*podloginctl cache ([a-z]+).*/\1/p' <<<"$help")" "$current"
     elif [ "$command" = cache ] && [[ ${COMP_WORDS[2]} == @(show|purge) ]]; then
         _podloginctl_words "$(_podloginctl_cached 1)" "$current"
+    elif [ "$command" = issuer ] && [ "$COMP_CWORD" = 2 ]; then
+        _podloginctl_words "$(sed -nE 's/^podloginctl issuer ([a-z]+).*/\1/p' <<<"$help" | sort -u)" "$current"
+    elif [ "$command" = issuer ] && [ "$COMP_CWORD" = 3 ] && [[ ${COMP_WORDS[2]} == @(policy|print) ]]; then
+        _podloginctl_words "$(sed -nE "s/^podloginctl issuer ${COMP_WORDS[2]} ([a-z]+).*/\\1/p" <<<"$help")" "$current"
+    elif [ "$command" = issuer ]; then
+        _podloginctl_words "$(_podloginctl_issuers)" "$current"
     elif [ "$command" = check-config ]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
     fi

@@ -11,6 +11,7 @@
 int ctl_verify(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
 int ctl_doctor(int argc, char **argv);
+int ctl_issuer(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_cache(int argc, char **argv);
 int ctl_metrics(int argc, char **argv);

@@ -3,6 +3,7 @@
  * daemon's order and with its code, and goes on where the daemon would stop. Then prints the
  * request that would go upstream, without sending it.
  */
+#include "ctl/configuration.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/remedy.h"
@@ -389,19 +390,10 @@ static int explain(const struct options *options, const struct config *config, s
     return r;
 }
 
-static int fail_config(const struct findings *findings)
-{
-    for (size_t i = 0; i < findings->n; i++)
-        if (findings->list[i].is_error)
-            ctl_fail(EXIT_CODE_CONFIG, NAME, "%s", findings->list[i].text);
-    return EXIT_CODE_CONFIG;
-}
-
 int ctl_explain(int argc, char **argv)
 {
     struct options options = {
         .config = CONFIG_DIRECTORY, .exchanger = PODLOGIN_EXCHANGER, .service = ""};
-    struct findings findings;
     const struct config *config = NULL;
     struct loop loop;
     struct launcher launcher;
@@ -413,8 +405,9 @@ int ctl_explain(int argc, char **argv)
     if (r != -1)
         return r;
     process_harden();
-    if (config_load(options.config, &config, &findings) < 0)
-        return fail_config(&findings);
+    config = ctl_load_config(NAME, options.config);
+    if (!config)
+        return EXIT_CODE_CONFIG;
     r = launcher_init(&launcher, options.exchanger); /* before there is a token */
     if (r == 0) {
         token = ctl_token(NAME, options.token_file);

@@ -27,6 +27,7 @@ static const struct command {
     {"verify", ctl_verify},
     {"explain", ctl_explain},
     {"doctor", ctl_doctor},
+    {"issuer", ctl_issuer},
 };
 
 static void print_help(void)
@@ -40,10 +41,11 @@ static void print_help(void)
            "  check-config  check a configuration\n"
            "  verify        verify a service-account token against a key set, offline\n"
            "  explain       make every check of the daemon for a token and a service\n"
-           "  doctor        check whether the daemon can do its job on this node\n\n"
+           "  doctor        check whether the daemon can do its job on this node\n"
+           "  issuer        set up Pulumi Cloud for the services of an issuer\n\n"
            "  --help, -h; --version; podloginctl COMMAND --help\n\n"
-           "Exit codes: 0; 64 usage; 69 the daemon is not reachable; 70 internal error;\n"
-           "75 try again; 77 refused; 78 configuration. See podloginctl(8).\n");
+           "Exit codes: 0; 1 issuer: differences; 64 usage; 69 not reachable; 70 internal\n"
+           "error; 75 try again; 77 refused; 78 configuration. See podloginctl(8).\n");
 }
 
 int ctl_fail(enum exit_code code, const char *command, const char *format, ...)

@@ -77,6 +77,15 @@ void rule_done(struct rule *rule)
     *rule = (struct rule){0};
 }
 
+const char *rule_section_title(const struct rule_section *section, char buffer[SECTION_TITLE_SIZE])
+{
+    const char *quote = *section->name ? "\"" : "";
+
+    snprintf(buffer, SECTION_TITLE_SIZE, "[%s%s%s%.200s%s]", section->is_deny ? "Deny" : "Allow",
+             *quote ? " " : "", quote, section->name, quote);
+    return buffer;
+}
+
 const char *rule_path_text(const struct rule *rule, char buffer[RULE_PATH_SIZE])
 {
     size_t len = 0;

@@ -57,6 +57,11 @@ void rule_done(struct rule *rule);
 /* Returns the claim at the path of the rule, owned by @claims; or NULL if it is absent. */
 const json_t *rule_claim(const struct rule *rule, const json_t *claims);
 
+#define SECTION_TITLE_SIZE 256
+
+/* Writes `[Allow "ci runners"]`, cut to fit. Returns @buffer. */
+const char *rule_section_title(const struct rule_section *section, char buffer[SECTION_TITLE_SIZE]);
+
 #define RULE_PATH_SIZE 1024
 
 /* Writes the path of the rule, as it is written in a configuration, cut to fit. Returns @buffer. */

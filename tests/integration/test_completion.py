@@ -56,6 +56,18 @@ class Completion:
                          set(re.findall(r'\{"(\w+)", \w+\}', re.search(
                              r"actions\[\] = (.*);", (SOURCE / "daemon/ctl/cache.c").read_text())[1])))
 
+    def test_actions_and_issuers(self):
+        actions = re.findall(r'^    \{"([\w ]+)", issuer_\w+, ', (SOURCE / "daemon/ctl/issuer/issuer.c").read_text(), re.M)
+        self.assertGreater(len(actions), 5)
+        self.assertEqual(self.complete("podloginctl", "issuer", ""), {action.split()[0] for action in actions})
+        for group in ("policy", "print"):
+            self.assertEqual(self.complete("podloginctl", "issuer", group, ""),
+                             {action.split()[1] for action in actions if action.startswith(group + " ")})
+        self.node.issuer("second")
+        for words in (["show"], ["policy", "diff"]):
+            self.assertEqual(self.complete("podloginctl", "issuer", *words, "--config", str(self.node.etc), ""),
+                             {"eks", "second"})
+
     def test_options_are_those_of_the_program(self):
         self.assertGreater(len(CTL), 6)
         for command in CTL:
@@ -76,7 +88,8 @@ class Completion:
 
     def test_each_value_is_completed_or_free(self):
         """An option with a value has a line in the file, or any text is right for it."""
-        free = {"--issuer", "--audience", "--at", "--namespace", "--min-ttl", "--timeout"}
+        free = {"--issuer", "--audience", "--at", "--namespace", "--min-ttl", "--timeout", "--organization", "--name", "--max-expiration",
+                "--thumbprint", "--account", "--role", "--cluster"}
         for program, helps in (("podlogin", help_of(PODLOGIN)),
                                ("podloginctl", "".join(help_of(PODLOGINCTL, command) for command in CTL))):
             with_value = set(re.findall(r"^  (--[a-z-]+) [A-Z]", helps, re.M))

@@ -1,0 +1,329 @@
+#include "ctl/issuer/issuer.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/setting.h"
+#include "ctl/configuration.h"
+#include "ctl/daemon.h"
+#include "ctl/options.h"
+#include "protocol/messages.h"
+
+#define TOKEN_VARIABLE "PULUMI_ACCESS_TOKEN"
+#define OPTIONS_N      16
+
+static const struct action {
+    const char *name;
+    int (*run)(struct issuer_command *command);
+    const char *options; /* besides --config and --organization */
+} actions[] = {
+    {"register", issuer_register, "access-token-file name max-expiration thumbprint jwks yes json"},
+    {"show", issuer_show, "access-token-file json"},
+    {"remove", issuer_remove, "access-token-file yes json"},
+    {"policy diff", issuer_policy_diff, "access-token-file prune json"},
+    {"policy apply", issuer_policy_apply, "access-token-file prune yes json"},
+    {"policy lint", issuer_policy_lint, "access-token-file policies json"},
+    {"print pulumi", issuer_print_pulumi, "name max-expiration thumbprint"},
+    {"print iam", issuer_print_iam, "account serviceaccount"},
+    {"print serviceaccount", issuer_print_serviceaccount, "account role serviceaccount"},
+    {"print eks", issuer_print_eks, "cluster"},
+};
+
+static int set_max_expiration(const char *command, const char *value, void *target)
+{
+    if (setting_seconds(value, 1, TOKEN_LIFETIME_MAX_S, target) == 0)
+        return 0;
+    return ctl_fail(EXIT_CODE_USAGE, command,
+                    "--max-expiration %s is not a time span of at most 7d, such as 2h", value);
+}
+
+/* Accepts what openssl prints, with colons, and what Pulumi Cloud shows, without. */
+static int add_thumbprint(const char *command, const char *value, void *target)
+{
+    struct thumbprints *thumbprints = target;
+    size_t len = 0;
+
+    if (thumbprints->n == THUMBPRINTS_MAX)
+        return ctl_fail(EXIT_CODE_USAGE, command, "more than %d thumbprints", THUMBPRINTS_MAX);
+    for (const char *at = value; *at && len < THUMBPRINT_SIZE; at++)
+        if (*at != ':')
+            thumbprints->list[thumbprints->n][len++] =
+                isxdigit((unsigned char)*at) ? (char)tolower((unsigned char)*at) : '\0';
+    if (len != THUMBPRINT_SIZE - 1 || strlen(thumbprints->list[thumbprints->n]) != len)
+        return ctl_fail(EXIT_CODE_USAGE, command,
+                        "--thumbprint %s is not the SHA-256 of a certificate in hexadecimal",
+                        value);
+    thumbprints->n++;
+    return 0;
+}
+
+/* Returns whether @word is one of the words of @list. */
+static bool has_word(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = list; (at = strstr(at, word)); at += len)
+        if ((at == list || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
+            return true;
+    return false;
+}
+
+static int read_options(int argc, char **argv, const struct action *action,
+                        struct issuer_options *options)
+{
+    const struct ctl_usage usage = {
+        .command = ISSUER,
+        .argument = &options->issuer,
+        .summary =
+            "podloginctl issuer register [ISSUER] [OPTIONS]\n"
+            "podloginctl issuer show [ISSUER]\n"
+            "podloginctl issuer remove [ISSUER]\n"
+            "podloginctl issuer policy apply [ISSUER] [--prune]\n"
+            "podloginctl issuer policy diff [ISSUER]\n"
+            "podloginctl issuer policy lint [ISSUER] [--policies FILE]\n"
+            "podloginctl issuer print pulumi [ISSUER]\n"
+            "podloginctl issuer print iam [ISSUER] --account ID\n"
+            "podloginctl issuer print serviceaccount [ISSUER] --account ID --role NAME\n"
+            "podloginctl issuer print eks [ISSUER] --cluster NAME\n\n"
+            "Sets up Pulumi Cloud for the services of an issuer of issuers.d: registers the\n"
+            "issuer, and keeps its authorization policies as the rules of the services are.\n"
+            "Changes nothing without --yes.",
+    };
+    const struct ctl_option all[OPTIONS_N] = {
+        {"config", "config DIR        the configuration (" CONFIG_DIRECTORY ")", ctl_set_text,
+         &options->config},
+        {"organization", "organization NAME the organization, if the services have several",
+         ctl_set_text, &options->organization},
+        {"access-token-file",
+         "access-token-file FILE\n"
+         "                      the access token of an administrator of the organization\n"
+         "                      ($" TOKEN_VARIABLE ")",
+         ctl_set_text, &options->access_token_file},
+        {"yes", "yes               make the change", ctl_set_flag, &options->is_confirmed},
+        {"prune", "prune             also remove policies that no service here derives",
+         ctl_set_flag, &options->is_pruned},
+        {"policies", "policies FILE     read the policies from a file instead", ctl_set_text,
+         &options->policies},
+        {"name", "name NAME         of the issuer in Pulumi Cloud; default: as it is, or ISSUER",
+         ctl_set_text, &options->name},
+        {"max-expiration",
+         "max-expiration SPAN\n"
+         "                      of tokens; default: the longest Expiration= of the services",
+         set_max_expiration, &options->max_expiration_s},
+        {"thumbprint", "thumbprint HEX    the SHA-256 of the issuer's certificate; may be repeated",
+         add_thumbprint, &options->thumbprints},
+        {"jwks",
+         "jwks FILE         the keys of an issuer that Pulumi Cloud cannot reach (KeysFile=)",
+         ctl_set_text, &options->jwks},
+        {"serviceaccount",
+         "serviceaccount NS/NAME\n"
+         "                      default: the only one that the [Allow] sections name",
+         ctl_set_text, &options->serviceaccount},
+        {"account", "account ID        the AWS account", ctl_set_text, &options->account},
+        {"role", "role NAME         the IAM role", ctl_set_text, &options->role},
+        {"cluster", "cluster NAME      the EKS cluster", ctl_set_text, &options->cluster},
+        {"json", "json              print JSON", ctl_set_flag, &options->is_json},
+        {0},
+    };
+    struct ctl_option table[OPTIONS_N] = {{0}};
+    size_t n = 0;
+
+    for (size_t i = 0; all[i].name; i++)
+        if (i < 2 || !action || has_word(action->options, all[i].name))
+            table[n++] = all[i];
+    return ctl_read_options(argc, argv, &usage, table);
+}
+
+/* Finds the action of the first one or two words. *ret_n: how many they are. */
+static const struct action *find_action(int argc, char **argv, int *ret_n)
+{
+    char words[64];
+
+    for (*ret_n = 1; *ret_n <= 2 && *ret_n < argc; ++*ret_n) {
+        snprintf(words, sizeof(words), *ret_n == 1 ? "%s" : "%s %s", argv[1], argv[2]);
+        for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+            if (strcmp(actions[i].name, words) == 0)
+                return &actions[i];
+    }
+    *ret_n = 0;
+    return NULL;
+}
+
+static void command_done(struct issuer_command *command)
+{
+    cloud_done(&command->cloud);
+    site_done(&command->site);
+    config_unref(command->config);
+}
+
+static int run(struct issuer_command *command, const struct action *action)
+{
+    const struct issuer_options *options = &command->options;
+    char error[SITE_ERROR_SIZE];
+
+    command->config = ctl_load_config(ISSUER, options->config);
+    if (!command->config)
+        return EXIT_CODE_CONFIG;
+    if (site_find(command->config, options->issuer, options->organization, &command->site, error) <
+        0)
+        return issuer_fail(EXIT_CODE_CONFIG, "%s", error);
+    return action->run(command);
+}
+
+int ctl_issuer(int argc, char **argv)
+{
+    struct issuer_command command = {.options = {.config = CONFIG_DIRECTORY}};
+    int n_words, code;
+    const struct action *action = find_action(argc, argv, &n_words);
+
+    code = read_options(argc - n_words, argv + n_words, action, &command.options);
+    if (code != -1)
+        return code;
+    if (!action)
+        return issuer_fail(EXIT_CODE_USAGE, "name an action, such as register; see --help");
+    process_harden();
+    code = run(&command, action);
+    command_done(&command);
+    return code;
+}
+
+/* The variable's value is wiped, because other processes of the user can read the environment. */
+static struct secret *read_token(const struct issuer_command *command)
+{
+    char *value = getenv(TOKEN_VARIABLE);
+    struct secret *token = NULL;
+
+    if (command->options.access_token_file)
+        token = ctl_token(ISSUER, command->options.access_token_file);
+    else if (value)
+        token = secret_new(value, strnlen(value, PODLOGIN_TOKEN_MAX + 1));
+    else
+        issuer_fail(EXIT_CODE_CONFIG,
+                    "this needs the access token of an administrator of %s: --access-token-file "
+                    "FILE, or $" TOKEN_VARIABLE,
+                    command->site.organization);
+    if (value)
+        explicit_bzero(value, strlen(value));
+    if (token && (token->len == 0 || token->len > PODLOGIN_TOKEN_MAX)) {
+        issuer_fail(EXIT_CODE_CONFIG, "the access token is %s",
+                    token->len ? "longer than 16 KiB" : "empty");
+        token = secret_free(token);
+    }
+    return token;
+}
+
+int issuer_connect(struct issuer_command *command)
+{
+    CLEANUP(secret_freep)
+    struct secret *token = read_token(command);
+
+    if (!token)
+        return EXIT_CODE_CONFIG;
+    if (cloud_init(&command->cloud, &command->site, token) < 0)
+        return issuer_fail(EXIT_CODE_CONFIG, "%s", command->cloud.error);
+    return EXIT_CODE_OK;
+}
+
+static int explain(const struct issuer_command *command, enum cloud_fault fault)
+{
+    static const enum exit_code codes[] = {
+        [CLOUD_OK] = EXIT_CODE_OK,
+        [CLOUD_UNREACHABLE] = EXIT_CODE_UNREACHABLE,
+        [CLOUD_TRY_AGAIN] = EXIT_CODE_TRY_AGAIN,
+        [CLOUD_REFUSED] = EXIT_CODE_REFUSED,
+        [CLOUD_INTERNAL] = EXIT_CODE_FAULT,
+    };
+
+    return fault == CLOUD_OK ? EXIT_CODE_OK : issuer_fail(codes[fault], "%s", command->cloud.error);
+}
+
+int issuer_call(struct issuer_command *command, const char *method, const char *path,
+                const json_t *body, json_t **ret_answer)
+{
+    return explain(command, cloud_call(&command->cloud, method, path, body, ret_answer));
+}
+
+int issuer_find(struct issuer_command *command, json_t **ret_issuer)
+{
+    return explain(command, cloud_issuer(&command->cloud, &command->site, ret_issuer));
+}
+
+int issuer_policies(struct issuer_command *command, const json_t *issuer, json_t **ret_policy,
+                    struct auth_policies *ret_actual)
+{
+    char path[CLOUD_URL_SIZE], error[AUTH_POLICY_ERROR_SIZE];
+    int code;
+
+    *ret_actual = (struct auth_policies){0};
+    snprintf(path, sizeof(path), "/auth/policies/oidcissuers/%.200s",
+             json_member_string(issuer, "id"));
+    code = issuer_call(command, "GET", path, NULL, ret_policy);
+    if (code != EXIT_CODE_OK)
+        return code;
+    if (auth_policies_read(json_object_get(*ret_policy, "policies"), ret_actual, error) < 0)
+        return issuer_fail(EXIT_CODE_FAULT, "Pulumi Cloud's answer: %s", error);
+    return EXIT_CODE_OK;
+}
+
+int issuer_derive(struct issuer_command *command, struct auth_policies *ret_derived)
+{
+    char error[AUTH_POLICY_ERROR_SIZE];
+
+    if (auth_policies_derive(&command->site, ret_derived, error) < 0)
+        return issuer_fail(EXIT_CODE_CONFIG, "%s", error);
+    return EXIT_CODE_OK;
+}
+
+void issuer_print_text(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+void issuer_print_title(const struct issuer_command *command)
+{
+    printf("issuer %s (%s) in organization %s\n", command->site.issuer->name,
+           command->site.issuer->url, command->site.organization);
+}
+
+void issuer_print_policy(char mark, const struct auth_policy *policy, const char *remark)
+{
+    const struct rule_section *rules = auth_policy_rules(policy);
+    char title[AUTH_POLICY_TITLE_SIZE], path[RULE_PATH_SIZE];
+
+    printf("%c ", mark);
+    issuer_print_text(auth_policy_title(policy, title));
+    printf("%s%s\n", *remark ? "    # " : "", remark);
+    for (size_t i = 0; i < rules->n_rules; i++) {
+        printf("%c     ", mark);
+        issuer_print_text(rule_path_text(&rules->rules[i], path));
+        putchar('=');
+        issuer_print_text(rules->rules[i].pattern.text);
+        putchar('\n');
+    }
+    if (rules->n_rules == 0 && !policy->problem)
+        printf("%c     (without rules)\n", mark);
+}
+
+int issuer_print_json(const json_t *json)
+{
+    return ctl_print_json(ISSUER, json);
+}
+
+json_t *issuer_read_json(const char *path, size_t max)
+{
+    CLEANUP(secret_freep)
+    struct secret *text = ctl_read(ISSUER, path, max);
+    json_error_t error;
+    json_t *json;
+
+    if (!text)
+        return NULL;
+    json = json_loadb((char *)text->bytes, text->len, JSON_REJECT_DUPLICATES, &error);
+    if (!json)
+        issuer_fail(EXIT_CODE_CONFIG, "%s:%d: not JSON: %s", path, error.line, error.text);
+    return json;
+}
