@@ -50,8 +50,7 @@ class IssuerCase(NodeCase):
         self.standin.policies([])  # of issuers that are not registered
         self.node.service("pulumi", rules=RULES)
         self.token = self.standin.user_token()
-        for issuer in self.api("GET", "/oidc/issuers")["oidcIssuers"]:
-            self.api("DELETE", f"/oidc/issuers/{issuer['id']}")
+        self.standin.reset_issuers()
         self.standin.reset_calls()
 
     def api(self, method, path, body=None):
@@ -636,13 +635,13 @@ class Print(IssuerCase):
             self.expect(64, "print", "serviceaccount", "--account", "123456789012", *wrong)
 
     def test_the_line_that_asks_eks(self):
-        self.assertEqual(self.expect(0, "print", "eks", "--cluster", "prod", token=False),
-                         'aws eks describe-cluster --name prod --region us-west-2 --query "cluster.identity.oidc.issuer" '
-                         "--output text\n")
-        self.node.issuer("eks")
-        self.assertNotIn("--region", self.expect(0, "print", "eks", "--cluster", "prod"))
-        for wrong in ([], ["--cluster", "$(x)"], ["--cluster", "a b"]):
-            self.expect(64, "print", "eks", *wrong)
+        def ask(*arguments):
+            return subprocess.run([PODLOGINCTL, "issuer", "print", "eks", *arguments], capture_output=True, text=True,
+                                  check=False)
+        self.assertEqual(ask("--cluster", "prod").stdout,
+                         'aws eks describe-cluster --name prod --query "cluster.identity.oidc.issuer" --output text\n')
+        for wrong in ([], ["--cluster", "$(x)"], ["--cluster", "a b"], ["--config", "/etc", "--cluster", "prod"]):
+            self.assertEqual(ask(*wrong).returncode, 64)
 
     def test_the_program_of_pulumi(self):
         try:

@@ -169,6 +169,10 @@ class Standin:
         """Makes the access token of a user of the organization, and returns it."""
         return self.call("POST", "/tokens", {"organization": organization, "user": user, "admin": admin})["token"]
 
+    def reset_issuers(self):
+        """Removes all issuers that are registered with Pulumi Cloud."""
+        self.call("POST", "/issuers/reset")
+
     def configure_upstream(self, **settings):
         """Sets any of expires_in, token_bytes and organizations."""
         self.call("PUT", "/upstream", settings)

@@ -18,7 +18,8 @@
 static const struct action {
     const char *name;
     int (*run)(struct issuer_command *command);
-    const char *options; /* besides --config and --organization */
+    const char *options; /* that it takes */
+    bool needs_no_site;  /* there may be no configuration yet */
 } actions[] = {
     {"register", issuer_register, "access-token-file name max-expiration thumbprint jwks yes json"},
     {"show", issuer_show, "access-token-file json"},
@@ -29,7 +30,7 @@ static const struct action {
     {"print pulumi", issuer_print_pulumi, "name max-expiration thumbprint"},
     {"print iam", issuer_print_iam, "account serviceaccount"},
     {"print serviceaccount", issuer_print_serviceaccount, "account role serviceaccount"},
-    {"print eks", issuer_print_eks, "cluster"},
+    {"print eks", issuer_print_eks, "cluster", true},
 };
 
 static int set_max_expiration(const char *command, const char *value, void *target)
@@ -87,7 +88,7 @@ static int read_options(int argc, char **argv, const struct action *action,
             "podloginctl issuer print pulumi [ISSUER]\n"
             "podloginctl issuer print iam [ISSUER] --account ID\n"
             "podloginctl issuer print serviceaccount [ISSUER] --account ID --role NAME\n"
-            "podloginctl issuer print eks [ISSUER] --cluster NAME\n\n"
+            "podloginctl issuer print eks --cluster NAME\n\n"
             "Sets up Pulumi Cloud for the services of an issuer of issuers.d: registers the\n"
             "issuer, and keeps its authorization policies as the rules of the services are.\n"
             "Changes nothing without --yes.",
@@ -132,7 +133,7 @@ static int read_options(int argc, char **argv, const struct action *action,
     size_t n = 0;
 
     for (size_t i = 0; all[i].name; i++)
-        if (i < 2 || !action || has_word(action->options, all[i].name))
+        if (!action || (i < 2 && !action->needs_no_site) || has_word(action->options, all[i].name))
             table[n++] = all[i];
     return ctl_read_options(argc, argv, &usage, table);
 }
@@ -164,6 +165,8 @@ static int run(struct issuer_command *command, const struct action *action)
     const struct issuer_options *options = &command->options;
     char error[SITE_ERROR_SIZE];
 
+    if (action->needs_no_site)
+        return action->run(command);
     command->config = ctl_load_config(ISSUER, options->config);
     if (!command->config)
         return EXIT_CODE_CONFIG;

@@ -87,26 +87,15 @@ static const char *provider_of(const struct issuer_command *command)
     return command->site.issuer->url + strlen("https://");
 }
 
-/* Returns the region that the URL of an issuer of EKS names, with its length; or NULL. */
-static const char *region_of(const struct issuer_command *command, int *ret_len)
-{
-    static const char prefix[] = "oidc.eks.";
-    const char *host = provider_of(command);
-
-    if (strncmp(host, prefix, strlen(prefix)) != 0)
-        return NULL;
-    host += strlen(prefix);
-    *ret_len = (int)strcspn(host, "./");
-    return host;
-}
-
+/* The partition of AWS, by the region in the URL of an issuer of EKS. */
 static const char *partition_of(const struct issuer_command *command)
 {
-    int len;
-    const char *region = region_of(command, &len);
+    static const char eks[] = "oidc.eks.";
+    const char *region = provider_of(command) + strlen(eks);
 
-    return !region                              ? "aws"
-           : strncmp(region, "cn-", 3) == 0     ? "aws-cn"
+    if (strncmp(provider_of(command), eks, strlen(eks)) != 0)
+        return "aws";
+    return strncmp(region, "cn-", 3) == 0       ? "aws-cn"
            : strncmp(region, "us-gov-", 7) == 0 ? "aws-us-gov"
                                                 : "aws";
 }
@@ -238,14 +227,10 @@ int issuer_print_serviceaccount(struct issuer_command *command)
 
 int issuer_print_eks(struct issuer_command *command)
 {
-    int len = 0;
-    const char *region = region_of(command, &len);
-
     if (!is_plain(command->options.cluster))
         return issuer_fail(EXIT_CODE_USAGE, "name the cluster: --cluster NAME");
-    printf("aws eks describe-cluster --name %s", command->options.cluster);
-    if (region)
-        printf(" --region %.*s", len, region);
-    printf(" --query \"cluster.identity.oidc.issuer\" --output text\n");
+    printf("aws eks describe-cluster --name %s --query \"cluster.identity.oidc.issuer\" --output "
+           "text\n",
+           command->options.cluster);
     return EXIT_CODE_OK;
 }

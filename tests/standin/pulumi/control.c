@@ -3,6 +3,7 @@
 
 #include "standin/control.h"
 #include "standin/memory.h"
+#include "standin/pulumi/issuers.h"
 #include "standin/pulumi/policy.h"
 #include "standin/pulumi/rules.h"
 #include "standin/pulumi/token_type.h"
@@ -72,9 +73,18 @@ static char *on_token_new(struct call *call)
     return call_answer(call, json_pack("{s:o}", "token", value));
 }
 
+static char *on_issuers_reset(struct call *call)
+{
+    pthread_mutex_lock(&call->standin->lock);
+    issuers_reset(call->standin);
+    pthread_mutex_unlock(&call->standin->lock);
+    return NULL;
+}
+
 const struct route pulumi_routes[] = {
     {"GET", "/policies", on_policies_get},
     {"PUT", "/policies", on_policies_put},
     {"POST", "/tokens", on_token_new},
+    {"POST", "/issuers/reset", on_issuers_reset},
     {0},
 };

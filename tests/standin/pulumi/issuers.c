@@ -246,6 +246,16 @@ static void issuer_remove(const struct org_call *call, const json_t *issuer)
     reply_text(call->reply, 204, "application/json", must_copy(""));
 }
 
+void issuers_reset(struct standin *standin)
+{
+    json_t *registration;
+    const char *id;
+
+    json_object_foreach(standin->pulumi.issuers, id, registration)
+        trust_put(&standin->trust, text(json_object_get(registration, "issuer"), "url"), NULL);
+    json_object_clear(standin->pulumi.issuers);
+}
+
 /* Returns the registration with this id in the organization of the call, or NULL. */
 static json_t *registration_find(const struct org_call *call, const char *id, size_t len)
 {

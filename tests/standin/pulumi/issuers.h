@@ -17,6 +17,9 @@
 void issuers_answer(struct standin *standin, const char *organization, const char *path,
                     bool is_admin, const struct request *request, struct reply *reply);
 
+/* Removes all issuers of all organizations. */
+void issuers_reset(struct standin *standin);
+
 /*
  * Returns the registration of the issuer with this URL in @organization, for the functions below,
  * or NULL if there is none.

@@ -21,8 +21,7 @@ class IssuersCase(Case):
         self.standin.configure_upstream(organizations=["acme", "other"])
         self.standin.policies([])  # of issuers that are not registered
         self.admin = self.standin.user_token()
-        for issuer in self.api("GET", ISSUERS)[1]["oidcIssuers"]:
-            self.api("DELETE", f"{ISSUERS}/{issuer['id']}")
+        self.standin.reset_issuers()
         self.standin.reset_calls()
 
     def api(self, method, path, body=None, token=None):
