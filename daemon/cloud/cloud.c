@@ -16,7 +16,7 @@
 /* A name in a path must not lead to another resource. */
 static bool is_path_part(const char *name)
 {
-    return *name &&
+    return name && *name &&
            !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                               "0123456789-_.~")] &&
            strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
@@ -167,6 +167,7 @@ enum cloud_fault cloud_call(struct cloud *cloud, const char *method, const char 
         .content_type = "application/json",
         .headers = &header,
         .n_headers = 1,
+        .is_long = true, /* the list of all issuers, with their keys */
     };
     struct answer answer = {0};
     enum cloud_fault fault = CLOUD_OK;
@@ -190,6 +191,13 @@ enum cloud_fault cloud_call(struct cloud *cloud, const char *method, const char 
     return fault;
 }
 
+const char *cloud_id(const json_t *object)
+{
+    const char *id = json_member_string(object, "id");
+
+    return is_path_part(id) && strlen(id) <= CLOUD_ID_MAX ? id : NULL;
+}
+
 enum cloud_fault cloud_issuer(struct cloud *cloud, const struct site *site, json_t **ret_issuer)
 {
     CLEANUP(json_decrefp)
@@ -202,9 +210,8 @@ enum cloud_fault cloud_issuer(struct cloud *cloud, const struct site *site, json
     json_array_foreach(json_object_get(answer, "oidcIssuers"), i, issuer)
     {
         const char *url = json_member_string(issuer, "url");
-        const char *id = json_member_string(issuer, "id");
 
-        if (url && id && is_path_part(id) && strcmp(url, site->issuer->url) == 0 && !*ret_issuer)
+        if (url && strcmp(url, site->issuer->url) == 0 && !*ret_issuer)
             *ret_issuer = json_incref(issuer);
     }
     return fault;

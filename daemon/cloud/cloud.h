@@ -12,6 +12,7 @@
 
 #define CLOUD_URL_SIZE   1024
 #define CLOUD_ERROR_SIZE 1024
+#define CLOUD_ID_MAX     128
 
 /* Why a call failed: whose fault it is, and whether it may succeed later. */
 enum cloud_fault {
@@ -58,6 +59,9 @@ static inline void cloud_donep(struct cloud *cloud)
  */
 enum cloud_fault cloud_call(struct cloud *cloud, const char *method, const char *path,
                             const json_t *body, json_t **ret_answer);
+
+/* Returns the id of an issuer or a policy, or NULL if it is not one that can be part of a path. */
+const char *cloud_id(const json_t *object);
 
 /*
  * Finds the registration of the site's issuer, by its URL.

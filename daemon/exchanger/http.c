@@ -36,13 +36,15 @@ static void transfer_free(struct http_transfer *transfer)
 static size_t on_body(char *bytes, size_t size, size_t n, void *data)
 {
     struct http_transfer *transfer = data;
+    size_t max = transfer->is_long ? HTTP_LONG_BODY_MAX : UPSTREAM_BODY_MAX;
 
     if (!transfer->body)
-        transfer->body = malloc(UPSTREAM_BODY_MAX);
+        transfer->body = malloc(max);
     if (!transfer->body)
         return 0;
-    if (size * n > UPSTREAM_BODY_MAX - transfer->body_len) {
-        transfer->refusal = "the answer is larger than 64 KiB";
+    if (size * n > max - transfer->body_len) {
+        transfer->refusal = transfer->is_long ? "the answer is larger than 1 MiB"
+                                              : "the answer is larger than 64 KiB";
         return 0;
     }
     memcpy(transfer->body + transfer->body_len, bytes, size * n);
@@ -218,6 +220,7 @@ int http_start(struct http *http, struct http_request *request, http_callback on
     transfer->request_body = TAKE_PTR(request->body);
     transfer->on_done = on_done;
     transfer->data = data;
+    transfer->is_long = request->is_long;
     transfer->easy = curl_easy_init();
     r = transfer->easy ? transfer_set_up(http, transfer, request) : -ENOMEM;
     if (r == 0 && curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)

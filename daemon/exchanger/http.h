@@ -17,7 +17,8 @@
 #include "exchanger/head.h"
 #include "provider/exchange.h"
 
-#define HTTP_ERROR_SIZE 256 /* bytes, with the NUL */
+#define HTTP_ERROR_SIZE    256 /* bytes, with the NUL */
+#define HTTP_LONG_BODY_MAX (1024 * 1024)
 
 struct http {
     CURLM *multi;
@@ -42,6 +43,7 @@ struct http_transfer {
     struct head head;
     uint8_t *body;
     size_t body_len;
+    bool is_long;        /* as in the request */
     const char *refusal; /* why the transfer fails, if curl does not know; NULL: it does */
 
     struct list node; /* in http.transfers */
@@ -62,6 +64,7 @@ struct http_request {
     const struct provider_header *headers;
     size_t n_headers;
     const struct secret *authorization; /* a bearer token; NULL: none */
+    bool is_long; /* accepts an answer of HTTP_LONG_BODY_MAX bytes, instead of UPSTREAM_BODY_MAX */
 };
 
 /* Returns what the error @code of curl says about the server. */

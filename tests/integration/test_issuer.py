@@ -162,6 +162,15 @@ class Register(IssuerCase):
         self.assertEqual(self.issuers(), [])
         self.expect(0, "remove", "--yes")
 
+    def test_an_organization_with_many_issuers(self):
+        """Whose list is longer than what podlogind reads of any server."""
+        for i in range(90):
+            self.api("POST", "/oidc/issuers", {"name": f"cluster-{i}", "url": f"https://cluster-{i}.example",
+                                               "thumbprints": [f"{j:064x}" for j in range(10)]})
+        self.expect(0, "register", "--yes")
+        self.assertGreater(len(json.dumps(self.issuers())), 70000)
+        self.assertIn("\neks ", self.expect(0, "show"))
+
     def test_json(self):
         report = json.loads(self.expect(1, "register", "--json"))
         self.assertEqual((report["registered"], report["changed"], report["changes"]["maxExpiration"]),
@@ -394,6 +403,15 @@ class Faults(IssuerCase):
         self.standin.fault_upstream(kind="status", status=400, body=json.dumps(
             {"code": 400, "message": f"what is {self.token[:30]}\u001b[31m and {self.token}?"}))
         self.assertIn("what is [...]", self.expect(77, "show"))  # issuer() looks for the whole
+
+    def test_ids_that_would_lead_elsewhere(self):
+        for issuer_id, policy_id in (("../x", "1"), ("1", "../../x"), ("1", "a/b"), ("1", ""), ("1", None), ("1", 7)):
+            listed = {"oidcIssuers": [{"id": issuer_id, "url": self.standin.issuer, "name": "eks"}], "policies": [],
+                      "id": policy_id}
+            self.standin.fault_upstream(kind="status", status=200, body=json.dumps(listed))
+            self.assertIn("has no id that is one", self.expect(70, "policy", "apply", "--yes"))
+        self.standin.fault_upstream()
+        self.assertEqual(self.standin.calls(), [])
 
     def test_only_https_of_the_right_server(self):
         self.node.service("pulumi", api_url=self.standin.untrusted, rules=RULES)

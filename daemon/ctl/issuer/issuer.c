@@ -249,6 +249,19 @@ int issuer_call(struct issuer_command *command, const char *method, const char *
     return explain(command, cloud_call(&command->cloud, method, path, body, ret_answer));
 }
 
+int issuer_call_about(struct issuer_command *command, const char *method, const char *path,
+                      const json_t *id_of, const json_t *body, json_t **ret_answer)
+{
+    const char *id = cloud_id(id_of);
+    char full[CLOUD_URL_SIZE];
+
+    if (!id)
+        return issuer_fail(EXIT_CODE_FAULT,
+                           "Pulumi Cloud's answer has no id that is one, so nothing was changed");
+    snprintf(full, sizeof(full), "%s/%s", path, id);
+    return issuer_call(command, method, full, body, ret_answer);
+}
+
 int issuer_find(struct issuer_command *command, json_t **ret_issuer)
 {
     return explain(command, cloud_issuer(&command->cloud, &command->site, ret_issuer));
@@ -257,13 +270,11 @@ int issuer_find(struct issuer_command *command, json_t **ret_issuer)
 int issuer_policies(struct issuer_command *command, const json_t *issuer, json_t **ret_policy,
                     struct auth_policies *ret_actual)
 {
-    char path[CLOUD_URL_SIZE], error[AUTH_POLICY_ERROR_SIZE];
-    int code;
+    char error[AUTH_POLICY_ERROR_SIZE];
+    int code =
+        issuer_call_about(command, "GET", "/auth/policies/oidcissuers", issuer, NULL, ret_policy);
 
     *ret_actual = (struct auth_policies){0};
-    snprintf(path, sizeof(path), "/auth/policies/oidcissuers/%.200s",
-             json_member_string(issuer, "id"));
-    code = issuer_call(command, "GET", path, NULL, ret_policy);
     if (code != EXIT_CODE_OK)
         return code;
     if (auth_policies_read(json_object_get(*ret_policy, "policies"), ret_actual, error) < 0)

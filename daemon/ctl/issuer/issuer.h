@@ -71,6 +71,12 @@ int issuer_connect(struct issuer_command *command);
 int issuer_call(struct issuer_command *command, const char *method, const char *path,
                 const json_t *body, json_t **ret_answer);
 
+/*
+ * Makes a call about an issuer or a policy: @id_of has the id that follows @path and a slash.
+ */
+int issuer_call_about(struct issuer_command *command, const char *method, const char *path,
+                      const json_t *id_of, const json_t *body, json_t **ret_answer);
+
 /* Finds the registration like cloud_issuer(). Returns EXIT_CODE_OK, or prints the error. */
 int issuer_find(struct issuer_command *command, json_t **ret_issuer);
 

@@ -69,15 +69,14 @@ static int apply(struct issuer_command *command, const json_t *policy, const str
     json_t *answer = NULL;
     CLEANUP(auth_policies_donep)
     struct auth_policies now = {0};
-    char path[CLOUD_URL_SIZE], error[AUTH_POLICY_ERROR_SIZE];
+    char error[AUTH_POLICY_ERROR_SIZE];
     int code;
 
     if (json_array_size(json_object_get(body, "policies")) == 0)
         return issuer_fail(EXIT_CODE_CONFIG,
                            "the services admit nobody, and Pulumi Cloud takes no empty list; "
                            "podloginctl issuer remove ends what is allowed");
-    snprintf(path, sizeof(path), "/auth/policies/%.200s", json_member_string(policy, "id"));
-    code = issuer_call(command, "PATCH", path, body, &answer);
+    code = issuer_call_about(command, "PATCH", "/auth/policies", policy, body, &answer);
     if (code != EXIT_CODE_OK)
         return code;
     if (auth_policies_read(json_object_get(answer, "policies"), &now, error) < 0)

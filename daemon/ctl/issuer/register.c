@@ -119,15 +119,13 @@ static int report(const struct issuer_command *command, const json_t *issuer, co
 /* The interface wants the name with each change, and no URL. */
 static int change(struct issuer_command *command, const json_t *issuer, json_t *desired)
 {
-    char path[CLOUD_URL_SIZE];
     CLEANUP(json_decrefp)
     json_t *answer = NULL;
 
     if (!issuer)
         return issuer_call(command, "POST", "/oidc/issuers", desired, &answer);
-    snprintf(path, sizeof(path), "/oidc/issuers/%.200s", json_member_string(issuer, "id"));
     json_object_del(desired, "url");
-    return issuer_call(command, "PATCH", path, desired, &answer);
+    return issuer_call_about(command, "PATCH", "/oidc/issuers", issuer, desired, &answer);
 }
 
 /* Pulumi Cloud has to reach the issuer as the daemon does, unless it is given the keys. */
@@ -176,18 +174,11 @@ int issuer_register(struct issuer_command *command)
     return code == EXIT_CODE_OK ? report(command, issuer, changes, is_done) : code;
 }
 
-static int remove_issuer(struct issuer_command *command, const json_t *issuer)
-{
-    char path[CLOUD_URL_SIZE];
-
-    snprintf(path, sizeof(path), "/oidc/issuers/%.200s", json_member_string(issuer, "id"));
-    return issuer_call(command, "DELETE", path, NULL, NULL);
-}
-
 static int report_removal(const struct issuer_command *command, const json_t *issuer,
                           const struct auth_policies *actual)
 {
     bool is_done = command->options.is_confirmed && issuer;
+    const char *last_used = json_member_string(issuer, "lastUsed");
 
     if (command->options.is_json) {
         CLEANUP(json_decrefp)
@@ -205,9 +196,9 @@ static int report_removal(const struct issuer_command *command, const json_t *is
         printf("not registered, nothing to remove\n");
         return EXIT_CODE_OK;
     }
-    printf("- registration %s, last used %s\n", json_member_string(issuer, "id"),
-           json_member_string(issuer, "lastUsed") ? json_member_string(issuer, "lastUsed")
-                                                  : "never");
+    printf("- registration %s, last used ", cloud_id(issuer));
+    issuer_print_text(last_used ? last_used : "never");
+    putchar('\n');
     for (size_t i = 0; i < actual->n; i++)
         issuer_print_policy('-', &actual->list[i], "");
     printf(is_done ? "removed\n" : "nothing was changed; with --yes, it is removed\n");
@@ -229,6 +220,6 @@ int issuer_remove(struct issuer_command *command)
     if (code == EXIT_CODE_OK && issuer)
         code = issuer_policies(command, issuer, &policy, &actual);
     if (code == EXIT_CODE_OK && issuer && command->options.is_confirmed)
-        code = remove_issuer(command, issuer);
+        code = issuer_call_about(command, "DELETE", "/oidc/issuers", issuer, NULL, NULL);
     return code == EXIT_CODE_OK ? report_removal(command, issuer, &actual) : code;
 }
