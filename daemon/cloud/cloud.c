@@ -13,6 +13,8 @@
 #define ACCEPT  "application/vnd.pulumi+8"
 #define SCHEME  "token "
 
+#define ADVICE_SIZE 256
+
 /* A name in a path must not lead to another resource. */
 static bool is_path_part(const char *name)
 {
@@ -116,18 +118,20 @@ static int encode(const json_t *body, struct secret **ret_body)
     return *ret_body ? 0 : -ENOMEM;
 }
 
-static const char *advice(const struct cloud *cloud, long status)
+/* Returns what to do about a status, in brackets. */
+static const char *advice(const struct cloud *cloud, long status, char text[ADVICE_SIZE])
 {
-    static char text[256];
-
+    *text = '\0';
     if (status == 401)
-        return " (the access token is not valid, or has expired)";
-    snprintf(text, sizeof(text),
-             status == 403 ? " (the access token must be that of an administrator of %.100s)"
-             : status == 404
-                 ? " (there is no such thing, or the access token is not of organization %.100s)"
-                 : "",
-             cloud->organization);
+        snprintf(text, ADVICE_SIZE, " (the access token is not valid, or has expired)");
+    else if (status == 403)
+        snprintf(text, ADVICE_SIZE,
+                 " (the access token must be that of an administrator of %.100s)",
+                 cloud->organization);
+    else if (status == 404)
+        snprintf(text, ADVICE_SIZE,
+                 " (there is no such thing, or the access token is not of organization %.100s)",
+                 cloud->organization);
     return text;
 }
 
@@ -136,7 +140,7 @@ static enum cloud_fault explain(struct cloud *cloud, const char *method, const c
                                 const struct answer *answer)
 {
     const char *message = json_member_string(answer->json, "message");
-    char detail[DETAIL_SIZE] = "";
+    char detail[DETAIL_SIZE] = "", text[ADVICE_SIZE];
 
     if (!answer->status) {
         fail(cloud, 0, "%s %.300s: %s", method, url, answer->detail);
@@ -149,7 +153,7 @@ static enum cloud_fault explain(struct cloud *cloud, const char *method, const c
     detail_hide(detail, cloud->authorization->bytes + strlen(SCHEME),
                 cloud->authorization->len - strlen(SCHEME) - 1);
     fail(cloud, 0, "%s %.300s: HTTP %ld%s%s%s", method, url, answer->status, *detail ? ": " : "",
-         detail, advice(cloud, answer->status));
+         detail, advice(cloud, answer->status, text));
     return answer->status == 429 || answer->status == 408 || answer->status >= 500 ? CLOUD_TRY_AGAIN
                                                                                    : CLOUD_REFUSED;
 }
