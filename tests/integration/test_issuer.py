@@ -13,7 +13,7 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from node import AUDIENCE, PODLOGINCTL, STANDIN, NodeCase, Standin
+from node import AUDIENCE, PODLOGINCTL, STANDIN, NodeCase, Standin, wait_for
 
 SEED_URL = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 NAMESPACE, ACCOUNT, POD, NODE = ('"kubernetes.io".namespace', '"kubernetes.io".serviceaccount.name',
@@ -382,6 +382,24 @@ class Faults(IssuerCase):
         for wrong in ("a\nX-Injected: b", "ä"):
             self.expect(70, "show", PULUMI_ACCESS_TOKEN=wrong)
         self.assertEqual({call["token"] for call in self.standin.calls()}, {self.token})
+
+    def test_where_the_access_token_is_not(self):
+        """Neither in the arguments nor in the environment that others of the same user can read."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to read the environment of a process that is not dumpable")
+        self.standin.fault_upstream(kind="hang")
+        show = subprocess.Popen([PODLOGINCTL, "issuer", "show", "--config", self.node.etc],
+                                env={**os.environ, "PULUMI_ACCESS_TOKEN": self.token},
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            wait_for(lambda: self.standin.counts()["upstream_connections"] > 0, what="the call")
+            for name in ("cmdline", "environ"):
+                text = pathlib.Path(f"/proc/{show.pid}/{name}").read_bytes()
+                self.assertTrue(text)
+                self.assertNotIn(self.token.encode(), text)
+        finally:
+            show.kill()
+            show.communicate()
 
     def test_answers_without_success(self):
         member = self.standin.user_token(admin=False)
