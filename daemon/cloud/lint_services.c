@@ -41,46 +41,80 @@ static bool is_about(const struct subject *subject, const struct auth_policy *po
            auth_policy_applies(policy, &subject->token);
 }
 
-/* Counts the rules that @section does not imply. *ret_pod: whether one is about the pod. */
-static size_t count_missing(const struct subject *subject, const struct auth_policy *policy,
-                            const struct rule_section *section, bool *ret_pod)
+/* The rules of a policy that a section does not imply, and those of them that are about the pod. */
+struct missing {
+    size_t n, n_pod;
+};
+
+static struct missing count_missing(const struct subject *subject, const struct auth_policy *policy,
+                                    const struct rule_section *section)
 {
     const struct rule_section *rules = auth_policy_rules(policy);
-    size_t n = 0;
+    struct missing missing = {0};
 
-    *ret_pod = false;
     for (size_t i = 0; i < rules->n_rules; i++) {
         if (section_implies(section, &rules->rules[i], subject->service))
             continue;
-        n++;
-        *ret_pod = *ret_pod || rule_is_about_pod(&rules->rules[i]);
+        missing.n++;
+        missing.n_pod += rule_is_about_pod(&rules->rules[i]);
     }
-    return n;
+    return missing;
 }
 
-/* Returns the policy that allows most of what the section admits; NULL: there is none. */
+/*
+ * Returns the policy that allows most of what the section admits; NULL: there is none.
+ *
+ * @is_about_pod: only one that also demands something of the pod.
+ */
 static const struct auth_policy *find_allow(const struct subject *subject,
-                                            const struct rule_section *section)
+                                            const struct rule_section *section, bool is_about_pod)
 {
     const struct auth_policies *policies = subject->lint->policies;
     const struct auth_policy *best = NULL;
     size_t least = SIZE_MAX;
-    bool is_about_pod;
 
     for (size_t i = 0; i < policies->n; i++) {
         const struct auth_policy *policy = &policies->list[i];
-        size_t n;
+        struct missing missing;
 
         if (!is_about(subject, policy, false) ||
             (subject->token.is_admin && !policy->permits_admin))
             continue;
-        n = count_missing(subject, policy, section, &is_about_pod);
-        if (n < least) {
-            least = n;
+        missing = count_missing(subject, policy, section);
+        if (missing.n < least && (!is_about_pod || missing.n_pod)) {
+            least = missing.n;
             best = policy;
         }
     }
     return best;
+}
+
+/* What the section admits, and the policy allows only with further rules. */
+static void add_refused(struct subject *subject, const struct rule_section *section,
+                        const struct auth_policy *policy)
+{
+    bool is_shared = subject->service->share == SHARE_SERVICEACCOUNT;
+    const struct auth_policy *by_pod = is_shared ? find_allow(subject, section, true) : NULL;
+    struct missing missing = count_missing(subject, policy, section);
+    char name[SECTION_TITLE_SIZE], rules[RULES_TEXT_SIZE];
+
+    rule_section_title(section, name);
+    rules_text(auth_policy_rules(by_pod ? by_pod : policy), section, subject->service, rules);
+    if (by_pod) {
+        subject->is_sharing_sound = false;
+        lint_add(
+            subject->lint, LINT_ERROR, "share", by_pod, subject->service,
+            "%s lacks %s, so a token that one pod gets is given to pods that would be refused: "
+            "repeat it there, or set Share=pod",
+            name, rules);
+    } else if (missing.n == missing.n_pod) {
+        lint_add(subject->lint, LINT_NOTE, "refused", policy, subject->service,
+                 "pods that %s admits are refused, unless %s", name, rules);
+    } else {
+        lint_add(subject->lint, LINT_ERROR, "refused", policy, subject->service,
+                 "what %s admits is refused, unless %s, which the section does not demand", name,
+                 rules);
+    }
 }
 
 /*
@@ -89,37 +123,17 @@ static const struct auth_policy *find_allow(const struct subject *subject,
  */
 static void check_allowed(struct subject *subject, const struct rule_section *section)
 {
-    const struct auth_policy *policy = find_allow(subject, section);
-    char name[SECTION_TITLE_SIZE], missing[RULES_TEXT_SIZE];
-    bool is_about_pod = false;
+    const struct auth_policy *policy = find_allow(subject, section, false);
+    const struct requested_token *token = &subject->token;
+    char name[SECTION_TITLE_SIZE];
 
-    rule_section_title(section, name);
-    if (!policy) {
+    if (!policy)
         lint_add(subject->lint, LINT_ERROR, "refused", NULL, subject->service,
-                 "what %s admits is refused: no policy allows %s%s tokens%s%s", name,
-                 subject->token.is_admin ? "administrators' " : "", subject->token.type,
-                 subject->token.target ? " for " : "",
-                 subject->token.target ? subject->token.target : "");
-        return;
-    }
-    if (count_missing(subject, policy, section, &is_about_pod) == 0)
-        return;
-    rules_text(auth_policy_rules(policy), section, subject->service, missing);
-    if (!is_about_pod) {
-        lint_add(subject->lint, LINT_ERROR, "refused", policy, subject->service,
-                 "what %s admits is refused, unless %s, which the section does not demand", name,
-                 missing);
-    } else if (subject->service->share == SHARE_POD) {
-        lint_add(subject->lint, LINT_NOTE, "refused", policy, subject->service,
-                 "pods that %s admits are refused, unless %s", name, missing);
-    } else {
-        subject->is_sharing_sound = false;
-        lint_add(
-            subject->lint, LINT_ERROR, "share", policy, subject->service,
-            "%s lacks %s, so a token that one pod gets is given to pods that would be refused: "
-            "repeat it there, or set Share=pod",
-            name, missing);
-    }
+                 "what %s admits is refused: no policy allows %s%s tokens%s%s",
+                 rule_section_title(section, name), token->is_admin ? "administrators' " : "",
+                 token->type, token->target ? " for " : "", token->target ? token->target : "");
+    else if (count_missing(subject, policy, section).n)
+        add_refused(subject, section, policy);
 }
 
 /* A local [Deny] that holds only as long as the daemon is asked. */

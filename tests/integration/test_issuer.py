@@ -25,6 +25,7 @@ RULES = f"""[Allow "ci runners"]
 [Deny "debug pods"]
 {POD}=debug-*
 """
+ONLY_ALLOW = RULES.partition("[Deny")[0]
 ALLOW = {"decision": "allow", "tokenType": "personal", "userLogin": "ci-bot", "authorizedPermissions": [],
          "rules": {"aud": AUDIENCE, NAMESPACE: "ci", ACCOUNT: "pulumi-runner"}}
 DENY = {"decision": "deny", "tokenType": "personal", "userLogin": "ci-bot", "authorizedPermissions": [],
@@ -486,6 +487,11 @@ UNSOUND = [
     ("a claim of other issuers", [ALLOW, DENY, policy(rules={**ALLOW["rules"], "groups": "x"})], {}, "warning", "claim"),
     ("a pod that the file does not demand", [policy(rules=rules(pod="job-*")), DENY], {}, "error", "share"),
     ("a node that the file does not demand", [policy(rules=rules(node="worker-*")), DENY], {}, "error", "share"),
+    ("a pod of some accounts, beside another account", [policy(rules=rules(account="other")),
+                                                         policy(rules=rules(account="pulumi-a", pod="job-*"))],
+     {"rules": ONLY_ALLOW.replace("pulumi-runner", "pulumi-*")}, "error", "share"),
+    ("some accounts of a token that is not shared", [policy(rules=rules(account="pulumi-a", pod="job-*"))],
+     {"rules": ONLY_ALLOW.replace("pulumi-runner", "pulumi-*"), "share": "pod"}, "error", "refused"),
     ("a deny of pods that the file lacks", [ALLOW, DENY, policy(DENY, rules={POD: "test-*"})], {}, "error", "share"),
     ("a deny of accounts that the file lacks", [ALLOW, DENY, policy(DENY, rules={ACCOUNT: "pulumi-*"})], {}, "warning", "deny-missing"),
     ("a deny of everything", [ALLOW, DENY, policy(DENY, rules={})], {}, "error", "deny-all"),
@@ -499,7 +505,6 @@ UNSOUND = [
 ]
 
 TEAM = {"tokenType": "team", "teamName": "core", "userLogin": None}
-ONLY_ALLOW = RULES.partition("[Deny")[0]
 SOUND = [
     ("what apply makes", [ALLOW, DENY], {}),
     ("in another order", [DENY, ALLOW], {}),
