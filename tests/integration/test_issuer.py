@@ -219,6 +219,11 @@ class PrivateCluster(IssuerCase):
         self.changes()
         self.expect(0, "register", "--yes")
         self.assertEqual(self.changes(), [])
+        issuer, = self.issuers()
+        self.api("PATCH", f"/oidc/issuers/{issuer['id']}", {"name": "eks", "jwks": {"keys": [{**key, "x5t": "x"} for key in keys]}})
+        self.changes()
+        self.expect(0, "register", "--yes")
+        self.assertEqual(self.changes(), [])
         # after a rotation it is another one
         self.private.rotate(keep_old=False)
         self.save_keys()
@@ -477,6 +482,8 @@ UNSOUND = [
      {"rules": RULES.replace("[Deny", f"{NODE}=ip-10.internal\n[Deny")}, "warning", "dot"),
     ("administrators' tokens", [policy(userLogin=None, tokenType="organization", authorizedPermissions=["admin"]), ALLOW, DENY],
      {}, "warning", "admin"),
+    ("no administrators' tokens, which are asked for", [policy(userLogin=None, tokenType="organization")],
+     {"token": "TokenType=organization\nScope=admin", "rules": ONLY_ALLOW}, "error", "refused"),
     ("tokens of anyone", [policy(userLogin="*"), DENY], {}, "warning", "target"),
     ("a deny of another type", [ALLOW, DENY, policy(DENY, tokenType="organization", userLogin=None)], {}, "warning", "deny-unused"),
     ("a deny of another user", [ALLOW, DENY, policy(DENY, userLogin="someone")], {}, "warning", "deny-unused"),
