@@ -15,6 +15,7 @@ import urllib.request
 
 from node import AUDIENCE, PODLOGINCTL, STANDIN, NodeCase, Standin, wait_for
 
+SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SEED_URL = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 NAMESPACE, ACCOUNT, POD, NODE = ('"kubernetes.io".namespace', '"kubernetes.io".serviceaccount.name',
                                  '"kubernetes.io".pod.name', '"kubernetes.io".node.name')
@@ -230,6 +231,12 @@ class PrivateCluster(IssuerCase):
         self.expect(1, "register")
         self.expect(0, "register", "--yes")
         self.assert_served(self.private.mint(audience=[AUDIENCE], serviceaccount="pulumi-runner", pod="later"))
+
+    def test_an_issuer_that_only_pulumi_reaches(self):
+        self.expect(0, "register", "--yes", "--jwks", "none")
+        self.assertNotIn("jwks", self.issuers()[0])
+        self.expect(1, "register")
+        self.expect(0, "register", "--jwks", "none")
 
     def test_keys_that_must_not_be_uploaded(self):
         keys = json.loads(self.keys.read_text())
@@ -664,6 +671,46 @@ class Print(IssuerCase):
                               '  annotations:\n    eks.amazonaws.com/role-arn: "arn:aws:iam::123456789012:role/pulumi"\n')
         self.assertIn('"default"', self.expect(0, "print", "serviceaccount", "--account", "123456789012", "--role", "pulumi",
                                                "--serviceaccount", "default/x"))
+
+    def aws(self, name, role="arn:aws-cn:iam::210987654321:role/teams/ci", audience="urn:aws"):
+        self.node.write(f"services.d/{name}.conf", f"[Service]\nProvider=aws-sts\nIssuer=eks\nAudience={audience}\n\n"
+                        f"[AWS]\nRoleARN={role}\nRegion=cn-north-1\n\n{RULES}")
+
+    def test_the_role_of_a_service(self):
+        """With Provider=aws-sts, the role is in its file, and its own audience is that of the tokens."""
+        self.aws("aws")
+        statement, = json.loads(self.expect(0, "print", "iam", token=False))["Statement"]
+        provider = SEED_URL.removeprefix("https://")
+        self.assertEqual(statement["Principal"], {"Federated": f"arn:aws-cn:iam::210987654321:oidc-provider/{provider}"})
+        self.assertEqual(statement["Condition"]["StringEquals"][f"{provider}:aud"], "urn:aws")
+        self.assertIn('"arn:aws-cn:iam::210987654321:role/teams/ci"', self.expect(0, "print", "serviceaccount", token=False))
+        # another role than that of the service
+        out = self.expect(0, "print", "serviceaccount", "--account", "123456789012", "--role", "x")
+        self.assertIn('"arn:aws:iam::123456789012:role/x"', out)
+        self.expect(64, "print", "serviceaccount", "--role", "x")
+        self.aws("second", role="arn:aws:iam::210987654321:role/deploy")
+        self.assertIn("roles teams/ci and deploy", self.expect(64, "print", "iam"))
+        self.assertIn('"arn:aws:iam::210987654321:role/deploy"', self.expect(0, "print", "serviceaccount", "--role", "deploy"))
+        self.aws("second", audience="urn:other")
+        self.expect(64, "print", "iam")
+
+    def test_the_trust_policy_that_a_page_shows(self):
+        page = (SOURCE / "docs/upstreams.md").read_text()
+        service = re.search(r"```ini\n(# /etc/podlogin/services.d/\w+.conf\n\[Service\]\nProvider=aws-sts.*?)```", page, re.S)[1]
+        policy_of_page = re.search(r'```json\n(\{\n  "Version": "2012-10-17".*?)```', page, re.S)[1]
+        self.node.write("services.d/aws.conf", service)
+        (self.node.etc / "services.d/pulumi.conf").unlink()
+        self.assertEqual(json.loads(self.expect(0, "print", "iam", token=False)), json.loads(policy_of_page))
+
+    def test_without_a_service_of_pulumi(self):
+        self.aws("aws")
+        (self.node.etc / "services.d/pulumi.conf").unlink()
+        self.expect(0, "print", "iam", token=False)
+        self.expect(78, "print", "pulumi")
+        self.assertIn("there is no issuers.d/nonesuch.conf", self.expect(78, "print", "iam", "nonesuch"))
+        self.node.issuer("second", url="https://second.example")
+        self.assertIn("name one of the issuers", self.expect(78, "print", "iam"))
+        self.expect(0, "print", "iam", "eks")
 
     def test_which_service_account(self):
         def fails(*more):

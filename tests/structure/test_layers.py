@@ -40,7 +40,7 @@ LAYERS = {
     "daemon/ctl": "text protocol daemon/base daemon/peer daemon/jose daemon/provider daemon/config daemon/exchange"
                   " daemon/store daemon/identity daemon/admission daemon/admin",
     "daemon/cloud": "daemon/base daemon/policy daemon/provider daemon/config daemon/exchanger",
-    "daemon/ctl/issuer": "protocol daemon/base daemon/jose daemon/cloud daemon/ctl",
+    "daemon/ctl/issuer": "protocol daemon/base daemon/jose daemon/provider daemon/cloud daemon/ctl",
     "daemon/exporter": "text protocol daemon/base daemon/config daemon/admin daemon/sandbox",
     "daemon": "text protocol daemon/base daemon/jose daemon/peer daemon/config daemon/exchange daemon/identity"
               " daemon/broker daemon/session daemon/admin daemon/sandbox",

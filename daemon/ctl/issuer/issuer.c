@@ -13,13 +13,16 @@
 #include "protocol/messages.h"
 
 #define TOKEN_VARIABLE "PULUMI_ACCESS_TOKEN"
-#define OPTIONS_N      16
 
 static const struct action {
     const char *name;
     int (*run)(struct issuer_command *command);
-    const char *options; /* that it takes */
-    bool needs_no_site;  /* there may be no configuration yet */
+    const char *options; /* that it takes, besides those for what it needs */
+    enum need {
+        NEEDS_SITE,
+        NEEDS_ISSUER, /* whatever the services are */
+        NEEDS_NOTHING /* there may be no configuration yet */
+    } need;
 } actions[] = {
     {"register", issuer_register, "access-token-file name max-expiration thumbprint jwks yes json"},
     {"show", issuer_show, "access-token-file json"},
@@ -28,9 +31,10 @@ static const struct action {
     {"policy apply", issuer_policy_apply, "access-token-file prune yes json"},
     {"policy lint", issuer_policy_lint, "access-token-file policies json"},
     {"print pulumi", issuer_print_pulumi, "name max-expiration thumbprint"},
-    {"print iam", issuer_print_iam, "account serviceaccount"},
-    {"print serviceaccount", issuer_print_serviceaccount, "account role serviceaccount"},
-    {"print eks", issuer_print_eks, "cluster", true},
+    {"print iam", issuer_print_iam, "account role serviceaccount", NEEDS_ISSUER},
+    {"print serviceaccount", issuer_print_serviceaccount, "account role serviceaccount",
+     NEEDS_ISSUER},
+    {"print eks", issuer_print_eks, "cluster", NEEDS_NOTHING},
 };
 
 static int set_max_expiration(const char *command, const char *value, void *target)
@@ -72,28 +76,39 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
+static const char summary[] =
+    "podloginctl issuer register [ISSUER] [OPTIONS]\n"
+    "podloginctl issuer show [ISSUER]\n"
+    "podloginctl issuer remove [ISSUER]\n"
+    "podloginctl issuer policy apply [ISSUER] [--prune]\n"
+    "podloginctl issuer policy diff [ISSUER]\n"
+    "podloginctl issuer policy lint [ISSUER] [--policies FILE]\n"
+    "podloginctl issuer print pulumi [ISSUER]\n"
+    "podloginctl issuer print iam [ISSUER] [--account ID] [--role NAME]\n"
+    "podloginctl issuer print serviceaccount [ISSUER] [--account ID] [--role NAME]\n"
+    "podloginctl issuer print eks --cluster NAME\n\n"
+    "Sets up Pulumi Cloud for the services of an issuer of issuers.d: registers the\n"
+    "issuer, and keeps its authorization policies as the rules of the services are.\n"
+    "Changes nothing without --yes.";
+
+/* Returns whether the action takes the option @name. */
+static bool takes(const struct action *action, const char *name)
+{
+    if (!action)
+        return true; /* for --help */
+    if (strcmp(name, "config") == 0)
+        return action->need != NEEDS_NOTHING;
+    if (strcmp(name, "organization") == 0)
+        return action->need == NEEDS_SITE;
+    return has_word(action->options, name);
+}
+
 static int read_options(int argc, char **argv, const struct action *action,
                         struct issuer_options *options)
 {
     const struct ctl_usage usage = {
-        .command = ISSUER,
-        .argument = &options->issuer,
-        .summary =
-            "podloginctl issuer register [ISSUER] [OPTIONS]\n"
-            "podloginctl issuer show [ISSUER]\n"
-            "podloginctl issuer remove [ISSUER]\n"
-            "podloginctl issuer policy apply [ISSUER] [--prune]\n"
-            "podloginctl issuer policy diff [ISSUER]\n"
-            "podloginctl issuer policy lint [ISSUER] [--policies FILE]\n"
-            "podloginctl issuer print pulumi [ISSUER]\n"
-            "podloginctl issuer print iam [ISSUER] --account ID\n"
-            "podloginctl issuer print serviceaccount [ISSUER] --account ID --role NAME\n"
-            "podloginctl issuer print eks --cluster NAME\n\n"
-            "Sets up Pulumi Cloud for the services of an issuer of issuers.d: registers the\n"
-            "issuer, and keeps its authorization policies as the rules of the services are.\n"
-            "Changes nothing without --yes.",
-    };
-    const struct ctl_option all[OPTIONS_N] = {
+        .command = ISSUER, .argument = &options->issuer, .summary = summary};
+    const struct ctl_option all[] = {
         {"config", "config DIR        the configuration (" CONFIG_DIRECTORY ")", ctl_set_text,
          &options->config},
         {"organization", "organization NAME the organization, if the services have several",
@@ -117,23 +132,25 @@ static int read_options(int argc, char **argv, const struct action *action,
         {"thumbprint", "thumbprint HEX    the SHA-256 of the issuer's certificate; may be repeated",
          add_thumbprint, &options->thumbprints},
         {"jwks",
-         "jwks FILE         the keys of an issuer that Pulumi Cloud cannot reach (KeysFile=)",
+         "jwks FILE         the keys of an issuer that Pulumi Cloud cannot reach (KeysFile=);\n"
+         "                      none: it fetches them",
          ctl_set_text, &options->jwks},
         {"serviceaccount",
          "serviceaccount NS/NAME\n"
          "                      default: the only one that the [Allow] sections name",
          ctl_set_text, &options->serviceaccount},
-        {"account", "account ID        the AWS account", ctl_set_text, &options->account},
-        {"role", "role NAME         the IAM role", ctl_set_text, &options->role},
+        {"account", "account ID        the AWS account; default: that of the only RoleARN=",
+         ctl_set_text, &options->account},
+        {"role", "role NAME         the IAM role; default: that of the only RoleARN=", ctl_set_text,
+         &options->role},
         {"cluster", "cluster NAME      the EKS cluster", ctl_set_text, &options->cluster},
         {"json", "json              print JSON", ctl_set_flag, &options->is_json},
-        {0},
     };
-    struct ctl_option table[OPTIONS_N] = {{0}};
+    struct ctl_option table[sizeof(all) / sizeof(all[0]) + 1] = {{0}};
     size_t n = 0;
 
-    for (size_t i = 0; all[i].name; i++)
-        if (!action || (i < 2 && !action->needs_no_site) || has_word(action->options, all[i].name))
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (takes(action, all[i].name))
             table[n++] = all[i];
     return ctl_read_options(argc, argv, &usage, table);
 }
@@ -160,16 +177,33 @@ static void command_done(struct issuer_command *command)
     config_unref(command->config);
 }
 
+/* Returns the issuer with this name, or the only one; or NULL after printing the error. */
+static const struct issuer_config *find_issuer(const struct config *config, const char *name)
+{
+    if (!name && config->n_issuers == 1)
+        return &config->issuers[0];
+    for (size_t i = 0; name && i < config->n_issuers; i++)
+        if (strcmp(config->issuers[i].name, name) == 0)
+            return &config->issuers[i];
+    issuer_fail(EXIT_CODE_CONFIG,
+                name ? "there is no issuers.d/%s.conf" : "name one of the issuers", name);
+    return NULL;
+}
+
 static int run(struct issuer_command *command, const struct action *action)
 {
     const struct issuer_options *options = &command->options;
     char error[SITE_ERROR_SIZE];
 
-    if (action->needs_no_site)
+    if (action->need == NEEDS_NOTHING)
         return action->run(command);
     command->config = ctl_load_config(ISSUER, options->config);
     if (!command->config)
         return EXIT_CODE_CONFIG;
+    if (action->need == NEEDS_ISSUER) {
+        command->site.issuer = find_issuer(command->config, options->issuer);
+        return command->site.issuer ? action->run(command) : EXIT_CODE_CONFIG;
+    }
     if (site_find(command->config, options->issuer, options->organization, &command->site, error) <
         0)
         return issuer_fail(EXIT_CODE_CONFIG, "%s", error);

@@ -103,6 +103,9 @@ void issuer_print_policy(char mark, const struct auth_policy *policy, const char
 /* Prints text of others, whose control characters must not control the terminal. */
 void issuer_print_text(const char *text);
 
+/* Prints @before, @text as a string of JSON, which is one of YAML, too, and a newline. */
+void issuer_print_string(const char *before, const char *text);
+
 /* Prints JSON on standard output. Returns the exit code. */
 int issuer_print_json(const json_t *json);
 

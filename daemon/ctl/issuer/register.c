@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "ctl/issuer/keys.h"
 
+#define JWKS_NONE "none" /* for an issuer that Pulumi Cloud reaches, and the nodes do not */
+
 /* What the registration should be: only what is to be set. */
 static json_t *desired_new(const struct issuer_command *command, const json_t *issuer, json_t *jwks)
 {
@@ -154,7 +156,7 @@ int issuer_register(struct issuer_command *command)
     bool is_done = false;
     int code = EXIT_CODE_OK;
 
-    if (jwks_path)
+    if (jwks_path && strcmp(jwks_path, JWKS_NONE) != 0)
         code = keys_read(jwks_path, &jwks);
     if (code == EXIT_CODE_OK)
         code = issuer_connect(command);
