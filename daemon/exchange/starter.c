@@ -115,15 +115,30 @@ static int next_request(int fd, int *ret_role, int *ret_socket_fd)
     return -1;
 }
 
+static void wait_for_end(pid_t *pid)
+{
+    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    *pid = 0;
+}
+
 /* An exchanger has no state that could be lost. */
 static void end(pid_t *pid)
 {
     if (*pid <= 0)
         return;
     kill(*pid, SIGKILL);
-    while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    *pid = 0;
+    wait_for_end(pid);
+}
+
+/* All have lost their connections. That for programs has these to end before it ends itself. */
+static void end_all(pid_t pids[EXCHANGERS])
+{
+    for (int role = 0; role < EXCHANGERS; role++)
+        if (role != EXCHANGER_PROGRAMS)
+            end(&pids[role]);
+    if (pids[EXCHANGER_PROGRAMS] > 0)
+        wait_for_end(&pids[EXCHANGER_PROGRAMS]);
 }
 
 /* Replaces the exchanger of @role. Logs a failure once. */
@@ -160,7 +175,6 @@ int starter_run(int fd, const char *program)
         start(program, role, socket_fd, &pids[role], &said[role]);
         close(socket_fd);
     }
-    for (role = 0; role < EXCHANGERS; role++)
-        end(&pids[role]);
+    end_all(pids);
     return 0;
 }

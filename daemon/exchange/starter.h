@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 /*
- * Serves requests until the other end of @fd is closed; then kills the exchangers. Closes all
- * other descriptors but the standard ones first. Returns an exit code.
+ * Serves requests until the other end of @fd is closed; then ends the exchangers. Closes all other
+ * descriptors but the standard ones first. Returns an exit code.
  */
 int starter_run(int fd, const char *program);
 

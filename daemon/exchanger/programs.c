@@ -146,6 +146,7 @@ int programs_run(void)
     CLEANUP(fd_closep) int children_fd = watch_children();
     int r = children_fd < 0 ? -errno : descendants_adopt();
 
+    prctl(PR_SET_PDEATHSIG, 0); /* it sees the end of the broker, and has programs to end */
     if (r < 0) {
         log_error("cannot supervise programs: %s", strerror(-r));
         return EXIT_CODE_FAULT;
