@@ -389,6 +389,7 @@ class AnotherUser(ExecCase):
         program = shutil.copy(EXCHANGER, self.node.directory)
         self.exchangers = Exchangers(self.node.directory / "exchangers", program, user=USER)
         self.addCleanup(self.exchangers.close)
+        self.addCleanup(self.node.stop)  # before: they end with their connections
         for role in ("issuers", "upstreams", "programs"):
             self.exchangers.listen(role)
 
