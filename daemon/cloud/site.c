@@ -121,8 +121,7 @@ int site_find(const struct config *config, const char *issuer, const char *organ
 {
     int r;
 
-    *ret_site =
-        (struct site){.services = calloc(config->n_services + 1, sizeof(*ret_site->services))};
+    *ret_site = (struct site){.services = calloc(config->n_services + 1, sizeof(void *))};
     snprintf(ret_error, SITE_ERROR_SIZE, "out of memory");
     r = ret_site->services ? find(config, issuer, organization, ret_site, ret_error) : -ENOMEM;
     if (r < 0)

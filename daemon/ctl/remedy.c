@@ -90,7 +90,8 @@ static const struct remedy table[] = {
      "the refusal is remembered for up to a minute"},
     {PODLOGIN_UPSTREAM_REFUSED, NULL,
      "the detail has the upstream's own words; check its registration of the issuer and its "
-     "authorization policies, those of Pulumi Cloud with podloginctl issuer policy lint; then run podloginctl reload, because the refusal is remembered for "
+     "authorization policies, those of Pulumi Cloud with podloginctl issuer policy lint; then run "
+     "podloginctl reload, because the refusal is remembered for "
      "up to a minute"},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, "cannot read the CA file", CA_FILE_UNREADABLE},
     {PODLOGIN_UPSTREAM_UNAVAILABLE, "cannot read the secret file",

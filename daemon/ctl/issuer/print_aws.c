@@ -202,8 +202,8 @@ int issuer_print_iam(struct issuer_command *command)
     char *namespace = NULL;
     CLEANUP(json_decrefp)
     json_t *json = NULL;
-    const char *name;
-    struct role role;
+    const char *name = NULL;
+    struct role role = {0};
     int code = find_role(command, &role);
 
     if (code == EXIT_CODE_OK)
@@ -218,8 +218,8 @@ int issuer_print_serviceaccount(struct issuer_command *command)
 {
     CLEANUP(freep)
     char *namespace = NULL;
-    const char *name;
-    struct role role;
+    const char *name = NULL;
+    struct role role = {0};
     int code = find_role(command, &role);
 
     if (code == EXIT_CODE_OK && !role.name)
