@@ -18,6 +18,7 @@ import unittest
 from exchangers import Exchangers
 from node import AUDIENCE, EXCHANGER, PODLOGINCTL, PODLOGIND, NodeCase, children, wait_all, wait_for
 from raw_server import RawServer, http
+from seccomp import forbid
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SERVICE = """[Service]
@@ -33,6 +34,7 @@ ReadPaths={read}
 [Allow "all"]
 sub=*
 """
+LANDLOCK = (444, 445, 446)  # on all architectures
 HAS_SANITIZER = b"__asan" in pathlib.Path(PODLOGIND).read_bytes()
 GOOD = json.dumps({"access_token": "secret-0123456789", "token_type": "Bearer", "expires_in": 3600})
 
@@ -373,6 +375,17 @@ class Confinement(ExecCase):
         self.assertEqual(len(found), 4 + 4 * 5 + 6)
         for what, outcome in found.items():
             self.assertIn(outcome, ("Permission denied", "Operation not permitted", "Function not implemented"), what)
+
+
+class OldKernel(ExecCase):
+    def test_a_kernel_that_restricts_no_files_is_told(self):
+        """Programs run, with what remains."""
+        self.program(f"""status = open("/proc/self/status").read()
+assert "NoNewPrivs:\\t1" in status and "Seccomp:\\t2" in status and "CapEff:\\t" + "0" * 16 in status, status
+print({GOOD!r})""")
+        self.node.start(preexec_fn=lambda: forbid(LANDLOCK, 38))
+        self.assert_answer(token="secret-0123456789")
+        self.assertIn("cannot restrict which files programs open: ", self.node.log())
 
 
 USER = 64000  # who owns nothing
