@@ -106,13 +106,13 @@ class Login(NodeCase):
         self.assertEqual(self.exchanges(), 1)
 
     def test_min_ttl_is_met_or_more_than_the_upstream_grants(self):
-        self.standin.configure_upstream(expires_in=60)
+        self.standin.configure_upstream(expires_in=3000)
         self.node.start()
         self.assert_served(self.mint())
         self.standin.configure_upstream(expires_in=7200)
         self.assertEqual(self.assert_served(self.mint())["source"], "cache")
-        self.assertEqual(self.assert_served(self.mint(), "--min-ttl", "50s")["source"], "cache")
-        # the upstream granted 60 s last, and nine tenths of that are left, which is always enough
+        self.assertEqual(self.assert_served(self.mint(), "--min-ttl", "2600s")["source"], "cache")
+        # the upstream granted 3000 s last, and nine tenths of that are left, which is always enough
         self.assertEqual(self.assert_served(self.mint(), "--min-ttl", "1h")["source"], "cache")
         self.assertEqual(self.exchanges(), 1)
 
