@@ -2,6 +2,7 @@
 #include "config/file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/check.h"
@@ -140,9 +141,13 @@ static int on_service_line(void *data, const struct ini_line *line)
                            "[Service] with Provider= must come before [%.64s]", line->section);
         return -EINVAL;
     }
-    if (strcmp(line->section, service->provider->section) != 0 || line->name)
-        return reader_unknown_section(
-            reader, line, "[Service], the provider's section, [Allow \"...\"] or [Deny \"...\"]");
+    if (strcmp(line->section, service->provider->section) != 0 || line->name) {
+        char expected[128];
+
+        snprintf(expected, sizeof(expected), "[Service], [%s], [Allow \"...\"] or [Deny \"...\"]",
+                 service->provider->section);
+        return reader_unknown_section(reader, line, expected);
+    }
     return line->key ? on_provider_line(reader, service, line)
                      : reader_begin_section(reader, 1, line);
 }

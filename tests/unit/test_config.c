@@ -374,7 +374,7 @@ static const struct {
      "services.d/pulumi.conf:7: APIURL=http://host is not valid; expected an https:// URL"},
     {"services.d/pulumi.conf", SERVICE "[AWS]\n",
      "services.d/pulumi.conf:7: unknown section [AWS]; "
-     "expected [Service], the provider's section"},
+     "expected [Service], [Pulumi], [Allow"},
     {"services.d/pulumi.conf", SERVICE "[Pulumi \"x\"]\n",
      "services.d/pulumi.conf:7: unknown section"},
     {"services.d/pulumi.conf", SERVICE "[allow]\n",
