@@ -32,11 +32,12 @@ static bool is_arn(const char *text, size_t len)
     return true;
 }
 
-static const char *expects_arn(const char *value)
+/* A user's ARN, or that of an instance profile, is told here: STS would only refuse it. */
+static const char *expects_role(const char *value)
 {
-    return !*value || is_arn(value, strlen(value))
+    return !*value || (is_arn(value, strlen(value)) && strstr(value, ":role/"))
                ? NULL
-               : "an ARN, such as arn:aws:iam::123456789012:role/ci";
+               : "the ARN of a role, such as arn:aws:iam::123456789012:role/ci";
 }
 
 static const char *expects_arns(const char *value)
@@ -94,7 +95,7 @@ static const char *expects_policy(const char *value)
 }
 
 static const struct provider_setting settings[] = {
-    [AWS_ROLE_ARN] = {"RoleARN", expects_arn},
+    [AWS_ROLE_ARN] = {"RoleARN", expects_role},
     [AWS_REGION] = {"Region", expects_region},
     [AWS_SESSION_NAME] = {"SessionName", expects_session_name, "%n.%s", .has_specifiers = true},
     [AWS_DURATION] = {"Duration", expects_duration},

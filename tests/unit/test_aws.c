@@ -30,8 +30,10 @@ static void settings_are_checked(void **state)
     } bad[] = {
         {{REGION}, "RoleARN= is missing"},
         {{ROLE}, "Region= is missing"},
-        {{"RoleARN=ci", REGION}, "RoleARN= takes an ARN"},
-        {{"RoleARN=arn:aws:iam::123456789012:role/a b", REGION}, "RoleARN= takes an ARN"},
+        {{"RoleARN=ci", REGION}, "RoleARN= takes the ARN of a role"},
+        {{"RoleARN=arn:aws:iam::123456789012:role/a b", REGION},
+         "RoleARN= takes the ARN of a role"},
+        {{"RoleARN=arn:aws:iam::123456789012:user/ci", REGION}, "RoleARN= takes the ARN of a role"},
         {{ROLE, "Region=evil.com/"}, "Region= takes a region"},
         {{ROLE, "Region=eu_1"}, "Region= takes a region"},
         {{ROLE, "Region=-x"}, "Region= takes a region"},
