@@ -393,7 +393,8 @@ class Faults(IssuerCase):
         self.expect(78, "show", "--access-token-file", "/nonesuch", token=False)
         self.expect(78, "show", PULUMI_ACCESS_TOKEN="")
         for wrong in ("a\nX-Injected: b", "ä"):
-            self.expect(70, "show", PULUMI_ACCESS_TOKEN=wrong)
+            self.assertIn("the access token has characters", self.expect(78, "show", PULUMI_ACCESS_TOKEN=wrong))
+        self.expect(1, "show", PULUMI_ACCESS_TOKEN=self.token + "\n")
         self.assertEqual({call["token"] for call in self.standin.calls()}, {self.token})
 
     def test_where_the_access_token_is_not(self):

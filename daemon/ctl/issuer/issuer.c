@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/setting.h"
 #include "ctl/configuration.h"
@@ -227,11 +228,24 @@ int ctl_issuer(int argc, char **argv)
     return code;
 }
 
+static const char *token_problem(const struct secret *token)
+{
+    if (token->len == 0)
+        return "is empty";
+    if (token->len > PODLOGIN_TOKEN_MAX)
+        return "is longer than 16 KiB";
+    for (size_t i = 0; i < token->len; i++)
+        if (token->bytes[i] <= ' ' || token->bytes[i] > '~')
+            return "has characters that no token has, such as a blank or the end of a line";
+    return NULL;
+}
+
 /* The variable's value is wiped, because other processes of the user can read the environment. */
 static struct secret *read_token(const struct issuer_command *command)
 {
     char *value = getenv(TOKEN_VARIABLE);
     struct secret *token = NULL;
+    const char *problem;
 
     if (command->options.access_token_file)
         token = ctl_token(ISSUER, command->options.access_token_file);
@@ -244,9 +258,12 @@ static struct secret *read_token(const struct issuer_command *command)
                     command->site.organization);
     if (value)
         explicit_bzero(value, strlen(value));
-    if (token && (token->len == 0 || token->len > PODLOGIN_TOKEN_MAX)) {
-        issuer_fail(EXIT_CODE_CONFIG, "the access token is %s",
-                    token->len ? "longer than 16 KiB" : "empty");
+    if (!token)
+        return NULL;
+    file_cut_white_end(token);
+    problem = token_problem(token);
+    if (problem) {
+        issuer_fail(EXIT_CODE_CONFIG, "the access token %s", problem);
         token = secret_free(token);
     }
     return token;
