@@ -106,7 +106,8 @@ static int report(const struct issuer_command *command, const struct plan *plan,
         if (is_done)
             printf("applied\n");
         else if (plan_has_changes(plan))
-            printf("nothing was changed; podloginctl issuer policy apply --yes does it\n");
+            printf("nothing was changed; podloginctl issuer policy apply %s--yes does it\n",
+                   command->options.is_pruned ? "--prune " : "");
     }
     return differs ? (int)EXIT_CODE_DIFFERS : EXIT_CODE_OK;
 }
