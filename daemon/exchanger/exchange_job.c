@@ -1,4 +1,7 @@
 /* Exchanges a JWT for an access token, with the one HTTP request that the provider builds. */
+#include <errno.h>
+#include <string.h>
+
 #include "exchanger/exchange_task.h"
 #include "exchanger/result.h"
 #include "exchanger/work.h"
@@ -20,6 +23,19 @@ static void on_answer(struct http_transfer *transfer)
                              transfer->retry_after_ms);
 }
 
+static int keep_authorization(struct exchange_task *task, const struct provider_request *request)
+{
+    for (size_t i = 0; i < request->n_headers; i++) {
+        const struct provider_header *header = &request->headers[i];
+
+        if (strcmp(header->name, "Authorization") != 0)
+            continue;
+        task->authorization = secret_new(header->value, strlen(header->value));
+        return task->authorization ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
 static int send_request(struct worker *worker, struct exchange_task *task,
                         const struct job_exchange *job)
 {
@@ -37,6 +53,8 @@ static int send_request(struct worker *worker, struct exchange_task *task,
         return r;
     values = exchange_task_values(task);
     r = task->exchange->request(&values, task->jwt, &request);
+    if (r == 0)
+        r = keep_authorization(task, &request);
     if (r < 0)
         return r;
     http = (struct http_request){

@@ -5,6 +5,7 @@
 
 #include "exchanger/result.h"
 #include "exchanger/work.h"
+#include "provider/form.h"
 
 void exchange_task_free(struct exchange_task *task)
 {
@@ -12,6 +13,7 @@ void exchange_task_free(struct exchange_task *task)
         free(task->settings[i]);
     secret_free(task->jwt);
     secret_free(task->secret);
+    secret_free(task->authorization);
     free(task);
 }
 
@@ -78,6 +80,28 @@ static void answer_donep(struct provider_answer *answer)
     provider_answer_done(answer);
 }
 
+static void hide(struct provider_answer *answer, const struct secret *secret)
+{
+    if (secret)
+        detail_hide(answer->detail, secret->bytes, secret->len);
+}
+
+/* A server may quote a secret as it is, or as it came. Returns 0 or -ENOMEM. */
+static int hide_secrets(const struct exchange_task *task, struct provider_answer *answer)
+{
+    CLEANUP(secret_freep)
+    struct secret *in_form =
+        task->secret ? form_encode_value(task->secret->bytes, task->secret->len) : NULL;
+
+    if (task->secret && !in_form)
+        return -ENOMEM;
+    hide(answer, task->jwt);
+    hide(answer, task->secret);
+    hide(answer, in_form);
+    hide(answer, task->authorization);
+    return 0;
+}
+
 void exchange_task_answer(const struct exchange_task *task, long status, const void *body,
                           size_t body_len, uint32_t retry_after_ms)
 {
@@ -85,13 +109,11 @@ void exchange_task_answer(const struct exchange_task *task, long status, const v
     CLEANUP(answer_donep)
     struct provider_answer answer = {.retry_after_ms = retry_after_ms};
 
-    if (task->exchange->answer(&values, status, body, body_len, &answer) < 0) {
+    if (task->exchange->answer(&values, status, body, body_len, &answer) < 0 ||
+        hide_secrets(task, &answer) < 0) {
         result_send_failure(task->id, OUTCOME_UNAVAILABLE, "out of memory");
         return;
     }
-    detail_hide(answer.detail, task->jwt->bytes, task->jwt->len);
-    if (task->secret)
-        detail_hide(answer.detail, task->secret->bytes, task->secret->len);
     send_answer(task->id, &answer);
 }
 

@@ -10,6 +10,7 @@ struct exchange_task {
     const struct provider_exchange *exchange;
     struct secret *jwt;
     struct secret *secret; /* what the secret file holds; NULL: none */
+    struct secret *authorization; /* the request's header, which has the secret; NULL: none */
     char *settings[PROVIDER_SETTINGS_MAX];
 };
 
@@ -30,7 +31,8 @@ DEFINE_CLEANUP(struct exchange_task *, exchange_task_free)
 struct provider_values exchange_task_values(const struct exchange_task *task);
 
 /*
- * Has the provider read an answer, and sends the result. No detail quotes the JWT.
+ * Has the provider read an answer, and sends the result. No detail quotes the JWT or the
+ * secret, as it is or as it was sent.
  *
  * @status: the HTTP status, or that with which the program ended.
  */

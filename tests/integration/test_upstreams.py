@@ -406,6 +406,26 @@ class Answers(Upstreams):
         self.assert_all_refused("UPSTREAM_REFUSED", REFUSED, jwt)
 
 
+    def test_the_clients_secret_as_it_was_sent_is_no_text_of_a_log(self):
+        """Neither in a header nor in a form is it what the file holds."""
+        def quote(request):
+            sent = re.search(rb"Authorization: ([^\r]*)|client_secret=([^&]*)", request.head + request.body).group(0).decode()
+            return [http(json.dumps({"error": "invalid_client", "error_description": f"I got <{sent}>"}), "401 Unauthorized"), None]
+
+        server = RawServer(self.standin, quote)
+        self.addCleanup(server.stop)
+        for method, forms in {"client_secret_basic": ["cG9kbG9naW46", "JTIwZSUzQWMl"],
+                              "client_secret_post": ["s%20e%3A", "%2Br%2F"]}.items():
+            with self.subTest(method):
+                self.service("dex", url=server.url, more=f"ClientAuthentication={method}")
+                self.node.start()
+                error = self.assert_refused("UPSTREAM_REFUSED", REFUSED, self.mint(), "dex")
+                self.assertIn("I got <", error)
+                for form in forms:
+                    self.assertNotIn(form, error + self.node.log())
+                self.node.stop()
+
+
 class Explain(Upstreams):
     def test_the_request_is_shown_without_secrets(self):
         self.node.start()
