@@ -9,7 +9,7 @@ struct exchange_task {
     uint16_t id; /* of the job */
     const struct provider_exchange *exchange;
     struct secret *jwt;
-    struct secret *secret; /* what the secret file holds; NULL: none */
+    struct secret *secret;        /* what the secret file holds; NULL: none */
     struct secret *authorization; /* the request's header, which has the secret; NULL: none */
     char *settings[PROVIDER_SETTINGS_MAX];
 };

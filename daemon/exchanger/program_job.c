@@ -190,16 +190,23 @@ static void send_result(const struct run *run)
                              run->output_len, 0);
 }
 
-/* An output that has a token is a secret as well. */
+/* An output that has a token is a secret as well, whatever became of the program. */
+static bool has_token(const struct run *run)
+{
+    static const char name[] = "\"access_token\"";
+
+    return (run->state == RUN_HAS_ENDED && run->status == 0) ||
+           memmem(run->output->bytes, run->output_len, name, strlen(name));
+}
+
 static void log_errors(const struct run *run)
 {
     struct provider_values values = exchange_task_values(run->task);
     const struct program_secret secrets[] = {{run->task->jwt->bytes, run->task->jwt->len},
                                              {run->output->bytes, run->output_len}};
-    bool has_token = run->state == RUN_HAS_ENDED && run->status == 0;
 
     program_log(values.value[EXEC_COMMAND], run->error->bytes, run->error_len, secrets,
-                has_token ? 2 : 1);
+                has_token(run) ? 2 : 1);
 }
 
 static void fail_to_start(const struct run *run, int r)

@@ -576,6 +576,17 @@ print({GOOD!r})""")
             self.assertNotIn(jwt[i:i + 20], log)
         self.assertNotIn("0123456789", log)
 
+    def test_an_output_that_is_not_used_is_not_logged_either(self):
+        """A token is one, whatever the program does next."""
+        self.assert_all_fail([
+            (f"import sys\nprint({GOOD!r}, flush=True)\nprint('got secret-0123456789', file=sys.stderr)\n{end}",
+             "Timeout=1s", refusal) for end, refusal in (
+                 ("raise SystemExit(1)", ("UPSTREAM_UNAVAILABLE", 75, "status 1")),
+                 ("import time; time.sleep(60)", ("UPSTREAM_UNAVAILABLE", 75, "did not end")),
+                 ("import os; os.kill(os.getpid(), 9)", ("UPSTREAM_UNAVAILABLE", 75, "signal 9")))])
+        self.assertIn(": got [...]\n", self.node.log())
+        self.assertNotIn("0123456789", self.node.log())
+
     def test_many_lines_are_cut(self):
         self.program(f"import sys\nfor i in range(100000): print('line', i, file=sys.stderr)\nprint({GOOD!r})")
         self.node.start()
