@@ -87,8 +87,10 @@ static int become(const struct provider_values *values, const int fds[3])
         return -EINVAL;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0 || chdir("/") < 0)
         return -errno;
-    sandbox_program(arguments[0], values->value[EXEC_READ_PATHS],
-                    values->value[EXEC_READ_WRITE_PATHS]);
+    r = sandbox_program(arguments[0], values->value[EXEC_READ_PATHS],
+                        values->value[EXEC_READ_WRITE_PATHS]);
+    if (r < 0)
+        return r;
     execve(arguments[0], arguments, variables);
     return -errno;
 }

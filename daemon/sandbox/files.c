@@ -98,7 +98,9 @@ void file_rules_add(struct file_rules *rules, const char *path, enum file_access
         return;
     if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
         beneath.allowed_access &= RIGHTS_OF_FILES;
-    if (syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
+    /* pipes, sockets and namespaces (EBADFD) belong to no file system; rules do not concern them */
+    if (syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0 &&
+        errno != EBADFD)
         rules->error = -errno;
 }
 

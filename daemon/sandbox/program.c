@@ -1,5 +1,6 @@
 #include "sandbox/program.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +81,10 @@ static void drop_capabilities(void)
     (void)syscall(SYS_capset, &header, none);
 }
 
-void sandbox_program(const char *path, const char *read_paths, const char *change_paths)
+int sandbox_program(const char *path, const char *read_paths, const char *change_paths)
 {
     struct file_rules rules;
+    int r;
 
     file_rules_init(&rules, true);
     file_rules_add(&rules, path, FILES_RUN);
@@ -92,8 +94,9 @@ void sandbox_program(const char *path, const char *read_paths, const char *chang
     add_words(&rules, read_paths, FILES_RUN);
     add_words(&rules, change_paths, FILES_CHANGE_ALL);
     drop_capabilities();
-    (void)file_rules_apply(&rules);
+    r = file_rules_apply(&rules);
     (void)system_calls_restrict(SANDBOX_PROGRAM);
+    return r == -EOPNOTSUPP ? 0 : r;
 }
 
 void sandbox_program_announce(void)

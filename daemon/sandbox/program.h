@@ -13,7 +13,9 @@ void sandbox_program_announce(void);
  *
  * @read_paths, @change_paths: what it may read, or also change, besides; separated by blanks; may
  * be NULL.
+ *
+ * Returns 0, also if the kernel has no Landlock; or -errno: the files are not restricted.
  */
-void sandbox_program(const char *path, const char *read_paths, const char *change_paths);
+int sandbox_program(const char *path, const char *read_paths, const char *change_paths);
 
 #endif

@@ -376,6 +376,18 @@ class Confinement(ExecCase):
         for what, outcome in found.items():
             self.assertIn(outcome, ("Permission denied", "Operation not permitted", "Function not implemented"), what)
 
+    def test_a_path_that_needs_no_rule_does_not_open_all_others(self):
+        """A pipe belongs to no file system, and the kernel refuses a rule for it."""
+        paths = ("/dev/stdin", "/proc/self/fd/1", "/proc/self/ns/net")
+        for i, path in enumerate(paths):
+            self.program(f"try: open({str(self.node.etc / 'podlogind.conf')!r})\n"
+                         f"except PermissionError: print({GOOD!r})", name=f"exec-{i}", read=path)
+        self.node.start()
+        for i, path in enumerate(paths):
+            with self.subTest(path):
+                code, answer, error = self.get(self.mint(), f"exec-{i}")
+                self.assertEqual((code, answer and answer["token"]), (0, "secret-0123456789"), error)
+
 
 class OldKernel(ExecCase):
     def test_a_kernel_that_restricts_no_files_is_told(self):
