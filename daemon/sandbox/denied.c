@@ -62,6 +62,8 @@ int deny_to_programs(scmp_filter_ctx filter, uint32_t architecture)
 
     for (size_t i = 0; i < ENTRIES(denied) && r == 0; i++)
         r = seccomp_rule_add(filter, fails, denied[i], 0);
+    if (r == 0) /* limits of others of its user, such as the supervisor; Landlock does not see it */
+        r = seccomp_rule_add(filter, fails, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0));
     for (size_t i = 0; i < ENTRIES(new_namespaces) && r == 0; i++)
         r = seccomp_rule_add(
             filter, fails, SCMP_SYS(clone), 1,

@@ -314,7 +314,7 @@ time.sleep(60)""", settings="Timeout=1s")
         self.assert_ends()
 
 
-ATTACK = """import ctypes, json, os, signal, socket
+ATTACK = """import ctypes, json, os, resource, signal, socket
 found = {}
 def attempt(what, action):
     try:
@@ -343,6 +343,11 @@ attempt("write its directory", lambda: open(DIRECTORY + "/x", "w"))
 attempt("read its directory", lambda: os.listdir(DIRECTORY))
 attempt("unshare", lambda: call({"x86_64": 272}.get(os.uname().machine, 97), 0x10000000))
 attempt("io_uring", lambda: call(425, 1, ctypes.create_string_buffer(120)))
+def limit(pid):
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, resource.prlimit(pid, resource.RLIMIT_NOFILE))
+for pid in pids():
+    attempt(f"limit {pid}", lambda: limit(pid))
+limit(0)
 attempt("allowed read", lambda: open(ALLOWED + "/read", "rb").read())
 attempt("allowed write", lambda: open(ALLOWED + "/read", "wb"))
 status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
@@ -372,7 +377,7 @@ class Confinement(ExecCase):
         self.assertEqual(found.pop("allowed read"), "b'x'")
         self.assertEqual({name: found.pop(name) for name in ("NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapAmb")},
                          {"NoNewPrivs": "1", "Seccomp": "2", "CapEff": "0" * 16, "CapPrm": "0" * 16, "CapAmb": "0" * 16})
-        self.assertEqual(len(found), 4 + 4 * 5 + 6)
+        self.assertEqual(len(found), 4 + 4 * 6 + 6)
         for what, outcome in found.items():
             self.assertIn(outcome, ("Permission denied", "Operation not permitted", "Function not implemented"), what)
 
