@@ -426,7 +426,7 @@ static void flight_failed(struct flight *flight, enum outcome outcome, const cha
         login_refused(login, &refusal);
 }
 
-/* Returns 0 or -errno: the token is valid, but cannot be passed on. */
+/* Returns 0 or -errno: the token is valid, but cannot be passed on; -EINVAL: it is too large. */
 static int take_token(struct flight *flight, const struct job_result *result)
 {
     struct environment environment;
@@ -462,8 +462,11 @@ static void on_exchanged(struct job *job, const struct job_result *result)
                  (const char *)result->detail.at);
     else if (!result_check(result, flight->service, detail, sizeof(detail)))
         outcome = OUTCOME_MALFORMED;
-    else
-        r = take_token(flight, result);
+    else if ((r = take_token(flight, result)) == -EINVAL) {
+        outcome = OUTCOME_MALFORMED;
+        snprintf(detail, sizeof(detail), "the token and its variables have more than %d bytes",
+                 PODLOGIN_ANSWER_MAX);
+    }
     count_exchange(flight->service->name, outcome, clock_boot_usec() - flight->asked_usec);
     upstream_report(upstream, flight->pass, outcome, detail, result->retry_after_ms,
                     clock_boot_usec());

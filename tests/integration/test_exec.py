@@ -154,6 +154,14 @@ print({GOOD!r})""", arguments="--for  *")
         self.node.start()
         self.assert_fails("UPSTREAM_PROTOCOL", 75, "the output sets a variable that Variables= does not name")
 
+    def test_an_answer_that_no_client_can_receive(self):
+        """Each part has a valid size, but all together are more than an answer may have."""
+        names = [f"CI_{i}" for i in range(8)]
+        answer = {"access_token": "t" * 16384, "expires_in": 60, "variables": {name: "v" * 4000 for name in names}}
+        self.program(f"print({json.dumps(answer)!r})", settings=f"Variables={' '.join(names)}")
+        self.node.start()
+        self.assert_fails("UPSTREAM_PROTOCOL", 75, "the token and its variables have more than 32768 bytes")
+
     def test_each_way_to_fail_is_an_error_of_its_own(self):
         said = json.dumps({"error": "invalid_grant", "error_description": "not you"})
         self.assert_all_fail([(text, "", (name, code, sentence)) for text, name, code, sentence in (
