@@ -185,6 +185,16 @@ static bool has_pod_rule(const struct auth_policy *policy)
     return false;
 }
 
+/* Returns whether all that the service admits is denied by the policy alone. */
+static bool denies_all(const struct service *service, const struct auth_policy *policy)
+{
+    for (size_t i = 0; i < service->policy.n_sections; i++)
+        if (!service->policy.sections[i].is_deny &&
+            !section_covers(auth_policy_rules(policy), &service->policy.sections[i], service))
+            return false;
+    return true;
+}
+
 /* A policy that denies what the service admits. */
 static void check_deny_policy(struct subject *subject, const struct auth_policy *policy)
 {
@@ -197,6 +207,10 @@ static void check_deny_policy(struct subject *subject, const struct auth_policy 
     if (!*rules) {
         lint_add(subject->lint, LINT_ERROR, "deny-all", policy, service,
                  "everything is refused: the policy denies without rules");
+    } else if (denies_all(service, policy)) {
+        lint_add(subject->lint, LINT_ERROR, "deny-all", policy, service,
+                 "everything is refused: the policy denies all that the service admits, with %s",
+                 rules);
     } else if (!has_pod_rule(policy) || service->share == SHARE_POD) {
         lint_add(subject->lint, LINT_WARNING, "deny-missing", policy, service,
                  "the service file lacks a [Deny] with %s, which is refused", rules);

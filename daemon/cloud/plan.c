@@ -15,6 +15,14 @@ static void add_line(struct plan *plan, enum plan_action action, const struct au
     plan->counts[action]++;
 }
 
+/* Returns whether one of those before says the same: it is needed once. */
+static bool is_repeat(const struct auth_policies *policies, size_t i)
+{
+    const struct auth_policies before = {.list = policies->list, .n = i};
+
+    return auth_policies_have(&before, &policies->list[i]);
+}
+
 int plan_make(const struct auth_policies *derived, const struct auth_policies *actual,
               bool is_pruned, struct plan *ret_plan)
 {
@@ -25,7 +33,7 @@ int plan_make(const struct auth_policies *derived, const struct auth_policies *a
     if (!ret_plan->lines)
         return -ENOMEM;
     for (size_t i = 0; i < actual->n; i++) {
-        bool is_derived = auth_policies_have(derived, &actual->list[i]);
+        bool is_derived = auth_policies_have(derived, &actual->list[i]) && !is_repeat(actual, i);
 
         add_line(ret_plan,
                  is_derived                     ? PLAN_KEEP
@@ -35,7 +43,7 @@ int plan_make(const struct auth_policies *derived, const struct auth_policies *a
         ret_plan->lines[i].is_default = removes_default && !is_derived;
     }
     for (size_t i = 0; i < derived->n; i++)
-        if (!auth_policies_have(actual, &derived->list[i]))
+        if (!auth_policies_have(actual, &derived->list[i]) && !is_repeat(derived, i))
             add_line(ret_plan, PLAN_ADD, &derived->list[i]);
     return 0;
 }

@@ -21,10 +21,21 @@ static const char *expects_tenant(const char *value)
                : NULL;
 }
 
+/* Clients without a user get what was granted to them before, and ask for no part of it. */
+static const char *expects_scope(const char *value)
+{
+    static const char end[] = "/.default";
+    size_t len = strlen(value);
+
+    return !len || (len >= strlen(end) && strcmp(value + len - strlen(end), end) == 0)
+               ? NULL
+               : "one scope that ends with /.default, such as https://vault.azure.net/.default";
+}
+
 static const struct provider_setting settings[] = {
     [AZURE_TENANT] = {"Tenant", expects_tenant},
     [AZURE_CLIENT_ID] = {"ClientID", setting_expects_name},
-    [AZURE_SCOPE] = {"Scope", setting_expects_text},
+    [AZURE_SCOPE] = {"Scope", expects_scope},
     [AZURE_ENDPOINT] = {"Endpoint", setting_expects_url},
     [AZURE_VARIABLE] = {"EnvironmentVariable", provider_expects_variable},
     {0},

@@ -7,22 +7,47 @@
 #include "base/url.h"
 
 /* A path of the API: it becomes part of a URL, or the value of a header. */
-static const char *expects_mount(const char *value)
+static bool is_path(const char *value)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   "-_./";
 
     return !value[strspn(value, allowed)] && !strstr(value, "..") && !strstr(value, "//") &&
-                   *value != '/' && strlen(value) <= 256
-               ? NULL
-               : "a path of letters, digits, '-', '_', '.' and '/', such as jwt";
+           *value != '/' && strlen(value) <= 256;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = (size_t)url_length(text), end_len = strlen(end);
+
+    return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
+}
+
+static const char *expects_address(const char *value)
+{
+    const char *expected = setting_expects_url(value);
+
+    return expected ? expected : ends_with(value, "/v1") ? "the URL without /v1" : NULL;
+}
+
+static const char *expects_mount(const char *value)
+{
+    if (strncmp(value, "auth/", 5) == 0)
+        return "the path without auth/, such as jwt";
+    return is_path(value) ? NULL : "a path of letters, digits, '-', '_', '.' and '/', such as jwt";
+}
+
+static const char *expects_namespace(const char *value)
+{
+    return is_path(value) ? NULL
+                          : "a path of letters, digits, '-', '_', '.' and '/', such as team/a";
 }
 
 static const struct provider_setting settings[] = {
-    [VAULT_ADDRESS] = {"Address", setting_expects_url},
+    [VAULT_ADDRESS] = {"Address", expects_address},
     [VAULT_MOUNT] = {"Mount", expects_mount},
     [VAULT_ROLE] = {"Role", setting_expects_name},
-    [VAULT_NAMESPACE] = {"Namespace", expects_mount},
+    [VAULT_NAMESPACE] = {"Namespace", expects_namespace},
     {0},
 };
 

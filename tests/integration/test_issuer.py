@@ -294,7 +294,7 @@ class Policies(IssuerCase):
         for by_hand, marks in (([wider, DENY], "+?"), ([ALLOW], "+"), ([ALLOW, DENY, wider], "?"),
                                ([ALLOW, policy(DENY, rules={POD: "debug"})], "+?"),
                                ([policy(userLogin="root"), DENY], "+?"), ([policy(decision="deny"), DENY], "+?"),
-                               ([policy(rules=rules(aud=None)), DENY], "+?")):
+                               ([policy(rules=rules(aud=None)), DENY], "+?"), ([ALLOW, DENY, ALLOW], "?")):
             self.policies(by_hand)
             out = self.expect(1, "policy", "diff")
             self.assertEqual("".join(sorted(re.findall(r"(?m)^([-+?]) (?:allow|deny) ", out))), marks, out)
@@ -387,8 +387,13 @@ class Faults(IssuerCase):
         self.assertIn("--access-token-file FILE, or $PULUMI_ACCESS_TOKEN", self.expect(78, "show", token=False))
         path = self.node.directory / "admin"
         path.write_text(self.token + "\n")
+        path.chmod(0o600)
         self.expect(1, "show", "--access-token-file", path, token=False)
         self.expect(1, "show", "--access-token-file", path, PULUMI_ACCESS_TOKEN="pul-wrong")
+        self.assertEqual(self.issuer("show", "--access-token-file", path, token=False).stderr, "")
+        path.chmod(0o644)
+        self.assertIn(f"warning: {path} can be read by others (mode 0644); remove this with chmod o-r",
+                      self.issuer("show", "--access-token-file", path, token=False).stderr)
         for wrong in ("", "\n", "x" * 17000):
             path.write_text(wrong)
             self.expect(78, "show", "--access-token-file", path, token=False)
@@ -510,8 +515,14 @@ UNSOUND = [
     ("some accounts of a token that is not shared", [policy(rules=rules(account="pulumi-a", pod="job-*"))],
      {"rules": ONLY_ALLOW.replace("pulumi-runner", "pulumi-*"), "share": "pod"}, "error", "refused"),
     ("a deny of pods that the file lacks", [ALLOW, DENY, policy(DENY, rules={POD: "test-*"})], {}, "error", "share"),
-    ("a deny of accounts that the file lacks", [ALLOW, DENY, policy(DENY, rules={ACCOUNT: "pulumi-*"})], {}, "warning", "deny-missing"),
+    ("a deny of accounts that the file lacks",
+     [policy(rules=rules(account="pulumi-*")), DENY, policy(DENY, rules={ACCOUNT: "pulumi-a"})],
+     {"rules": RULES.replace("pulumi-runner", "pulumi-*")}, "warning", "deny-missing"),
+    ("a deny of more accounts than the file admits", [ALLOW, DENY, policy(DENY, rules={ACCOUNT: "pulumi-*"})], {}, "error",
+     "deny-all"),
     ("a deny of everything", [ALLOW, DENY, policy(DENY, rules={})], {}, "error", "deny-all"),
+    ("a deny of all that the file admits", [ALLOW, DENY, policy(DENY, rules={ACCOUNT: "pulumi-runner"})], {}, "error", "deny-all"),
+    ("an allow and a deny alike", [ALLOW, DENY, policy(ALLOW, decision="deny")], {}, "error", "deny-all"),
     ("an account that is not allowed", [policy(rules=rules(account="other")), DENY], {}, "error", "refused"),
     ("less than the file admits", [ALLOW, DENY], {"rules": RULES.replace("pulumi-runner", "pulumi-*")}, "error", "refused"),
     ("tokens of another type", [policy(tokenType="team", teamName="core", userLogin=None), DENY], {}, "error", "refused"),

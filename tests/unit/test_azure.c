@@ -24,6 +24,7 @@ static void settings_are_checked(void **state)
         {{"Tenant=..", CLIENT}, "Tenant= takes the id of a tenant"},
         {{"Tenant=a?b", CLIENT}, "Tenant= takes the id of a tenant"},
         {{TENANT, "ClientID=a b"}, "ClientID= takes a name"},
+        {{TENANT, CLIENT, "Scope=User.Read"}, "Scope= takes one scope that ends with /.default"},
         {{TENANT, CLIENT, "Endpoint=http://login"}, "Endpoint= takes an https:// URL"},
         {{TENANT, CLIENT, "EnvironmentVariable=AZURE_CONFIG_DIR"}, "EnvironmentVariable= takes"},
     };

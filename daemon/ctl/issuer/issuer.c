@@ -10,10 +10,9 @@
 #include "base/setting.h"
 #include "ctl/configuration.h"
 #include "ctl/daemon.h"
+#include "ctl/issuer/access_token.h"
 #include "ctl/options.h"
 #include "protocol/messages.h"
-
-#define TOKEN_VARIABLE "PULUMI_ACCESS_TOKEN"
 
 static const struct action {
     const char *name;
@@ -117,7 +116,7 @@ static int read_options(int argc, char **argv, const struct action *action,
         {"access-token-file",
          "access-token-file FILE\n"
          "                      the access token of an administrator of the organization\n"
-         "                      ($" TOKEN_VARIABLE ")",
+         "                      ($" ACCESS_TOKEN_VARIABLE ")",
          ctl_set_text, &options->access_token_file},
         {"yes", "yes               make the change", ctl_set_flag, &options->is_confirmed},
         {"prune", "prune             also remove policies that no service here derives",
@@ -228,51 +227,11 @@ int ctl_issuer(int argc, char **argv)
     return code;
 }
 
-static const char *token_problem(const struct secret *token)
-{
-    if (token->len == 0)
-        return "is empty";
-    if (token->len > PODLOGIN_TOKEN_MAX)
-        return "is longer than 16 KiB";
-    for (size_t i = 0; i < token->len; i++)
-        if (token->bytes[i] <= ' ' || token->bytes[i] > '~')
-            return "has characters that no token has, such as a blank or the end of a line";
-    return NULL;
-}
-
-/* The variable's value is wiped, because other processes of the user can read the environment. */
-static struct secret *read_token(const struct issuer_command *command)
-{
-    char *value = getenv(TOKEN_VARIABLE);
-    struct secret *token = NULL;
-    const char *problem;
-
-    if (command->options.access_token_file)
-        token = ctl_token(ISSUER, command->options.access_token_file);
-    else if (value)
-        token = secret_new(value, strnlen(value, PODLOGIN_TOKEN_MAX + 1));
-    else
-        issuer_fail(EXIT_CODE_CONFIG,
-                    "this needs the access token of an administrator of %s: --access-token-file "
-                    "FILE, or $" TOKEN_VARIABLE,
-                    command->site.organization);
-    if (value)
-        explicit_bzero(value, strlen(value));
-    if (!token)
-        return NULL;
-    file_cut_white_end(token);
-    problem = token_problem(token);
-    if (problem) {
-        issuer_fail(EXIT_CODE_CONFIG, "the access token %s", problem);
-        token = secret_free(token);
-    }
-    return token;
-}
-
 int issuer_connect(struct issuer_command *command)
 {
     CLEANUP(secret_freep)
-    struct secret *token = read_token(command);
+    struct secret *token =
+        access_token_read(command->options.access_token_file, command->site.organization);
 
     if (!token)
         return EXIT_CODE_CONFIG;
