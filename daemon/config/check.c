@@ -105,6 +105,27 @@ void check_file(const struct config *config, struct findings *findings, int line
         check_readers(findings, line, what, path);
 }
 
+/*
+ * Who can write to the directory of a program can replace it. Only warns: the group of root's own
+ * directories may be that of administrators.
+ */
+static void check_directory_of(struct findings *findings, int line, const char *program)
+{
+    CLEANUP(freep)
+    char *path = strdup(program);
+    const char *directory = path ? dirname(path) : NULL;
+    struct stat st;
+
+    if (!directory || stat(directory, &st) < 0 || is_read_only(directory))
+        return;
+    if ((st.st_uid != 0 && !is_daemons(st.st_uid)) ||
+        (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX)))
+        findings_warning(findings, line,
+                         "the directory %.200s of the program can be written by others (uid %u, "
+                         "mode %04o), who can replace it",
+                         directory, st.st_uid, (unsigned)st.st_mode & 07777);
+}
+
 void check_program(const struct config *config, struct findings *findings, int line,
                    const char *command)
 {
@@ -112,6 +133,8 @@ void check_program(const struct config *config, struct findings *findings, int l
     const char *word = command ? setting_word(&command, &len) : NULL;
     CLEANUP(freep)
     char *path = word ? strndup(word, len) : NULL;
+    CLEANUP(freep)
+    char *real = NULL;
     char what[FINDING_MAX / 2];
     struct stat st;
 
@@ -124,6 +147,10 @@ void check_program(const struct config *config, struct findings *findings, int l
         findings_error(findings, line, "%s is not a program; if it is one, chmod +x it", what);
     else
         check_writers(config, findings, line, what, path);
+    check_directory_of(findings, line, path);
+    real = realpath(path, NULL);
+    if (real && strcmp(real, path) != 0)
+        check_directory_of(findings, line, real);
 }
 
 void check_socket(const struct config *config, struct findings *findings, int line)

@@ -491,6 +491,25 @@ class Administration(ExecCase):
         self.assertIn("is not a program", doctor.stdout + doctor.stderr)
         self.assertFalse(mark.exists())
 
+    def test_a_directory_in_which_others_can_replace_it(self):
+        """That of the program, and the one to which a link leads."""
+        self.program(f"print({GOOD!r})")
+
+        def warnings():
+            result = subprocess.run([PODLOGINCTL, "check-config", self.node.etc], capture_output=True, text=True, check=False)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return re.findall(r"the directory (\S+) of the program can be written by others", result.stderr)
+        self.assertEqual(warnings(), [])
+        self.programs.chmod(0o777)
+        self.assertEqual(warnings(), [str(self.programs)])
+        link = self.node.directory / "link"
+        link.symlink_to(self.programs / "exec")
+        service = self.node.etc / "services.d/exec.conf"
+        service.write_text(service.read_text().replace(f"Command={self.programs}/exec", f"Command={link}"))
+        self.assertEqual(warnings(), [str(self.programs)])
+        self.programs.chmod(0o755)
+        self.assertEqual(warnings(), [])
+
     def explain(self):
         return subprocess.run([PODLOGINCTL, "explain", "--config", self.node.etc, "--exchanger", EXCHANGER,
                                "--service", "exec", "--token-file", self.node.jwt_file(self.mint())],

@@ -638,7 +638,7 @@ static void what_others_may_write_is_refused_where_it_is_enforced(void **state)
         {"services.d/pulumi.conf", "services.d/pulumi.conf: it can be written"},
         {"keys", "issuers.d/eks.conf:3: KeysFile="},
         {"ca", "issuers.d/eks.conf:4: CAFile="},
-        {"program", "services.d/exec.conf:"},
+        {"programs/program", "services.d/exec.conf:"},
         {"sockets", "podlogind.conf:3: the directory "},
     };
     char text[512];
@@ -651,9 +651,11 @@ static void what_others_may_write_is_refused_where_it_is_enforced(void **state)
             make_directory("sockets");
             put("keys", KEYS);
             put("ca", "");
-            put("program", "");
-            change_mode("program", 0755);
-            snprintf(text, sizeof(text), EXEC "Command=%s/program x\n[Allow]\nsub=*\n", directory);
+            make_directory("programs"); /* whose own writers are only warned of */
+            put("programs/program", "");
+            change_mode("programs/program", 0755);
+            snprintf(text, sizeof(text), EXEC "Command=%s/programs/program x\n[Allow]\nsub=*\n",
+                     directory);
             put("services.d/exec.conf", text);
             snprintf(text, sizeof(text), "[Daemon]\nPeerAttestation=%s\nSocket=%s/sockets/s\n",
                      is_enforced ? "enforce" : "audit", directory);
