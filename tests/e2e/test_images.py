@@ -106,6 +106,7 @@ class Containers(NodeCase):
         config = pathlib.Path(cls.root, "containers.conf")
         config.write_text(CONTAINERS_CONF)
         os.environ["CONTAINERS_CONF"] = str(config)
+        cls.addClassCleanup(os.environ.pop, "CONTAINERS_CONF")
         for name in ("podlogind", "podlogin"):
             loaded = run("podman", "load", "-i", IMAGES / f"{name}.tar")
             if loaded.returncode:

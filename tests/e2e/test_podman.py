@@ -39,6 +39,7 @@ class Podman(NodeCase):
         config = pathlib.Path(cls.root, "containers.conf")
         config.write_text(CONTAINERS_CONF)
         os.environ["CONTAINERS_CONF"] = str(config)
+        cls.addClassCleanup(os.environ.pop, "CONTAINERS_CONF")
         container = run("buildah", "from", "scratch").stdout.strip()
         for command in (("buildah", "copy", container, STATIC, "/podlogin"),
                         ("buildah", "config", "--entrypoint", '["/podlogin"]', container),
