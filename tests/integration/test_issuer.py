@@ -375,6 +375,7 @@ class Choice(IssuerCase):
                           ["policy", "diff", "--yes"], ["show", "eks", "more"], ["register", "--max-expiration", "0"],
                           ["register", "--max-expiration", "8d"]):
             self.expect(64, *arguments)
+        self.assertIn("regster is no action: use register, show, ", self.expect(64, "regster"))
         for arguments in (["--help"], ["register", "--help"], ["policy", "lint", "--help"]):
             self.assertIn("podloginctl issuer register", self.expect(0, *arguments))
         self.assertNotIn("--prune  ", self.expect(0, "show", "--help"))

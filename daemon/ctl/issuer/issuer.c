@@ -215,12 +215,16 @@ int ctl_issuer(int argc, char **argv)
     struct issuer_command command = {.options = {.config = CONFIG_DIRECTORY}};
     int n_words, code;
     const struct action *action = find_action(argc, argv, &n_words);
+    const char *name = argc > 1 ? argv[1] : "nothing"; /* getopt_long(3) moves it */
 
     code = read_options(argc - n_words, argv + n_words, action, &command.options);
     if (code != -1)
         return code;
     if (!action)
-        return issuer_fail(EXIT_CODE_USAGE, "name an action, such as register; see --help");
+        return issuer_fail(EXIT_CODE_USAGE,
+                           "%s is no action: use register, show, remove, policy diff, policy "
+                           "apply, policy lint or print; see --help",
+                           name);
     process_harden();
     code = run(&command, action);
     command_done(&command);
