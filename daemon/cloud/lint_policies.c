@@ -1,4 +1,4 @@
-/* What is unsound in a policy, whoever uses it. */
+/* Finds what is unsound in a policy by itself. lint_services.c compares it with the services. */
 #include "cloud/lint.h"
 
 #include <ctype.h>
@@ -24,8 +24,8 @@ static bool has_literal_dot(const char *pattern)
 }
 
 /*
- * Namespaces are given to teams, and whoever may make service accounts in one names them. An
- * account of any name must therefore be asked for.
+ * A namespace often belongs to a team, which chooses the names of its service accounts. So a policy
+ * must demand the namespace, and a policy for all accounts of a namespace must say so.
  */
 static void check_subject(struct lint *lint, const struct auth_policy *policy)
 {

@@ -242,15 +242,16 @@ static void add_request(struct report *report, const struct provider_request *re
         add(report, "upstream", "-", "%s", field);
 }
 
+/* Builds the request with a word in the place of the token and of the client's secret. */
 static void explain_upstream(struct report *report, const struct service *service,
                              const struct claims *claims)
 {
-    static const char placeholder[] = "REDACTED";
+    static const char redacted[] = "REDACTED";
     const struct pod_names names = {claims->namespace, claims->serviceaccount, claims->pod};
     const struct provider_setting *settings = service->provider->settings;
     const struct provider_exchange *exchange = provider_exchange_find(service->provider->name);
     CLEANUP(secret_freep)
-    struct secret *secret = secret_new(placeholder, strlen(placeholder));
+    struct secret *secret = secret_new(redacted, strlen(redacted));
     struct provider_values values = {.secret = secret};
     struct provider_request request = {0};
     char *texts[PROVIDER_SETTINGS_MAX] = {NULL};

@@ -70,7 +70,7 @@ static int become_supervisor(pid_t parent, int news_fd)
     return program_job_run(news_fd);
 }
 
-/* Returns what the new supervisor found; an error if it cannot be had. */
+/* Returns what the new supervisor found; -ECHILD if it could not be started, or told nothing. */
 static struct program_job_news start_supervisor(pid_t *ret_pid)
 {
     struct program_job_news news = {.result = -ECHILD};

@@ -1,4 +1,4 @@
-"""The pages of docs/issuers: each configuration is accepted as it stands, and serves the tokens of such a cluster.
+"""The pages of docs/issuers: the daemon accepts each configuration without a change, and serves tokens of such a cluster.
 
 tests/data/issuers has, for each kind of cluster, a token's header and claims as its API server writes them, and the
 discovery document: those of kubeadm in the form that Kubernetes 1.36 wrote, the others with what their documentation says
