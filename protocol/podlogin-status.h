@@ -43,7 +43,7 @@ enum podlogin_status {
     PODLOGIN_BAD_ARGUMENT = 103,
     PODLOGIN_BAD_ANSWER = 104, /* the daemon's answer is not valid */
     PODLOGIN_NO_MEMORY = 105,
-    PODLOGIN_UNTRUSTED_SERVER = 106, /* the server could not be authenticated */
+    PODLOGIN_UNTRUSTED_SERVER = 106 /* the server could not be authenticated */
 };
 
 #endif

@@ -34,13 +34,13 @@ static void unset_variables(const struct podlogin_token *token)
 }
 
 /* Sets a variable from NAME=VALUE; the library has checked the name. */
-static int put_attribute(const char *attribute)
+static int put_assignment(const char *assignment)
 {
-    const char *equals = strchr(attribute, '=');
+    const char *equals = strchr(assignment, '=');
     char buffer[VARIABLE_NAME_MAX + 1];
     struct text name = text_in(buffer, sizeof(buffer));
 
-    text_add_bytes(&name, attribute, (size_t)(equals - attribute));
+    text_add_bytes(&name, assignment, (size_t)(equals - assignment));
     return put_variable(buffer, equals + 1);
 }
 
@@ -69,16 +69,14 @@ static int put_variables(const struct options *options, const char *service)
 {
     struct podlogin_token *token = NULL;
     struct podlogin *login = NULL;
-    const char *attribute;
+    const char *variable;
     int code = login_fetch(options, service, &token, &login);
 
     if (code)
         return code;
     unset_variables(token);
-    if (*podlogin_token_variable(token))
-        code = put_variable(podlogin_token_variable(token), podlogin_token_value(token));
-    for (unsigned i = 0; !code && (attribute = podlogin_token_attribute_at(token, i)); i++)
-        code = put_attribute(attribute);
+    for (unsigned i = 0; !code && (variable = podlogin_token_environment_at(token, i)); i++)
+        code = put_assignment(variable);
     if (!code)
         code = put_directory(token);
     podlogin_token_free(token);

@@ -15,7 +15,7 @@ int command_wait(const struct options *options, int argc, char **argv)
     code = login_open(options, options->service, &login);
     if (code)
         return code;
-    status = podlogin_ping(login);
+    status = podlogin_wait(login);
     if (status != PODLOGIN_OK)
         code = report(login, "wait", status);
     podlogin_end(login);

@@ -360,7 +360,7 @@ enum podlogin_status podlogin_whoami(struct podlogin *login,
     return status;
 }
 
-enum podlogin_status podlogin_ping(struct podlogin *login)
+enum podlogin_status podlogin_wait(struct podlogin *login)
 {
     const struct message_ping ping = {0};
     struct message_pong pong;

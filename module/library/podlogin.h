@@ -115,7 +115,7 @@ enum podlogin_status podlogin_whoami(struct podlogin *login,
  * Waits until the daemon answers, or until the timeout. Needs neither a service-account token nor
  * podlogin_authenticate(). Returns the statuses of podlogin_authenticate().
  */
-enum podlogin_status podlogin_ping(struct podlogin *login);
+enum podlogin_status podlogin_wait(struct podlogin *login);
 
 /* Closes @login, which may be NULL. Tokens and identities stay valid. */
 void podlogin_end(struct podlogin *login);
@@ -150,15 +150,15 @@ const char *podlogin_token_source(const struct podlogin_token *token);
 const char *podlogin_token_variable(const struct podlogin_token *token);
 
 /*
- * Further environment variables that belong to the token. By @name: the value, or NULL. By @index,
- * from 0: "NAME=VALUE", or NULL after the last.
+ * The environment variables of the token: podlogin_token_variable() with the token itself, if there
+ * is one, then further ones, such as AWS_ACCESS_KEY_ID. By @name: the value, or NULL. By @index,
+ * from 0: "NAME=VALUE", or NULL after the last. Values may be secrets.
  *
- * The names of all variables, also of podlogin_token_variable(), are [A-Z][A-Z0-9_]*. The library
- * refuses a token that would set a variable which changes how programs run, such as LD_PRELOAD or
- * PATH, with PODLOGIN_BAD_ANSWER.
+ * The names are [A-Z][A-Z0-9_]*. The library refuses a token that would set a variable which
+ * changes how programs run, such as LD_PRELOAD or PATH, with PODLOGIN_BAD_ANSWER.
  */
 const char *podlogin_token_attribute(const struct podlogin_token *token, const char *name);
-const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsigned index);
+const char *podlogin_token_environment_at(const struct podlogin_token *token, unsigned index);
 
 /*
  * Programs such as the Pulumi CLI read the token from a file instead. podlogin_token_directory()

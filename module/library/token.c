@@ -17,8 +17,8 @@ struct podlogin_token {
     const char *value;
     const char *type;
     const char *variable;
-    const char *attributes[WIRE_LIST_MAX];
-    unsigned n_attributes;
+    const char *environment[1 + WIRE_LIST_MAX]; /* NAME=VALUE; the token's own variable is first */
+    unsigned n_environment;
     const char *directory;
     const char *files[WIRE_LIST_MAX];
     unsigned n_files;
@@ -131,6 +131,24 @@ static size_t files_size(const struct wire_list *files, const struct template_va
     return size;
 }
 
+/* Adds NAME=VALUE of the token's own variable, if it has one, and then the further ones. */
+static void add_environment(struct podlogin_token *token, char **at,
+                            const struct message_token *message)
+{
+    struct text text = text_in(*at, message->variable.len + message->token.len + 2);
+
+    if (message->variable.len) {
+        token->environment[token->n_environment++] = *at;
+        text_add_bytes(&text, message->variable.at, message->variable.len);
+        text_add(&text, "=", NULL);
+    }
+    token->value = text.at;
+    text_add_bytes(&text, message->token.at, message->token.len);
+    *at = text.at + 1;
+    for (size_t i = 0; i < message->attributes.n; i++)
+        token->environment[token->n_environment++] = packed_add(at, message->attributes.item[i]);
+}
+
 /* A name has no percent sign, so NAME=TEMPLATE is a template, too. */
 static const char *add_file(char **at, size_t size, struct wire_bytes file,
                             const struct template_values *values)
@@ -148,7 +166,7 @@ struct podlogin_token *token_new(const struct message_token *message)
     const struct template_values values = {message->token, time(NULL),
                                            (int64_t)message->expires_at_s};
     size_t size = sizeof(struct podlogin_token) + message->token.len + message->token_type.len +
-                  message->variable.len + message->directory.len + 4 +
+                  2 * message->variable.len + message->directory.len + 5 +
                   packed_size(&message->attributes) + packed_size(&message->unset) +
                   files_size(&message->files, &values);
     struct podlogin_token *token = calloc(1, size);
@@ -159,12 +177,9 @@ struct podlogin_token *token_new(const struct message_token *message)
     token->size = size;
     token->expires_at_s = (int64_t)message->expires_at_s;
     token->source = source_name(message->source);
-    token->value = packed_add(&at, message->token);
+    add_environment(token, &at, message);
     token->type = packed_add(&at, message->token_type);
     token->variable = packed_add(&at, message->variable);
-    for (; token->n_attributes < message->attributes.n; token->n_attributes++)
-        token->attributes[token->n_attributes] =
-            packed_add(&at, message->attributes.item[token->n_attributes]);
     token->directory = packed_add(&at, message->directory);
     for (; token->n_files < message->files.n; token->n_files++)
         token->files[token->n_files] = add_file(&at, size - (size_t)(at - (char *)token),
@@ -199,18 +214,18 @@ const char *podlogin_token_variable(const struct podlogin_token *token)
     return token->variable;
 }
 
-const char *podlogin_token_attribute_at(const struct podlogin_token *token, unsigned index)
+const char *podlogin_token_environment_at(const struct podlogin_token *token, unsigned index)
 {
-    return index < token->n_attributes ? token->attributes[index] : NULL;
+    return index < token->n_environment ? token->environment[index] : NULL;
 }
 
 const char *podlogin_token_attribute(const struct podlogin_token *token, const char *name)
 {
     size_t len = strlen(name);
 
-    for (unsigned i = 0; i < token->n_attributes; i++)
-        if (strncmp(token->attributes[i], name, len) == 0 && token->attributes[i][len] == '=')
-            return token->attributes[i] + len + 1;
+    for (unsigned i = 0; i < token->n_environment; i++)
+        if (strncmp(token->environment[i], name, len) == 0 && token->environment[i][len] == '=')
+            return token->environment[i] + len + 1;
     return NULL;
 }
 

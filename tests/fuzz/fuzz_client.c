@@ -148,13 +148,14 @@ static void check_assignments(const struct podlogin_token *token)
 {
     const char *text;
 
-    for (unsigned i = 0; (text = podlogin_token_attribute_at(token, i)); i++) {
+    for (unsigned i = 0; (text = podlogin_token_environment_at(token, i)); i++) {
         const char *equals = strchr(text, '=');
         CLEANUP(freep)
         char *name = equals ? strndup(text, (size_t)(equals - text)) : NULL;
 
         PROMISE(name && is_variable(name, strlen(name)));
-        PROMISE(strlen(text) <= PODLOGIN_ATTRIBUTE_MAX && is_line(text, strlen(text)));
+        PROMISE(strlen(text) <= VARIABLE_NAME_MAX + 1 + PODLOGIN_TOKEN_MAX &&
+                is_line(text, strlen(text)));
         PROMISE(podlogin_token_attribute(token, name));
     }
 }
@@ -266,7 +267,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else if ((calls & 3) == 2)
             whoami(login);
         else
-            is_ok(login, podlogin_ping(login), begun_ms);
+            is_ok(login, podlogin_wait(login), begun_ms);
     }
     podlogin_end(login);
     if (server >= 0)

@@ -49,7 +49,7 @@ static enum podlogin_status call(struct podlogin *login, const char *name, char 
         return get(login, ret_token, size);
     if (strcmp(name, "whoami\n") == 0)
         return whoami(login);
-    return podlogin_ping(login);
+    return podlogin_wait(login);
 }
 
 int main(int argc, char **argv)

@@ -56,7 +56,7 @@ static void an_earlier_error_does_not_explain_a_later_one(void **state)
                         status_info(PODLOGIN_BAD_ARGUMENT)->sentence);
     assert_int_equal(podlogin_set_socket(login, "/nonexistent/podlogin.sock"), PODLOGIN_OK);
     assert_int_equal(podlogin_set_timeout(login, 1), PODLOGIN_OK);
-    assert_int_equal(podlogin_ping(login), PODLOGIN_UNREACHABLE);
+    assert_int_equal(podlogin_wait(login), PODLOGIN_UNREACHABLE);
     assert_non_null(strstr(podlogin_strerror(login, PODLOGIN_UNREACHABLE), "/nonexistent/"));
     assert_string_equal(podlogin_strerror(login, PODLOGIN_NO_SUBJECT_TOKEN),
                         status_info(PODLOGIN_NO_SUBJECT_TOKEN)->sentence);
