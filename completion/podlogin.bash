@@ -27,19 +27,19 @@ _podlogin()
         fi
         [[ -n $command || ${COMP_WORDS[i]} == -* ]] || command=${COMP_WORDS[i]}
     done
-    help=$("$program" --help 2>/dev/null)
+    help=$("$program" ${command:+"$command"} --help 2>/dev/null)
     if [[ $previous == --* && $help == *$'\n'"  $previous "[A-Z]* ]]; then # an option with a value
         case $previous in
         --service) mapfile -t COMPREPLY < <(compgen -W "$(_podlogin_services)" -- "$current") ;;
         --socket | --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         esac
     elif [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  (--[a-z-]+)(.*; (--version))?.*/\1 \3/p' <<<"$help")" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  (--[a-z-]+) .*/\1/p' <<<"$help")" -- "$current")
     elif [ -z "$command" ]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  ([a-z]+) .*/\1/p' <<<"$help")" -- "$current")
-    elif [[ $command == @(token|exec) ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  ([a-z][a-z-]*) .*/\1/p' <<<"$help")" -- "$current")
+    elif [[ $help == "podlogin "*" [SERVICE]"* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_podlogin_services)" -- "$current")
-    elif [ "$command" = install ]; then
+    elif [[ $help == "podlogin "*" DIR"* ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
     fi
 }

@@ -1,13 +1,21 @@
-/* The commands. Each gets the arguments that are not options, and returns the exit code. */
+/* The commands: each is described by a table row of its own file, and listed in main.c. */
 #ifndef COMMAND_COMMANDS_H
 #define COMMAND_COMMANDS_H
 
 #include "command/options.h"
 
-int command_token(const struct options *options, int argc, char **argv);
-int command_exec(const struct options *options, int argc, char **argv);
-int command_whoami(const struct options *options, int argc, char **argv);
-int command_install(const struct options *options, int argc, char **argv);
-int command_wait(const struct options *options, int argc, char **argv);
+struct command {
+    const char *name;
+    const char *arguments; /* "[SERVICE]"; "" if it takes none */
+    const char *summary;   /* a line of podlogin --help */
+    const char *details;   /* further lines of its own --help, each with a newline */
+    unsigned takes;        /* the options that it takes: a bit OPTION_BIT() for each */
+
+    /* Gets the arguments that are not options, and returns the exit code. */
+    int (*run)(const struct options *options, int argc, char **argv);
+};
+
+extern const struct command command_token, command_exec, command_whoami, command_wait,
+    command_install;
 
 #endif

@@ -85,7 +85,7 @@ static int put_variables(const struct options *options, const char *service)
 }
 
 /* The command replaces this process, and so gets its process id, its signals and its parent. */
-int command_exec(const struct options *options, int argc, char **argv)
+static int run(const struct options *options, int argc, char **argv)
 {
     int n = 0, code = EXIT_CODE_OK, error;
 
@@ -107,3 +107,15 @@ int command_exec(const struct options *options, int argc, char **argv)
     output(STDERR_FILENO, "podlogin: ", argv[n + 1], ": ", strerror(error), "\n", NULL);
     return code;
 }
+
+const struct command command_exec = {
+    .name = "exec",
+    .arguments = "[SERVICE]... -- COMMAND...",
+    .summary = "run COMMAND with the variables of the services",
+    .details = "Runs COMMAND in place of itself, with the environment variables of up to 16 "
+               "services, such as\n"
+               "PULUMI_ACCESS_TOKEN. Exits with the exit status of COMMAND; 126 or 127 if it "
+               "cannot be run.\n",
+    .takes = TAKES_TOKEN,
+    .run = run,
+};

@@ -90,7 +90,7 @@ static int put_link(const char *directory, const char *name)
     return EXIT_CODE_OK;
 }
 
-int command_install(const struct options *options, int argc, char **argv)
+static int run(const struct options *options, int argc, char **argv)
 {
     int code;
 
@@ -106,3 +106,14 @@ int command_install(const struct options *options, int argc, char **argv)
         code = put_link(argv[0], argv[i]);
     return code;
 }
+
+const struct command command_install = {
+    .name = "install",
+    .arguments = "DIR [NAME]...",
+    .summary = "copy itself into DIR, with a link for each NAME",
+    .details = "Copies itself into DIR, and makes a link to the copy for each NAME, such as "
+               "pulumi. Needs no shell\n"
+               "and no other program.\n",
+    .takes = 0,
+    .run = run,
+};

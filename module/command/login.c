@@ -38,7 +38,7 @@ int login_open(const struct options *options, const char *service, struct podlog
         status = podlogin_set_socket(login, options->socket);
     if (status == PODLOGIN_OK && options->token_file)
         status = podlogin_set_token_file(login, options->token_file);
-    if (status == PODLOGIN_OK && options->has_min_ttl)
+    if (status == PODLOGIN_OK && option_is_given(options, OPTION_MIN_TTL))
         status = podlogin_set_min_ttl(login, options->min_ttl_s);
     if (status == PODLOGIN_OK && options->timeout_ms)
         status = podlogin_set_timeout(login, options->timeout_ms);
@@ -78,7 +78,7 @@ int login_fetch(const struct options *options, const char *service,
         podlogin_end(*ret_login);
         return code;
     }
-    if (options->is_verbose)
+    if (option_is_given(options, OPTION_VERBOSE))
         say_source(*ret_login, *ret_token);
     return EXIT_CODE_OK;
 }

@@ -7,88 +7,70 @@
 #include "protocol/messages.h"
 #include "text/time_span.h"
 
-static const char help[] =
-    "podlogin COMMAND [OPTIONS] [SERVICE]\n\n"
-    "Get a short-lived access token for this pod from podlogind on the node.\n\n"
-    "  token [SERVICE]                 print the token and nothing else\n"
-    "  exec [SERVICE]... -- COMMAND... run COMMAND with the variables of the services\n"
-    "  whoami                          print the identity of this pod\n"
-    "  wait                            wait until the daemon answers\n"
-    "  install DIR [NAME]...           copy itself into DIR, with a link for each NAME\n\n"
-    "Called by another name, such as pulumi, it runs the next program of that name on PATH, as "
-    "exec.\n\n"
-    "  --service NAME     the service (default: $PODLOGIN_SERVICE, or pulumi)\n"
-    "  --min-ttl SPAN     the remaining lifetime that the token should have, such as 90min\n"
-    "  --timeout SPAN     the time limit for everything (default: 10s; at most 60s)\n"
-    "  --socket PATH      the daemon's socket (default: " PODLOGIN_SOCKET_PATH ")\n"
-    "  --token-file PATH  the file of the service-account token\n"
-    "  --json             token, whoami: print a JSON object\n"
-    "  --verbose          print to standard error where the token came from\n"
-    "  --help, -h; --version\n\n"
-    "Exit codes: 0; 64 usage; 69 no daemon; 70 internal error; 75 try again; 77 refused;\n"
-    "78 configuration. exec exits with the exit status of COMMAND. See podlogin(1).\n";
-
-enum option_id {
-    SERVICE,
-    MIN_TTL,
-    TIMEOUT,
-    SOCKET,
-    TOKEN_FILE,
-    JSON,
-    VERBOSE,
-    HELP,
-    VERSION
-};
+#define VALUE_COLUMN 24 /* of the help */
 
 static const struct option {
     const char *name;
-    bool has_value;
-} option_table[] = {
-    [SERVICE] = {"service", true},       [MIN_TTL] = {"min-ttl", true},
-    [TIMEOUT] = {"timeout", true},       [SOCKET] = {"socket", true},
-    [TOKEN_FILE] = {"token-file", true}, [JSON] = {"json", false},
-    [VERBOSE] = {"verbose", false},      [HELP] = {"help", false},
-    [VERSION] = {"version", false},
+    const char *value; /* how the help calls the value; NULL: it takes none */
+    const char *help;
+} table[OPTIONS] = {
+    [OPTION_SERVICE] = {"service", "NAME", "the service (default: $PODLOGIN_SERVICE, or pulumi)"},
+    [OPTION_MIN_TTL] = {"min-ttl", "SPAN",
+                        "the remaining lifetime that the token should have, such as 90min"},
+    [OPTION_TIMEOUT] = {"timeout", "SPAN",
+                        "the time limit for everything (default: 10s; at most 60s)"},
+    [OPTION_SOCKET] = {"socket", "PATH", "the daemon's socket (default: " PODLOGIN_SOCKET_PATH ")"},
+    [OPTION_TOKEN_FILE] = {"token-file", "PATH", "the file of the service-account token"},
+    [OPTION_JSON] = {"json", NULL, "print a JSON object"},
+    [OPTION_VERBOSE] = {"verbose", NULL, "print to standard error where the token came from"},
+    [OPTION_HELP] = {"help", NULL, "print this help; also -h"},
+    [OPTION_VERSION] = {"version", NULL, "print the version"},
 };
 
-#define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
-
-/* Returns as options_parse(). */
-static int set_option(struct options *options, enum option_id id, const char *value)
+/* Returns -1, or an exit code. */
+static int set_min_ttl(const char *value, struct options *options)
 {
     uint64_t ms;
 
+    if (time_span_parse(value, PODLOGIN_MIN_TTL_MAX_S * UINT64_C(1000), &ms) < 0)
+        return usage("--min-ttl needs a time span of at most 7d, such as 90min", value);
+    options->min_ttl_s = (uint32_t)(ms / 1000);
+    return -1;
+}
+
+static int set_timeout(const char *value, struct options *options)
+{
+    uint64_t ms;
+
+    if (time_span_parse(value, PODLOGIN_TIMEOUT_MAX_MS, &ms) < 0 || ms == 0)
+        return usage("--timeout needs a time span of at most 60s, such as 10s", value);
+    options->timeout_ms = (uint32_t)ms;
+    return -1;
+}
+
+static int set_option(struct options *options, enum option_id id, const char *value)
+{
+    options->given |= OPTION_BIT(id);
     switch (id) {
-    case SERVICE:
+    case OPTION_SERVICE:
         options->service = value;
         break;
-    case SOCKET:
+    case OPTION_SOCKET:
         options->socket = value;
         break;
-    case TOKEN_FILE:
+    case OPTION_TOKEN_FILE:
         options->token_file = value;
         break;
-    case JSON:
-        options->is_json = true;
+    case OPTION_MIN_TTL:
+        return set_min_ttl(value, options);
+    case OPTION_TIMEOUT:
+        return set_timeout(value, options);
+    case OPTION_JSON:
+    case OPTION_VERBOSE:
+    case OPTION_HELP:
+    case OPTION_VERSION:
+    case OPTIONS:
         break;
-    case VERBOSE:
-        options->is_verbose = true;
-        break;
-    case MIN_TTL:
-        if (time_span_parse(value, PODLOGIN_MIN_TTL_MAX_S * UINT64_C(1000), &ms) < 0)
-            return usage("--min-ttl needs a time span of at most 7d, such as 90min", value);
-        options->min_ttl_s = (uint32_t)(ms / 1000);
-        options->has_min_ttl = true;
-        break;
-    case TIMEOUT:
-        if (time_span_parse(value, PODLOGIN_TIMEOUT_MAX_MS, &ms) < 0 || ms == 0)
-            return usage("--timeout needs a time span of at most 60s, such as 10s", value);
-        options->timeout_ms = (uint32_t)ms;
-        break;
-    case HELP:
-        return print(help);
-    case VERSION:
-        return print("podlogin " PODLOGIN_VERSION "\n");
     }
     return -1;
 }
@@ -103,15 +85,15 @@ static int parse_option(int argc, char **argv, int *i, struct options *options)
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
 
     if (strcmp(argv[*i], "-h") == 0)
-        return print(help);
+        return set_option(options, OPTION_HELP, NULL);
     for (unsigned id = 0; argv[*i][1] == '-' && id < OPTIONS; id++) {
-        const struct option *option = &option_table[id];
+        const struct option *option = &table[id];
 
         if (strlen(option->name) != len || memcmp(option->name, name, len) != 0)
             continue;
-        if (!option->has_value && equals)
+        if (!option->value && equals)
             return usage("the option takes no value", argv[*i]);
-        if (!option->has_value)
+        if (!option->value)
             return set_option(options, id, NULL);
         if (equals)
             return set_option(options, id, equals + 1);
@@ -135,11 +117,38 @@ int options_parse(int *argc, char **argv, struct options *options)
         if (code >= 0)
             return code;
     }
-    if (n > 0 && strcmp(argv[0], "help") == 0)
-        return print(help);
     while (i < *argc)
         argv[n++] = argv[i++];
     argv[n] = NULL; /* execvp() needs it */
     *argc = n;
     return -1;
+}
+
+int options_check(const struct options *options, unsigned takes)
+{
+    char name[32];
+    struct text text = text_in(name, sizeof(name));
+    unsigned wrong = options->given & ~takes;
+
+    if (!wrong)
+        return -1;
+    text_add(&text, "--", table[__builtin_ctz(wrong)].name, NULL);
+    return usage("this command does not take the option", name);
+}
+
+void options_describe(unsigned takes, struct text *text)
+{
+    takes |= OPTION_BIT(OPTION_HELP);
+    for (unsigned id = 0; id < OPTIONS; id++) {
+        const struct option *option = &table[id];
+        const char *value = option->value ? option->value : "";
+
+        if (!(takes & OPTION_BIT(id)))
+            continue;
+        text_add(text, "  --", option->name, *value ? " " : "", value, NULL);
+        for (size_t len = 4 + strlen(option->name) + !!*value + strlen(value); len < VALUE_COLUMN;
+             len++)
+            text_add(text, " ", NULL);
+        text_add(text, option->help, "\n", NULL);
+    }
 }

@@ -5,25 +5,58 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "text/text.h"
+
+enum option_id {
+    OPTION_SERVICE,
+    OPTION_MIN_TTL,
+    OPTION_TIMEOUT,
+    OPTION_SOCKET,
+    OPTION_TOKEN_FILE,
+    OPTION_JSON,
+    OPTION_VERBOSE,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTIONS,
+};
+
+#define OPTION_BIT(id) (1u << (id))
+
+/* Sets of options: of commands that ask the daemon, and of those that ask it for a token. */
+#define TAKES_CONNECTION                                                                           \
+    (OPTION_BIT(OPTION_TIMEOUT) | OPTION_BIT(OPTION_SOCKET) | OPTION_BIT(OPTION_TOKEN_FILE))
+#define TAKES_TOKEN                                                                                \
+    (TAKES_CONNECTION | OPTION_BIT(OPTION_SERVICE) | OPTION_BIT(OPTION_MIN_TTL) |                  \
+     OPTION_BIT(OPTION_VERBOSE))
+
 struct options {
+    unsigned given;      /* a bit for each option */
     const char *service; /* NULL: not given; so are the strings below */
     const char *socket;
     const char *token_file;
     uint32_t min_ttl_s;
-    bool has_min_ttl;
     uint32_t timeout_ms; /* 0: the default of the library */
-    bool is_json;
-    bool is_verbose;
 };
+
+/* Returns whether the option was given. */
+static inline bool option_is_given(const struct options *options, enum option_id id)
+{
+    return options->given & OPTION_BIT(id);
+}
 
 /*
  * Reads the options and removes them from @argv. They may be anywhere before "--", which begins the
- * command of exec. @argc and @argv then hold the subcommand, its services, and "--" and all that
+ * command of exec. @argc and @argv then hold the subcommand, its arguments, and "--" and all that
  * follows it.
  *
- * Returns -1 to go on, or an exit code to exit with now (after --help, --version or an error, which
- * has been printed).
+ * Returns -1 to go on, or an exit code to exit with now, after an error, which has been printed.
  */
 int options_parse(int *argc, char **argv, struct options *options);
+
+/* Returns -1 if all given options are among @takes, or prints an error: EXIT_CODE_USAGE. */
+int options_check(const struct options *options, unsigned takes);
+
+/* Appends a line of help for each option of @takes, and for --help. */
+void options_describe(unsigned takes, struct text *text);
 
 #endif

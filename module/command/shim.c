@@ -91,7 +91,7 @@ int shim_run(const char *name, int argc, char **argv)
     command[1] = (char *)name;
     for (int i = 1; i < argc; i++)
         command[i + 1] = argv[i];
-    code = command_exec(&options, argc + 1, command);
+    code = command_exec.run(&options, argc + 1, command);
     free(command);
     return code;
 }

@@ -15,7 +15,7 @@ static void add_token(struct text *text, const struct options *options,
 {
     char expires[TIME_SIZE];
 
-    if (!options->is_json) {
+    if (!option_is_given(options, OPTION_JSON)) {
         text_add(text, podlogin_token_value(token), "\n", NULL);
         return;
     }
@@ -46,7 +46,7 @@ static int print_token(const struct options *options, const struct podlogin *log
     return code;
 }
 
-int command_token(const struct options *options, int argc, char **argv)
+static int run(const struct options *options, int argc, char **argv)
 {
     struct podlogin_token *token = NULL;
     struct podlogin *login = NULL;
@@ -62,3 +62,12 @@ int command_token(const struct options *options, int argc, char **argv)
     podlogin_end(login);
     return code;
 }
+
+const struct command command_token = {
+    .name = "token",
+    .arguments = "[SERVICE]",
+    .summary = "print the token and nothing else",
+    .details = "Prints the token of the service and a newline.\n",
+    .takes = TAKES_TOKEN | OPTION_BIT(OPTION_JSON),
+    .run = run,
+};

@@ -4,7 +4,7 @@
 #include "command/login.h"
 #include "command/print.h"
 
-int command_wait(const struct options *options, int argc, char **argv)
+static int run(const struct options *options, int argc, char **argv)
 {
     enum podlogin_status status;
     struct podlogin *login = NULL;
@@ -21,3 +21,13 @@ int command_wait(const struct options *options, int argc, char **argv)
     podlogin_end(login);
     return code;
 }
+
+const struct command command_wait = {
+    .name = "wait",
+    .arguments = "",
+    .summary = "wait until the daemon answers",
+    .details =
+        "Returns when the daemon answers, or after the timeout. Needs no service-account token.\n",
+    .takes = TAKES_CONNECTION,
+    .run = run,
+};

@@ -51,14 +51,14 @@ static int print_identity(const struct options *options, const struct podlogin_i
     static char buffer[2 * PODLOGIN_ANSWER_MAX];
     struct text text = text_in(buffer, sizeof(buffer));
 
-    if (options->is_json)
+    if (option_is_given(options, OPTION_JSON))
         add_identity_json(&text, identity);
     else
         add_identity(&text, identity);
     return print(buffer);
 }
 
-int command_whoami(const struct options *options, int argc, char **argv)
+static int run(const struct options *options, int argc, char **argv)
 {
     struct podlogin_identity *identity = NULL;
     enum podlogin_status status;
@@ -80,3 +80,13 @@ int command_whoami(const struct options *options, int argc, char **argv)
     podlogin_end(login);
     return code;
 }
+
+const struct command command_whoami = {
+    .name = "whoami",
+    .arguments = "",
+    .summary = "print the identity of this pod",
+    .details = "Prints the identity of this pod as the daemon sees it, and the services that it "
+               "may use.\n",
+    .takes = TAKES_CONNECTION | OPTION_BIT(OPTION_JSON),
+    .run = run,
+};

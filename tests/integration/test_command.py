@@ -126,8 +126,11 @@ class Command(NodeCase):
         self.assertFalse(marker.exists())
 
     def test_help_and_version(self):
-        for arguments in (["--help"], ["-h"], ["help"], ["help", "token"], ["token", "-h"], ["exec", "-h", "--", "false"]):
+        for arguments in (["--help"], ["-h"], ["help"], ["help", "nonesuch"]):
             self.assertIn("token [SERVICE]", self.run_ok(*arguments))
+        for arguments in (["help", "token"], ["token", "-h"], ["token", "--help", "--", "x"], ["--help", "token", "a", "b"]):
+            self.assertTrue(self.run_ok(*arguments).startswith("podlogin token [OPTIONS] [SERVICE]\n\n"), arguments)
+        self.assertTrue(self.run_ok("exec", "-h", "--", "false").startswith("podlogin exec "))
         self.assertEqual(self.run_ok("exec", "--", "echo", "help", "-h"), "help -h\n")
         self.assertRegex(self.run_ok("--version"), r"^podlogin \d+\.\d+\.\d+\n$")
 
@@ -136,7 +139,7 @@ class Command(NodeCase):
                           ["token", "--min-ttl"], ["token", "--min-ttl", "soon"],
                           ["token", "--timeout", "0"], ["token", "--timeout", "2min"],
                           ["token", "--json=yes"], ["exec"], ["exec", "pulumi"], ["exec", "--"],
-                          ["wait", "x"], ["whoami", "x"], ["token", "-j"], ["token", "a/b"],
+                          ["wait", "x"], ["whoami", "x"], ["wait", "--json"], ["install", "--service", "x", "/nonexistent"], ["token", "-j"], ["token", "a/b"],
                           ["token", "--socket", "x" * 200]):
             with self.subTest(arguments):
                 result = self.node.podlogin(*arguments, token_file=self.token_file)

@@ -40,6 +40,8 @@ def commands(source):
 
 
 CTL = commands("daemon/ctl/main.c")
+COMMANDS = {re.search(r'\.name = "([\w-]+)"', path.read_text())[1]
+            for path in (SOURCE / "module/command").glob("*.c") if "const struct command command_" in path.read_text()}
 
 
 class Completion:
@@ -51,7 +53,8 @@ class Completion:
     def test_commands(self):
         self.assertEqual(self.complete("podloginctl", ""), CTL | {"--help", "--version"})
         self.assertEqual(self.complete("podloginctl", "ch"), {"check-config"})
-        self.assertEqual(self.complete("podlogin", ""), commands("module/command/main.c"))
+        self.assertEqual(self.complete("podlogin", ""), COMMANDS)
+        self.assertGreater(len(COMMANDS), 4)
         self.assertEqual(self.complete("podloginctl", "cache", ""),
                          set(re.findall(r'\{"(\w+)", \w+\}', re.search(
                              r"actions\[\] = (.*);", (SOURCE / "daemon/ctl/cache.c").read_text())[1])))
@@ -72,11 +75,13 @@ class Completion:
         self.assertGreater(len(CTL), 6)
         for command in CTL:
             self.assertEqual(self.complete("podloginctl", command, "--"), options_of(PODLOGINCTL, command), command)
-        self.assertEqual(self.complete("podlogin", "token", "--"), options_of(PODLOGIN))
+        for command in COMMANDS:
+            self.assertEqual(self.complete("podlogin", command, "--"), options_of(PODLOGIN, command), command)
         self.assertEqual(self.complete("podlogin", "--"), options_of(PODLOGIN))
-        # the tables that the programs read their options from
-        table = re.search(r"option_table\[\] = \{(.*?)\n\};", (SOURCE / "module/command/options.c").read_text(), re.S)[1]
-        self.assertEqual(options_of(PODLOGIN), {f"--{name}" for name in re.findall(r'\{"([a-z-]+)", ', table)})
+        # the table that the program reads its options from
+        table = re.search(r" table\[OPTIONS\] = \{(.*?)\n\};", (SOURCE / "module/command/options.c").read_text(), re.S)[1]
+        self.assertEqual(set.union(options_of(PODLOGIN), *(options_of(PODLOGIN, command) for command in COMMANDS)),
+                         {f"--{name}" for name in re.findall(r'\{"([a-z-]+)",', table)})
 
     def test_the_program_takes_each_option_that_is_offered(self):
         for command in CTL:
@@ -90,7 +95,7 @@ class Completion:
         """An option with a value has a line in the file, or any text is right for it."""
         free = {"--issuer", "--audience", "--at", "--namespace", "--min-ttl", "--timeout", "--organization", "--name", "--max-expiration",
                 "--thumbprint", "--account", "--role", "--cluster"}
-        for program, helps in (("podlogin", help_of(PODLOGIN)),
+        for program, helps in (("podlogin", "".join(help_of(PODLOGIN, command) for command in COMMANDS)),
                                ("podloginctl", "".join(help_of(PODLOGINCTL, command) for command in CTL))):
             with_value = set(re.findall(r"^  (--[a-z-]+) [A-Z]", helps, re.M))
             cases = re.findall(r"^ +(--[a-z-]+(?: \| --[a-z-]+)*)\) ", self.source(program), re.M)
@@ -130,7 +135,7 @@ class Completion:
         self.node.start()
         variables = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.mint())))
         del variables["PATH"]
-        for words in (["token"], ["exec"], ["token", "--service"], ["exec", "--json", "pulumi"]):
+        for words in (["token"], ["exec"], ["token", "--service"], ["exec", "--verbose", "pulumi"]):
             self.assertEqual(self.complete("podlogin", *words, "", **variables), {"pulumi"}, words)
         self.assertEqual(self.complete("podlogin", "whoami", "", **variables), set())
 
