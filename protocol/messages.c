@@ -12,6 +12,9 @@ static const struct wire_field get_fields[] = {
     {1, WIRE_STRING, true, PODLOGIN_SERVICE_MAX, offsetof(struct message_get, service)},
     {2, WIRE_U32, false, PODLOGIN_MIN_TTL_MAX_S, offsetof(struct message_get, min_ttl_s)},
     {3, WIRE_U32, false, PODLOGIN_TIMEOUT_MAX_MS, offsetof(struct message_get, timeout_ms)},
+    {OPTIONAL_TAG(4), WIRE_U64, false, UINT64_MAX, offsetof(struct message_get, rejected)},
+    {OPTIONAL_TAG(5), WIRE_U64, false, UINT64_MAX, offsetof(struct message_get, known)},
+    {OPTIONAL_TAG(6), WIRE_U32, false, PODLOGIN_WAIT_MAX_MS, offsetof(struct message_get, wait_ms)},
 };
 
 static const struct wire_field whoami_fields[] = {

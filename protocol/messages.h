@@ -23,6 +23,7 @@
 #define PODLOGIN_MIN_TTL_MAX_S  (7 * 24 * 3600)
 #define PODLOGIN_TIMEOUT_MAX_MS 60000
 #define PODLOGIN_TIMEOUT_MS     10000 /* if the client sends none */
+#define PODLOGIN_WAIT_MAX_MS    3600000
 #define PODLOGIN_SOCKET_PATH    "/run/podlogin/podlogin.sock"
 
 enum message_type {
@@ -53,6 +54,9 @@ struct message_get {
     struct wire_bytes service; /* [A-Za-z0-9._-]{1,64}: a file of services.d */
     uint32_t min_ttl_s;        /* the remaining lifetime that the token should have at least */
     uint32_t timeout_ms;       /* the daemon answers within it; 0: PODLOGIN_TIMEOUT_MS */
+    uint64_t rejected;         /* the fingerprint of a token that the upstream rejects; 0: none */
+    uint64_t known;            /* the fingerprint of the token that the client has; 0: none */
+    uint32_t wait_ms;          /* how long to wait for another token than @known, before that */
 };
 
 /* Asks for the client's identity. The answer is IDENTITY or ERROR. */

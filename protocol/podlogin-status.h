@@ -43,7 +43,9 @@ enum podlogin_status {
     PODLOGIN_BAD_ARGUMENT = 103,
     PODLOGIN_BAD_ANSWER = 104, /* the daemon's answer is not valid */
     PODLOGIN_NO_MEMORY = 105,
-    PODLOGIN_UNTRUSTED_SERVER = 106 /* the server could not be authenticated */
+    PODLOGIN_UNTRUSTED_SERVER = 106, /* the server could not be authenticated */
+    PODLOGIN_CANCELLED = 107,  /* the descriptor of podlogin_set_cancel_fd() became readable */
+    PODLOGIN_NOT_RENEWED = 108 /* there is no other token yet */
 };
 
 #endif

@@ -72,6 +72,9 @@ static const struct status_info table[] = {
     ROW(UNTRUSTED_SERVER, EXIT_CODE_REFUSED, false,
         "the server at the socket could not be authenticated; the service-account token was not "
         "sent"),
+    ROW(CANCELLED, EXIT_CODE_TRY_AGAIN, true, "the caller has cancelled the call"),
+    ROW(NOT_RENEWED, EXIT_CODE_TRY_AGAIN, true,
+        "there is no other token yet; wait until the watch's descriptor is readable"),
 };
 
 const struct status_info *status_info(enum podlogin_status status)

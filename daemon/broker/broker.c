@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+
 #include "broker/flight.h"
 #include "broker/memo.h"
 #include "broker/misconfigured.h"
@@ -11,6 +13,7 @@
 #include "broker/write_behind.h"
 
 #define MISSES_RETRY_MS 250
+#define REJECT_AGE_S    30 /* or a tenth of the lifetime, if that is less */
 #define RELOAD_RETRY_MS 100
 #define TICK_USEC       (60 * SECOND_USEC)
 #define ROWS_PER_TURN   64
@@ -78,6 +81,56 @@ const struct token *broker_find(struct broker *broker, struct identity *identity
     return left >= needed_usec(&login->token, min_ttl_s) ? &login->token : NULL;
 }
 
+/* Returns whether @waiter wants another token than the one that is cached, and still valid. */
+static bool is_rejection(const struct login *login, const struct broker_waiter *waiter)
+{
+    return waiter->rejected && login->token.fingerprint == waiter->rejected &&
+           token_left_usec(&login->token, clock_now()) > 0;
+}
+
+/*
+ * An upstream that rejects each of its tokens, or a program that takes another error for a
+ * rejection, must not cost an exchange each time.
+ */
+static bool may_replace(const struct login *login, struct refusal *ret_refusal)
+{
+    const struct token *token = &login->token;
+    int64_t age_s = clock_now().wall_s - token->created_s;
+    int64_t tenth_s = (token->expires_s - token->created_s) / 10;
+    int64_t least_s = tenth_s < REJECT_AGE_S ? tenth_s : REJECT_AGE_S;
+
+    if (age_s >= least_s)
+        return true;
+    refusal_set(ret_refusal, PODLOGIN_BUSY,
+                "the rejected token is new; it is not replaced before it is %d s old",
+                (int)least_s);
+    ret_refusal->retry_after_ms = (uint32_t)(least_s - (age_s > 0 ? age_s : 0)) * 1000;
+    return false;
+}
+
+static void log_rejection(const struct broker_waiter *waiter, const struct token *token)
+{
+    log_notice(
+        "service %s, %s: the upstream rejects the token %016llx, says its user; replacing it",
+        waiter->service->name, waiter->identity->claims.subject,
+        (unsigned long long)token->fingerprint);
+}
+
+/* Begins an exchange for @waiter. Returns false, with the reason in @ret_refusal, if it cannot. */
+static bool begin(struct login *login, const struct broker_waiter *waiter,
+                  struct refusal *ret_refusal)
+{
+    bool replaces = is_rejection(login, waiter);
+
+    if (replaces && !may_replace(login, ret_refusal))
+        return false;
+    if (!flight_begin(login, waiter->identity, waiter->service, ret_refusal))
+        return false;
+    if (replaces)
+        log_rejection(waiter, &login->token);
+    return true;
+}
+
 bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct refusal *ret_refusal)
 {
     const struct digest *key = memo_cache_key(waiter->identity, waiter->service);
@@ -100,11 +153,20 @@ bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct ref
     if (!login)
         return false;
     waiter->is_leader = !login->flight;
-    if (!login->flight && !flight_begin(login, waiter->identity, waiter->service, ret_refusal))
+    if (!login->flight && !begin(login, waiter, ret_refusal))
         return false;
     waiter_wait(&waiter->waiter, &login->waiters);
     login_used(login, waiter->identity, waiter->service);
     return true;
+}
+
+uint64_t broker_watch(struct broker *broker, struct broker_waiter *waiter, uint32_t min_ttl_s,
+                      struct now now)
+{
+    struct login *login = login_look_up(broker, memo_cache_key(waiter->identity, waiter->service));
+
+    waiter_wait(&waiter->waiter, &login->watchers);
+    return token_left_usec(&login->token, now) - needed_usec(&login->token, min_ttl_s);
 }
 
 /* Starts one write; each write that succeeds starts the next. */
@@ -154,6 +216,7 @@ static void on_row(void *data, const struct digest *key, struct record *record, 
         return;
     }
     login_take_over(login, &token);
+    login_was_renewed(login);
     if (is_outdated)
         login_mark_dirty(login);
 }
@@ -247,6 +310,7 @@ void broker_reload(struct broker *broker, const struct config *config)
         node = node->next;
         if (!login_reload(login, config)) {
             waiters_wake(&login->waiters, &answer);
+            waiters_wake(&login->watchers, &answer);
             login_free(login);
         }
     }

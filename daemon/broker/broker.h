@@ -44,6 +44,7 @@ struct broker_waiter {
     struct identity *identity;
     const struct service *service;
     bool may_only_join; /* join an exchange that is in flight, do not begin one */
+    uint64_t rejected;  /* the fingerprint of a token that the upstream rejects; 0: none */
     bool is_leader;     /* its JWT is the one that is exchanged */
 };
 
@@ -78,6 +79,18 @@ const struct token *broker_find(struct broker *broker, struct identity *identity
  * wait.
  */
 bool broker_join(struct broker *broker, struct broker_waiter *waiter, struct refusal *ret_refusal);
+
+/*
+ * Waits for another token than the one that broker_find() has just returned for @waiter's identity
+ * and service. When there is one, @waiter is woken with a broker_answer, of which only the refusal
+ * counts: the login may have ended instead. It may leave at any time.
+ *
+ * @min_ttl_s: the remaining lifetime that the token needs.
+ *
+ * Returns for how long it has it, in microseconds.
+ */
+uint64_t broker_watch(struct broker *broker, struct broker_waiter *waiter, uint32_t min_ttl_s,
+                      struct now now);
 
 /* Updates the expiry of all tokens, in memory and on the disk, after the wall clock was set. */
 void broker_clock_was_set(struct broker *broker);

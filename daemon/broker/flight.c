@@ -72,6 +72,7 @@ static void login_settle(struct login *login)
     login_take_over(login, &fresh);
     login->was_used = is_awaited;
     waiters_wake(&login->waiters, &answer);
+    login_was_renewed(login);
 }
 
 /* The token is good even if it was not stored; the store has logged the disk's problem. */

@@ -12,6 +12,7 @@
 #define REFRESH_RETRY_USEC SECOND_USEC /* at least */
 #define REFRESH_FROM       70          /* % of the lifetime; docs/decisions/0008 */
 #define REFRESH_TO         80
+#define WATCH_RETRY_MS     1000
 
 static void on_review(struct waiter *waiter, const void *news);
 
@@ -25,6 +26,7 @@ struct login *login_new(struct broker *broker, const struct digest *key)
     login->broker = broker;
     login->node.key = *key;
     list_init(&login->waiters);
+    list_init(&login->watchers);
     list_init(&login->dirty);
     waiter_init(&login->review, on_review);
     if (digest_map_add(&broker->logins, &login->node) < 0)
@@ -33,9 +35,25 @@ struct login *login_new(struct broker *broker, const struct digest *key)
     return TAKE_PTR(login);
 }
 
+void login_was_renewed(struct login *login)
+{
+    const struct broker_answer answer = {.token = &login->token};
+
+    waiters_wake(&login->watchers, &answer);
+}
+
+void login_refuse_watchers(struct login *login)
+{
+    struct broker_answer answer = {.token = NULL};
+
+    refusal_set(&answer.refusal, PODLOGIN_BUSY, "the token has left the cache; try again");
+    answer.refusal.retry_after_ms = WATCH_RETRY_MS;
+    waiters_wake(&login->watchers, &answer);
+}
+
 void login_free(struct login *login)
 {
-    assert(list_is_empty(&login->waiters));
+    assert(list_is_empty(&login->waiters) && list_is_empty(&login->watchers));
     if (login->flight)
         flight_free(login->flight);
     write_behind_detach(login);
@@ -53,7 +71,7 @@ void login_free(struct login *login)
 
 bool login_is_idle(const struct login *login)
 {
-    return !login->flight && list_is_empty(&login->waiters);
+    return !login->flight && list_is_empty(&login->waiters) && list_is_empty(&login->watchers);
 }
 
 static void on_refresh(struct timer *timer);

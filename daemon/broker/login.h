@@ -16,6 +16,7 @@ struct login {
     struct broker *broker;
     struct token token; /* frame NULL: no token */
     struct list waiters;
+    struct list watchers;       /* that have the token, and wait for another one */
     struct flight *flight;      /* NULL: none */
     struct write_behind *write; /* the latest write; NULL: none under way */
     struct list dirty;
@@ -33,16 +34,23 @@ struct login {
 /* Creates a login and adds it to @broker's. Returns NULL if memory ran out. */
 struct login *login_new(struct broker *broker, const struct digest *key);
 
-/* Frees a login that no request waits for. Cancels its exchange. */
+/* Frees a login that nobody waits for or watches. Cancels its exchange. */
 void login_free(struct login *login);
 
-/* Returns whether no request waits for it and no exchange is in flight. */
+/* Returns whether nobody waits for it or watches it, and no exchange is in flight. */
 bool login_is_idle(const struct login *login);
 
 /*
  * Takes ownership of @token, fresh or from the store, and schedules its refresh by its own times.
  */
 void login_take_over(struct login *login, struct token *token);
+
+/* Wakes the watchers: the login has another token. */
+void login_was_renewed(struct login *login);
+
+/* Wakes the watchers: the token is about to be dropped. They ask again, and so begin an exchange.
+ */
+void login_refuse_watchers(struct login *login);
 
 /* Drops the token, if there is one. An exchange that is in flight goes on. */
 void login_drop_token(struct login *login);

@@ -81,6 +81,7 @@ static void drop_tokens(struct broker *broker, const struct login_filter *filter
         if (!login->token.frame || (filter && !login_matches(login, filter)))
             continue;
         purge->keys[purge->n_tokens++] = login->node.key;
+        login_refuse_watchers(login);
         if (login_is_idle(login))
             login_free(login);
         else

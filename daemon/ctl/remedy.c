@@ -160,6 +160,9 @@ static const struct remedy table[] = {
      "set APIServerCAFile= to the authority that signed the API server's certificate"},
     {PODLOGIN_REVIEW_UNAVAILABLE, "Could not resolve host", NAME_UNKNOWN},
     {PODLOGIN_REVIEW_UNAVAILABLE, NULL, "check that the node reaches APIServer="},
+    {PODLOGIN_BUSY, "the rejected token is new",
+     "find out why the upstream rejects tokens that it has just issued; a program may take another "
+     "error, such as a missing permission, for a rejection"},
     {PODLOGIN_BUSY, NULL,
      "none: the upstream answered 429, or 503 with Retry-After, and gets no requests until then; "
      "or the settings of the service changed while a request waited"},
@@ -189,6 +192,9 @@ static const struct remedy table[] = {
      "set PODLOGIN_SERVER_UID to the daemon's user, unless that is root"},
     {PODLOGIN_UNTRUSTED_SERVER, "mount it read-only",
      "mount the socket's directory with readOnly: true"},
+    {PODLOGIN_CANCELLED, NULL, "the program has done this itself, for example when it ends"},
+    {PODLOGIN_NOT_RENEWED, NULL,
+     "poll the descriptor of podlogin_watch_fd() before podlogin_watch_next() is called"},
     {PODLOGIN_UNTRUSTED_SERVER, NULL,
      "allow faccessat2(2) in the container's seccomp profile, or mount the socket's directory with "
      "readOnly: true"},

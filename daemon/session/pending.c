@@ -11,10 +11,13 @@
 
 __attribute__((unused)) static const unsigned may_follow[PENDING_STATES] = {
     /* one bit for each state that may follow; a request may end in every state */
-    [PENDING_NEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
-    [PENDING_KEYS] = 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
-    [PENDING_REVIEW] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
+    [PENDING_NEW] =
+        1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE | 1u << PENDING_RENEWAL,
+    [PENDING_KEYS] = 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE | 1u << PENDING_RENEWAL,
+    [PENDING_REVIEW] =
+        1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE | 1u << PENDING_RENEWAL,
     [PENDING_EXCHANGE] = 1u << PENDING_REVIEW, /* the latest review is too old by now */
+    [PENDING_RENEWAL] = 1u << PENDING_KEYS | 1u << PENDING_REVIEW | 1u << PENDING_EXCHANGE,
 };
 
 static void pending_move(struct pending *pending, enum pending_state next)
@@ -60,6 +63,7 @@ static bool wait_for_exchange(struct pending *pending)
     uint32_t most = connection->sessions->config->limits.misses;
     struct refusal refusal;
 
+    pending->waiter.rejected = pending->request.rejected;
     pending->waiter.may_only_join = most && quota->n_misses >= most;
     if (!broker_join(connection->sessions->broker, &pending->waiter, &refusal)) {
         refuse(pending, &refusal);
@@ -80,6 +84,32 @@ static bool wait_for_review(struct pending *pending)
         return false;
     }
     pending_move(pending, PENDING_REVIEW);
+    return true;
+}
+
+static void on_deadline(struct timer *timer);
+
+static void set_deadline(struct pending *pending, uint64_t usec)
+{
+    loop_timer(pending->connection->sessions->loop, &pending->deadline, usec, on_deadline);
+}
+
+/* Until there is another token, or until its client needs one, or has to present a newer JWT. */
+static bool wait_for_renewal(struct pending *pending)
+{
+    struct now now = clock_now();
+    int64_t jwt_left_s = pending->request.identity->claims.expires_at_s - now.wall_s;
+    uint64_t usec = broker_watch(pending->connection->sessions->broker, &pending->waiter,
+                                 pending->request.min_ttl_s, now);
+
+    if (usec > pending->request.wait_ms * UINT64_C(1000))
+        usec = pending->request.wait_ms * UINT64_C(1000);
+    if (jwt_left_s < 0)
+        jwt_left_s = 0;
+    if (usec > (uint64_t)jwt_left_s * SECOND_USEC)
+        usec = (uint64_t)jwt_left_s * SECOND_USEC;
+    set_deadline(pending, usec);
+    pending_move(pending, PENDING_RENEWAL);
     return true;
 }
 
@@ -113,6 +143,8 @@ static bool pending_wait(struct pending *pending, enum need need)
         return wait_for_review(pending);
     case NEED_EXCHANGE:
         return wait_for_exchange(pending);
+    case NEED_RENEWAL:
+        return wait_for_renewal(pending);
     case NEED_NOTHING:
         break;
     }
@@ -133,6 +165,23 @@ static enum need on_answer(struct pending *pending, const struct broker_answer *
                                                               : TOKEN_SOURCE_JOINED);
 }
 
+/* From now on the request is like any other. */
+static enum need renewal_is_over(struct pending *pending)
+{
+    waiter_leave(&pending->waiter.waiter);
+    pending->request.wait_ms = 0;
+    set_deadline(pending, pending->request.timeout_ms * UINT64_C(1000));
+    return request_answer(pending->connection, &pending->request);
+}
+
+static enum need on_renewal(struct pending *pending, const struct broker_answer *answer)
+{
+    if (answer->token)
+        return renewal_is_over(pending);
+    refuse(pending, &answer->refusal);
+    return NEED_NOTHING;
+}
+
 /*
  * After a failed review, review_wait() does not start another one at once, but returns its reason.
  */
@@ -144,6 +193,8 @@ static void on_wake(struct waiter *waiter, const void *news)
     assert(pending->state != PENDING_NEW);
     if (pending->state == PENDING_EXCHANGE) {
         need = on_answer(pending, news);
+    } else if (pending->state == PENDING_RENEWAL) {
+        need = on_renewal(pending, news);
     } else {
         if (pending->state == PENDING_KEYS)
             pending->request.newer_keys = news ? NEWER_KEYS_NONE : NEWER_KEYS_UNKNOWN;
@@ -176,6 +227,11 @@ static void on_deadline(struct timer *timer)
     struct refusal refusal;
 
     assert(pending->state != PENDING_NEW);
+    if (pending->state == PENDING_RENEWAL) {
+        if (!pending_wait(pending, renewal_is_over(pending)))
+            pending_end(pending);
+        return;
+    }
     if (issuer) {
         issuer_refuse(issuer, &refusal);
     } else {
@@ -202,8 +258,7 @@ static struct pending *pending_new(struct connection *connection, const struct r
     pending->waiter.service = request->service;
     list_append(&connection->pending, &pending->node);
     connection->n_pending++;
-    loop_timer(connection->sessions->loop, &pending->deadline, request->timeout_ms * UINT64_C(1000),
-               on_deadline);
+    set_deadline(pending, request->timeout_ms * UINT64_C(1000));
     return pending;
 }
 

@@ -12,6 +12,7 @@ enum pending_state {
     PENDING_KEYS,
     PENDING_REVIEW,
     PENDING_EXCHANGE,
+    PENDING_RENEWAL, /* its client has a token, and waits for another one */
     PENDING_STATES,
 };
 

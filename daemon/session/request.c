@@ -167,7 +167,9 @@ enum need request_answer(struct connection *connection, const struct request *re
     }
     token = broker_find(connection->sessions->broker, request->identity, request->service,
                         request->min_ttl_s, admission.now);
-    if (token) {
+    if (token && request->wait_ms && token->fingerprint == request->known)
+        return NEED_RENEWAL;
+    if (token && !(request->rejected && token->fingerprint == request->rejected)) {
         wire_set_id(token->frame->bytes, request->id);
         connection_send(connection, token->frame->bytes, token->frame->len);
         count_served(request->service->name, true, clock_boot_usec() - admission.now.boot_usec);
@@ -190,6 +192,11 @@ enum need request_answer_exchanged(struct connection *connection, const struct r
 
     if (!is_granted)
         return need;
+    if (request->rejected && token->fingerprint == request->rejected) {
+        refuse(connection, request, PODLOGIN_UPSTREAM_REFUSED,
+               "it issued the token again that it rejects");
+        return NEED_NOTHING;
+    }
     /* the cached frame, with another source for a moment */
     wire_set_id(frame, request->id);
     wire_set_u32(frame, MESSAGE_TOKEN_SOURCE, source);
@@ -237,6 +244,9 @@ int request_get(struct connection *connection, const struct wire_header *header,
     request.service = config_service(connection->sessions->config, get.service.at, get.service.len);
     request.min_ttl_s = get.min_ttl_s;
     request.timeout_ms = timeout_of(get.timeout_ms);
+    request.rejected = get.rejected;
+    request.known = get.known;
+    request.wait_ms = get.wait_ms;
     if (request.service)
         serve(connection, &request);
     else

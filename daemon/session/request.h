@@ -13,6 +13,9 @@ struct request {
     const struct service *service; /* NULL: whoami, or the name is not configured */
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
+    uint64_t rejected; /* fingerprints of tokens, and a time, as in struct message_get */
+    uint64_t known;
+    uint32_t wait_ms;
     struct identity *identity; /* the connection's; a pending request holds a reference */
     enum newer_keys newer_keys;
 };
@@ -23,6 +26,7 @@ enum need {
     NEED_KEYS,
     NEED_REVIEW,
     NEED_EXCHANGE,
+    NEED_RENEWAL, /* the client has the token that there is, and waits for another one */
 };
 
 /* Handle the payload of a frame. Return 0; or -EBADMSG if it is malformed. */
@@ -39,7 +43,7 @@ enum need request_answer(struct connection *connection, const struct request *re
 /*
  * Answers with @token, which was exchanged while the request waited. Judges the request again,
  * because time has passed, and the configuration or the keys may have changed. @source: an enum
- * token_source. Never returns NEED_EXCHANGE.
+ * token_source. Never returns NEED_EXCHANGE or NEED_RENEWAL.
  */
 enum need request_answer_exchanged(struct connection *connection, const struct request *request,
                                    const struct token *token, uint32_t source);

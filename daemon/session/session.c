@@ -7,6 +7,7 @@
 
 #include "base/activation.h"
 #include "session/connection.h"
+#include "session/pending.h"
 
 #define DESCRIPTORS_KEPT 64 /* for the store, the exchanger, the loop, files */
 
@@ -138,11 +139,21 @@ void sessions_stop(struct sessions *sessions)
     pace(sessions);
 }
 
+/* Clients that wait for a renewal do so again with the next daemon. */
+static bool is_busy(const struct connection *connection)
+{
+    for (const struct list *node = connection->pending.next; node != &connection->pending;
+         node = node->next)
+        if (container_of(node, struct pending, node)->state != PENDING_RENEWAL)
+            return true;
+    return false;
+}
+
 bool sessions_are_busy(const struct sessions *sessions)
 {
     for (const struct list *node = sessions->connections.next; node != &sessions->connections;
          node = node->next)
-        if (container_of(node, struct connection, node)->n_pending)
+        if (is_busy(container_of(node, struct connection, node)))
             return true;
     return false;
 }

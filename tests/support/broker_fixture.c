@@ -34,12 +34,18 @@ int broker_fixture_begin(void **state)
     return 0;
 }
 
+static void forget_pods(struct login *login)
+{
+    list_init(&login->waiters);
+    list_init(&login->watchers);
+}
+
 int broker_fixture_end(void **state)
 {
     (void)state;
     /* the pods of a failed test were on its stack and no longer exist */
     for (struct list *node = broker.by_age.next; node != &broker.by_age; node = node->next)
-        list_init(&container_of(node, struct login, age)->waiters);
+        forget_pods(container_of(node, struct login, age));
     broker_done(&broker);
     sim_run_for(60 * SECOND_USEC); /* cancelled exchanges end */
     assert_null(sim_loop.timers.first);
@@ -56,6 +62,12 @@ static void pod_take_answer(struct pod *pod, const struct refusal *refusal)
     snprintf(pod->detail, sizeof(pod->detail), "%.63s", refusal->detail);
 }
 
+static void pod_take_token(struct pod *pod, const struct token *token)
+{
+    pod->expires_s = token->expires_s;
+    pod->fingerprint = token->fingerprint;
+}
+
 static void on_pod_woken(struct waiter *waiter, const void *news)
 {
     struct pod *pod = container_of(waiter, struct pod, waiter.waiter);
@@ -64,7 +76,7 @@ static void on_pod_woken(struct waiter *waiter, const void *news)
     pod_take_answer(pod, &answer->refusal);
     pod->source = pod->waiter.is_leader ? TOKEN_SOURCE_EXCHANGE : TOKEN_SOURCE_JOINED;
     if (answer->token)
-        pod->expires_s = answer->token->expires_s;
+        pod_take_token(pod, answer->token);
 }
 
 void pod_init(struct pod *pod, const char *name, uint32_t lifetime_s)
@@ -80,19 +92,20 @@ void pod_done(struct pod *pod)
     identity_unref(pod->identity);
 }
 
-bool pod_ask_for(struct pod *pod, uint32_t min_ttl_s)
+static bool ask(struct pod *pod, uint32_t min_ttl_s, uint64_t rejected)
 {
     const struct token *token;
     struct refusal refusal = {0};
 
     pod->status = NO_ANSWER;
-    pod->waiter = (struct broker_waiter){.identity = pod->identity, .service = pod->service};
+    pod->waiter = (struct broker_waiter){
+        .identity = pod->identity, .service = pod->service, .rejected = rejected};
     waiter_init(&pod->waiter.waiter, on_pod_woken);
     token = broker_find(&broker, pod->identity, pod->service, min_ttl_s, clock_now());
-    if (token) {
+    if (token && !(rejected && token->fingerprint == rejected)) {
         pod_take_answer(pod, &refusal);
         pod->source = TOKEN_SOURCE_CACHE;
-        pod->expires_s = token->expires_s;
+        pod_take_token(pod, token);
         return true;
     }
     if (!broker_join(&broker, &pod->waiter, &refusal))
@@ -100,9 +113,25 @@ bool pod_ask_for(struct pod *pod, uint32_t min_ttl_s)
     return false;
 }
 
+bool pod_ask_for(struct pod *pod, uint32_t min_ttl_s)
+{
+    return ask(pod, min_ttl_s, 0);
+}
+
 bool pod_ask(struct pod *pod)
 {
-    return pod_ask_for(pod, 0);
+    return ask(pod, 0, 0);
+}
+
+bool pod_reject(struct pod *pod, uint64_t rejected)
+{
+    return ask(pod, 0, rejected);
+}
+
+uint64_t pod_watch(struct pod *pod)
+{
+    pod->status = NO_ANSWER;
+    return sim_now_usec + broker_watch(&broker, &pod->waiter, 0, clock_now());
 }
 
 int pod_get(struct pod *pod)

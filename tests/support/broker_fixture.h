@@ -35,6 +35,7 @@ struct pod {
     uint32_t retry_after_ms;
     uint32_t source;
     int64_t expires_s; /* as the answer says */
+    uint64_t fingerprint;
     uint64_t answered_usec;
     char detail[64];
 };
@@ -46,6 +47,12 @@ void pod_done(struct pod *pod);
 /* Asks as a session does. Returns whether the answer came at once, from memory. */
 bool pod_ask(struct pod *pod);
 bool pod_ask_for(struct pod *pod, uint32_t min_ttl_s);
+
+/* Asks for another token than the one with the fingerprint @rejected. */
+bool pod_reject(struct pod *pod, uint64_t rejected);
+
+/* Waits for another token than the one that pod_ask() has just got, until the returned time. */
+uint64_t pod_watch(struct pod *pod);
 
 /* Asks and waits. Returns the status. */
 int pod_get(struct pod *pod);

@@ -33,7 +33,7 @@ STATUSES = {  # number: (name, exit code); those from 100 on are never sent
     51: ("TOO_MANY", 75), 60: ("INTERNAL", 70),
     100: ("UNREACHABLE", 69), 101: ("TIMEOUT", 75), 102: ("NO_SUBJECT_TOKEN", 78),
     103: ("BAD_ARGUMENT", 64), 104: ("BAD_ANSWER", 70), 105: ("NO_MEMORY", 70),
-    106: ("UNTRUSTED_SERVER", 77),
+    106: ("UNTRUSTED_SERVER", 77), 107: ("CANCELLED", 75), 108: ("NOT_RENEWED", 75),
 }
 BAD_FRAME, TOO_MANY, INTERNAL = 1, 51, 60
 
@@ -75,7 +75,10 @@ Get = message(
     "Get", 2,
     (1, "service", "string", True, 64),
     (2, "min_ttl_s", "u32", False, 604800),
-    (3, "timeout_ms", "u32", False, 60000))
+    (3, "timeout_ms", "u32", False, 60000),
+    (132, "rejected", "u64", False, 2**64 - 1),
+    (133, "known", "u64", False, 2**64 - 1),
+    (134, "wait_ms", "u32", False, 3600000))
 Whoami = message("Whoami", 3, (3, "timeout_ms", "u32", False, 60000))
 Ping = message("Ping", 4)
 Token = message(

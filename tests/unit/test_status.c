@@ -83,7 +83,7 @@ static void rows_are_unique_and_have_texts(void **state)
 
 static void an_unknown_number_is_treated_as_internal(void **state)
 {
-    static const unsigned numbers[] = {4, 22, 99, 107, 255, 65536, 0x7fffffff, 0xffffffff};
+    static const unsigned numbers[] = {4, 22, 99, 109, 255, 65536, 0x7fffffff, 0xffffffff};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
@@ -168,7 +168,10 @@ static const struct message_names {
     } fields[10];
 } messages[] = {
     {"LOGIN", &message_login, {FIELD(login, subject_token)}},
-    {"GET", &message_get, {FIELD(get, service), FIELD(get, min_ttl_s), FIELD(get, timeout_ms)}},
+    {"GET",
+     &message_get,
+     {FIELD(get, service), FIELD(get, min_ttl_s), FIELD(get, timeout_ms), FIELD(get, rejected),
+      FIELD(get, known), FIELD(get, wait_ms)}},
     {"WHOAMI", &message_whoami, {FIELD(whoami, timeout_ms)}},
     {"PING", &message_ping, {{0}}},
     {"TOKEN",
