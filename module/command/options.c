@@ -22,6 +22,8 @@ static const struct option {
     [OPTION_SOCKET] = {"socket", "PATH", "the daemon's socket (default: " PODLOGIN_SOCKET_PATH ")"},
     [OPTION_TOKEN_FILE] = {"token-file", "PATH", "the file of the service-account token"},
     [OPTION_JSON] = {"json", NULL, "print a JSON object"},
+    [OPTION_REJECTED] = {"rejected", NULL,
+                         "get another token than the one on standard input, or in the variable"},
     [OPTION_VERBOSE] = {"verbose", NULL, "print to standard error where the token came from"},
     [OPTION_HELP] = {"help", NULL, "print this help; also -h"},
     [OPTION_VERSION] = {"version", NULL, "print the version"},
@@ -66,6 +68,7 @@ static int set_option(struct options *options, enum option_id id, const char *va
     case OPTION_TIMEOUT:
         return set_timeout(value, options);
     case OPTION_JSON:
+    case OPTION_REJECTED:
     case OPTION_VERBOSE:
     case OPTION_HELP:
     case OPTION_VERSION:

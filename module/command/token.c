@@ -7,6 +7,7 @@
 #include "command/json.h"
 #include "command/login.h"
 #include "command/print.h"
+#include "command/rejected.h"
 
 #define OTHERS_SIZE 4096 /* of all members but the token */
 
@@ -50,11 +51,16 @@ static int run(const struct options *options, int argc, char **argv)
 {
     struct podlogin_token *token = NULL;
     struct podlogin *login = NULL;
+    const char *service = options->service;
     int code;
 
     if (argc > 1)
         return usage("token takes at most one service", argv[1]);
-    code = login_fetch(options, argc ? argv[0] : options->service, &token, &login);
+    if (argc > 0)
+        service = argv[0];
+    code = option_is_given(options, OPTION_REJECTED)
+               ? rejected_replace(options, service, &token, &login)
+               : login_fetch(options, service, &token, &login);
     if (code)
         return code;
     code = print_token(options, login, token);
@@ -67,7 +73,12 @@ const struct command command_token = {
     .name = "token",
     .arguments = "[SERVICE]",
     .summary = "print the token and nothing else",
-    .details = "Prints the token of the service and a newline.\n",
-    .takes = TAKES_TOKEN | OPTION_BIT(OPTION_JSON),
+    .details =
+        "Prints the token of the service and a newline. With --rejected, tells the daemon that "
+        "the upstream\n"
+        "rejects a token, which is read from standard input, or else from the service's "
+        "variable, and\n"
+        "prints another one.\n",
+    .takes = TAKES_TOKEN | OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_REJECTED),
     .run = run,
 };

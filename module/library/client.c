@@ -14,14 +14,7 @@
 
 #define RETRY_MIN_MS 5
 #define RETRY_MAX_MS 100
-
-int64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#define SLICE_MS     100 /* of connect(); how late a cancellation may be noticed */
 
 void client_close(struct client *client)
 {
@@ -31,15 +24,19 @@ void client_close(struct client *client)
     client->is_logged_in = false;
 }
 
-/* Limits the next wait in the kernel to the time that is left. Returns -ETIME if none is left. */
-static int set_timeout(int fd, int option, int64_t deadline_ms)
+/*
+ * connect() waits in the kernel while the daemon's backlog is full, and poll() cannot wait for
+ * that. So it waits in slices if the caller may cancel.
+ */
+static int limit_connect(int fd, const struct deadline *deadline)
 {
-    int64_t left_ms = deadline_ms - clock_ms();
-    struct timeval timeout = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
+    int64_t left_ms = deadline_left_ms(deadline);
+    int64_t ms = deadline->cancel_fd >= 0 && left_ms > SLICE_MS ? SLICE_MS : left_ms;
+    struct timeval timeout = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-    if (left_ms <= 0)
+    if (left_ms == 0)
         return -ETIME;
-    return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }
 
 /* Blocks while the daemon's backlog is full, at most until the deadline. */
@@ -54,7 +51,7 @@ static int client_connect(struct client *client, const struct client_target *tar
     fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return -errno;
-    r = set_timeout(fd, SO_SNDTIMEO, target->deadline_ms);
+    r = limit_connect(fd, &target->deadline);
     if (r == 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         r = -errno;
     if (r == 0)
@@ -71,16 +68,18 @@ static int client_connect(struct client *client, const struct client_target *tar
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t len, int64_t deadline_ms)
+static int write_all(int fd, const uint8_t *bytes, size_t len, const struct deadline *deadline)
 {
     while (len > 0) {
-        int r = set_timeout(fd, SO_SNDTIMEO, deadline_ms);
-        ssize_t n = r < 0 ? -1 : send(fd, bytes, len, MSG_NOSIGNAL);
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int r = 0;
 
+        if (n < 0 && errno == EAGAIN)
+            r = deadline_wait(deadline, fd, POLLOUT);
+        else if (n < 0 && errno != EINTR)
+            r = -errno;
         if (r < 0)
             return r;
-        if (n < 0 && errno != EINTR)
-            return errno == EAGAIN ? -ETIME : -errno;
         if (n > 0) {
             bytes += n;
             len -= (size_t)n;
@@ -89,18 +88,18 @@ static int write_all(int fd, const uint8_t *bytes, size_t len, int64_t deadline_
     return 0;
 }
 
-static int read_all(int fd, uint8_t *bytes, size_t len, int64_t deadline_ms)
+static int read_all(int fd, uint8_t *bytes, size_t len, const struct deadline *deadline)
 {
     while (len > 0) {
-        int r = set_timeout(fd, SO_RCVTIMEO, deadline_ms);
-        ssize_t n = r < 0 ? -1 : recv(fd, bytes, len, 0);
+        int r = deadline_wait(deadline, fd, POLLIN);
+        ssize_t n = r < 0 ? -1 : recv(fd, bytes, len, MSG_DONTWAIT);
 
         if (r < 0)
             return r;
         if (n == 0)
             return -ECONNRESET;
-        if (n < 0 && errno != EINTR)
-            return errno == EAGAIN ? -ETIME : -errno;
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return -errno;
         if (n > 0) {
             bytes += n;
             len -= (size_t)n;
@@ -128,31 +127,12 @@ static int write_request(struct client *client, const struct client_target *targ
         return r;
     client->is_logged_in = client->is_logged_in || needs_login;
     client->buffer_len = login_len + len;
-    return write_all(client->fd, client->buffer, client->buffer_len, target->deadline_ms);
+    return write_all(client->fd, client->buffer, client->buffer_len, &target->deadline);
 }
 
-/* There is one request at a time, so an answer belongs to it, or is an error of the connection. */
-static int read_answer(struct client *client, uint16_t id, int64_t deadline_ms,
-                       struct wire_header *ret_header)
+int client_send(struct client *client, const struct client_target *target,
+                const struct wire_message *message, const void *values)
 {
-    int r = read_all(client->fd, client->buffer, WIRE_HEADER_SIZE, deadline_ms);
-
-    if (r < 0)
-        return r;
-    wire_header_read(client->buffer, ret_header);
-    if (ret_header->version != WIRE_VERSION || ret_header->payload_len > PODLOGIN_ANSWER_MAX ||
-        (ret_header->id != id && (ret_header->id != 0 || ret_header->type != MESSAGE_ERROR)))
-        return -EBADMSG;
-    client->buffer_len = WIRE_HEADER_SIZE + ret_header->payload_len;
-    return read_all(client->fd, client->buffer + WIRE_HEADER_SIZE, ret_header->payload_len,
-                    deadline_ms);
-}
-
-static int try_once(struct client *client, const struct client_target *target,
-                    const struct wire_message *message, const void *values,
-                    struct wire_header *ret_header)
-{
-    uint16_t id;
     int r = 0;
 
     if (client->fd < 0)
@@ -161,39 +141,83 @@ static int try_once(struct client *client, const struct client_target *target,
         return r;
     if (++client->last_id == 0)
         client->last_id = 1; /* LOGIN and errors that belong to no request have the id 0 */
-    id = client->last_id;
-    r = write_request(client, target, message, values, id);
-    /* a daemon that refuses a frame closes the connection; its error may still be in the buffer */
-    if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-        return r;
-    return read_answer(client, id, target->deadline_ms, ret_header);
+    return write_request(client, target, message, values, client->last_id);
 }
 
-static bool is_worth_another_try(int r)
+/* There is one request at a time, so an answer belongs to it, or is an error of the connection. */
+int client_receive(struct client *client, const struct deadline *deadline,
+                   struct wire_header *ret_header)
+{
+    int r = read_all(client->fd, client->buffer, WIRE_HEADER_SIZE, deadline);
+
+    if (r < 0)
+        return r;
+    wire_header_read(client->buffer, ret_header);
+    if (ret_header->version != WIRE_VERSION || ret_header->payload_len > PODLOGIN_ANSWER_MAX ||
+        (ret_header->id != client->last_id &&
+         (ret_header->id != 0 || ret_header->type != MESSAGE_ERROR)))
+        return -EBADMSG;
+    client->buffer_len = WIRE_HEADER_SIZE + ret_header->payload_len;
+    return read_all(client->fd, client->buffer + WIRE_HEADER_SIZE, ret_header->payload_len,
+                    deadline);
+}
+
+static int try_once(struct client *client, const struct client_target *target,
+                    const struct wire_message *message, const void *values,
+                    struct wire_header *ret_header)
+{
+    int r = client_send(client, target, message, values);
+
+    /* a daemon that refuses a frame closes the connection; its error may still be in the buffer */
+    if (r < 0 && (client->fd < 0 || (r != -EPIPE && r != -ECONNRESET)))
+        return r;
+    return client_receive(client, &target->deadline, ret_header);
+}
+
+bool client_may_retry(int r)
 {
     return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE || r == -EAGAIN ||
            r == -EINTR;
 }
 
-static void nap(int *delay_ms, int64_t deadline_ms)
+enum podlogin_status client_status(int r, bool was_connected)
 {
-    int64_t left_ms = deadline_ms - clock_ms();
-
-    poll(NULL, 0, left_ms < *delay_ms ? (int)(left_ms < 0 ? 0 : left_ms) : *delay_ms);
-    *delay_ms = *delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *delay_ms * 2;
+    switch (r) {
+    case 0:
+        return PODLOGIN_OK;
+    case -ECANCELED:
+        return PODLOGIN_CANCELLED;
+    case -ETIME:
+        return was_connected ? PODLOGIN_TIMEOUT : PODLOGIN_UNREACHABLE;
+    case -EBADMSG:
+        return PODLOGIN_BAD_ANSWER;
+    case -EKEYREJECTED:
+        return PODLOGIN_UNTRUSTED_SERVER;
+    case -EINVAL:
+    case -ENOBUFS:
+    case -ENAMETOOLONG:
+        return PODLOGIN_BAD_ARGUMENT;
+    default:
+        return PODLOGIN_UNREACHABLE;
+    }
 }
 
-bool client_nap(uint32_t ms, int64_t deadline_ms)
+static int nap(int *delay_ms, const struct deadline *deadline)
+{
+    int r = deadline_sleep(deadline, *delay_ms);
+
+    *delay_ms = *delay_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *delay_ms * 2;
+    return r;
+}
+
+bool client_nap(uint32_t ms, const struct deadline *deadline)
 {
     struct timespec now;
     uint32_t chance;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     chance = ((uint32_t)now.tv_nsec ^ (uint32_t)getpid() * UINT32_C(2654435761)) % (ms / 2 + 1);
-    if (clock_ms() + ms + chance >= deadline_ms)
-        return false;
-    poll(NULL, 0, (int)(ms + chance));
-    return true;
+    return ms + chance < deadline_left_ms(deadline) && deadline_sleep(deadline, ms + chance) == 0;
 }
 
 enum podlogin_status client_ask(struct client *client, const struct client_target *target,
@@ -201,28 +225,22 @@ enum podlogin_status client_ask(struct client *client, const struct client_targe
                                 struct wire_header *ret_header)
 {
     int delay_ms = RETRY_MIN_MS;
-    bool was_connected = false;
+    bool was_connected;
+    int r;
 
     client->error = 0;
     for (;;) {
-        int r = try_once(client, target, message, values, ret_header);
-
+        r = try_once(client, target, message, values, ret_header);
         if (r == 0)
             return PODLOGIN_OK;
         was_connected = client->fd >= 0;
         if (r != -ETIME || !client->error) /* the deadline alone explains nothing */
             client->error = -r;
         client_close(client);
-        if (r == -ETIME)
-            return was_connected ? PODLOGIN_TIMEOUT : PODLOGIN_UNREACHABLE;
-        if (r == -EBADMSG)
-            return PODLOGIN_BAD_ANSWER;
-        if (r == -EKEYREJECTED)
-            return PODLOGIN_UNTRUSTED_SERVER;
-        if (r == -EINVAL || r == -ENOBUFS || r == -ENAMETOOLONG)
-            return PODLOGIN_BAD_ARGUMENT;
-        if (!is_worth_another_try(r) || clock_ms() >= target->deadline_ms)
-            return PODLOGIN_UNREACHABLE;
-        nap(&delay_ms, target->deadline_ms);
+        if (!client_may_retry(r) || deadline_left_ms(&target->deadline) == 0)
+            return client_status(r, was_connected);
+        r = nap(&delay_ms, &target->deadline);
+        if (r < 0)
+            return client_status(r, was_connected);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef LIBRARY_CLIENT_H
 #define LIBRARY_CLIENT_H
 
+#include "library/deadline.h"
 #include "library/server_trust.h"
 #include "protocol/messages.h"
 #include "protocol/podlogin-status.h"
@@ -20,16 +21,13 @@ struct client {
     size_t buffer_len;
 };
 
-/* Returns the time of CLOCK_BOOTTIME in milliseconds. */
-int64_t clock_ms(void);
-
 /* Where a request goes, and how long it may take. */
 struct client_target {
     const char *socket;
     const uint8_t *jwt; /* NULL: the request needs no login */
     size_t jwt_len;
-    uid_t server_uid;    /* the user that the server must run as */
-    int64_t deadline_ms; /* of CLOCK_BOOTTIME */
+    uid_t server_uid; /* the user that the server must run as */
+    struct deadline deadline;
 };
 
 /*
@@ -41,20 +39,33 @@ struct client_target {
  * @values:     its struct.
  * @ret_header: the header of the answer; the payload follows at WIRE_HEADER_SIZE of the buffer.
  *
- * Returns PODLOGIN_OK; PODLOGIN_UNREACHABLE; PODLOGIN_TIMEOUT; PODLOGIN_BAD_ANSWER;
- * PODLOGIN_BAD_ARGUMENT (the request does not fit its table, or the path is too long);
- * PODLOGIN_UNTRUSTED_SERVER (nothing was sent; @client->trust and @client->server_uid say why).
+ * Returns PODLOGIN_OK; PODLOGIN_UNREACHABLE; PODLOGIN_TIMEOUT; PODLOGIN_CANCELLED;
+ * PODLOGIN_BAD_ANSWER; PODLOGIN_BAD_ARGUMENT (the request does not fit its table, or the path is
+ * too long); PODLOGIN_UNTRUSTED_SERVER (nothing was sent; @client->trust and @client->server_uid
+ * say why).
  */
 enum podlogin_status client_ask(struct client *client, const struct client_target *target,
                                 const struct wire_message *message, const void *values,
                                 struct wire_header *ret_header);
 
+/* client_ask() in two halves, each with one attempt. They return 0 or -errno. */
+int client_send(struct client *client, const struct client_target *target,
+                const struct wire_message *message, const void *values);
+int client_receive(struct client *client, const struct deadline *deadline,
+                   struct wire_header *ret_header);
+
+/* Returns the status that -errno @r of the functions above means. */
+enum podlogin_status client_status(int r, bool was_connected);
+
+/* Returns whether another attempt may succeed, because the daemon starts, for example. */
+bool client_may_retry(int r);
+
 /*
  * Waits for @ms and up to half as long again, chosen at random, so that clients that wait for the
- * same event do not return at the same time. Returns false, at once, if that would pass
- * @deadline_ms.
+ * same event do not return at the same time. Returns false, at once, if that would pass the
+ * deadline, or when the caller cancels it.
  */
-bool client_nap(uint32_t ms, int64_t deadline_ms);
+bool client_nap(uint32_t ms, const struct deadline *deadline);
 
 /*
  * Appends to @why what a caller can do about @status, the result of client_ask() with @target:

@@ -1,44 +1,19 @@
-/* The handle: its settings, and its requests to the daemon. */
+/* The functions of a handle: its settings, and what it asks for. */
 #include "library/podlogin.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "library/client.h"
 #include "library/environment.h"
+#include "library/fingerprint.h"
+#include "library/handle.h"
 #include "library/identity.h"
-#include "library/subject_token.h"
 #include "library/token.h"
 #include "protocol/names.h"
 #include "protocol/status.h"
-#include "text/text.h"
 
 #define DEFAULT_SERVICE "pulumi"
-#define ERROR_MAX       1024
-
-struct podlogin {
-    char *service;
-    char *socket;
-    char *token_file; /* NULL: the library looks for it */
-    uint32_t min_ttl_s;
-    uint32_t timeout_ms;
-    uid_t server_uid;
-    struct client client;
-    struct podlogin_token *token; /* of podlogin_authenticate(), not yet returned to the caller */
-    bool is_authenticated;
-    uint32_t retry_after_ms;
-    enum podlogin_status error_status; /* the status that @error explains */
-    char error[ERROR_MAX];
-};
-
-/* The text that explains @status from now on; it is appended to with text_add(). */
-static struct text new_error(struct podlogin *login, enum podlogin_status status)
-{
-    login->error_status = status;
-    return text_in(login->error, sizeof(login->error));
-}
 
 static enum podlogin_status set_text(char **member, const char *value, size_t max)
 {
@@ -88,6 +63,14 @@ enum podlogin_status podlogin_set_server_uid(struct podlogin *login, uid_t uid)
     return PODLOGIN_OK;
 }
 
+enum podlogin_status podlogin_set_cancel_fd(struct podlogin *login, int fd)
+{
+    if (fd < -1)
+        return PODLOGIN_BAD_ARGUMENT;
+    login->cancel_fd = fd;
+    return PODLOGIN_OK;
+}
+
 static enum podlogin_status set_up(struct podlogin *login, const char *service,
                                    const struct environment *environment)
 {
@@ -117,6 +100,7 @@ enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_l
     if (!login)
         return PODLOGIN_NO_MEMORY;
     login->client.fd = -1;
+    login->cancel_fd = -1;
     status = set_up(login, service, &environment);
     if (status == PODLOGIN_OK)
         *ret_login = login;
@@ -138,183 +122,20 @@ void podlogin_end(struct podlogin *login)
     free(login);
 }
 
-/* Makes the refusal in the client's buffer the error of the handle, and returns its status. */
-static enum podlogin_status read_error(struct podlogin *login, const struct wire_header *header)
+/* Gets a token, and another one than that with the fingerprint @rejected, if it is not 0. */
+static enum podlogin_status get(struct podlogin *login, uint64_t rejected,
+                                struct podlogin_token **ret_token)
 {
-    struct message_error message;
-    const struct status_info *info;
-    struct text error;
-
-    if (wire_decode(&message_error, login->client.buffer + WIRE_HEADER_SIZE, header->payload_len,
-                    &message) < 0 ||
-        message.status == PODLOGIN_OK) {
-        client_close(&login->client);
-        return PODLOGIN_BAD_ANSWER;
-    }
-    info = message.status < PODLOGIN_UNREACHABLE ? status_info(message.status)
-                                                 : status_info(PODLOGIN_INTERNAL);
-    login->retry_after_ms = message.retry_after_ms;
-    error = new_error(login, info->status);
-    text_add(&error, info->sentence, NULL);
-    if (message.detail.len) {
-        text_add(&error, " (", NULL);
-        text_add_bytes(&error, message.detail.at, message.detail.len);
-        text_add(&error, ")", NULL);
-    }
-    if (header->id == 0)
-        client_close(&login->client);
-    return info->status;
-}
-
-static void explain_local(struct podlogin *login, const struct client_target *target,
-                          enum podlogin_status status)
-{
-    struct text error = new_error(login, status);
-    char timeout[NUMBER_SIZE];
-
-    if (status == PODLOGIN_TIMEOUT)
-        text_add(&error, status_info(status)->sentence, " (",
-                 number_text(login->timeout_ms, timeout), " ms)", NULL);
-    else
-        client_explain(&login->client, target, status, &error);
-}
-
-static enum podlogin_status read_subject_token(struct podlogin *login, int64_t deadline_ms,
-                                               struct subject_token *token)
-{
-    int r = subject_token_read(login->token_file, deadline_ms, token);
-    struct text error;
-
-    if (r == 0)
-        return PODLOGIN_OK;
-    error = new_error(login, PODLOGIN_NO_SUBJECT_TOKEN);
-    if (token->path)
-        text_add(&error, token->path, ": ", subject_token_strerror(r), NULL);
-    return PODLOGIN_NO_SUBJECT_TOKEN;
-}
-
-struct question {
-    const struct wire_message *request;
-    const void *values;
-    bool needs_login;
-    const struct wire_message *answer;
-    void *ret_values; /* point into the client's buffer */
-};
-
-static enum podlogin_status ask_once(struct podlogin *login, const struct client_target *target,
-                                     const struct question *question)
-{
-    struct client *client = &login->client;
-    struct wire_header header;
-    enum podlogin_status status =
-        client_ask(client, target, question->request, question->values, &header);
-
-    if (status != PODLOGIN_OK) {
-        explain_local(login, target, status);
-        return status;
-    }
-    if (header.type == MESSAGE_ERROR)
-        return read_error(login, &header);
-    if (header.type != question->answer->type ||
-        wire_decode(question->answer, client->buffer + WIRE_HEADER_SIZE, header.payload_len,
-                    question->ret_values) < 0) {
-        client_close(client);
-        return PODLOGIN_BAD_ANSWER;
-    }
-    return PODLOGIN_OK;
-}
-
-static enum podlogin_status ask_target(struct podlogin *login, const struct client_target *target,
-                                       const struct question *question)
-{
-    bool is_renewed = !login->client.is_logged_in;
-    enum podlogin_status status;
-
-    for (;;) {
-        status = ask_once(login, target, question);
-        if (status == PODLOGIN_TOKEN_EXPIRED && !is_renewed) {
-            /* the connection has an old token; kubelet has replaced it, and the new one was read */
-            login->client.is_logged_in = false;
-            is_renewed = true;
-        } else if (status != PODLOGIN_TOO_MANY || !login->retry_after_ms ||
-                   !client_nap(login->retry_after_ms, target->deadline_ms)) {
-            /* only the daemon's own limit is waited out; on all others the caller decides */
-            return status;
-        }
-        login->retry_after_ms = 0;
-    }
-}
-
-static enum podlogin_status ask(struct podlogin *login, const struct question *question)
-{
-    struct client_target target = {
-        .socket = login->socket,
-        .deadline_ms = clock_ms() + login->timeout_ms,
-        .server_uid = login->server_uid,
-    };
-    struct subject_token token;
-    enum podlogin_status status = PODLOGIN_OK;
-
-    login->error[0] = '\0';
-    login->retry_after_ms = 0;
-    if (question->needs_login) {
-        status = read_subject_token(login, target.deadline_ms, &token);
-        target.jwt = token.bytes;
-        target.jwt_len = token.len;
-    }
-    if (status == PODLOGIN_OK)
-        status = ask_target(login, &target, question);
-    explicit_bzero(&token, sizeof(token));
-    return status;
-}
-
-/* Wipes the buffer, which held a JWT or a token. */
-static void wipe_buffer(struct podlogin *login)
-{
-    explicit_bzero(login->client.buffer, sizeof(login->client.buffer));
-}
-
-/* A little less than the library's own timeout, so that the daemon's error arrives before it. */
-static uint32_t daemon_timeout(const struct podlogin *login)
-{
-    uint32_t timeout_ms = login->timeout_ms - login->timeout_ms / 10;
-
-    return timeout_ms ? timeout_ms : 1;
-}
-
-static enum podlogin_status judge_token(struct podlogin *login, const struct message_token *message)
-{
-    struct text error = new_error(login, PODLOGIN_BAD_ANSWER);
-
-    text_add(&error, status_info(PODLOGIN_BAD_ANSWER)->sentence, " (", NULL);
-    if (token_check(message, &error)) {
-        login->error[0] = '\0';
-        return PODLOGIN_OK;
-    }
-    text_add(&error, ")", NULL);
-    client_close(&login->client);
-    return PODLOGIN_BAD_ANSWER;
-}
-
-static enum podlogin_status get(struct podlogin *login, struct podlogin_token **ret_token)
-{
-    const struct message_get get = {
-        .service = wire_string(login->service),
-        .min_ttl_s = login->min_ttl_s,
-        .timeout_ms = daemon_timeout(login),
-    };
+    struct message_get get = handle_get(login);
     struct message_token message = {0};
     const struct question question = {&message_get, &get, true, &message_token, &message};
-    enum podlogin_status status = ask(login, &question);
+    enum podlogin_status status;
 
+    get.rejected = rejected;
+    status = handle_ask(login, &question);
     if (status == PODLOGIN_OK)
-        status = judge_token(login, &message);
-    if (status == PODLOGIN_OK) {
-        *ret_token = token_new(&message);
-        if (!*ret_token)
-            status = PODLOGIN_NO_MEMORY;
-    }
-    wipe_buffer(login);
+        status = handle_take(login, &message, ret_token);
+    handle_wipe(login);
     return status;
 }
 
@@ -324,8 +145,7 @@ enum podlogin_status podlogin_authenticate(struct podlogin *login)
     enum podlogin_status status;
 
     login->client.is_logged_in = false; /* the file may hold a newer token */
-    status = get(login, &token);
-
+    status = get(login, 0, &token);
     login->is_authenticated = status == PODLOGIN_OK;
     podlogin_token_free(login->token);
     login->token = login->is_authenticated ? token : NULL;
@@ -337,26 +157,58 @@ enum podlogin_status podlogin_get_token(struct podlogin *login, struct podlogin_
     if (!login->is_authenticated)
         return PODLOGIN_BAD_ARGUMENT;
     if (!login->token)
-        return get(login, ret_token);
+        return get(login, 0, ret_token);
     *ret_token = login->token;
     login->token = NULL;
     return PODLOGIN_OK;
 }
 
+/* A daemon that does not know rejections returns the token that it has. */
+static enum podlogin_status check_other(struct podlogin *login, uint64_t rejected,
+                                        struct podlogin_token **token)
+{
+    const char *value = podlogin_token_value(*token);
+
+    if (fingerprint(value, strlen(value)) != rejected)
+        return PODLOGIN_OK;
+    podlogin_token_free(*token);
+    *token = NULL;
+    return handle_fail(login, PODLOGIN_BAD_ANSWER);
+}
+
+enum podlogin_status podlogin_reject_token(struct podlogin *login, const char *rejected,
+                                           struct podlogin_token **ret_token)
+{
+    struct podlogin_token *token = NULL;
+    enum podlogin_status status;
+    uint64_t print;
+
+    if (!rejected || !*rejected)
+        return PODLOGIN_BAD_ARGUMENT;
+    print = fingerprint(rejected, strlen(rejected));
+    login->client.is_logged_in = false;
+    status = get(login, print, &token);
+    if (status == PODLOGIN_OK)
+        status = check_other(login, print, &token);
+    if (status == PODLOGIN_OK)
+        *ret_token = token;
+    return status;
+}
+
 enum podlogin_status podlogin_whoami(struct podlogin *login,
                                      struct podlogin_identity **ret_identity)
 {
-    const struct message_whoami whoami = {.timeout_ms = daemon_timeout(login)};
+    const struct message_whoami whoami = {.timeout_ms = handle_daemon_timeout(login)};
     struct message_identity message = {0};
     const struct question question = {&message_whoami, &whoami, true, &message_identity, &message};
-    enum podlogin_status status = ask(login, &question);
+    enum podlogin_status status = handle_ask(login, &question);
 
     if (status == PODLOGIN_OK) {
         *ret_identity = identity_new(&message);
         if (!*ret_identity)
             status = PODLOGIN_NO_MEMORY;
     }
-    wipe_buffer(login);
+    handle_wipe(login);
     return status;
 }
 
@@ -366,7 +218,7 @@ enum podlogin_status podlogin_wait(struct podlogin *login)
     struct message_pong pong;
     const struct question question = {&message_ping, &ping, false, &message_pong, &pong};
 
-    return ask(login, &question);
+    return handle_ask(login, &question);
 }
 
 const char *podlogin_strerror(const struct podlogin *login, enum podlogin_status status)

@@ -39,6 +39,7 @@ extern "C" {
 
 struct podlogin;          /* a login to one service */
 struct podlogin_token;    /* an access token; podlogin_token_free() wipes it */
+struct podlogin_watch;    /* waits for the renewal of a token */
 struct podlogin_identity; /* the identity that the daemon derives from the service-account token */
 
 /*
@@ -79,13 +80,20 @@ enum podlogin_status podlogin_set_min_ttl(struct podlogin *login, uint32_t min_t
 enum podlogin_status podlogin_set_timeout(struct podlogin *login, uint32_t timeout_ms);
 
 /*
+ * Sets a descriptor of the caller's, such as that of eventfd(2) or signalfd(2), which cancels the
+ * calls below when poll(2) finds it readable: they return PODLOGIN_CANCELLED. The library reads
+ * nothing from it and does not close it. -1, the default, means none.
+ */
+enum podlogin_status podlogin_set_cancel_fd(struct podlogin *login, int fd);
+
+/*
  * Logs in: reads the file of the service-account token, connects, and asks for a token of the
  * service, in one round trip. If the daemon is not running, or restarts, waits for it. Blocks until
  * the timeout at most.
  *
  * Returns PODLOGIN_OK; a refusal of the daemon (podlogin-status.h); PODLOGIN_UNREACHABLE,
  * PODLOGIN_TIMEOUT, PODLOGIN_NO_SUBJECT_TOKEN, PODLOGIN_BAD_ANSWER, PODLOGIN_UNTRUSTED_SERVER,
- * PODLOGIN_NO_MEMORY.
+ * PODLOGIN_CANCELLED, PODLOGIN_NO_MEMORY.
  */
 enum podlogin_status podlogin_authenticate(struct podlogin *login);
 
@@ -99,6 +107,62 @@ enum podlogin_status podlogin_authenticate(struct podlogin *login);
  * podlogin_authenticate() did not succeed, or was not called.
  */
 enum podlogin_status podlogin_get_token(struct podlogin *login, struct podlogin_token **ret_token);
+
+/*
+ * Tells the daemon that the upstream rejects a token, and gets another one. If the daemon still has
+ * the rejected token, it exchanges a new one, once for all who reject the same token; otherwise it
+ * returns the newer one that it has. A token that was exchanged in the last 30 seconds is not
+ * replaced. Does not need podlogin_authenticate(). Blocks until the timeout at most.
+ *
+ * @rejected:  the token; only its fingerprint is sent.
+ * @ret_token: set on PODLOGIN_OK only; the caller frees it with podlogin_token_free().
+ *
+ * Returns the statuses of podlogin_authenticate(); PODLOGIN_BUSY (the token is too new, see
+ * podlogin_retry_after()); PODLOGIN_BAD_ARGUMENT (@rejected is NULL or empty).
+ */
+enum podlogin_status podlogin_reject_token(struct podlogin *login, const char *rejected,
+                                           struct podlogin_token **ret_token);
+
+/*
+ * Watches a token: gets a descriptor that becomes readable when the daemon has renewed the token,
+ * for an event loop. Copies the settings of @login, which may be closed before the watch. Does not
+ * block.
+ *
+ * @token:     the token that the caller has.
+ * @ret_watch: set on PODLOGIN_OK only; the caller closes it with podlogin_watch_end().
+ *
+ * Returns PODLOGIN_OK, PODLOGIN_NO_MEMORY, or PODLOGIN_BAD_ARGUMENT (there are no descriptors
+ * left).
+ */
+enum podlogin_status podlogin_watch_start(const struct podlogin *login,
+                                          const struct podlogin_token *token,
+                                          struct podlogin_watch **ret_watch);
+
+/* Returns the descriptor, to be polled for reading; the watch owns it. */
+int podlogin_watch_fd(const struct podlogin_watch *watch);
+
+/*
+ * Returns the next token, when the descriptor is readable. The watch goes on, whatever the result:
+ * after an error it asks again, after a pause that grows to a minute, and it reads the file of the
+ * service-account token each time. Takes the time of a connection to the daemon, or until the
+ * timeout of the settings if the daemon hangs.
+ *
+ * @ret_token: set on PODLOGIN_OK only; the caller frees it with podlogin_token_free(), and the
+ * watch waits for another one than this from now on.
+ *
+ * Returns PODLOGIN_OK; PODLOGIN_NOT_RENEWED (not yet; go on polling); or a status of
+ * podlogin_authenticate(): the token that the caller has is valid until it expires all the same. A
+ * daemon that restarts is not an error before the timeout of the settings.
+ */
+enum podlogin_status podlogin_watch_next(struct podlogin_watch *watch,
+                                         struct podlogin_token **ret_token);
+
+/* Explains @status, as podlogin_strerror() does. Valid until the next call with @watch. */
+const char *podlogin_watch_strerror(const struct podlogin_watch *watch,
+                                    enum podlogin_status status);
+
+/* Closes @watch, which may be NULL. Tokens stay valid. */
+void podlogin_watch_end(struct podlogin_watch *watch);
 
 /*
  * Asks for the identity that the daemon derives from the service-account token. Does not need

@@ -8,29 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "library/client.h"
 #include "library/environment.h"
 #include "text/descriptor.h"
 #include "text/text.h"
 
-/* A file can be read at once; a pipe when there is something in it, or its writer has closed it. */
-static int wait_readable(int fd, int64_t deadline_ms)
-{
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    int64_t left_ms = deadline_ms - clock_ms();
-    int n = poll(&poll_fd, 1, left_ms > 0 ? (int)left_ms : 0);
-
-    if (n == 0)
-        return -ETIME;
-    return n < 0 && errno != EINTR ? -errno : 0;
-}
-
-static int read_to_end(int fd, int64_t deadline_ms, struct subject_token *token)
+static int read_to_end(int fd, const struct deadline *deadline, struct subject_token *token)
 {
     ssize_t n;
 
     do {
-        int r = wait_readable(fd, deadline_ms);
+        /* a file can be read at once; a pipe when it is not empty, or its writer has closed it */
+        int r = deadline_wait(deadline, fd, POLLIN);
 
         if (r < 0)
             return r;
@@ -59,7 +47,7 @@ static int judge(struct subject_token *token)
     return token->len ? 0 : -ENODATA;
 }
 
-static int file_read(const char *path, int64_t deadline_ms, struct subject_token *token)
+static int file_read(const char *path, const struct deadline *deadline, struct subject_token *token)
 {
     int fd = descriptor_raise(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     int r;
@@ -68,12 +56,13 @@ static int file_read(const char *path, int64_t deadline_ms, struct subject_token
     token->len = 0;
     if (fd < 0)
         return -errno;
-    r = read_to_end(fd, deadline_ms, token);
+    r = read_to_end(fd, deadline, token);
     close(fd);
     return r < 0 ? r : judge(token);
 }
 
-int subject_token_read(const char *path, int64_t deadline_ms, struct subject_token *ret_token)
+int subject_token_read(const char *path, const struct deadline *deadline,
+                       struct subject_token *ret_token)
 {
     const char *const places[] = {
         path ? path : environment_value("PODLOGIN_TOKEN_FILE"),
@@ -83,7 +72,7 @@ int subject_token_read(const char *path, int64_t deadline_ms, struct subject_tok
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        int r = places[i] ? file_read(places[i], deadline_ms, ret_token) : -ENOENT;
+        int r = places[i] ? file_read(places[i], deadline, ret_token) : -ENOENT;
 
         /* a file that was named must exist; of the well-known ones, the first that exists counts */
         if (r != -ENOENT || (i == 0 && places[0]))

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "library/deadline.h"
 #include "protocol/messages.h"
 
 struct subject_token {
@@ -18,14 +19,15 @@ struct subject_token {
  * /var/run/secrets/podlogin/serviceaccount/token, $AWS_WEB_IDENTITY_TOKEN_FILE and
  * /var/run/secrets/eks.amazonaws.com/serviceaccount/token. A program with more privileges than its
  * caller ignores the variables (secure_getenv(3)). Waits for the writer of a pipe, until
- * @deadline_ms. White space at the end is cut off.
+ * @deadline. White space at the end is cut off.
  *
  * Returns 0; -ENOENT if no file exists, or not the one that @path or $PODLOGIN_TOKEN_FILE names;
  * -EFBIG if it is longer than a token can be; -ENODATA if it is empty; -EILSEQ if it has bytes that
- * are not visible ASCII; -ETIME; or another -errno. Sets @ret_token->path in each case; the caller
- * wipes @ret_token in each case.
+ * are not visible ASCII; -ETIME; -ECANCELED; or another -errno. Sets @ret_token->path in each case;
+ * the caller wipes @ret_token in each case.
  */
-int subject_token_read(const char *path, int64_t deadline_ms, struct subject_token *ret_token);
+int subject_token_read(const char *path, const struct deadline *deadline,
+                       struct subject_token *ret_token);
 
 /* Returns what an error of subject_token_read() means. */
 const char *subject_token_strerror(int r);

@@ -28,7 +28,9 @@ static int clean(void **state)
 
 static int token_read(const char *file, struct subject_token *token)
 {
-    return subject_token_read(file, clock_ms() + 10000, token);
+    const struct deadline deadline = {clock_ms() + 10000, -1};
+
+    return subject_token_read(file, &deadline, token);
 }
 
 static void trailing_white_space_is_removed(void **state)
@@ -213,15 +215,23 @@ static void a_pipe_is_not_waited_for_after_the_deadline(void **state)
 {
     CLEANUP(freep)
     struct subject_token *token = malloc(sizeof(*token));
+    struct deadline deadline = {clock_ms() + 20, -1};
     char pipe_path[32];
-    int pair[2];
+    int pair[2], cancel[2];
 
     (void)state;
     assert_int_equal(pipe(pair), 0);
     snprintf(pipe_path, sizeof(pipe_path), "/proc/self/fd/%d", pair[0]);
-    assert_int_equal(subject_token_read(pipe_path, clock_ms() + 20, token), -ETIME);
+    assert_int_equal(subject_token_read(pipe_path, &deadline, token), -ETIME);
     assert_int_equal(write(pair[1], "a.b.c", 5), 5); /* without the end, it may be half a token */
-    assert_int_equal(subject_token_read(pipe_path, clock_ms() + 20, token), -ETIME);
+    deadline.at_ms = clock_ms() + 20;
+    assert_int_equal(subject_token_read(pipe_path, &deadline, token), -ETIME);
+    deadline.at_ms = clock_ms() + 10000;
+    assert_int_equal(pipe(cancel), 0);
+    deadline.cancel_fd = cancel[0];
+    close(cancel[1]);
+    assert_int_equal(subject_token_read(pipe_path, &deadline, token), -ECANCELED);
+    close(cancel[0]);
     close(pair[0]);
     close(pair[1]);
 }
