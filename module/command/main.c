@@ -1,5 +1,6 @@
 /* podlogin, the command in the container: finds the subcommand and runs it, or is a shim. */
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "command/commands.h"
 #include "command/print.h"
@@ -10,7 +11,7 @@
 #define SUMMARY_COLUMN 34
 
 static const struct command *const commands[] = {
-    &command_token, &command_exec, &command_whoami, &command_wait, &command_install,
+    &command_token, &command_exec, &command_env, &command_whoami, &command_wait, &command_install,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -97,6 +98,7 @@ int main(int argc, char **argv)
     const char *name = argc > 0 ? shim_name(argv[0]) : "";
     int code;
 
+    prctl(PR_SET_DUMPABLE, 0); /* no core with a token; what is executed begins anew */
     if (shim_is(name))
         return shim_run(name, argc, argv);
     code = options_parse(&argc, argv, &options);

@@ -24,6 +24,9 @@ static const struct option {
     [OPTION_JSON] = {"json", NULL, "print a JSON object"},
     [OPTION_REJECTED] = {"rejected", NULL,
                          "get another token than the one on standard input, or in the variable"},
+    [OPTION_REJECT_ON] = {"reject-on", "STATUSES",
+                          "exit statuses of COMMAND that mean a rejected token, such as 3,77"},
+    [OPTION_FORMAT] = {"format", "FORMAT", "sh (the default), dotenv or json"},
     [OPTION_VERBOSE] = {"verbose", NULL, "print to standard error where the token came from"},
     [OPTION_HELP] = {"help", NULL, "print this help; also -h"},
     [OPTION_VERSION] = {"version", NULL, "print the version"},
@@ -62,6 +65,12 @@ static int set_option(struct options *options, enum option_id id, const char *va
         break;
     case OPTION_TOKEN_FILE:
         options->token_file = value;
+        break;
+    case OPTION_REJECT_ON:
+        options->reject_on = value;
+        break;
+    case OPTION_FORMAT:
+        options->format = value;
         break;
     case OPTION_MIN_TTL:
         return set_min_ttl(value, options);

@@ -15,6 +15,8 @@ enum option_id {
     OPTION_TOKEN_FILE,
     OPTION_JSON,
     OPTION_REJECTED,
+    OPTION_REJECT_ON,
+    OPTION_FORMAT,
     OPTION_VERBOSE,
     OPTION_HELP,
     OPTION_VERSION,
@@ -35,6 +37,8 @@ struct options {
     const char *service; /* NULL: not given; so are the strings below */
     const char *socket;
     const char *token_file;
+    const char *reject_on;
+    const char *format;
     uint32_t min_ttl_s;
     uint32_t timeout_ms; /* 0: the default of the library */
 };

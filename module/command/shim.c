@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "command/commands.h"
+#include "command/exec.h"
 #include "protocol/status.h"
 #include "text/text.h"
 
@@ -69,9 +69,21 @@ static bool cut_path(const char *name, const struct stat *own)
     return is_set;
 }
 
+/*
+ * The Pulumi CLI 3.260 exits with 3 if its backend answers 401, or if it takes its token for
+ * expired. Its `env` and `whoami` exit with 1, which says nothing.
+ */
+static struct exec_statuses statuses_of(const char *name)
+{
+    if (strcmp(name, "pulumi") == 0)
+        return (struct exec_statuses){.status = {3}, .n = 1};
+    return (struct exec_statuses){.n = 0};
+}
+
 int shim_run(const char *name, int argc, char **argv)
 {
     const struct options options = {0};
+    const struct exec_statuses statuses = statuses_of(name);
     struct stat own;
     char **command;
     int code;
@@ -91,7 +103,7 @@ int shim_run(const char *name, int argc, char **argv)
     command[1] = (char *)name;
     for (int i = 1; i < argc; i++)
         command[i + 1] = argv[i];
-    code = command_exec.run(&options, argc + 1, command);
+    code = exec_run(&options, &statuses, argc + 1, command);
     free(command);
     return code;
 }

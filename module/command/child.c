@@ -1,0 +1,114 @@
+#include "command/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "protocol/status.h"
+#include "text/text.h"
+
+int child_execute(char **command)
+{
+    int error;
+
+    execvp(command[0], command);
+    error = errno;
+    output(STDERR_FILENO, "podlogin: ", command[0], ": ", strerror(error), "\n", NULL);
+    return error == ENOENT ? 127 : 126;
+}
+
+/* All but those that cannot be passed on, or are about this process itself. */
+static void signals_to_wait_for(sigset_t *signals)
+{
+    static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,
+                              SIGSYS,  SIGABRT, SIGPIPE, SIGTTIN, SIGTTOU};
+
+    sigfillset(signals);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        sigdelset(signals, own[i]);
+}
+
+/* The terminal sends its signals to both, because they are in one process group. */
+static void pass_on(pid_t child, const siginfo_t *info)
+{
+    if (info->si_code != SI_KERNEL)
+        kill(child, info->si_signo);
+}
+
+/* Returns whether the child has ended, and how. Stops together with it. */
+static bool has_ended(pid_t child, int *ret_status)
+{
+    pid_t pid;
+
+    while ((pid = waitpid(child, ret_status, WNOHANG | WUNTRACED)) > 0) {
+        if (!WIFSTOPPED(*ret_status))
+            return true;
+        kill(getpid(), SIGSTOP);
+        kill(child, SIGCONT); /* this process has been continued */
+    }
+    return pid < 0;
+}
+
+static int wait_for(pid_t child, const sigset_t *signals)
+{
+    int status = 0;
+
+    while (!has_ended(child, &status)) {
+        siginfo_t info;
+
+        if (sigwaitinfo(signals, &info) > 0 && info.si_signo != SIGCHLD)
+            pass_on(child, &info);
+    }
+    return status;
+}
+
+int child_run(char **command, int *ret_signal)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL}, inherited;
+    sigset_t signals, before;
+    pid_t child;
+    int status;
+
+    *ret_signal = 0;
+    signals_to_wait_for(&signals);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    sigaction(SIGCHLD, &standard,
+              &inherited); /* if it were ignored, the exit status would be lost */
+    child = fork();
+    if (child < 0) {
+        output(STDERR_FILENO, "podlogin: ", command[0], ": ", strerror(errno), "\n", NULL);
+        return EXIT_CODE_FAULT;
+    }
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sigaction(SIGCHLD, &inherited, NULL);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        _exit(child_execute(command));
+    }
+    status = wait_for(child, &signals);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    *ret_signal = WTERMSIG(status);
+    return EXIT_CODE_OK;
+}
+
+void child_end(int signal)
+{
+    const struct sigaction standard = {.sa_handler = SIG_DFL};
+    const struct rlimit none = {0, 0};
+    sigset_t signals;
+
+    setrlimit(RLIMIT_CORE, &none); /* the child has left one, if it should */
+    sigemptyset(&signals);
+    sigaddset(&signals, signal);
+    sigaction(signal, &standard, NULL);
+    sigprocmask(SIG_UNBLOCK, &signals, NULL);
+    kill(getpid(), signal);
+    _exit(128 + signal);
+}

@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""The command of exec: signals, stops, exit statuses, a large environment, and what /proc and a core show of secrets.
+
+Each case runs without --reject-on, where the command takes the place of podlogin, and with it, where it is a child."""
+
+import os
+import pathlib
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from node import PODLOGIN, NodeCase, wait_for
+
+WAYS = ([], ["--reject-on", "3"])
+LIFETIME_S = 40
+
+# Tells of each signal that it gets, by its number.
+TELLER = """
+import os, signal, sys
+def tell(number, _):
+    os.write(1, b"%d\\n" % number)
+for number in map(int, sys.argv[1:]):
+    signal.signal(number, tell)
+os.write(1, b"ready\\n")
+while True:
+    signal.pause()
+"""
+
+
+class ChildCase(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.standin.configure_upstream(expires_in=LIFETIME_S)
+        self.node.start()
+        self.jwt = self.mint()
+        self.environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.jwt)))
+
+    def exec(self, way, *command, **options):
+        return subprocess.run([PODLOGIN, "exec", *way, "--", *command], capture_output=True, text=True, check=False,
+                              timeout=90, env=self.environment, **options)
+
+    def spawn(self, way, *command, **options):
+        process = subprocess.Popen([PODLOGIN, "exec", *way, "--", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   text=True, env=self.environment, **options)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def teller(self, way, *signals, **options):
+        process = self.spawn(way, sys.executable, "-c", TELLER, *map(str, map(int, signals)), **options)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def state(self, pid):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+class Transparency(ChildCase):
+    def test_exit_statuses(self):
+        for way in WAYS:
+            for status in (0, 1, 2, 77, 126, 255):
+                self.assertEqual(self.exec(way, "sh", "-c", f"exit {status}").returncode, status)
+            self.assertEqual(self.exec(way, "/nonexistent/command").returncode, 127)
+            self.assertEqual(self.exec(way, "/etc/passwd").returncode, 126)
+
+    def test_a_command_that_a_signal_ends(self):
+        for way in WAYS:
+            for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV, signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1):
+                self.assertEqual(self.exec(way, "sh", "-c", f"kill -{int(number)} $$").returncode, -number, (way, number))
+
+    def test_signals_reach_the_command(self):
+        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+                   signal.SIGALRM, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT, signal.SIGRTMIN)
+        for way in WAYS:
+            process = self.teller(way, *signals)
+            for number in signals:
+                os.kill(process.pid, number)
+                self.assertEqual(process.stdout.readline(), f"{int(number)}\n", (way, number))
+
+    def test_the_command_inherits_ignored_and_blocked_signals(self):
+        def prepare():
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        masks = [self.exec(way, "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status", preexec_fn=prepare) for way in WAYS]
+        self.assertEqual([mask.returncode for mask in masks], [0, 0])
+        self.assertEqual(masks[0].stdout, masks[1].stdout)
+
+    def test_stopped_and_continued(self):
+        for way in WAYS:
+            process = self.teller(way, signal.SIGUSR1)
+            os.kill(process.pid, signal.SIGTSTP)
+            wait_for(lambda: self.state(process.pid) == "T", what="the stop of podlogin")
+            os.kill(process.pid, signal.SIGCONT)
+            wait_for(lambda: self.state(process.pid) != "T", what="podlogin to continue")
+            os.kill(process.pid, signal.SIGUSR1)
+            self.assertEqual(process.stdout.readline(), f"{int(signal.SIGUSR1)}\n")
+
+    def test_the_terminal_sends_each_signal_once(self):
+        """A second SIGINT ends the Pulumi CLI at once, without waiting for what it is doing."""
+        for way in WAYS:
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execve(PODLOGIN, [str(PODLOGIN), "exec", *way, "--", sys.executable, "-c", TELLER, str(int(signal.SIGINT)),
+                                     str(int(signal.SIGTERM))], self.environment)
+            text = self.read_terminal(terminal, "ready")
+            os.write(terminal, b"\x03")
+            text = self.read_terminal(terminal, "2\r\n")
+            os.kill(pid, signal.SIGTERM)
+            text += self.read_terminal(terminal, "15\r\n")
+            self.assertEqual(re.findall(r"\d+", text), ["2", "15"], way)
+            os.kill(pid, signal.SIGKILL)
+            os.close(terminal)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
+
+    def read_terminal(self, terminal, until):
+        text = ""
+        while until not in text:
+            self.assertTrue(select.select([terminal], [], [], 60)[0], text)
+            text += os.read(terminal, 1024).decode()
+        return text
+
+    def test_a_killed_podlogin_leaves_no_command_behind(self):
+        process = self.spawn(["--reject-on", "3"], "sh", "-c", "echo $$; exec sleep 600")
+        child = int(process.stdout.readline())
+        process.kill()
+        wait_for(lambda: not pathlib.Path(f"/proc/{child}").exists() or self.state(child) == "Z", what="the child's end")
+
+    def test_a_large_environment(self):
+        """Linux takes 128 KiB for one variable, and a quarter of the stack for all."""
+        large = {f"LARGE_{i}": "x" * 65536 for i in range(16)}
+        self.environment.update(large)
+        count = "import os; print(sum(len(v) for k, v in os.environ.items() if k.startswith('LARGE_')), len(os.environ['PULUMI_ACCESS_TOKEN']) > 8)"
+        for way in WAYS:
+            self.assertEqual(self.exec(way, sys.executable, "-c", count).stdout, "1048576 True\n")
+
+    def test_arguments_pass_through(self):
+        arguments = ["", "--", "--help", "a b", "\n", "x" * 100000, "\udcff"]
+        script = "import sys; print(repr(sys.argv[1:]))"
+        for way in WAYS:
+            self.assertEqual(self.exec(way, sys.executable, "-c", script, *arguments).stdout, f"{arguments!r}\n")
+
+    def test_several_services(self):
+        self.node.service("other", organization="other")
+        self.standin.configure_upstream(organizations=["acme", "other"])
+        self.node.restart()
+        for way in WAYS:
+            run = subprocess.run([PODLOGIN, "exec", *way, "pulumi", "other", "--", "printenv", "PULUMI_DEFAULT_ORGANIZATION"],
+                                 capture_output=True, text=True, check=False, timeout=60, env=self.environment)
+            self.assertEqual((run.returncode, run.stdout), (0, "other\n"), run.stderr)
+
+
+class Secrets(NodeCase):
+    """What a look from outside finds while podlogin stays as the parent."""
+
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+        self.jwt = self.mint()
+        self.environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.jwt)))
+        self.token = self.get(self.jwt)[1]["token"]
+
+    def run_parent(self):
+        process = subprocess.Popen([PODLOGIN, "exec", "--reject-on", "3", "--", "sh", "-c", "echo $$; exec sleep 600"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=self.environment,
+                                   cwd=self.node.directory, preexec_fn=allow_cores)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process, int(process.stdout.readline())
+
+    def test_proc_shows_none(self):
+        process, child = self.run_parent()
+        for pid in (process.pid, child):
+            self.assertNotIn(self.token.encode(), pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        if os.getuid() == 0:  # others may not look at all
+            self.assertNotIn(self.token.encode(), pathlib.Path(f"/proc/{process.pid}/environ").read_bytes())
+            self.assertIn(self.token.encode(), pathlib.Path(f"/proc/{child}/environ").read_bytes())
+
+    def test_no_core(self):
+        control = subprocess.Popen(["sleep", "600"], preexec_fn=allow_cores, cwd=self.node.directory)
+        if not self.dumps_core(control):
+            self.skipTest("no process dumps a core here")
+        process, _ = self.run_parent()
+        self.assertFalse(self.dumps_core(process))
+
+    def dumps_core(self, process):
+        process.send_signal(signal.SIGSEGV)
+        _, status = os.waitpid(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, -signal.SIGSEGV)
+        return os.WCOREDUMP(status)
+
+
+def allow_cores():
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+
+class Rejects(ChildCase):
+    """The command's exit status says that the upstream rejects the token."""
+
+    def setUp(self):
+        super().setUp()
+        self.first = self.get(self.jwt)[1]["token"]
+        time.sleep(LIFETIME_S / 10 + 1)
+
+    def token(self):
+        return self.get(self.jwt)[1]["token"]
+
+    def test_the_next_run_has_another_token(self):
+        for way, status in ((["--reject-on", "3"], 4), (["--reject-on=none"], 3), ([], 3)):
+            self.assertEqual(self.exec(way, "sh", "-c", f"exit {status}").returncode, status)
+            self.assertEqual(self.token(), self.first)
+        run = self.exec(["--reject-on", "2,3"], "sh", "-c", "echo $PULUMI_ACCESS_TOKEN; exit 3")
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (3, f"{self.first}\n", ""))
+        self.assertNotEqual(self.token(), self.first)
+        self.assertEqual(self.exchanges(), 2)
+
+    def test_it_is_no_loop(self):
+        """The command runs once; a token that was just replaced is not replaced again."""
+        marker = self.node.directory / "marker"
+        for _ in range(5):
+            self.assertEqual(self.exec(["--reject-on", "3"], "sh", "-c", f"echo >>{marker}; exit 3").returncode, 3)
+        self.assertEqual(marker.read_text(), "\n" * 5)
+        self.assertEqual(self.exchanges(), 2)
+
+    def test_a_failed_rejection_changes_nothing(self):
+        self.standin.fault_upstream("status", status=500)
+        run = self.exec(["--reject-on", "3"], "sh", "-c", "exit 3")
+        self.assertEqual((run.returncode, run.stderr), (3, ""))
+        run = self.exec(["--reject-on", "3", "--verbose"], "sh", "-c", "exit 3")
+        self.assertEqual(run.returncode, 3)
+        self.assertIn("UPSTREAM_UNAVAILABLE", run.stderr)
+        self.assertEqual(self.token(), self.first)
+
+    def test_a_signal_says_nothing(self):
+        self.exec(["--reject-on", "3"], "sh", "-c", "kill -3 $$")
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_usage(self):
+        for statuses in ("", "0", "256", "3,", ",3", "a", "1,2,3,4,5,6,7,8,9", "3 4"):
+            run = self.exec(["--reject-on", statuses], "true")
+            self.assertEqual((run.returncode, run.stdout), (64, ""), statuses)
+        self.environment["PODLOGIN_REJECT_ON"] = "x"
+        run = self.exec([], "true")
+        self.assertEqual(run.returncode, 64)
+        self.assertIn("x: PODLOGIN_REJECT_ON needs exit statuses", run.stderr)
+
+    def test_the_shim_of_pulumi(self):
+        share, real = self.node.directory / "share", self.node.directory / "real"
+        real.mkdir()
+        subprocess.run([PODLOGIN, "install", share, "pulumi", "other"], check=True)
+        for name in ("pulumi", "other"):
+            (real / name).write_text('#!/bin/sh\necho "$PULUMI_ACCESS_TOKEN"; exit 3\n')
+            (real / name).chmod(0o755)
+        self.environment["PATH"] = f"{share}:{real}:/usr/bin:/bin"
+
+        def run(name, **variables):
+            return subprocess.run([share / name], capture_output=True, text=True, check=False, timeout=60,
+                                  env={**self.environment, **variables})
+        for name, variables in (("other", {}), ("pulumi", {"PODLOGIN_REJECT_ON": "none"})):
+            self.assertEqual((run(name, **variables).returncode, self.token()), (3, self.first))
+        self.assertEqual(run("pulumi").stdout, f"{self.first}\n")
+        second = self.token()
+        self.assertNotEqual(second, self.first)
+        time.sleep(LIFETIME_S / 10 + 1)
+        self.assertEqual(run("other", PODLOGIN_REJECT_ON="3").stdout, f"{second}\n")
+        self.assertNotEqual(self.token(), second)
+
+
+if __name__ == "__main__":
+    unittest.main()
