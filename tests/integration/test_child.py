@@ -39,7 +39,8 @@ class ChildCase(NodeCase):
         self.standin.configure_upstream(expires_in=LIFETIME_S)
         self.node.start()
         self.jwt = self.mint()
-        self.environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.node.jwt_file(self.jwt)))
+        self.jwt_file = self.node.jwt_file(self.jwt)
+        self.environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.jwt_file))
 
     def exec(self, way, *command, **options):
         return subprocess.run([PODLOGIN, "exec", *way, "--", *command], capture_output=True, text=True, check=False,
@@ -148,13 +149,14 @@ class Transparency(ChildCase):
             self.assertEqual(self.exec(way, sys.executable, "-c", script, *arguments).stdout, f"{arguments!r}\n")
 
     def test_several_services(self):
-        self.node.service("other", organization="other")
-        self.standin.configure_upstream(organizations=["acme", "other"])
+        self.node.service("other", provider="Expiration=1h")
         self.node.restart()
         for way in WAYS:
-            run = subprocess.run([PODLOGIN, "exec", *way, "pulumi", "other", "--", "printenv", "PULUMI_DEFAULT_ORGANIZATION"],
+            run = subprocess.run([PODLOGIN, "exec", *way, "pulumi", "other", "--", "printenv", "PULUMI_ACCESS_TOKEN"],
                                  capture_output=True, text=True, check=False, timeout=60, env=self.environment)
-            self.assertEqual((run.returncode, run.stdout), (0, "other\n"), run.stderr)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            self.assertEqual(run.stdout.strip(), self.node.podlogin("token", "other", token_file=self.jwt_file).stdout.strip())
+        self.assertEqual(self.exchanges(), 2)
 
 
 class Secrets(NodeCase):
