@@ -31,7 +31,8 @@ _podlogin()
     if [[ $previous == --* && $help == *$'\n'"  $previous "[A-Z]* ]]; then # an option with a value
         case $previous in
         --service) mapfile -t COMPREPLY < <(compgen -W "$(_podlogin_services)" -- "$current") ;;
-        --socket | --token-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+        --format) mapfile -t COMPREPLY < <(compgen -W 'sh dotenv json' -- "$current") ;;
+        --socket | --token-file | --ready-file) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         esac
     elif [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(sed -nE 's/^  (--[a-z-]+) .*/\1/p' <<<"$help")" -- "$current")

@@ -15,7 +15,7 @@ struct command {
     int (*run)(const struct options *options, int argc, char **argv);
 };
 
-extern const struct command command_token, command_exec, command_env, command_whoami, command_wait,
-    command_install;
+extern const struct command command_token, command_exec, command_env, command_login, command_whoami,
+    command_wait, command_install;
 
 #endif

@@ -62,23 +62,29 @@ static void say_source(const struct podlogin *login, const struct podlogin_token
            number_text(left_s > 0 ? (uint64_t)left_s : 0, number), " s\n", NULL);
 }
 
+enum podlogin_status login_token(const struct options *options, struct podlogin *login,
+                                 struct podlogin_token **ret_token)
+{
+    enum podlogin_status status = podlogin_authenticate(login);
+
+    if (status == PODLOGIN_OK)
+        status = podlogin_get_token(login, ret_token);
+    if (status != PODLOGIN_OK)
+        report(login, podlogin_service(login), status);
+    else if (option_is_given(options, OPTION_VERBOSE))
+        say_source(login, *ret_token);
+    return status;
+}
+
 int login_fetch(const struct options *options, const char *service,
                 struct podlogin_token **ret_token, struct podlogin **ret_login)
 {
-    enum podlogin_status status;
     int code = login_open(options, service, ret_login);
 
     if (code)
         return code;
-    status = podlogin_authenticate(*ret_login);
-    if (status == PODLOGIN_OK)
-        status = podlogin_get_token(*ret_login, ret_token);
-    if (status != PODLOGIN_OK) {
-        code = report(*ret_login, podlogin_service(*ret_login), status);
+    code = status_info(login_token(options, *ret_login, ret_token))->exit_code;
+    if (code)
         podlogin_end(*ret_login);
-        return code;
-    }
-    if (option_is_given(options, OPTION_VERBOSE))
-        say_source(*ret_login, *ret_token);
-    return EXIT_CODE_OK;
+    return code;
 }

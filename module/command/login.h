@@ -11,6 +11,10 @@
  */
 int login_open(const struct options *options, const char *service, struct podlogin **ret_login);
 
+/* Gets a token, which the caller frees, or prints the error. Returns the status. */
+enum podlogin_status login_token(const struct options *options, struct podlogin *login,
+                                 struct podlogin_token **ret_token);
+
 /* Opens a handle as login_open() does, and gets a token; the caller frees both. */
 int login_fetch(const struct options *options, const char *service,
                 struct podlogin_token **ret_token, struct podlogin **ret_login);

@@ -11,7 +11,8 @@
 #define SUMMARY_COLUMN 34
 
 static const struct command *const commands[] = {
-    &command_token, &command_exec, &command_env, &command_whoami, &command_wait, &command_install,
+    &command_token,  &command_exec, &command_env,     &command_login,
+    &command_whoami, &command_wait, &command_install,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

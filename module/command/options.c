@@ -27,6 +27,8 @@ static const struct option {
     [OPTION_REJECT_ON] = {"reject-on", "STATUSES",
                           "exit statuses of COMMAND that mean a rejected token, such as 3,77"},
     [OPTION_FORMAT] = {"format", "FORMAT", "sh (the default), dotenv or json"},
+    [OPTION_KEEP_FRESH] = {"keep-fresh", NULL, "stay, and write each new token"},
+    [OPTION_READY_FILE] = {"ready-file", "PATH", "a file to make when the token is there"},
     [OPTION_VERBOSE] = {"verbose", NULL, "print to standard error where the token came from"},
     [OPTION_HELP] = {"help", NULL, "print this help; also -h"},
     [OPTION_VERSION] = {"version", NULL, "print the version"},
@@ -76,6 +78,10 @@ static int set_option(struct options *options, enum option_id id, const char *va
         return set_min_ttl(value, options);
     case OPTION_TIMEOUT:
         return set_timeout(value, options);
+    case OPTION_READY_FILE:
+        options->ready_file = value;
+        break;
+    case OPTION_KEEP_FRESH:
     case OPTION_JSON:
     case OPTION_REJECTED:
     case OPTION_VERBOSE:

@@ -17,6 +17,8 @@ enum option_id {
     OPTION_REJECTED,
     OPTION_REJECT_ON,
     OPTION_FORMAT,
+    OPTION_KEEP_FRESH,
+    OPTION_READY_FILE,
     OPTION_VERBOSE,
     OPTION_HELP,
     OPTION_VERSION,
@@ -39,6 +41,7 @@ struct options {
     const char *token_file;
     const char *reject_on;
     const char *format;
+    const char *ready_file;
     uint32_t min_ttl_s;
     uint32_t timeout_ms; /* 0: the default of the library */
 };

@@ -93,7 +93,7 @@ class Completion:
 
     def test_each_value_is_completed_or_free(self):
         """An option with a value has a line in the file, or any text is right for it."""
-        free = {"--issuer", "--audience", "--at", "--namespace", "--min-ttl", "--timeout", "--organization", "--name", "--max-expiration",
+        free = {"--issuer", "--audience", "--at", "--namespace", "--min-ttl", "--timeout", "--reject-on", "--organization", "--name", "--max-expiration",
                 "--thumbprint", "--account", "--role", "--cluster"}
         for program, helps in (("podlogin", "".join(help_of(PODLOGIN, command) for command in COMMANDS)),
                                ("podloginctl", "".join(help_of(PODLOGINCTL, command) for command in CTL))):
