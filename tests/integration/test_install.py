@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 from node import BUILD
+from prefix import meson
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SYSTEM_PAGES = {"curl.1", "systemd.1", "fork.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7",
@@ -36,18 +37,12 @@ def functions():
     return set(re.findall(r"\b(podlogin_\w+)\(", header))
 
 
-def meson(*arguments):
-    """Runs meson as ./dev does: with the system's Python, for which it is installed."""
-    subprocess.run(["meson", *arguments], check=True, stdout=subprocess.DEVNULL,
-                   env={**os.environ, "PATH": f"/usr/bin:/bin:{os.environ['PATH']}"})
-
-
 class InstallCase(unittest.TestCase):
     def install(self, build):
         """Returns the directory in which everything is; its files are in self.files."""
         scratch = tempfile.TemporaryDirectory(prefix="podlogin-test-")
         self.addCleanup(scratch.cleanup)
-        meson("install", "-C", str(build), "--no-rebuild", "--destdir", scratch.name)
+        meson("install", "-C", build, "--no-rebuild", "--destdir", scratch.name)
         root = next(pathlib.Path(scratch.name).rglob("bin/podlogin")).parents[1]
         self.files = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
         return root
@@ -106,7 +101,7 @@ class All(InstallCase):
 class ClientAlone(InstallCase):
     def test_nothing_of_the_daemon_is_installed(self):
         with tempfile.TemporaryDirectory(prefix="podlogin-test-") as build:
-            meson("setup", build, str(SOURCE), "-Ddaemon=disabled")
+            meson("setup", build, SOURCE, "-Ddaemon=disabled")
             subprocess.run(["ninja", "-C", build, "--quiet"], check=True, stdout=subprocess.DEVNULL)
             root = self.install(build)
         self.assertEqual(self.files, CLIENT | {f"share/man/man3/{name}.3" for name in functions()})
