@@ -64,6 +64,7 @@ static int client_connect(struct client *client, const struct client_target *tar
         return r;
     }
     client->fd = fd;
+    client->pid = getpid();
     client->is_logged_in = false;
     return 0;
 }
@@ -135,6 +136,10 @@ int client_send(struct client *client, const struct client_target *target,
 {
     int r = 0;
 
+    /* A child inherits the connection. If it used it, it could log in for the parent, and either
+     * could read the other's answers. */
+    if (client->fd >= 0 && client->pid != getpid())
+        client_close(client);
     if (client->fd < 0)
         r = client_connect(client, target);
     if (r < 0)

@@ -11,7 +11,8 @@
 #define CLIENT_BUFFER_SIZE (WIRE_HEADER_SIZE + PODLOGIN_ANSWER_MAX)
 
 struct client {
-    int fd; /* -1: not connected */
+    int fd;    /* -1: not connected */
+    pid_t pid; /* of the process that connected */
     bool is_logged_in;
     enum server_trust trust; /* the latest result of server_judge() */
     uid_t server_uid;        /* of the server that was judged */

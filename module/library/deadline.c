@@ -44,8 +44,12 @@ int deadline_wait(const struct deadline *deadline, int fd, short events)
 
 int deadline_sleep(const struct deadline *deadline, int64_t ms)
 {
-    int64_t left_ms = deadline_left_ms(deadline);
-    int r = wait_for(deadline, -1, 0, ms < left_ms ? ms : left_ms);
+    int64_t now_ms = clock_ms(), end_ms = now_ms + ms;
+    int r = 0;
 
-    return r < 0 ? r : 0;
+    if (end_ms > deadline->at_ms)
+        end_ms = deadline->at_ms;
+    for (; r == 0 && now_ms < end_ms; now_ms = clock_ms())
+        r = wait_for(deadline, -1, 0, end_ms - now_ms);
+    return r;
 }

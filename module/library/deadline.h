@@ -23,7 +23,8 @@ int64_t deadline_left_ms(const struct deadline *deadline);
  */
 int deadline_wait(const struct deadline *deadline, int fd, short events);
 
-/* Waits for @ms, or until the deadline. Returns as deadline_wait(). */
+/* Waits for @ms, also if signals arrive, or until the deadline. Returns 0, -ECANCELED or another
+ * -errno. */
 int deadline_sleep(const struct deadline *deadline, int64_t ms);
 
 #endif

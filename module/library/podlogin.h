@@ -19,8 +19,11 @@
  *
  * The library needs libc only. It has no globals, starts no threads, changes no signal handlers,
  * prints nothing and never ends the process. Its descriptors are numbered from 3, also if standard
- * input, output or error are closed. Only one thread may use a handle at a time. After fork(), only
- * one of the two processes may use it; each can start a handle of its own.
+ * input, output or error are closed. Signals do not end a call early.
+ *
+ * Only one thread may use a handle at a time. After fork(), only one of the two processes may use
+ * it; each can start a handle of its own. A process never uses a connection that another one has
+ * made, so that no answer can reach the wrong process.
  */
 #ifndef PODLOGIN_H
 #define PODLOGIN_H
