@@ -41,10 +41,11 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-    if (n > 0)
-        return __real_poll(fds, n, timeout_ms);
-    now_ms += timeout_ms;
-    return 0;
+    int n_ready = n > 0 ? __real_poll(fds, n, 0) : 0;
+
+    if (n_ready == 0)
+        now_ms += timeout_ms;
+    return n_ready;
 }
 
 static void serve(const void *bytes, size_t len)
