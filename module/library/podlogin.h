@@ -153,7 +153,8 @@ int podlogin_watch_fd(const struct podlogin_watch *watch);
  * @ret_token: set on PODLOGIN_OK only; the caller frees it with podlogin_token_free(), and the
  * watch waits for another one than this from now on.
  *
- * Returns PODLOGIN_OK; PODLOGIN_NOT_RENEWED (not yet; go on polling); or a status of
+ * Returns PODLOGIN_OK; PODLOGIN_NOT_RENEWED (not yet; go on polling); PODLOGIN_BAD_ARGUMENT (the
+ * caller is a child of the process that started the watch); or a status of
  * podlogin_authenticate(): the token that the caller has is valid until it expires all the same. A
  * daemon that restarts is not an error before the timeout of the settings.
  */

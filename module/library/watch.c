@@ -21,6 +21,7 @@
 
 struct podlogin_watch {
     struct podlogin *login; /* a handle of its own */
+    pid_t pid;              /* of the process that started it */
     int epoll_fd;
     int timer_fd;
     uint64_t known;  /* the fingerprint of the caller's token */
@@ -167,9 +168,12 @@ enum podlogin_status podlogin_watch_next(struct podlogin_watch *watch,
                                          struct podlogin_token **ret_token)
 {
     uint64_t n;
-    bool is_time = read(watch->timer_fd, &n, sizeof(n)) == sizeof(n);
+    bool is_time;
 
     handle_begin(watch->login);
+    if (watch->pid != getpid()) /* timer and connection are the parent's */
+        return PODLOGIN_BAD_ARGUMENT;
+    is_time = read(watch->timer_fd, &n, sizeof(n)) == sizeof(n);
     if (watch->is_waiting && is_readable(watch->login->client.fd))
         return receive(watch, ret_token);
     if (!is_time)
@@ -212,6 +216,7 @@ enum podlogin_status podlogin_watch_start(const struct podlogin *login,
     if (!watch)
         return PODLOGIN_NO_MEMORY;
     watch->epoll_fd = watch->timer_fd = -1;
+    watch->pid = getpid();
     watch->known = fingerprint(value, strlen(value));
     watch->pause_ms = PAUSE_MIN_MS;
     status = podlogin_start(login->service, &watch->login);

@@ -68,6 +68,9 @@ class Library(Case):
         """It is forbidden, but must not give one of them the token of the other."""
         self.run_program("library_program", "share", scale(200, 2000), expectations=self.expectations("pulumi"))
 
+    def test_a_child_does_not_use_the_watch_of_its_parent(self):
+        self.run_program("library_program", "watch", 1)
+
     def test_a_storm_of_signals(self):
         self.run_program("library_program", "storm", scale(100, 1000))
 

@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "support/library_use.h"
@@ -122,6 +124,21 @@ WRAP(int, poll, struct pollfd *fds, nfds_t n, int timeout_ms)
     return fails(false) ? -1 : __real_poll(fds, n, timeout_ms);
 }
 
+WRAP(int, epoll_create1, int flags)
+{
+    return fails(false) ? -1 : __real_epoll_create1(flags);
+}
+
+WRAP(int, epoll_ctl, int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    return fails(false) ? -1 : __real_epoll_ctl(epoll_fd, operation, fd, event);
+}
+
+WRAP(int, timerfd_create, int clock, int flags)
+{
+    return fails(false) ? -1 : __real_timerfd_create(clock, flags);
+}
+
 /* How much is transferred: all, or one byte; 0: nothing, it fails. */
 static size_t transferred(size_t len)
 {
@@ -184,6 +201,30 @@ static void try_whoami(struct podlogin *login)
     podlogin_identity_free(identity);
 }
 
+/* The token is too new to be replaced. */
+static void try_to_reject(struct podlogin *login, const struct expectation *row)
+{
+    struct podlogin_token *token = NULL;
+    enum podlogin_status status = podlogin_reject_token(login, row->token, &token);
+
+    expect(status != PODLOGIN_OK && !token, "no other token", login, status);
+}
+
+/* Waits for a token that does not come. */
+static void try_to_watch(struct podlogin *login)
+{
+    struct podlogin_token *token = NULL, *other = NULL;
+    struct podlogin_watch *watch = NULL;
+
+    if (podlogin_get_token(login, &token) == PODLOGIN_OK &&
+        podlogin_watch_start(login, token, &watch) == PODLOGIN_OK)
+        for (int i = 0; i < 3; i++)
+            expect(podlogin_watch_next(watch, &other) != PODLOGIN_OK && !other, "no other token",
+                   login, PODLOGIN_OK);
+    podlogin_watch_end(watch);
+    podlogin_token_free(token);
+}
+
 static void use(const struct expectation *row)
 {
     struct podlogin *login = NULL;
@@ -196,6 +237,8 @@ static void use(const struct expectation *row)
         try_to_get(login, row);
         try_whoami(login);
         podlogin_wait(login);
+        try_to_reject(login, row);
+        try_to_watch(login);
     }
     fault_at = 0;
     podlogin_set_token_file(login, row->token_file);

@@ -1,10 +1,11 @@
 /*
  * A program that is hard on the library: with threads, fork() and signals.
  *
- *     library_program threads|fork|share|storm N
+ *     library_program threads|fork|share|watch|storm N
  *
  * Each expectation of library_use.h is met N times, or the program fails.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -104,6 +105,49 @@ static void keep_apart(void)
     podlogin_end(login);
 }
 
+static enum podlogin_status next(struct podlogin_watch *watch)
+{
+    struct podlogin_token *token = NULL;
+    enum podlogin_status status = podlogin_watch_next(watch, &token);
+
+    expect(!token, "a token that was not renewed", NULL, status);
+    return status;
+}
+
+/* A child cannot use the watch of its parent, nor disturb it. */
+static void watch(void)
+{
+    struct podlogin *login = start(&rows[0]);
+    struct podlogin_token *token = NULL;
+    struct podlogin_watch *of_token = NULL;
+    struct pollfd poll_fd = {.events = POLLIN};
+    enum podlogin_status status = PODLOGIN_OK;
+    pid_t pid;
+
+    authenticate(login);
+    if (podlogin_get_token(login, &token) == PODLOGIN_OK)
+        status = podlogin_watch_start(login, token, &of_token);
+    expect(of_token != NULL, "podlogin_watch_start", login, status);
+    poll_fd.fd = podlogin_watch_fd(of_token);
+    expect(poll(&poll_fd, 1, -1) == 1, "a watch that begins", NULL, PODLOGIN_OK);
+    status = next(of_token);
+    expect(status == PODLOGIN_NOT_RENEWED, "podlogin_watch_next", login, status);
+    pid = fork();
+    if (pid == 0) {
+        status = next(of_token);
+        expect(status == PODLOGIN_BAD_ARGUMENT, "podlogin_watch_next in a child", NULL, status);
+        podlogin_watch_end(of_token);
+        _exit(EXIT_SUCCESS);
+    }
+    wait_for_child(pid);
+    expect(poll(&poll_fd, 1, 0) == 0, "a watch that waits", NULL, PODLOGIN_OK);
+    status = next(of_token);
+    expect(status == PODLOGIN_NOT_RENEWED, "podlogin_watch_next", login, status);
+    podlogin_watch_end(of_token);
+    podlogin_token_free(token);
+    podlogin_end(login);
+}
+
 static void on_signal(int number)
 {
     (void)number;
@@ -140,6 +184,8 @@ int main(int argc, char **argv)
         share();
     else if (strcmp(argv[1], "fork") == 0)
         keep_apart();
+    else if (strcmp(argv[1], "watch") == 0)
+        watch();
     else
         storm();
     expect(descriptors_count() == n_descriptors, "no descriptor left", NULL, PODLOGIN_OK);
