@@ -142,6 +142,7 @@ class Statuses(unittest.TestCase):
         prefixes = {name.split("_")[0] for name in self.statuses if "_" in name}
         pattern = re.compile(rf"(?<![\w=./])(?:{'|'.join(prefixes)})_[A-Z]+(?:_[A-Z]+)*\b(?!=)")
         for name, text in documents():
+            text = text.partition("\n## Variables that no token sets\n")[0]
             self.assertLessEqual(set(pattern.findall(text)), set(self.statuses), name)
 
 
@@ -324,6 +325,12 @@ class Numbers(unittest.TestCase):
             f"A template has at most {c['SPECIFIERS_MAX']} specifiers",
             f"at most {c['VARIABLE_NAME_MAX']} bytes. It is not the name of a variable",
             f"and has at most {c['SOCKET_PATH_MAX']} bytes")
+
+    def test_protocol_md_lists_the_variables_that_are_refused(self):
+        refused = re.findall(r'"([A-Z0-9_]+\*?)\\0"', read("protocol/names.c"))
+        listed = read("docs/protocol.md").partition("\n## Variables that no token sets\n")[2]
+        self.assertGreater(len(refused), 100)
+        self.assertEqual(re.findall(r"`([A-Z0-9_]+\*?)`", listed), refused)
 
     def test_architecture_md(self):
         c = constants()
