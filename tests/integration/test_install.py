@@ -20,7 +20,9 @@ CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
     "lib/libpodlogin.so.1", "lib/pkgconfig/libpodlogin.pc",
     "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3",
-    "share/bash-completion/completions/podlogin", "share/zsh/site-functions/_podlogin"}
+    "share/bash-completion/completions/podlogin", "share/zsh/site-functions/_podlogin",
+    *(f"share/doc/podlogin/{path.relative_to(SOURCE / 'docs')}"
+      for path in (SOURCE / "docs/examples").rglob("*.*") if path.is_file() and path.suffix != ".pyc")}
 DAEMON = {
     "sbin/podlogind", "sbin/podloginctl", "sbin/podlogin-exporter", "sbin/podlogin-untaint", "lib/systemd/system/podlogin-exporter.service", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
     "share/doc/podlogin/alerts.yaml", "share/doc/podlogin/dashboard.json", "share/doc/podlogin/observability.md",

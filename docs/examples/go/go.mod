@@ -1,0 +1,3 @@
+module example.org/podlogin
+
+go 1.21
