@@ -190,8 +190,11 @@ enum podlogin_status podlogin_reject_token(struct podlogin *login, const char *r
     status = get(login, print, &token);
     if (status == PODLOGIN_OK)
         status = check_other(login, print, &token);
-    if (status == PODLOGIN_OK)
+    if (status == PODLOGIN_OK) {
+        podlogin_token_free(login->token); /* it may be the rejected one */
+        login->token = NULL;
         *ret_token = token;
+    }
     return status;
 }
 

@@ -93,6 +93,15 @@ class Rejection(RenewalCase):
             self.assertEqual(self.get_token("--rejected", stdin=file), second)
         self.assertEqual(self.exchanges(), 2)
 
+    def test_a_handle_forgets_a_token_that_was_rejected(self):
+        """Also that of podlogin_authenticate(), which it has not returned yet."""
+        with Handle(self.node.environment(PODLOGIN_TOKEN_FILE=str(self.token_file))) as handle:
+            self.assertEqual(handle.call("authenticate"), (OK, ""))
+            self.age()
+            status, second = handle.call("reject", self.first)
+            self.assertEqual(status, OK)
+            self.assertEqual(handle.call("get"), (OK, second))
+
     def test_bad_input(self):
         for text, problem in (("", "PULUMI_ACCESS_TOKEN: --rejected needs the rejected token on standard input, or in the "
                                    "service's variable; see podlogin --help\n"),
