@@ -282,6 +282,7 @@ class Go(Case):
         self.assertEqual((result.returncode, result.stdout), (77, ""))
         self.assertIn("UNTRUSTED_SERVER", result.stderr)
         self.assert_waits(program)
+        self.assert_follows(program)
 
     def assert_waits(self, program):
         """The daemon begins after the client."""
@@ -290,8 +291,23 @@ class Go(Case):
             self.start_with_clock()
             self.assertRegex(process.communicate(timeout=60)[0], r"^pul-\S+\n$")
 
-    def run_go(self, program, *arguments, **variables):
-        return subprocess.run([program, *arguments], env={**self.variables, **variables}, text=True,
+    def assert_follows(self, program):
+        """A watch prints the token that replaces a rejected one."""
+        with subprocess.Popen([program, "-watch", "pulumi"], env=self.variables, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as process:
+            self.addCleanup(process.kill)
+            first = process.stdout.readline()
+            self.clock.turn(31)
+            other = self.run_go(program, "-rejected", "pulumi", input=first)
+            self.assertEqual(other.returncode, 0, other.stderr)
+            self.assertNotEqual(other.stdout, first)
+            self.assertEqual(process.stdout.readline(), other.stdout)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.communicate(timeout=60), ("", ""))
+            self.assertEqual(process.returncode, 0)
+
+    def run_go(self, program, *arguments, input="", **variables):
+        return subprocess.run([program, *arguments], env={**self.variables, **variables}, text=True, input=input,
                               capture_output=True, timeout=60, check=False)
 
 

@@ -54,15 +54,7 @@ func New() (*Client, error) {
 
 // Token returns an access token of a service, which is new or from the daemon's cache.
 func (c *Client) Token(ctx context.Context, service string) (*Token, error) {
-	minTTL := uint32(min(max(c.MinTTL/time.Second, 0), math.MaxUint32))
-	var answer token
-	err := c.call(ctx, typeGet, typeToken, answer.fields(), func(timeout *uint32) []field {
-		return []field{{1, &service, true, 64}, {2, &minTTL, false, 604800}, {3, timeout, false, 60000}}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return answer.judge()
+	return c.get(ctx, get{service: service})
 }
 
 // Whoami returns the identity that the daemon derives from the service-account token.

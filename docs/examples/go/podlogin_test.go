@@ -155,6 +155,42 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	}
 }
 
+func TestARejectedTokenIsNotReturned(t *testing.T) {
+	rejected := &Token{Value: "secret"} // 2bb80d537b1da3e3...
+	client, received := serve(t, frame(typeToken, 1, good), frame(typeToken, 1, strings.Replace(good, "secret", "newer!", 1)))
+	if _, err := client.Reject(context.Background(), "pulumi", rejected); status(err) != BadAnswer {
+		t.Error(err)
+	}
+	other, err := client.Reject(context.Background(), "pulumi", rejected)
+	if err != nil || other.Value != "newer!" {
+		t.Error(err)
+	}
+	if request := string(<-received); !strings.Contains(request, raw(132, "\x2b\xb8\x0d\x53\x7b\x1d\xa3\xe3")) {
+		t.Error("the fingerprint is the beginning of the token's SHA-256")
+	}
+}
+
+func TestNextReturnsWhenThereIsAnotherToken(t *testing.T) {
+	known := &Token{Value: "secret"}
+	busy := frame(typeError, 1, raw(1, "\x00\x00\x00\x32"))
+	client, received := serve(t, busy, frame(typeToken, 1, strings.Replace(good, "secret", "newer!", 1)), errorOf[PolicyDenied])
+	token, err := client.Next(context.Background(), "pulumi", known)
+	if err != nil || token.Value != "newer!" {
+		t.Error(err)
+	}
+	if request := string(<-received); !strings.Contains(request, raw(133, "\x2b\xb8\x0d\x53\x7b\x1d\xa3\xe3")+raw(134, "\x00\x36\xee\x80")) {
+		t.Error("the daemon is told of the token, and how long to wait")
+	}
+	if _, err = client.Next(context.Background(), "pulumi", known); status(err) != PolicyDenied {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err = client.Next(ctx, "pulumi", known); status(err) != Timeout && status(err) != Unreachable {
+		t.Error(err)
+	}
+}
+
 func TestAnEnvironment(t *testing.T) {
 	token := Token{Environment: []string{"A=1", "B=2"}, Unset: []string{"C"}}
 	result := token.Environ([]string{"A=0", "C=0", "D=0", "AB=0"})
