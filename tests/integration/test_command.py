@@ -15,8 +15,6 @@ import unittest
 
 from node import BUILD, PODLOGIN, PODLOGIND, RUNTIME, NodeCase, wait_for
 
-STATIC = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", ".")) / "build-musl/module/podlogin"
-
 NO_MEMORY = BUILD / "tests/support/libno_memory.so"
 
 
@@ -317,20 +315,6 @@ class Links(NodeCase):
         names = {line.split()[-1].split("@")[0] for line in out.splitlines()}
         self.assertEqual({name for name in names if not name.startswith("podlogin_")},
                          {"LIBPODLOGIN_1"})
-
-    @unittest.skipUnless(STATIC.exists() and os.geteuid() == 0, "needs ./dev static and root")
-    def test_the_static_command_runs_in_an_empty_root(self):
-        self.node.start()
-        root = self.node.directory / "root"
-        (root / "run/podlogin").mkdir(parents=True)
-        shutil.copy(STATIC, root / "podlogin")
-        (root / "token").write_text(self.mint())
-        # bind mounts are not possible everywhere; a hard link of the socket is
-        os.link(self.node.socket, root / "run/podlogin/podlogin.sock")
-        result = subprocess.run(["/usr/sbin/chroot", root, "/podlogin", "token", "--token-file", "/token"],
-                                env={}, capture_output=True, text=True, check=False)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stdout, r"^pul-")
 
 
 class Daemon(NodeCase):

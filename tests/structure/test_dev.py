@@ -178,7 +178,8 @@ class Machine(unittest.TestCase):
                      "sudo", "dpkg-buildpackage", "buildah"):
             (self.path / name).unlink(missing_ok=True)
             (self.path / name).symlink_to("stub")
-        for script in [*self.source.glob("tests/e2e/*.sh"), self.source / "tests/bare.sh"]:
+        for script in [*self.source.glob("tests/e2e/*.sh"), *self.source.glob("deploy/*.sh"),
+                       self.source / "tests/bare.sh"]:
             script.write_text("#!/bin/sh\nexec stub \"$@\"\n")
         dev = self.source / "dev"
         dev.write_text(dev.read_text().replace("PATH=/usr/bin:/bin:", "PATH="))
