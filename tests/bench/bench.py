@@ -1,19 +1,19 @@
 """Measures podlogind against the floor and prints the table of goals. README.md explains how to read it.
 
 The programs are those of the build directory in $PODLOGIN_BUILD. The static command is the one in $PODLOGIN_STATIC, or
-is compiled here. Needs only Python's standard library."""
+that of ./dev static. Needs only Python's standard library."""
 
 import argparse
 import json
 import os
 import pathlib
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import time
 
+import command
 import report
 import rig
 from protocol_client import Client
@@ -312,25 +312,18 @@ class Bench:
 
     def command(self):
         """Line 12: daemon, timer and command on one CPU."""
-        static, empty, problem = static_programs(self.rig.directory)
+        problem = command.unavailable()
         if problem:
-            self.say(f"The static command is not measured: {problem}")
+            self.say(f"The static command is not measured: {problem}.")
             return
-        cpu = {max(os.sched_getaffinity(0))}
-        rig.pin(self.node.process.pid, cpu)
-        environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.jwt))
-        times = rig.spawn(self.plan.spawns, [static, "token"], [empty], env=environment,
-                          preexec_fn=lambda: os.sched_setaffinity(0, cpu))
-        rig.pin(self.node.process.pid, os.sched_getaffinity(0))
-        self.figures["client size"] = static.stat().st_size
-        self.figures["client exec"] = times["first"]["p50_us"] / times["second"]["p50_us"]
-        self.say(f"`podlogin token`, static: {static.stat().st_size} bytes, "
-                 f"{times['first']['p50_us']:.0f} µs from exec to exit on one CPU with the daemon, "
-                 f"an empty program {times['second']['p50_us']:.0f} µs; medians of "
-                 f"{self.plan.spawns} runs by turns.")
+        size, ratio, sentences = command.measure(self.rig, self.node, self.jwt, self.plan.spawns)
+        self.figures["client size"] = size
+        self.figures["client exec"] = ratio
+        for sentence in sentences:
+            self.say(sentence)
 
     def run(self):
-        self.prepare()
+        """All lines of the table."""
         self.hits()
         self.new_jwts()
         self.storms()
@@ -376,33 +369,6 @@ def sizes(memory):
     return ", ".join(f"{name} {size / 2**20:.2f} MiB" for name, size in memory.items())
 
 
-def static_programs(directory):
-    """Returns the paths of the stripped static command and of an empty program, or the reason why there are none."""
-    compiler = shutil.which("musl-gcc")
-    if not compiler:
-        return None, None, "musl-gcc is not installed"
-    flags = [compiler, "-Os", "-static", "-s", "-std=gnu17", "-D_GNU_SOURCE",
-             "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
-    empty, source = directory / "empty", directory / "empty.c"
-    static = directory / "podlogin"
-    source.write_text("int main(void)\n{\n    return 0;\n}\n")
-    given = os.environ.get("PODLOGIN_STATIC")
-    commands = [[*flags, source, "-o", empty]]
-    if given:
-        shutil.copy(given, static)
-        commands.append(["strip", static])
-    else:
-        sources = [path for folder in ("text", "protocol", "module")
-                   for path in sorted((ROOT / folder).rglob("*.c"))]
-        commands.append([*flags, "-DPODLOGIN_VERSION=\"bench\"", f"-I{ROOT}", f"-I{ROOT / 'protocol'}",
-                         f"-I{ROOT / 'module'}", *sources, "-o", static])
-    for command in commands:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            return None, None, f"it does not compile: {result.stderr.strip()[-300:]}"
-    return static, empty, None
-
-
 def parse_options():
     parser = argparse.ArgumentParser(description="Measures podlogind against the floor.")
     size = parser.add_mutually_exclusive_group()
@@ -410,6 +376,8 @@ def parse_options():
                       help="a rough run in 20 s")
     size.add_argument("--tiny", dest="size", action="store_const", const="tiny",
                       help="a run in a few seconds, to see that everything works; its figures mean nothing")
+    size.add_argument("--hardening", action="store_true",
+                      help="instead, measure what each option that hardens the static command costs")
     parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE",
                         help="write the table between the marks of this page")
@@ -429,6 +397,10 @@ def main():
     try:
         with rig.Rig() as the_rig:
             bench = Bench(the_rig, Plan(options.size))
+            bench.prepare()
+            if options.hardening:
+                print(command.measure_hardening(the_rig, bench.node, bench.jwt, 5 * bench.plan.spawns))
+                return 0
             bench.run()
     except (Failure, OSError, RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -126,8 +126,10 @@ def storm(server, jwt_file, connections):
                      "--connections", str(connections)])
 
 
-def spawn(runs, first, second, **options):
-    return run_json([BENCH / "bench-spawn", str(runs), *first, "---", *second], **options)
+def spawn(runs, *commands, **options):
+    """Returns the times of each command; they are run by turns."""
+    arguments = [argument for command in commands for argument in ("---", *command)]
+    return run_json([BENCH / "bench-spawn", str(runs), *arguments[1:]], **options)["commands"]
 
 
 def fill(node, rows, token_bytes):

@@ -1,12 +1,13 @@
 /*
- * Runs two commands alternately and prints, as JSON, the time that each takes from posix_spawn() to
- * its end. Their output is discarded; both must succeed.
+ * Runs commands by turns and prints, as JSON, the time that each takes from posix_spawn() to its
+ * end. Their output is discarded; all must succeed.
  *
- *     bench-spawn RUNS COMMAND [ARGUMENT...] --- COMMAND [ARGUMENT...]
+ *     bench-spawn RUNS COMMAND [ARGUMENT...] [--- COMMAND [ARGUMENT...]]...
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 #include "bench/client.h"
 #include "bench/histogram.h"
+
+#define COMMANDS_MAX 16
 
 extern char **environ;
 
@@ -44,26 +47,49 @@ static int run(char **arguments, struct histogram *histogram)
     return 0;
 }
 
+/* Splits @argv at "---" into at most @max commands, each ended by NULL. Returns how many; 0: one is
+ * empty, or they are too many. */
+static size_t split(char **argv, char **commands[], size_t max)
+{
+    size_t n = 0;
+
+    for (char **arguments = argv; n < max; argv++) {
+        bool is_last = !*argv;
+
+        if (!is_last && strcmp(*argv, "---") != 0)
+            continue;
+        *argv = NULL;
+        if (argv == arguments)
+            return 0;
+        commands[n++] = arguments;
+        if (is_last)
+            return n;
+        arguments = argv + 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    static struct histogram first, second;
+    static struct histogram times[COMMANDS_MAX];
+    char **commands[COMMANDS_MAX];
     long runs = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
-    char **other = argv + 2;
+    size_t n = argc > 2 ? split(argv + 2, commands, COMMANDS_MAX) : 0;
 
-    while (argc > 2 && *other && strcmp(*other, "---") != 0)
-        other++;
-    if (runs <= 0 || argc < 5 || !*other || other == argv + 2 || !other[1]) {
-        fprintf(stderr, "bench-spawn RUNS COMMAND [ARGUMENT...] --- COMMAND [ARGUMENT...]\n");
+    if (runs <= 0 || n == 0) {
+        fprintf(stderr, "bench-spawn RUNS COMMAND [ARGUMENT...] [--- COMMAND [ARGUMENT...]]...\n");
         return 64;
     }
-    *other++ = NULL;
     for (long i = 0; i < runs; i++)
-        if (run(argv + 2, &first) < 0 || run(other, &second) < 0)
-            return 1;
-    printf("{\"first\": {");
-    histogram_print(&first);
-    printf("}, \"second\": {");
-    histogram_print(&second);
-    printf("}}\n");
+        for (size_t k = 0; k < n; k++)
+            if (run(commands[k], &times[k]) < 0)
+                return 1;
+    printf("{\"commands\": [");
+    for (size_t k = 0; k < n; k++) {
+        printf("%s{", k > 0 ? ", " : "");
+        histogram_print(&times[k]);
+        printf("}");
+    }
+    printf("]}\n");
     return 0;
 }
