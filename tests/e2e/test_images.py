@@ -2,11 +2,13 @@
 """The images: what is in them, that they are built alike twice, and the daemon replaced under load. Run by
 `./dev e2e images` with those of `./dev images`; needs root, podman, buildah and skopeo's archives (oci-archive)."""
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,39 +27,70 @@ from test_podman import CONTAINERS_CONF, run  # noqa: E402
 IMAGES = pathlib.Path(os.environ.get("PODLOGIN_IMAGES", SOURCE / "build-images")).absolute()
 UID = 65532
 RATE = 200
+ELF_MACHINES = {"amd64": 62, "arm64": 183}
 
 
-def digest(directory, name):
-    """What a registry would call the image: the archive itself has times."""
-    with tarfile.open(directory / f"{name}.tar") as archive:
-        return json.load(archive.extractfile("index.json"))["manifests"][0]["digest"]
+class Archive:
+    """An archive with the index of an image for several architectures, each with one layer."""
 
+    def __init__(self, path):
+        self.file = tarfile.open(path)
+        descriptor, = json.load(self.file.extractfile("index.json"))["manifests"]
+        self.digest = descriptor["digest"]  # what a registry would call the image: the archive itself has times
+        self.manifests = {each["platform"]["architecture"]: each for each in self.blob(descriptor, json.loads)["manifests"]}
 
-def image(name):
-    """(configuration, {path: TarInfo}, {path: bytes}) of an archive with one layer."""
-    with tarfile.open(IMAGES / f"{name}.tar") as archive:
-        def blob(descriptor):
-            return archive.extractfile("blobs/sha256/" + descriptor["digest"].partition(":")[2]).read()
-        index = json.load(archive.extractfile("index.json"))
-        manifest = json.loads(blob(index["manifests"][0]))
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def blob(self, descriptor, parse=bytes):
+        return parse(self.file.extractfile("blobs/sha256/" + descriptor["digest"].partition(":")[2]).read())
+
+    def image(self, architecture):
+        """(configuration, {path: TarInfo}, {path: bytes})"""
+        manifest = self.blob(self.manifests[architecture], json.loads)
         layer, = manifest["layers"]
-        with tarfile.open(fileobj=io.BytesIO(blob(layer))) as files:
+        with tarfile.open(fileobj=io.BytesIO(self.blob(layer))) as files:
             members = {member.name.rstrip("/"): member for member in files}
             contents = {path: files.extractfile(member).read() for path, member in members.items() if member.isreg()}
-        return json.loads(blob(manifest["config"])), members, contents
+        return self.blob(manifest["config"], json.loads), members, contents
+
+
+def archive(name, directory=IMAGES):
+    return Archive(directory / f"{name}.tar")
+
+
+def images():
+    """[(name of its list, architecture, its image)] of all archives."""
+    found = []
+    for name in ("podlogind", "podlogin"):
+        with archive(name) as each:
+            found += [(name if name == "podlogind" else f"{name}-{architecture}", architecture, each.image(architecture))
+                      for architecture in each.manifests]
+    return found
 
 
 class Contents(unittest.TestCase):
     def test_the_command_s_image_has_one_program(self):
-        config, members, contents = image("podlogin")
-        files = [path for path, member in members.items() if member.isreg()]
-        self.assertEqual(sorted(files), ["podlogin", "usr/share/doc/podlogin/podlogin.spdx.json"])
-        self.assertLess(len(contents["podlogin"]), 100_000)
-        self.assertEqual(config["config"]["Entrypoint"], ["/podlogin"])
-        self.assertEqual(config["config"]["User"], "65532:65532")
+        for name, architecture, (config, members, contents) in images()[1:]:
+            with self.subTest(architecture):
+                files = [path for path, member in members.items() if member.isreg()]
+                self.assertEqual(sorted(files), ["podlogin", "usr/share/doc/podlogin/podlogin.spdx.json"])
+                self.assertLess(len(gzip.compress(contents["podlogin"])), 60_000)
+                self.assertEqual(config["architecture"], architecture)
+                self.assertEqual(int.from_bytes(contents["podlogin"][18:20], "little"), ELF_MACHINES[architecture])
+                self.assertEqual(config["config"]["Entrypoint"], ["/podlogin"])
+                self.assertEqual(config["config"]["User"], "65532:65532")
+
+    @unittest.skipUnless(shutil.which("aarch64-linux-gnu-gcc"), "there is no compiler for arm64")
+    def test_the_command_s_image_is_for_both_architectures(self):
+        with archive("podlogin") as command:
+            self.assertEqual(set(command.manifests), {"amd64", "arm64"})
 
     def test_the_daemon_s_image_has_no_shell_and_nothing_to_write_to(self):
-        config, members, _ = image("podlogind")
+        _, _, (config, members, _) = images()[0]
         self.assertEqual(config["config"]["User"], "65532:65532")
         for path, member in members.items():
             self.assertEqual(member.mode & 0o6000, 0, path)  # setuid, setgid
@@ -69,22 +102,24 @@ class Contents(unittest.TestCase):
                                     "usr/sbin/podlogin-untaint", "usr/libexec/podlogin-exchanger"})
 
     def test_the_lists_name_what_is_there(self):
-        for name in ("podlogind", "podlogin"):
+        for name, architecture, (_, members, contents) in images():
+            title = name.partition("-")[0]
             document = json.loads((IMAGES / f"{name}.spdx.json").read_text())
-            _, members, contents = image(name)
-            self.assertEqual(json.loads(contents[f"usr/share/doc/podlogin/{name}.spdx.json"]), document)
+            self.assertEqual(json.loads(contents[f"usr/share/doc/podlogin/{title}.spdx.json"]), document)
             listed = {each["fileName"].removeprefix("./"): each["checksums"][0]["checksumValue"]
                       for each in document["files"]}
             for path, digest in listed.items():
                 self.assertEqual(hashlib.sha256(contents[path]).hexdigest(), digest, path)
             left = {path for path, member in members.items() if member.isreg()} - set(listed)
             self.assertLessEqual(left, {"etc/passwd", "etc/group", "etc/nsswitch.conf",
-                                        f"usr/share/doc/podlogin/{name}.spdx.json"})
+                                        f"usr/share/doc/podlogin/{title}.spdx.json"})
             packages = {each["name"]: each["versionInfo"] for each in document["packages"]}
-            self.assertIn(name, packages)
-            if name == "podlogind":
+            self.assertIn(title, packages)
+            if title == "podlogind":
                 self.assertLessEqual({"libc6", "ca-certificates"}, set(packages))
                 self.assertGreater(len(packages), 15)
+            else:
+                self.assertIn("musl-dev", packages)
 
     def test_they_are_built_alike(self):
         """In another directory, from other objects."""
@@ -93,7 +128,8 @@ class Contents(unittest.TestCase):
             subprocess.run(["git", "clone", "-q", SOURCE, copy], check=True)
             subprocess.run([copy / "dev", "images"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             for name in ("podlogind", "podlogin"):
-                self.assertEqual(digest(copy / "build-images", name), digest(IMAGES, name))
+                with archive(name) as one, archive(name, copy / "build-images") as other:
+                    self.assertEqual(one.digest, other.digest)
 
 
 @unittest.skipIf(pods.unavailable(), str(pods.unavailable()))
