@@ -148,6 +148,11 @@ class Containers(NodeCase):
             if loaded.returncode:
                 raise RuntimeError(loaded.stderr)
 
+    @classmethod
+    def tearDownClass(cls):
+        run("podman", "rmi", "--force", "localhost/podlogind:build", "localhost/podlogin:build")
+        super().tearDownClass()
+
     def setUp(self):
         super().setUp()
         self.node.configure("enforce")
@@ -176,11 +181,27 @@ class Containers(NodeCase):
     def wait_until_serving(self, name):
         wait_for(lambda: "serving at" in self.daemon_log(name), what=self.daemon_log(name))
 
-    def job(self, *arguments):
-        return run("podman", "--runtime", "runc", "run", "--rm", "--network=none", "--pids-limit=0",
+    def job(self, *arguments, image="localhost/podlogin:build", options=()):
+        return run("podman", "--runtime", "runc", "run", "--rm", "--network=none", "--pids-limit=0", *options,
                    f"--cgroup-parent=/{os.path.dirname(self.pod.path)}", f"--env=PODLOGIN_SERVER_UID={UID}",
                    f"--volume={self.node.socket.parent}:/run/podlogin:ro", f"--volume={self.token}:/token:ro",
-                   "--env=PODLOGIN_TOKEN_FILE=/token", "localhost/podlogin:build", *arguments)
+                   "--env=PODLOGIN_TOKEN_FILE=/token", image, *arguments)
+
+    def build_job(self, *lines):
+        """An image with a shell alone, and what these lines of its file add. Returns its name."""
+        directory = self.node.directory / "image"
+        directory.mkdir(exist_ok=True)
+        shutil.copy(shutil.which("busybox"), directory)
+        (directory / "Containerfile").write_text("\n".join(["FROM scratch", "COPY busybox /bin/sh", *lines, ""]))
+        name = f"localhost/podlogin-test:{len(lines)}"
+        result = run("buildah", "build", "--isolation", "chroot", "--pull-never", "--tag", name, directory)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.addCleanup(run, "podman", "rmi", "--force", name)
+        return name
+
+    def assert_has_a_token(self, result):
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(self.standin.issued(result.stdout.strip()), result.stdout)
 
     def test_a_job_is_served_by_a_daemon_without_privileges(self):
         self.start_daemon("podlogin-a")
@@ -191,6 +212,18 @@ class Containers(NodeCase):
         self.assertIn(f"peer_pod_uid={self.pod.uid}", self.daemon_log("podlogin-a"))
         for restriction in ("cannot restrict", "has no Landlock"):
             self.assertNotIn(restriction, self.daemon_log("podlogin-a"))
+
+    def test_a_job_has_the_command_from_its_image(self):
+        self.start_daemon("podlogin-a")
+        self.wait_until_serving("podlogin-a")
+        tool = ["exec", "pulumi", "--", "/bin/sh", "-c", "echo $PULUMI_ACCESS_TOKEN"]
+        with self.subTest("a copy in the job's image"):
+            image = self.build_job("COPY --from=localhost/podlogin:build /podlogin /usr/local/bin/podlogin")
+            self.assert_has_a_token(self.job("/usr/local/bin/podlogin", *tool, image=image))
+        with self.subTest("a volume that is the command's image"):
+            volume = "--mount=type=image,source=localhost/podlogin:build,destination=/opt/podlogin"
+            image = self.build_job()
+            self.assert_has_a_token(self.job("/opt/podlogin/podlogin", *tool, image=image, options=[volume]))
 
     def test_a_new_version_takes_over_under_load(self):
         self.start_daemon("podlogin-0")
