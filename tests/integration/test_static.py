@@ -106,6 +106,11 @@ class Alone(NodeCase):
                 begins.add(memory[0][0])
         self.assertGreater(len(begins), 1, begins)
 
+    @unittest.skipIf(EMULATOR, "the memory is the emulator's, too")
+    def test_what_is_relocated_is_read_only_while_it_runs(self):
+        with self.running() as memory:
+            self.assertIn("r--p", [rights for _, rights in memory])
+
     @unittest.skipIf(EMULATOR, "an emulator would have to be in the root file system, too")
     def test_it_runs_in_an_empty_root_as_an_ordinary_user(self):
         self.node.start()
