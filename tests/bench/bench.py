@@ -376,8 +376,8 @@ def parse_options():
                       help="a rough run in 20 s")
     size.add_argument("--tiny", dest="size", action="store_const", const="tiny",
                       help="a run in a few seconds, to see that everything works; its figures mean nothing")
-    size.add_argument("--hardening", action="store_true",
-                      help="instead, measure what each option that hardens the static command costs")
+    parser.add_argument("--only", choices=["command", "hardening"],
+                        help="only the static command, or what each option that hardens it costs")
     parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE",
                         help="write the table between the marks of this page")
@@ -398,7 +398,10 @@ def main():
         with rig.Rig() as the_rig:
             bench = Bench(the_rig, Plan(options.size))
             bench.prepare()
-            if options.hardening:
+            if options.only == "command":
+                bench.command()
+                return 0
+            if options.only == "hardening":
                 print(command.measure_hardening(the_rig, bench.node, bench.jwt, 5 * bench.plan.spawns))
                 return 0
             bench.run()
