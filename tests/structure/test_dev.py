@@ -171,18 +171,28 @@ class Machine(unittest.TestCase):
         self.assertEqual(run.stderr, "./dev: packages are missing; run as root: "
                                      "apt-get install -y --no-install-recommends gcc\n")
 
-    def test_each_command_runs_what_there_is(self):
-        """With programs that do nothing, but look for the files of the project that they are given."""
+    def add_stubs(self):
         self.add("stub", STUB)
         for name in ("meson", "ninja", "python3", "git", "clang-format", "clang-tidy", "shellcheck", "mandoc", "pulumi",
                      "sudo", "dpkg-buildpackage", "buildah"):
             (self.path / name).unlink(missing_ok=True)
             (self.path / name).symlink_to("stub")
+        dev = self.source / "dev"
+        dev.write_text(dev.read_text().replace("PATH=/usr/bin:/bin:", "PATH="))
+
+    def test_without_a_compiler_for_another_architecture_its_test_is_skipped(self):
+        self.add_stubs()
+        (self.path / "aarch64-linux-gnu-gcc").unlink(missing_ok=True)
+        run = self.dev("e2e", "arm64")
+        self.assertEqual((run.returncode, run.stdout), (0, "0 passed, 0 failed, 1 skipped\n"))
+        self.assertIn("./dev: there is no aarch64-linux-gnu-gcc", run.stderr)
+
+    def test_each_command_runs_what_there_is(self):
+        """With programs that do nothing, but look for the files of the project that they are given."""
+        self.add_stubs()
         for script in [*self.source.glob("tests/e2e/*.sh"), *self.source.glob("deploy/*.sh"),
                        self.source / "tests/bare.sh"]:
             script.write_text("#!/bin/sh\nexec stub \"$@\"\n")
-        dev = self.source / "dev"
-        dev.write_text(dev.read_text().replace("PATH=/usr/bin:/bin:", "PATH="))
         for verb in verbs():
             with self.subTest(verb):
                 run = self.dev(verb, *{"fuzz": ["1", "head"]}.get(verb, []))
