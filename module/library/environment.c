@@ -8,6 +8,8 @@
 #include "protocol/messages.h"
 #include "text/time_span.h"
 
+#define DEFAULT_SERVICE "pulumi"
+
 const char *environment_value(const char *name)
 {
     const char *value = secure_getenv(name);
@@ -63,20 +65,39 @@ static const struct variable {
     {"PODLOGIN_SERVER_UID", read_server_uid, "not the number of a user, such as 0 for root"},
 };
 
-bool environment_read(struct environment *ret_environment, struct environment_fault *ret_fault)
+#define VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+struct environment environment_default(void)
 {
-    *ret_environment = (struct environment){
-        .service = environment_value("PODLOGIN_SERVICE"),
+    return (struct environment){
+        .service = DEFAULT_SERVICE,
         .socket = PODLOGIN_SOCKET_PATH,
         .timeout_ms = PODLOGIN_TIMEOUT_MS,
     };
-    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-        const struct variable *variable = &variables[i];
-        const char *value = environment_value(variable->name);
+}
 
-        if (!value || variable->read(value, ret_environment))
+const char *environment_set(struct environment *environment, const char *name, const char *value)
+{
+    for (size_t i = 0; i < VARIABLES; i++)
+        if (strcmp(variables[i].name, name) == 0)
+            return variables[i].read(value, environment) ? NULL : variables[i].problem;
+    return "not a setting";
+}
+
+bool environment_read(struct environment *ret_environment, struct environment_fault *ret_fault)
+{
+    const char *service = environment_value("PODLOGIN_SERVICE");
+
+    *ret_environment = environment_default();
+    if (service)
+        ret_environment->service = service;
+    for (size_t i = 0; i < VARIABLES; i++) {
+        const char *name = variables[i].name, *value = environment_value(name);
+        const char *problem = value ? environment_set(ret_environment, name, value) : NULL;
+
+        if (!problem)
             continue;
-        *ret_fault = (struct environment_fault){variable->name, value, variable->problem};
+        *ret_fault = (struct environment_fault){name, value, problem};
         return false;
     }
     return true;

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 struct environment {
-    const char *service; /* NULL: not set; the caller checks it if it uses it */
+    const char *service; /* the caller checks it if it uses it */
     const char *socket;
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
@@ -25,6 +25,16 @@ struct environment_fault {
  * privileges than its caller, whose environment it is.
  */
 const char *environment_value(const char *name);
+
+/* Returns the settings that stand if no variable is set. */
+struct environment environment_default(void);
+
+/*
+ * Changes the setting of the variable @name, which is one of the table, such as "PODLOGIN_SOCKET".
+ *
+ * Returns NULL, or what is wrong with @value: "not a path of at most 107 bytes".
+ */
+const char *environment_set(struct environment *environment, const char *name, const char *value);
 
 /*
  * Reads the variables; the defaults stand for those that are not set.

@@ -9,11 +9,10 @@
 #include "library/fingerprint.h"
 #include "library/handle.h"
 #include "library/identity.h"
+#include "library/login.h"
 #include "library/token.h"
 #include "protocol/names.h"
 #include "protocol/status.h"
-
-#define DEFAULT_SERVICE "pulumi"
 
 static enum podlogin_status set_text(char **member, const char *value, size_t max)
 {
@@ -71,13 +70,11 @@ enum podlogin_status podlogin_set_cancel_fd(struct podlogin *login, int fd)
     return PODLOGIN_OK;
 }
 
-static enum podlogin_status set_up(struct podlogin *login, const char *service,
-                                   const struct environment *environment)
+static enum podlogin_status set_up(struct podlogin *login, const struct environment *environment)
 {
+    const char *service = environment->service;
     enum podlogin_status status;
 
-    if (!service)
-        service = environment->service ? environment->service : DEFAULT_SERVICE;
     if (!service_name_is_valid(service, strlen(service)))
         return PODLOGIN_BAD_ARGUMENT;
     login->min_ttl_s = environment->min_ttl_s;
@@ -87,26 +84,33 @@ static enum podlogin_status set_up(struct podlogin *login, const char *service,
     return status == PODLOGIN_OK ? podlogin_set_socket(login, environment->socket) : status;
 }
 
-enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
+enum podlogin_status login_start(const struct environment *environment, struct podlogin **ret_login)
 {
-    struct environment environment;
-    struct environment_fault fault;
-    struct podlogin *login;
+    struct podlogin *login = calloc(1, sizeof(*login));
     enum podlogin_status status;
 
-    if (!environment_read(&environment, &fault))
-        return PODLOGIN_BAD_ARGUMENT;
-    login = calloc(1, sizeof(*login));
     if (!login)
         return PODLOGIN_NO_MEMORY;
     login->client.fd = -1;
     login->cancel_fd = -1;
-    status = set_up(login, service, &environment);
+    status = set_up(login, environment);
     if (status == PODLOGIN_OK)
         *ret_login = login;
     else
         podlogin_end(login);
     return status;
+}
+
+enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
+{
+    struct environment environment;
+    struct environment_fault fault;
+
+    if (!environment_read(&environment, &fault))
+        return PODLOGIN_BAD_ARGUMENT;
+    if (service)
+        environment.service = service;
+    return login_start(&environment, ret_login);
 }
 
 void podlogin_end(struct podlogin *login)

@@ -66,7 +66,7 @@ int subject_token_read(const char *path, const struct deadline *deadline,
 {
     const char *const places[] = {
         path ? path : environment_value("PODLOGIN_TOKEN_FILE"),
-        path ? NULL : "/var/run/secrets/podlogin/serviceaccount/token",
+        path ? NULL : SUBJECT_TOKEN_PATH,
         path ? NULL : environment_value("AWS_WEB_IDENTITY_TOKEN_FILE"),
         path ? NULL : "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
     };

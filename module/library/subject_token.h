@@ -8,6 +8,8 @@
 #include "library/deadline.h"
 #include "protocol/messages.h"
 
+#define SUBJECT_TOKEN_PATH "/var/run/secrets/podlogin/serviceaccount/token"
+
 struct subject_token {
     uint8_t bytes[PODLOGIN_JWT_MAX + 2]; /* wiped by the caller */
     size_t len;
@@ -16,7 +18,7 @@ struct subject_token {
 
 /*
  * Reads @path. If it is NULL, reads the first that exists of $PODLOGIN_TOKEN_FILE,
- * /var/run/secrets/podlogin/serviceaccount/token, $AWS_WEB_IDENTITY_TOKEN_FILE and
+ * SUBJECT_TOKEN_PATH, $AWS_WEB_IDENTITY_TOKEN_FILE and
  * /var/run/secrets/eks.amazonaws.com/serviceaccount/token. A program with more privileges than its
  * caller ignores the variables (secure_getenv(3)). Waits for the writer of a pipe, until
  * @deadline. White space at the end is cut off.

@@ -1,4 +1,5 @@
 /* The handle of the library: how it explains statuses. */
+#include "library/login.h"
 #include "library/podlogin.h"
 #include "protocol/status.h"
 #include "support/scratch.h"
@@ -63,11 +64,35 @@ static void an_earlier_error_does_not_explain_a_later_one(void **state)
     podlogin_end(login);
 }
 
+/* Neither a setting of the environment counts, nor one that is wrong. */
+static void a_guest_can_start_without_the_environment(void **state)
+{
+    struct environment environment = environment_default();
+    struct podlogin *login;
+
+    (void)state;
+    setenv("PODLOGIN_SERVICE", "theirs", 1);
+    setenv("PODLOGIN_SOCKET", "/nonexistent/theirs", 1);
+    setenv("PODLOGIN_TIMEOUT", "never", 1);
+    assert_int_equal(podlogin_start("pulumi", &login), PODLOGIN_BAD_ARGUMENT);
+    assert_null(environment_set(&environment, "PODLOGIN_SOCKET", "/nonexistent/ours"));
+    assert_null(environment_set(&environment, "PODLOGIN_TIMEOUT", "1ms"));
+    assert_non_null(environment_set(&environment, "PODLOGIN_TIMEOUT", "never"));
+    assert_non_null(environment_set(&environment, "PODLOGIN_SERVICE", "ours"));
+    assert_int_equal(login_start(&environment, &login), PODLOGIN_OK);
+    assert_string_equal(podlogin_service(login), "pulumi");
+    assert_int_equal(podlogin_wait(login), PODLOGIN_UNREACHABLE);
+    assert_non_null(strstr(podlogin_strerror(login, PODLOGIN_UNREACHABLE), "/nonexistent/ours"));
+    podlogin_end(login);
+    clear_environment(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text_of_an_error_explains_its_own_status_only),
         cmocka_unit_test(an_earlier_error_does_not_explain_a_later_one),
+        cmocka_unit_test(a_guest_can_start_without_the_environment),
     };
 
     return cmocka_run_group_tests(tests, clear_environment, NULL);
