@@ -13,8 +13,9 @@ from prefix import meson
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
 SYSTEM_PAGES = {"curl.1", "systemd.1", "fork.2", "dlopen.3", "signalfd.2", "eventfd.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7",
                 "sd_listen_fds.3", "sd_watchdog_enabled.3", "systemd.exec.5", "landlock.7",
-                "seccomp.2"}
+                "seccomp.2", "pam.conf.5", "sshd.8"}
 CLIENT_PAGES = {"podlogin.1", "libpodlogin.3"}
+PAM_PAGES = {"pam_podlogin.8"} if (BUILD / "module/pam/pam_podlogin.so").exists() else set()
 DAEMON_PAGES = {"podlogind.conf.5", "podlogin-exporter.8", "podlogin-untaint.8", "podloginctl.8", "podlogind.8"}
 CLIENT = {
     "bin/podlogin", "include/podlogin.h", "include/podlogin-status.h", "lib/libpodlogin.a", "lib/libpodlogin.so",
@@ -44,8 +45,9 @@ class InstallCase(unittest.TestCase):
         """Returns the directory in which everything is; its files are in self.files."""
         scratch = tempfile.TemporaryDirectory(prefix="podlogin-test-")
         self.addCleanup(scratch.cleanup)
-        meson("install", "-C", build, "--no-rebuild", "--destdir", scratch.name)
-        root = next(pathlib.Path(scratch.name).rglob("bin/podlogin")).parents[1]
+        meson("install", "-C", str(build), "--no-rebuild", "--destdir", scratch.name)
+        self.scratch = pathlib.Path(scratch.name)
+        root = next(self.scratch.rglob("bin/podlogin")).parents[1]
         self.files = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
         return root
 
@@ -74,8 +76,15 @@ class All(InstallCase):
     def test_all_is_installed_and_refers_to_what_is_installed(self):
         root = self.install(BUILD)
         self.assertLessEqual(CLIENT | DAEMON, self.files)
-        self.assert_pages(root, CLIENT_PAGES | DAEMON_PAGES)
+        self.assert_pages(root, CLIENT_PAGES | PAM_PAGES | DAEMON_PAGES)
         self.assert_links(root)
+
+    @unittest.skipUnless(PAM_PAGES, "built without libpam")
+    def test_the_pam_module_is_where_libpam_looks(self):
+        self.install(BUILD)
+        module, = self.scratch.rglob("pam_podlogin.so")
+        directory = pathlib.Path("/", module.parent.relative_to(self.scratch))
+        self.assertTrue((directory / "pam_permit.so").exists(), directory)
 
     def test_units_name_programs_that_are_installed(self):
         root = self.install(BUILD)
@@ -106,8 +115,9 @@ class ClientAlone(InstallCase):
             meson("setup", build, SOURCE, "-Ddaemon=disabled")
             subprocess.run(["ninja", "-C", build, "--quiet"], check=True, stdout=subprocess.DEVNULL)
             root = self.install(build)
-        self.assertEqual(self.files, CLIENT | {f"share/man/man3/{name}.3" for name in functions()})
-        self.assert_pages(root, CLIENT_PAGES, elsewhere=DAEMON_PAGES)
+        pam = {name for name in self.files if "pam_podlogin" in name}
+        self.assertEqual(self.files - pam, CLIENT | {f"share/man/man3/{name}.3" for name in functions()})
+        self.assert_pages(root, CLIENT_PAGES | PAM_PAGES, elsewhere=DAEMON_PAGES)
         self.assert_links(root)
 
 

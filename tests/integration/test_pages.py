@@ -146,6 +146,34 @@ class Statuses(unittest.TestCase):
             self.assertLessEqual(set(pattern.findall(text)), set(self.statuses), name)
 
 
+class Pam(unittest.TestCase):
+    """module/pam/ and pam_podlogin.8."""
+
+    def test_options(self):
+        table = re.search(r"options\[\] = \{\n(.*?)\n\};", read("module/pam/arguments.c"), re.S).group(1)
+        known = re.findall(r'\{"(\w+)", set_\w+\}', table)
+        self.assertGreater(len(known), 5)
+        self.assertEqual(sorted(known), sorted(re.findall(r"^\.It Cm (\w+) Ns = ", page("pam_podlogin.8"), re.M)))
+
+    def test_codes(self):
+        cases = re.findall(r"((?:    case PODLOGIN_\w+:\n)+)        return (PAM_\w+);", read("module/pam/code.c"))
+        known = {code: set(re.findall(r"PODLOGIN_(\w+)", names)) for names, code in cases}
+        section = re.search(r"^\.Sh RESULTS\n(.*?)^\.Sh ", page("pam_podlogin.8"), re.M | re.S).group(1)
+        documented = {}
+        for code, text in re.findall(r"^\.It Dv (\w+)\n(.*?)(?=^\.It|^\.El)", section, re.M | re.S):
+            words = re.findall(r"[A-Z_]+", " ".join(re.findall(r"Em (.*)", text)))
+            documented[code] = {name for names in known.values() for name in names for word in words
+                                if name == word or word.endswith("_") and name.startswith(word)}
+        self.assertEqual(documented.pop("PAM_SESSION_ERR"), set())
+        self.assertEqual(documented, {**known, "PAM_SUCCESS": set()})
+
+    def test_defaults(self):
+        text = page("pam_podlogin.8")
+        for name, macro in (("module/library/subject_token.h", "SUBJECT_TOKEN_PATH"),
+                            ("protocol/messages.h", "PODLOGIN_SOCKET_PATH")):
+            self.assertIn(".Pa " + re.search(rf'#define {macro} +"(.*)"', read(name)).group(1) + " .", text)
+
+
 class Promises(unittest.TestCase):
     def test_each_promise_names_tests_that_exist(self):
         page = read("docs/security.md")

@@ -17,6 +17,7 @@ LAYERS = {
     "protocol": "",
     "module/library": "text protocol",
     "module/command": "text protocol module/library",
+    "module/pam": "text protocol module/library",
     "daemon/base": "text",
     "daemon/message": "protocol daemon/base",
     "daemon/policy": "daemon/base",
