@@ -38,7 +38,7 @@ in_root() {
 add_packages() {
     local packages=() package
     mkdir -p "$root/packages/upgrade"
-    for package in podlogind podlogin libpodlogin1 libpodlogin-dev; do
+    for package in podlogind podlogin libpam-podlogin libpodlogin1 libpodlogin-dev; do
         packages+=("/packages/$package.deb")
         cp build-packages/${package}_*.deb "$root/packages/$package.deb"
         raise_version "$root/packages/$package.deb" "$root/packages/upgrade/$package.deb"

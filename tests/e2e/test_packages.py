@@ -19,7 +19,7 @@ from node import ALLOW_CI, AUDIENCE, ORGANIZATION, SERVICE, STANDIN, wait_for
 from standin import Standin
 from steady import RATE, Steady
 
-PACKAGES = ("podlogind", "podlogin", "libpodlogin1", "libpodlogin-dev")
+PACKAGES = ("podlogind", "podlogin", "libpam-podlogin", "libpodlogin1", "libpodlogin-dev")
 USERS = ("podlogind", "podlogin-issuers", "podlogin-upstreams", "podlogin-programs", "podlogin-exporter")
 ETC = pathlib.Path("/etc/podlogin")
 
@@ -72,6 +72,18 @@ def files():
 
 def records_of_users():
     return {name: pathlib.Path(name).read_text().splitlines() for name in ("/etc/passwd", "/etc/group")}
+
+# Opens a session of the service podlogin-test, as a program of PAM does, and prints what it has.
+PAM_SESSION = """
+import ctypes
+pam, handle = ctypes.CDLL("libpam.so.0"), ctypes.c_void_p()
+pam.pam_getenv.restype = ctypes.c_char_p
+conversation = (ctypes.c_void_p * 2)()
+codes = [pam.pam_start(b"podlogin-test", b"root", conversation, ctypes.byref(handle)), pam.pam_open_session(handle, 0)]
+print(pam.pam_getenv(handle, b"PULUMI_ACCESS_TOKEN").decode())
+codes += [pam.pam_close_session(handle, 0), pam.pam_end(handle, 0)]
+print(codes)
+"""
 
 
 class Case(unittest.TestCase):
@@ -166,6 +178,18 @@ class Packages(Case):
         self.assertEqual(run("systemctl", "list-units", "--failed", "--plain", "--no-legend"), "")
         self.assertEqual(self.processes(), [])
         self.assertEqual([os.stat(ETC / name).st_mode for name in ("", "issuers.d", "services.d")], [0o40755] * 3)
+
+    def test_a_session_of_pam_has_the_token(self):
+        """The line names no directory, so libpam looks for the module where it looks for all."""
+        self.configure()
+        run("systemctl", "start", "podlogind.service")
+        stack = pathlib.Path("/etc/pam.d/podlogin-test")
+        stack.write_text(f"session required pam_podlogin.so service=pulumi token_file={self.token_file}\n")
+        self.addCleanup(stack.unlink)
+        result = subprocess.run(["python3", "-c", PAM_SESSION], capture_output=True, text=True, check=False,
+                                preexec_fn=self.pod.enter, timeout=90, stdin=subprocess.DEVNULL)
+        self.assertEqual(result.stdout.splitlines(), [self.login()["token"], "[0, 0, 0, 0]"],
+                         result.stderr + run("journalctl", "--no-pager", "-n", "60"))
 
     def test_an_upgrade_fails_no_login(self):
         self.configure()
