@@ -16,6 +16,6 @@ struct command {
 };
 
 extern const struct command command_token, command_exec, command_env, command_login, command_whoami,
-    command_wait, command_install;
+    command_wait, command_install, command_aws, command_aws_endpoint, command_kube;
 
 #endif

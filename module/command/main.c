@@ -11,8 +11,8 @@
 #define SUMMARY_COLUMN 34
 
 static const struct command *const commands[] = {
-    &command_token,  &command_exec, &command_env,     &command_login,
-    &command_whoami, &command_wait, &command_install,
+    &command_token, &command_exec, &command_env,          &command_login, &command_whoami,
+    &command_wait,  &command_aws,  &command_aws_endpoint, &command_kube,  &command_install,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -49,6 +49,8 @@ static int print_help(void)
     text_add(&text,
              "\nCalled by another name, such as pulumi, it runs the next program of that name on "
              "PATH, as exec.\n"
+             "The service is $PODLOGIN_SERVICE, or else pulumi; of aws, aws-endpoint and kube, it "
+             "is aws or kube.\n"
              "podlogin COMMAND --help describes a command and all of its options. Most commands "
              "take:\n\n",
              NULL);

@@ -14,7 +14,7 @@ static const struct option {
     const char *value; /* how the help calls the value; NULL: it takes none */
     const char *help;
 } table[OPTIONS] = {
-    [OPTION_SERVICE] = {"service", "NAME", "the service (default: $PODLOGIN_SERVICE, or pulumi)"},
+    [OPTION_SERVICE] = {"service", "NAME", "the service, if no argument names one"},
     [OPTION_MIN_TTL] = {"min-ttl", "SPAN",
                         "the remaining lifetime that the token should have, such as 90min"},
     [OPTION_TIMEOUT] = {"timeout", "SPAN",

@@ -17,6 +17,14 @@ int print(const char *text)
     return EXIT_CODE_FAULT;
 }
 
+int print_secret(char *buffer, size_t size)
+{
+    int code = print(buffer);
+
+    explicit_bzero(buffer, size);
+    return code;
+}
+
 int usage(const char *problem, const char *what)
 {
     output(STDERR_FILENO, "podlogin: ", what ? what : "", what ? ": " : "", problem,

@@ -8,6 +8,9 @@
 /* Writes @text to standard output. Returns EXIT_CODE_OK, or prints an error: EXIT_CODE_FAULT. */
 int print(const char *text);
 
+/* Prints the C string in @buffer as print() does, and wipes all @size bytes. */
+int print_secret(char *buffer, size_t size);
+
 /* Prints @problem with @what, an argument or NULL. Returns EXIT_CODE_USAGE. */
 int usage(const char *problem, const char *what);
 

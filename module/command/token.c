@@ -41,8 +41,7 @@ static int print_token(const struct options *options, const struct podlogin *log
         return report(NULL, "token", PODLOGIN_NO_MEMORY);
     text = text_in(buffer, size);
     add_token(&text, options, login, token);
-    code = print(buffer);
-    explicit_bzero(buffer, size);
+    code = print_secret(buffer, size);
     free(buffer);
     return code;
 }
