@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -99,7 +98,6 @@ static void detach(int listener)
 
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
-    prctl(PR_SET_DUMPABLE, 0);
     setsid();
     close(STDIN_FILENO);
     close(STDOUT_FILENO);

@@ -18,4 +18,7 @@ struct command {
 extern const struct command command_token, command_exec, command_env, command_login, command_whoami,
     command_wait, command_install, command_aws, command_aws_endpoint, command_kube;
 
+/* The program under another name, for git and docker: helper.h. */
+extern const struct command helper_git_credential, helper_docker_credential;
+
 #endif

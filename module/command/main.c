@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 
 #include "command/commands.h"
+#include "command/helper.h"
 #include "command/print.h"
 #include "command/shim.h"
 #include "protocol/status.h"
@@ -63,12 +64,13 @@ static int print_help(void)
     return print(buffer);
 }
 
-static int print_help_of(const struct command *command)
+/* @program: what stands before the name of the command. */
+static int print_help_of(const char *program, const struct command *command)
 {
     static char buffer[HELP_SIZE];
     struct text text = text_in(buffer, sizeof(buffer));
 
-    text_add(&text, "podlogin ", command->name, " [OPTIONS] ", command->arguments, "\n\n",
+    text_add(&text, program, command->name, " [OPTIONS] ", command->arguments, "\n\n",
              command->details, "\n", NULL);
     options_describe(command->takes, &text);
     return print(buffer);
@@ -82,7 +84,8 @@ static int run(const struct options *options, int argc, char **argv)
     if (option_is_given(options, OPTION_VERSION))
         return print("podlogin " PODLOGIN_VERSION "\n");
     if (argc > 0 && strcmp(argv[0], "help") == 0)
-        return argc > 1 && (command = find(argv[1])) ? print_help_of(command) : print_help();
+        return argc > 1 && (command = find(argv[1])) ? print_help_of("podlogin ", command)
+                                                     : print_help();
     if (argc == 0 || strcmp(argv[0], "--") == 0)
         return option_is_given(options, OPTION_HELP) ? print_help()
                                                      : usage("a command is missing", NULL);
@@ -90,18 +93,33 @@ static int run(const struct options *options, int argc, char **argv)
     if (!command)
         return usage("not a command", argv[0]);
     if (option_is_given(options, OPTION_HELP))
-        return print_help_of(command);
+        return print_help_of("podlogin ", command);
     code = options_check(options, command->takes);
     return code >= 0 ? code : command->run(options, argc - 1, argv + 1);
+}
+
+static int run_helper(const struct command *helper, int argc, char **argv, struct options *options)
+{
+    int code = options_parse(&argc, argv, options);
+
+    if (code < 0 && option_is_given(options, OPTION_HELP))
+        return print_help_of("", helper);
+    if (code < 0)
+        code = options_check(options, helper->takes);
+    return code >= 0 ? code : helper->run(options, argc, argv);
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {0};
+    const struct command *helper;
     const char *name = argc > 0 ? shim_name(argv[0]) : "";
     int code;
 
     prctl(PR_SET_DUMPABLE, 0); /* no core with a token; what is executed begins anew */
+    helper = helper_find(name, &options.service);
+    if (helper)
+        return run_helper(helper, argc, argv, &options);
     if (shim_is(name))
         return shim_run(name, argc, argv);
     code = options_parse(&argc, argv, &options);

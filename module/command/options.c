@@ -21,6 +21,8 @@ static const struct option {
                         "the time limit for everything (default: 10s; at most 60s)"},
     [OPTION_SOCKET] = {"socket", "PATH", "the daemon's socket (default: " PODLOGIN_SOCKET_PATH ")"},
     [OPTION_TOKEN_FILE] = {"token-file", "PATH", "the file of the service-account token"},
+    [OPTION_HOSTS] = {"hosts", "NAME,...", "the servers that may have the token, with their ports"},
+    [OPTION_USERNAME] = {"username", "NAME", "the user name beside it (default: x-access-token)"},
     [OPTION_JSON] = {"json", NULL, "print a JSON object"},
     [OPTION_REJECTED] = {"rejected", NULL,
                          "get another token than the one on standard input, or in the variable"},
@@ -73,6 +75,12 @@ static int set_option(struct options *options, enum option_id id, const char *va
         break;
     case OPTION_FORMAT:
         options->format = value;
+        break;
+    case OPTION_HOSTS:
+        options->hosts = value;
+        break;
+    case OPTION_USERNAME:
+        options->username = value;
         break;
     case OPTION_MIN_TTL:
         return set_min_ttl(value, options);

@@ -13,6 +13,8 @@ enum option_id {
     OPTION_TIMEOUT,
     OPTION_SOCKET,
     OPTION_TOKEN_FILE,
+    OPTION_HOSTS,
+    OPTION_USERNAME,
     OPTION_JSON,
     OPTION_REJECTED,
     OPTION_REJECT_ON,
@@ -42,6 +44,8 @@ struct options {
     const char *reject_on;
     const char *format;
     const char *ready_file;
+    const char *hosts; /* with commas between them */
+    const char *username;
     uint32_t min_ttl_s;
     uint32_t timeout_ms; /* 0: the default of the library */
 };
