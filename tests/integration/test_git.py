@@ -18,7 +18,7 @@ class GitCase(NodeCase):
     def setUp(self):
         super().setUp()
         self.node.service("git")
-        self.node.start()
+        self.start_with_clock()
         self.token_file = self.node.jwt_file(self.mint())
         self.bin = self.node.directory / "bin"
         result = self.node.podlogin("install", str(self.bin), "git-credential-podlogin", "git-credential-podlogin-other")
@@ -114,6 +114,7 @@ class Helper(GitCase):
         """Also those that git may have one day."""
         for operation in ("store", "erase", "capability", "none"):
             self.assert_silent(operation)
+            self.assert_silent("--hosts", HOST, operation)
         self.assert_error("takes one operation")
         self.assert_error("takes one operation", "get", "get")
         self.assert_error("does not take the option", "--json", "get")
@@ -121,6 +122,24 @@ class Helper(GitCase):
         self.assertEqual(result.returncode, 0)
         self.assertTrue(result.stdout.startswith("git-credential-podlogin [OPTIONS] get|store|erase\n"), result.stdout)
         self.assertLessEqual({"--hosts", "--username", "--service"}, set(re.findall(r"--[a-z]+", result.stdout)))
+
+    def test_a_password_that_is_not_the_token(self):
+        """Git tells all helpers of what one of them said."""
+        self.assert_answers("--hosts", HOST, "get")
+        for password in ("", "other", "a b", "ä", "x" * 20000):
+            self.assert_silent("--hosts", HOST, "erase", text=f"protocol=https\nhost={HOST}\nusername=a\npassword={password}\n")
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_only_a_server_that_may_have_the_token_can_refuse_it(self):
+        token = self.helper("--hosts", HOST, "get").stdout.split("password=")[1].splitlines()[0]
+        for protocol, host in (("http", HOST), ("https", "other"), ("https", HOST + ":8443")):
+            self.assert_silent("--hosts", HOST, "erase", text=f"protocol={protocol}\nhost={host}\npassword={token}\n")
+        self.assertEqual(self.exchanges(), 1)
+        text = f"protocol=https\nhost={HOST}\npassword={token}\n"
+        self.assert_error("git: BUSY", "--hosts", HOST, "erase", text=text, code=75)  # it is too new
+        self.clock.turn(31)
+        self.assert_silent("--hosts", HOST, "erase", text=text)
+        self.assertEqual(self.exchanges(), 2)
 
     def test_a_refusal(self):
         self.token_file.write_text(self.mint(namespace="prod"))
@@ -142,9 +161,11 @@ class Git(GitCase):
         answer = dict(line.split("=", 1) for line in filled.stdout.splitlines())
         self.assertEqual((answer["host"], answer["username"]), (HOST, "x-access-token"))
         self.assertTrue(self.standin.issued(answer["password"])["valid"])
+        self.clock.turn(31)
         for operation in ("approve", "reject"):
             result = self.git("credential", operation, text=filled.stdout)
             self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+        self.assertEqual(self.exchanges(), 2)
         other = self.git("credential", "fill", text="url=https://evil.example.com/a.git\n\n")
         self.assertNotEqual(other.returncode, 0)  # it would ask at the terminal
         self.assertNotIn(answer["password"], other.stdout)
@@ -177,8 +198,24 @@ class Git(GitCase):
         self.assertEqual(set(server.seen), {None})
         self.assertEqual(self.exchanges(), 0)
 
+    def test_a_token_that_the_server_refuses_is_replaced(self):
+        """Git tells so. Its run has failed; the next one has another token."""
+        server = self.serve_repository()
+        self.configure(f"podlogin --hosts {server.host}")
+        self.assertEqual(self.list_remote(server).returncode, 0)
+        self.refused.update(basic(authorization)[1] for authorization in server.seen if authorization)
+        self.assertEqual(len(self.refused), 1)
+        self.clock.turn(31)  # a newer token is not replaced
+        self.assertEqual(self.list_remote(server).returncode, 128)
+        self.assertEqual(self.list_remote(server).returncode, 0)
+        self.assertEqual(self.exchanges(), 2)
+
+    def list_remote(self, server):
+        return self.git("ls-remote", server.url + "/a.git", GIT_SSL_CAINFO=self.standin.ca)
+
     def serve_repository(self):
         """A repository as plain files."""
+        self.refused = set()
         work, bare = self.node.directory / "work", self.node.directory / "a.git"
         name = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
         for arguments in (["init", "-q", work], ["-C", work, "add", "file"], ["-C", work, *name, "commit", "-q", "-m", "one"],
@@ -195,7 +232,7 @@ class Git(GitCase):
         def is_valid(authorization):
             username, password = basic(authorization)
             token = self.standin.issued(password)
-            return username == "x-access-token" and token and token["valid"]
+            return username == "x-access-token" and token and token["valid"] and password not in self.refused
 
         server = GuardedServer(self.standin, 'Basic realm="git"', is_valid, answer)
         self.addCleanup(server.stop)
