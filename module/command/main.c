@@ -9,7 +9,7 @@
 #include "protocol/status.h"
 
 #define HELP_SIZE      8192
-#define SUMMARY_COLUMN 34
+#define SUMMARY_COLUMN 40
 
 static const struct command *const commands[] = {
     &command_token, &command_exec, &command_env,          &command_login, &command_whoami,

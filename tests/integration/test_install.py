@@ -14,7 +14,8 @@ SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).p
 SYSTEM_PAGES = {"curl.1", "systemd.1", "fork.2", "dlopen.3", "signalfd.2", "eventfd.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7",
                 "sd_listen_fds.3", "sd_watchdog_enabled.3", "systemd.exec.5", "landlock.7",
                 "seccomp.2", "pam.conf.5", "sshd.8"}
-CLIENT_PAGES = {"podlogin.1", "libpodlogin.3"}
+HELPERS = ("git-credential-podlogin", "docker-credential-podlogin")
+CLIENT_PAGES = {"podlogin.1", "libpodlogin.3", *(f"{name}.1" for name in HELPERS)}
 PAM_PAGES = {"pam_podlogin.8"} if (BUILD / "module/pam/pam_podlogin.so").exists() else set()
 DAEMON_PAGES = {"podlogind.conf.5", "podlogin-exporter.8", "podlogin-untaint.8", "podloginctl.8", "podlogind.8"}
 CLIENT = {
@@ -22,6 +23,7 @@ CLIENT = {
     "lib/libpodlogin.so.1", "lib/pkgconfig/libpodlogin.pc",
     "share/doc/podlogin/protocol.md", "share/man/man1/podlogin.1", "share/man/man3/libpodlogin.3",
     "share/bash-completion/completions/podlogin", "share/zsh/site-functions/_podlogin",
+    *(f"bin/{name}" for name in HELPERS), *(f"share/man/man1/{name}.1" for name in HELPERS),
     *(f"share/doc/podlogin/{path.relative_to(SOURCE / 'docs')}"
       for path in (SOURCE / "docs/examples").rglob("*.*") if path.is_file() and path.suffix != ".pyc")}
 DAEMON = {
