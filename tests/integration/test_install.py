@@ -11,7 +11,7 @@ from node import BUILD
 from prefix import meson
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
-SYSTEM_PAGES = {"curl.1", "systemd.1", "fork.2", "dlopen.3", "signalfd.2", "eventfd.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7",
+SYSTEM_PAGES = {"curl.1", "wait.2", "gitcredentials.7", "git.1", "systemd.1", "fork.2", "dlopen.3", "signalfd.2", "eventfd.2", "sd_notify.3", "secure_getenv.3", "systemd.time.7",
                 "sd_listen_fds.3", "sd_watchdog_enabled.3", "systemd.exec.5", "landlock.7",
                 "seccomp.2", "pam.conf.5", "sshd.8"}
 HELPERS = ("git-credential-podlogin", "docker-credential-podlogin")
