@@ -78,7 +78,7 @@ class Contents(unittest.TestCase):
             with self.subTest(architecture):
                 files = [path for path, member in members.items() if member.isreg()]
                 self.assertEqual(sorted(files), ["podlogin", "usr/share/doc/podlogin/podlogin.spdx.json"])
-                self.assertLess(len(gzip.compress(contents["podlogin"])), 60_000)
+                self.assertLess(len(gzip.compress(contents["podlogin"])), 80_000)
                 self.assertEqual(config["architecture"], architecture)
                 self.assertEqual(int.from_bytes(contents["podlogin"][18:20], "little"), ELF_MACHINES[architecture])
                 self.assertEqual(config["config"]["Entrypoint"], ["/podlogin"])
