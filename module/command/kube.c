@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command/json.h"
+#include "command/json_scan.h"
 #include "command/login.h"
 #include "command/print.h"
 #include "library/environment.h"
@@ -12,20 +13,25 @@
 #define GROUP   "client.authentication.k8s.io/"
 #define SERVICE "kube" /* if none is named */
 
-/* What the caller expects, in an ExecCredential of its own; the answer must have its version. */
+static const char *const versions[] = {GROUP "v1", GROUP "v1beta1"};
+
+/*
+ * The version that the caller expects, in an ExecCredential of its own: the answer must have it.
+ * NULL: it is not known.
+ */
 static const char *asked_version(void)
 {
-    static char buffer[64];
     const char *asked = environment_value("KUBERNETES_EXEC_INFO");
+    struct json_span version;
 
     if (!asked)
-        return GROUP "v1";
-    return json_find(asked, "apiVersion", buffer, sizeof(buffer)) ? buffer : "";
-}
-
-static bool is_known(const char *version)
-{
-    return strcmp(version, GROUP "v1") == 0 || strcmp(version, GROUP "v1beta1") == 0;
+        return versions[0];
+    if (!json_scan_find((struct json_span){asked, strlen(asked)}, "apiVersion", &version))
+        return NULL;
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+        if (json_span_is(version, versions[i]))
+            return versions[i];
+    return NULL;
 }
 
 static int print_credential(const char *version, const struct podlogin_token *token)
@@ -54,10 +60,10 @@ static int run(const struct options *options, int argc, char **argv)
 
     if (argc > 1)
         return usage("kube takes at most one service", argv[1]);
-    if (!is_known(version))
-        return usage("KUBERNETES_EXEC_INFO asks for a version that is not known; write apiVersion: "
-                     "client.authentication.k8s.io/v1 into the kubeconfig",
-                     *version ? version : NULL);
+    if (!version)
+        return usage("KUBERNETES_EXEC_INFO asks for another version than v1 and v1beta1; write "
+                     "apiVersion: client.authentication.k8s.io/v1 into the kubeconfig",
+                     NULL);
     code = login_fetch(options, argc ? argv[0] : service, &token, &login);
     if (code)
         return code;

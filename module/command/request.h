@@ -17,9 +17,9 @@ struct request {
 };
 
 /*
- * Reads @bytes, a buffer of @len bytes and a NUL, and changes it: a request line, header fields, and
- * an empty line at the very end. A request with a body is not valid. Returns whether the request is
- * valid.
+ * Reads @bytes, a buffer of @len bytes and a NUL, and changes it: a request line, header fields,
+ * and an empty line at the very end. A request with a body is not valid. Returns whether the
+ * request is valid.
  */
 bool request_parse(char *bytes, size_t len, struct request *ret_request);
 

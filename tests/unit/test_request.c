@@ -1,5 +1,4 @@
-/* Which requests the endpoint of podlogin aws-endpoint understands, and what json_find() finds. */
-#include "command/json.h"
+/* Which requests the endpoint of podlogin aws-endpoint understands. */
 #include "command/request.h"
 #include "support/check.h"
 
@@ -88,53 +87,12 @@ static void other_requests_are_refused(void **state)
     assert_false(parse(LINE "A: \0\r\n\r\n", strlen(LINE) + 8, &request));
 }
 
-static void a_member_is_found_in_its_object_only(void **state)
-{
-    static const struct {
-        const char *json;
-        const char *value; /* NULL: none is found */
-    } cases[] = {
-        {"{\"a\":\"b\"}", "b"},
-        {" { \"a\" :\t\"b\" }", "b"},
-        {"{\"x\":{\"a\":\"c\"},\"y\":[\"a\",{\"a\":\"c\"}],\"a\":\"b\"}", "b"},
-        {"{\"x\":\"a\",\"y\":\"\\\"a\\\":\",\"z\":\"}\",\"a\":\"b\"}", "b"},
-        {"{\"a\":\"\"}", ""},
-        {"{\"a\":\"1234567\"}", "1234567"},
-        {"{\"a\":\"12345678\"}", NULL},
-        {"{\"a\":1}", NULL},
-        {"{\"a\":\"\\u0062\"}", NULL},
-        {"{\"aa\":\"b\",\"A\":\"b\",\"\":\"b\"}", NULL},
-        {"[\"a\"]", NULL},
-        {"{\"x\":\"a\"}", NULL},
-        {"\"a\":\"b\"", NULL},
-        {"{\"a\"", NULL},
-        {"{\"a\":", NULL},
-        {"{\"a\":\"b", NULL},
-        {"{\"a\":\"b\\", NULL},
-        {"{\"x\\", NULL},
-        {"}{\"a\":\"b\"}", "b"}, /* of what is no JSON, anything may be found, or nothing */
-        {"", NULL},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        CLEANUP(freep)
-        char *exact = copy_of(cases[i].json, strlen(cases[i].json) + 1);
-        char value[8];
-        bool found = json_find(exact, "a", value, sizeof(value));
-
-        if (found != !!cases[i].value || (found && strcmp(value, cases[i].value) != 0))
-            fail_msg("%s: %s", cases[i].json, found ? value : "nothing");
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_parts_of_a_request),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(other_requests_are_refused),
-        cmocka_unit_test(a_member_is_found_in_its_object_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
