@@ -140,7 +140,7 @@ class Endpoint(AwsCase):
         self.process = subprocess.Popen(
             [PODLOGIN, "aws-endpoint", *arguments, "--", sys.executable, "-c", program], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=preexec_fn, pass_fds=[inherited.fileno()], env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.token_file), **variables))
+            preexec_fn=preexec_fn, start_new_session=True, pass_fds=[inherited.fileno()], env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.token_file), **variables))
         self.addCleanup(self.end)
         self.environment = json.loads(self.process.stdout.readline())
         self.url = self.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
@@ -336,6 +336,20 @@ class Endpoint(AwsCase):
             connection.close()
         self.assert_serves()
 
+    def test_clients_that_are_gone_when_their_turn_comes_cost_no_request(self):
+        """A daemon that does not answer would otherwise keep those waiting who are still there."""
+        self.start()
+        answers = self.daemon_answers()
+        os.kill(self.server, signal.SIGSTOP)
+        wait_for(lambda: self.state_of(self.server) == "T", what="the stop")
+        for _ in range(10):
+            connection = self.connect()
+            connection.sendall(self.request())
+            connection.close()
+        os.kill(self.server, signal.SIGCONT)
+        self.assert_serves()
+        self.assertEqual(self.daemon_answers(), answers + 1)
+
     def test_many_programs_at_once(self):
         self.start()
         program = ("import os, urllib.request as u; r = u.Request(os.environ['URL'], headers={'Authorization': os.environ['KEY']});"
@@ -409,7 +423,7 @@ class Endpoint(AwsCase):
         """It has the process id, and so gets each signal, stop and terminal by itself."""
         self.start(program="import os, json; os.environ['PID'] = str(os.getpid())\n" + STAY)
         self.assertEqual(self.environment["PID"], str(self.process.pid))
-        self.process.send_signal(signal.SIGSTOP)
+        os.killpg(self.process.pid, signal.SIGSTOP)  # as a terminal does it
         wait_for(lambda: self.state_of(self.process.pid) == "T", what="the stop")
         self.assertNotEqual(self.state_of(self.server), "T")
         self.assert_serves()  # for other processes of the job
@@ -443,15 +457,23 @@ class Endpoint(AwsCase):
         self.assertEqual(self.end(), (0, ""))
 
     def test_with_standard_descriptors_closed(self):
-        """None of its sockets takes their numbers."""
+        """None of its sockets takes their numbers, so no client gets what is printed to standard error."""
+        program = """
+import http.client, os, re
+address = re.search("//([^/]*)", os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])[1]
+others = [http.client.HTTPConnection(address, timeout=60) for _ in range(3)]
+for other in others:
+    other.connect()
+open(os.environ["PODLOGIN_TOKEN_FILE"], "w").write("nonsense")
+for other in others:
+    other.request("GET", "/v1/credentials", headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]})
+    print(other.getresponse().status)
+"""
         result = subprocess.run(
-            ["sh", "-c", f'"$0" aws-endpoint -- "{sys.executable}" -c "$1" >"$2" <&- 2>&-', PODLOGIN,
-             "import os, urllib.request as u; print(u.urlopen(u.Request(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI'],"
-             " headers={'Authorization': os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']}), timeout=60).status)",
-             self.node.directory / "out"],
-            env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.token_file), no_proxy="*"), check=False, timeout=90)
+            ["sh", "-c", '"$@" >"$0" <&- 2>&-', self.node.directory / "out", PODLOGIN, "aws-endpoint", "--", sys.executable, "-c",
+             program], env=self.node.environment(PODLOGIN_TOKEN_FILE=str(self.token_file)), check=False, timeout=90)
         self.assertEqual(result.returncode, 0)
-        self.assertEqual((self.node.directory / "out").read_text(), "200\n")
+        self.assertEqual((self.node.directory / "out").read_text(), "403\n" * 3)
 
 
 if __name__ == "__main__":
