@@ -8,6 +8,7 @@
  */
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -22,9 +23,13 @@
 int __real_connect(int fd, const struct sockaddr *address, socklen_t len);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __real_clock_gettime(clockid_t clock, struct timespec *ret_time);
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *timer,
+                           struct itimerspec *ret_old);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *timer,
+                           struct itimerspec *ret_old);
 
 static char directory[SCRATCH_MAX], socket_path[SCRATCH_MAX + 16], token_path[SCRATCH_MAX + 16];
 static int listener = -1, server = -1;
@@ -37,6 +42,16 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
         return __real_clock_gettime(clock, ret_time);
     *ret_time = (struct timespec){now_ms / 1000, now_ms % 1000 * 1000000};
     return 0;
+}
+
+/* A timer of the watch expires at once: it is a real one. */
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *timer,
+                           struct itimerspec *ret_old)
+{
+    const struct itimerspec now = {.it_value = {.tv_nsec = 1}};
+
+    (void)timer;
+    return __real_timerfd_settime(fd, flags, &now, ret_old);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
@@ -247,6 +262,52 @@ static void whoami(struct podlogin *login)
         PROMISE(!identity);
 }
 
+/* Another token than the one that is rejected, or none. */
+static void reject(struct podlogin *login, const struct podlogin_token *token)
+{
+    struct podlogin_token *other = NULL;
+    int64_t begun_ms = now_ms;
+
+    if (!is_ok(login, podlogin_reject_token(login, podlogin_token_value(token), &other),
+               begun_ms)) {
+        PROMISE(!other);
+        return;
+    }
+    PROMISE(strcmp(podlogin_token_value(other), podlogin_token_value(token)) != 0);
+    check_token(other);
+}
+
+static void watch(const struct podlogin *login, const struct podlogin_token *token)
+{
+    struct podlogin_watch *of_token;
+
+    PROMISE(podlogin_watch_start(login, token, &of_token) == PODLOGIN_OK);
+    for (int i = 0; i < 6; i++) {
+        struct podlogin_token *other = NULL;
+        int64_t begun_ms = now_ms;
+        enum podlogin_status status = podlogin_watch_next(of_token, &other);
+
+        PROMISE(now_ms - begun_ms <= TIMEOUT_MS + 100);
+        PROMISE((status == PODLOGIN_OK) == (other != NULL));
+        PROMISE(*podlogin_watch_strerror(of_token, status));
+        if (other)
+            check_token(other);
+    }
+    podlogin_watch_end(of_token);
+}
+
+/* What can be done with a token of this server. */
+static void renew(struct podlogin *login)
+{
+    struct podlogin_token *token = NULL;
+
+    if (podlogin_get_token(login, &token) != PODLOGIN_OK)
+        return;
+    reject(login, token);
+    watch(login, token);
+    check_token(token);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct podlogin *login;
@@ -270,6 +331,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else
             is_ok(login, podlogin_wait(login), begun_ms);
     }
+    renew(login);
     podlogin_end(login);
     if (server >= 0)
         close(server);
