@@ -265,6 +265,9 @@ class Go(Case):
 
     def test_it_is_vetted_and_its_tests_pass(self):
         self.go("vet", "./...")
+        formatted = subprocess.run([pathlib.Path(GO).parent / "gofmt", "-l", EXAMPLES / "go"], capture_output=True, text=True,
+                                   check=True)
+        self.assertEqual(formatted.stdout, "")
         self.assertIn("ok ", self.go("test", "-count=1", "./..."))
 
     def test_it_works_with_the_daemon(self):
