@@ -150,6 +150,9 @@ static void no_pod_gets_a_token_that_the_upstream_would_have_denied(void **state
         {"tokens issued", &counts.issued, 100},
         {"refusals upstream", &counts.refusals, 500},
         {"accounts recreated", &counts.recreated, 1000},
+        {"tokens rejected", &counts.rejected, 200},
+        {"tokens watched", &counts.watched, 200},
+        {"watches woken with a token", &counts.renewed, 1000},
         {"reloads", &counts.reloads, 1000},
         {"restarts", &counts.restarts, 5000},
     };

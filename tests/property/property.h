@@ -87,6 +87,7 @@ struct request {
     uint64_t jti;
     unsigned service;
     uint64_t asked_usec;
+    bool is_watch; /* it has a token, and waits for another one */
 };
 
 /* The upstream's record of a token. */
@@ -126,7 +127,7 @@ struct world {
 struct counts {
     uint64_t steps, asked, cached, joined, exchanged, by_rules, by_identity, by_node, by_caller,
         by_signature, by_upstream, failed, left, deadlines, reloads, restarts, recreated, issued,
-        refusals, obliged;
+        refusals, obliged, rejected, watched, renewed;
 };
 
 extern struct world world;

@@ -175,6 +175,8 @@ static void request_fail(const struct request *request, enum podlogin_status sta
     else
         counts.failed++;
     snprintf(detail, sizeof(detail), "status %d", (int)status);
+    if (status == PODLOGIN_BUSY && request->waiter.rejected)
+        return; /* the token is new */
     if (is_to_be_served(request))
         violate(VIOLATION_UNSERVED, request, detail);
 }
@@ -184,7 +186,12 @@ static void on_request_woken(struct waiter *waiter, const void *news)
     struct request *request = container_of(waiter, struct request, waiter.waiter);
     const struct broker_answer *answer = news;
 
-    if (!answer->token) {
+    if (request->is_watch) {
+        if (answer->token && request_judge(request, false)) {
+            counts.renewed++;
+            request_check_token(request, answer->token);
+        }
+    } else if (!answer->token) {
         request_fail(request, answer->refusal.status);
     } else if (request_judge(request, false)) {
         if (request->waiter.is_leader)
@@ -194,6 +201,20 @@ static void on_request_woken(struct waiter *waiter, const void *news)
         request_check_token(request, answer->token);
     }
     request_end(request);
+}
+
+/* The client asks again when it needs another token. */
+static void on_watch_over(struct timer *timer)
+{
+    request_end(container_of(timer, struct request, deadline));
+}
+
+static void request_watch(struct request *request)
+{
+    request->is_watch = true;
+    counts.watched++;
+    loop_timer(&sim_loop, &request->deadline,
+               broker_watch(&world.broker, &request->waiter, 0, clock_now()), on_watch_over);
 }
 
 static void on_request_deadline(struct timer *timer)
@@ -282,10 +303,18 @@ void request_ask(void)
     }
     token = broker_find(&world.broker, request->identity, request->waiter.service, min_ttl_s,
                         clock_now());
+    if (token && random_below(20) == 0) {
+        counts.rejected++;
+        request->waiter.rejected = token->fingerprint;
+        token = NULL;
+    }
     if (token) {
         counts.cached++;
         request_check_token(request, token);
-        request_end(request);
+        if (random_below(20) == 0)
+            request_watch(request);
+        else
+            request_end(request);
     } else if (!request_judge(request, true)) {
         request_end(request);
     } else if (broker_join(&world.broker, &request->waiter, &refusal)) {
