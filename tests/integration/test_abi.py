@@ -26,7 +26,6 @@ The interface of the library differs from module/library/libpodlogin.abi.
 
 C = ("c89", "iso9899:199409", "c99", "c11", "c17", "c2x", "c23")
 CXX = ("c++98", "c++11", "c++14", "c++17", "c++20", "c++2b", "c++23")
-KNOWN_TO_ALL = {"c89", "c99", "c11", "c17", "c++98", "c++11", "c++14", "c++17"}
 
 PROGRAM = """
 #include <podlogin.h>
@@ -89,25 +88,28 @@ class Installed(unittest.TestCase):
 
     def test_the_header_in_each_standard(self):
         """As a system's header, it would be spared the warnings that it causes; so it is not one here."""
-        tested = set()
         for compiler, suffix, standards in (("gcc", "c", C), ("clang", "c", C),
                                             ("g++", "cc", CXX), ("clang++", "cc", CXX)):
-            if not shutil.which(compiler):
-                continue
-            source = self.directory / f"program.{suffix}"
-            source.write_text(PROGRAM)
-            for standard in standards:
-                if self.compile(compiler, standard, "-E", source).returncode:
-                    continue  # the compiler is older than the standard
-                tested.add(standard)
-                with self.subTest(compiler=compiler, standard=standard):
-                    result = self.compile(compiler, standard, source)
-                    self.assertEqual((result.returncode, result.stderr), (0, ""))
-        self.assertLessEqual(KNOWN_TO_ALL if shutil.which("g++") else {"c89"}, tested)
+            with self.subTest(compiler=compiler):
+                if not shutil.which(compiler):
+                    self.skipTest(f"needs {compiler}")
+                source = self.directory / f"program.{suffix}"
+                source.write_text(PROGRAM)
+                self.assertGreaterEqual(self.compile_in_each(compiler, standards, source), 4)
+
+    def compile_in_each(self, compiler, standards, source):
+        """Returns how many of the standards the compiler knows."""
+        known = [standard for standard in standards
+                 if self.compile(compiler, standard, "-E", source).returncode == 0]
+        for standard in known:
+            with self.subTest(compiler=compiler, standard=standard):
+                result = self.compile(compiler, standard, "-fsyntax-only", source)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return len(known)
 
     def compile(self, compiler, standard, *arguments):
         return subprocess.run([compiler, f"-std={standard}", "-Wall", "-Wextra", "-pedantic", "-Werror",
-                               "-fsyntax-only", f"-I{self.prefix.include}", *arguments],
+                               f"-I{self.prefix.include}", *arguments],
                               capture_output=True, text=True, check=False)
 
 

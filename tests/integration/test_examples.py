@@ -19,6 +19,14 @@ SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).p
 EXAMPLES = SOURCE / "docs/examples"
 GO = shutil.which("go", path=os.pathsep.join([os.environ["PATH"], "/usr/local/go/bin"]))
 
+
+def go_is_new_enough():
+    if not GO or "HOME" not in os.environ:
+        return False
+    text = subprocess.run([GO, "version"], capture_output=True, text=True, check=False).stdout
+    return tuple(map(int, re.findall(r"go(\d+)\.(\d+)", text)[0])) >= (1, 21)
+
+
 # A program of the upstream: the token in the file is refused.
 TOOL = ["sh", "-c", '[ "$PULUMI_ACCESS_TOKEN" != "$(cat "$0")" ] || exit 77; printf %s "$PULUMI_ACCESS_TOKEN"']
 
@@ -253,7 +261,7 @@ show(n=len(values), different=len(set(values)))
         self.assertEqual(self.run_code("show(**{status.name: status.value for status in podlogin.Status})"), expected)
 
 
-@unittest.skipUnless(GO and "HOME" in os.environ, "needs go")
+@unittest.skipUnless(go_is_new_enough(), "needs go 1.21")
 class Go(Case):
     def go(self, *arguments):
         """Go keeps what it has compiled in the cache of the user, since that takes a minute."""
