@@ -192,12 +192,12 @@ static const struct remedy table[] = {
      "set PODLOGIN_SERVER_UID to the daemon's user, unless that is root"},
     {PODLOGIN_UNTRUSTED_SERVER, "mount it read-only",
      "mount the socket's directory with readOnly: true"},
-    {PODLOGIN_CANCELLED, NULL, "the program has done this itself, for example when it ends"},
-    {PODLOGIN_NOT_RENEWED, NULL,
-     "poll the descriptor of podlogin_watch_fd() before podlogin_watch_next() is called"},
     {PODLOGIN_UNTRUSTED_SERVER, NULL,
      "allow faccessat2(2) in the container's seccomp profile, or mount the socket's directory with "
      "readOnly: true"},
+    {PODLOGIN_CANCELLED, NULL, "the program has done this itself, for example when it ends"},
+    {PODLOGIN_NOT_RENEWED, NULL,
+     "poll the descriptor of podlogin_watch_fd() before podlogin_watch_next() is called"},
 };
 
 const struct remedy *remedy_table(size_t *ret_n)

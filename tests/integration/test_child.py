@@ -12,14 +12,11 @@ import select
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
 from node import PODLOGIN, NodeCase, wait_for
 
 WAYS = ([], ["--reject-on", "3"])
-LIFETIME_S = 40
-
 # Tells of each signal that it gets, by its number.
 TELLER = """
 import os, signal, sys
@@ -36,8 +33,7 @@ while True:
 class ChildCase(NodeCase):
     def setUp(self):
         super().setUp()
-        self.standin.configure_upstream(expires_in=LIFETIME_S)
-        self.node.start()
+        self.start_with_clock()
         self.jwt = self.mint()
         self.jwt_file = self.node.jwt_file(self.jwt)
         self.environment = self.node.environment(PODLOGIN_TOKEN_FILE=str(self.jwt_file))
@@ -212,7 +208,7 @@ class Rejects(ChildCase):
     def setUp(self):
         super().setUp()
         self.first = self.get(self.jwt)[1]["token"]
-        time.sleep(LIFETIME_S / 10 + 1)
+        self.clock.turn(31)
 
     def token(self):
         return self.get(self.jwt)[1]["token"]
@@ -273,7 +269,7 @@ class Rejects(ChildCase):
         self.assertEqual(run("pulumi").stdout, f"{self.first}\n")
         second = self.token()
         self.assertNotEqual(second, self.first)
-        time.sleep(LIFETIME_S / 10 + 1)
+        self.clock.turn(31)
         self.assertEqual(run("other", PODLOGIN_REJECT_ON="3").stdout, f"{second}\n")
         self.assertNotEqual(self.token(), second)
 

@@ -7,7 +7,6 @@ import os
 import pathlib
 import subprocess
 import tempfile
-import time
 import unittest
 
 from handle import Handle
@@ -16,7 +15,7 @@ from protocol_client import Client, Get, ServerError
 from raw_server import RawServer, http
 from wrong_server import TOKEN, WrongServer, token
 
-LIFETIME_S = 40  # a token is replaced when it is a tenth of this old
+LIFETIME_S = 400  # of tokens; JWTs live longer
 OK, TIMEOUT, CANCELLED, NOT_RENEWED = 0, 101, 107, 108
 
 
@@ -28,7 +27,7 @@ class RenewalCase(NodeCase):
     def setUp(self):
         super().setUp()
         self.standin.configure_upstream(expires_in=LIFETIME_S)
-        self.node.start()
+        self.start_with_clock()
         self.jwt = self.mint()
         self.token_file = self.node.jwt_file(self.jwt)
         self.first = self.get_token()
@@ -47,8 +46,12 @@ class RenewalCase(NodeCase):
         return self.run_token("--rejected", text=token, **variables)
 
     def age(self):
-        """Waits until the token is old enough to be replaced."""
-        time.sleep(LIFETIME_S / 10 + 1)
+        """Lets time pass until the token is old enough to be replaced."""
+        self.clock.turn(31)
+
+    def restart(self):
+        self.node.stop()
+        self.start_with_clock()
 
 
 class Rejection(RenewalCase):
@@ -118,7 +121,7 @@ class Rejection(RenewalCase):
     def test_a_new_token_is_not_replaced(self):
         result = self.reject(self.first)
         self.assertEqual((result.returncode, result.stdout), (75, ""))
-        self.assertRegex(result.stderr, r"^podlogin: pulumi: BUSY: .*\(the rejected token is new; .* 4 s old\)\n$")
+        self.assertRegex(result.stderr, r"^podlogin: pulumi: BUSY: .*\(the rejected token is new; .* 30 s old\)\n$")
         self.assertEqual(self.get_token(), self.first)
         self.assertEqual(self.exchanges(), 1)
 
@@ -191,6 +194,8 @@ class Watch(RenewalCase):
 
     def test_it_is_told_of_a_refresh(self):
         """Nobody else uses the token: the watch keeps it in use."""
+        self.next(ms=300)
+        self.clock.turn(LIFETIME_S * 0.81)
         status, second = self.next()
         self.assertEqual(status, OK)
         self.assertTrue(self.standin.issued(second))
@@ -200,7 +205,7 @@ class Watch(RenewalCase):
 
     def test_it_survives_restarts_and_new_jwts(self):
         self.next(ms=300)
-        self.node.restart()
+        self.restart()
         self.assertEqual(self.next(ms=2000)[0], TIMEOUT)  # it waits again, and nothing is wrong
         self.token_file.write_text(self.mint(lifetime=7200))
         self.age()
@@ -214,21 +219,21 @@ class Watch(RenewalCase):
         status, text = self.next(handle)
         self.assertEqual(status, 100)
         self.assertIn(str(self.node.socket), text)
-        self.node.process = None
-        self.node.start()
+        self.start_with_clock()
         self.age()
         second = self.get_token("--rejected", PULUMI_ACCESS_TOKEN=self.first)
         wait_for(lambda: self.next(handle) == (OK, second), what="the new token")
 
     def test_a_jwt_that_expires_is_replaced_by_that_of_the_file(self):
-        short = self.node.jwt_file(self.mint(lifetime=6), "short")
+        short = self.node.jwt_file(self.mint(lifetime=60), "short")
         handle = Handle(self.node.environment(PODLOGIN_TOKEN_FILE=str(short)))
         self.addCleanup(handle.__exit__)
         handle.call("authenticate")
         handle.call("watch")
-        self.next(handle, ms=300)
+        self.next(handle, ms=1500)  # an answer that comes within a second is told as an error
         short.write_text(self.mint())
-        self.assertEqual(self.next(handle, ms=8000)[0], TIMEOUT)
+        self.clock.turn(61)
+        self.assertEqual(self.next(handle, ms=2000)[0], TIMEOUT)
         second = self.get_token("--rejected", PULUMI_ACCESS_TOKEN=self.first)
         self.assertEqual(self.next(handle), (OK, second))
 
