@@ -138,12 +138,11 @@ static void drop(struct client *client)
 
 /*
  * Sends the answer, and drops the client. The buffer of the socket is larger than any answer, so
- * nobody waits for a client that does not read. What the client sends beyond its request is read
- * away: the kernel would otherwise take the answer back.
+ * nobody waits for a client that does not read.
  */
 static void reply(struct client *client, unsigned status, const char *body)
 {
-    char head[HEAD_MAX], number[NUMBER_SIZE], scrap[1024];
+    char head[HEAD_MAX], number[NUMBER_SIZE];
     struct text text = text_in(head, sizeof(head));
     size_t len = strlen(body);
 
@@ -154,9 +153,6 @@ static void reply(struct client *client, unsigned status, const char *body)
              "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n", NULL);
     if (send(client->fd, head, strlen(head), MSG_NOSIGNAL | MSG_MORE) == (ssize_t)strlen(head))
         send(client->fd, body, len, MSG_NOSIGNAL);
-    shutdown(client->fd, SHUT_WR);
-    for (int i = 0; i < 64 && recv(client->fd, scrap, sizeof(scrap), 0) > 0; i++)
-        ;
     drop(client);
 }
 

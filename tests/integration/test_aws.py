@@ -444,7 +444,7 @@ class Endpoint(AwsCase):
 
     def test_the_command_does_not_see_it_as_a_child(self):
         """One that waits until it has no child would wait for ever."""
-        self.start(program="import os\ntry:\n    os.wait()\nexcept ChildProcessError:\n    os.environ['WAITED'] = '1'\n" + STAY)
+        self.start(program="import os, signal\nsignal.alarm(60)\ntry:\n    os.wait()\nexcept ChildProcessError:\n    os.environ['WAITED'] = '1'\n" + STAY)
         self.assertEqual(self.environment["WAITED"], "1")
         self.assert_serves()
 
