@@ -244,6 +244,20 @@ static void hold_by_login_with_a_token(void)
     assert_int_equal(disk.n_rows, n + 1);
 }
 
+static void hold_by_request_that_waits_for_a_renewal(void)
+{
+    CLEANUP(freep)
+    char *jwt = new_jwt(local);
+    struct message_get get = {.service = wire_string(local), .timeout_ms = PODLOGIN_TIMEOUT_MAX_MS};
+
+    sim_client_ask(jwt, &message_get, &get);
+    sim_run_for(SECOND_USEC);
+    get.known = container_of(broker.by_age.prev, struct login, age)->token.fingerprint;
+    get.wait_ms = 100000;
+    sim_client_ask(jwt, &message_get, &get);
+    assert_int_equal(sim_n_pending(PENDING_RENEWAL), 1);
+}
+
 static void hold_by_flight_under_way(void)
 {
     size_t n = sim_n_flights(FLIGHT_EXCHANGING);
@@ -297,6 +311,7 @@ static const struct holder {
     {"a whoami that waits for keys", hold_by_whoami_that_waits_for_keys},
     {"an idle connection", hold_by_connection_that_is_idle},
     {"a login with a token", hold_by_login_with_a_token},
+    {"a request that waits for a renewal", hold_by_request_that_waits_for_a_renewal},
     {"a request that waits for a review", hold_by_request_that_waits_for_a_review},
     {"a flight whose exchange is under way", hold_by_flight_under_way},
     {"a flight without waiters", hold_by_flight_that_nobody_waits_for},
@@ -393,6 +408,7 @@ static void hold_all(void)
     assert_int_equal(sim_n_flights(FLIGHT_QUEUED), 1);
     assert_int_equal(sim_n_pending(PENDING_KEYS), 2);
     assert_int_equal(sim_n_pending(PENDING_REVIEW), 1);
+    assert_int_equal(sim_n_pending(PENDING_RENEWAL), 1);
     assert_true(a_login_waits_for_a_review());
 }
 
@@ -440,6 +456,20 @@ static void repeated_reloads_keep_no_reference(void **state)
     daemon_end();
 }
 
+/* Otherwise each restart of the daemon would take as long as it waits for requests. */
+static void a_daemon_that_stops_does_not_wait_for_renewals(void **state)
+{
+    (void)state;
+    daemon_begin("");
+    hold_by_request_that_waits_for_a_renewal();
+    assert_false(sessions_are_busy(&sessions));
+    hold_by_request_that_waits_for_a_review();
+    assert_true(sessions_are_busy(&sessions));
+    fresh = config_ref(before);
+    config_unref(before);
+    daemon_end();
+}
+
 static int make_key(void **state)
 {
     (void)state;
@@ -463,6 +493,7 @@ int main(void)
         cmocka_unit_test(all_holders_at_once_keep_none_whatever_the_order_of_the_reload),
         cmocka_unit_test(an_unknown_node_keeps_no_reference_either),
         cmocka_unit_test(repeated_reloads_keep_no_reference),
+        cmocka_unit_test(a_daemon_that_stops_does_not_wait_for_renewals),
     };
 
     log_init("test_reload", -1);
