@@ -129,17 +129,9 @@ static int start_server(struct endpoint *endpoint, struct podlogin_token *token)
 }
 
 /* The command gets what the token says, such as AWS_REGION, but no key. */
-static int change(void *context, const char *name, const char *value)
-{
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        if (strcmp(name, keys[i]) == 0)
-            value = NULL;
-    return variables_put(context, name, value);
-}
-
 static int put_environment(const struct endpoint *endpoint, const struct podlogin_token *token)
 {
-    const struct variables variables = {change, NULL};
+    const struct variables variables = {variables_put, NULL};
     char url[64 + sizeof(ENDPOINT_PATH)], number[NUMBER_SIZE];
     struct text text = text_in(url, sizeof(url));
     int code = variables_of(token, &variables);

@@ -35,8 +35,24 @@ Endpoint={endpoint}
 [Allow "ci"]
 "kubernetes.io".namespace=ci
 """
+PROGRAM = """[Service]
+Provider=exec
+Issuer=eks
+Audience={audience}
+
+[Exec]
+Command={command}
+EnvironmentVariable=AWS_SESSION_TOKEN
+Variables=AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+
+[Allow "ci"]
+"kubernetes.io".namespace=ci
+"""
 ROLE = "arn:aws:sts::123456789012:assumed-role/ci/pod-1"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+STALE = (*KEYS, "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_ROLE_ARN",
+         "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+         "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 PATH = "/v1/credentials"
 PIDFD_OPEN, CLOSE_RANGE = 434, 436  # on all architectures
 
@@ -212,15 +228,30 @@ class Endpoint(AwsCase):
 
     def test_the_environment_of_the_command(self):
         """No key, and nothing that an SDK prefers to the endpoint or takes for its authorization."""
-        stale = {name: "stale" for name in (*KEYS, "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
-                                            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-                                            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI")}
+        stale = {name: "stale" for name in STALE}
         self.start(**stale, OTHER="kept")
         self.assertEqual({name for name in self.environment if name.startswith("AWS_")},
                          {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_REGION",
                           "AWS_DEFAULT_REGION"})
         self.assertNotIn("stale", self.environment.values())
         self.assertEqual(self.environment["OTHER"], "kept")
+
+    def test_a_service_of_another_provider(self):
+        """It says nothing about the variables of SDKs."""
+        program = self.node.directory / "program"
+        answer = {"access_token": "session", "expires_in": 600,
+                  "variables": {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}}
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(answer)}\nEND\n")
+        program.chmod(0o755)
+        self.node.write("services.d/own.conf", PROGRAM.format(audience=AUDIENCE, command=program))
+        self.node.restart()
+        stale = {name: "stale" for name in STALE}
+        self.start("own", "--timeout", "60s", **stale)
+        self.assertEqual({name for name in self.environment if name.startswith("AWS_")},
+                         {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"})
+        self.assertNotIn("stale", self.environment.values())
+        answer = json.loads(self.ask()[1])
+        self.assertEqual([answer[name] for name in ("AccessKeyId", "SecretAccessKey", "Token")], ["id", "secret", "session"])
 
     def test_each_request_is_one_to_the_daemon(self):
         """What the daemon would refuse now is not served."""
