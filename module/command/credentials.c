@@ -279,10 +279,10 @@ static int rewrite_locked(int fd, const char *content, bool only_missing)
     return r;
 }
 
-int credentials_write(const char *path, const char *content, bool only_missing,
-                      const struct deadline *deadline)
+static int attempt(const char *path, int flags, const char *content, bool only_missing,
+                   const struct deadline *deadline)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     int r;
 
     if (fd < 0)
@@ -292,6 +292,19 @@ int credentials_write(const char *path, const char *content, bool only_missing,
         r = rewrite_locked(fd, content, only_missing);
     close(fd);
     return r;
+}
+
+int credentials_write(const char *path, const char *content, bool only_missing,
+                      const struct deadline *deadline)
+{
+    int r = -EBADF;
+
+    /* the end of a descriptor that can write wakes whoever watches the file, so this is not one */
+    if (only_missing)
+        r = attempt(path, O_RDONLY, content, true, deadline);
+    return r == -EBADF || r == -ENOENT
+               ? attempt(path, O_RDWR | O_CREAT, content, only_missing, deadline)
+               : r;
 }
 
 const char *credentials_strerror(int r)

@@ -51,6 +51,14 @@ static int write_token(const struct keeper *keeper)
     return r < 0 ? fail(keeper->path, r) : EXIT_CODE_OK;
 }
 
+static void forget_changes(const struct keeper *keeper)
+{
+    char events[4096];
+
+    while (read(keeper->changes, events, sizeof(events)) > 0)
+        ;
+}
+
 /*
  * The CLI reads the file, and writes it later, without a lock in between: what another process
  * wrote in the meantime is lost. If that was this account, it is put back. One that has another
@@ -59,14 +67,14 @@ static int write_token(const struct keeper *keeper)
 static void put_back(const struct keeper *keeper)
 {
     const struct deadline deadline = deadline_of(keeper);
-    char events[4096];
     int r;
 
-    while (read(keeper->changes, events, sizeof(events)) > 0)
-        ;
+    forget_changes(keeper);
     r = credentials_write(keeper->path, credentials_of(keeper->token), true, &deadline);
-    if (r < 0 && r != -EEXIST && r != -ECANCELED)
-        fail(keeper->path, r);
+    if (r == 0 || r == -EEXIST || r == -ECANCELED)
+        return;
+    fail(keeper->path, r);
+    forget_changes(keeper); /* an attempt that failed is not a reason for the next */
 }
 
 static int watch_directory(const char *path)

@@ -28,6 +28,11 @@ OTHERS = {
 }
 
 
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 class LoginCase(NodeCase):
     def setUp(self):
         super().setUp()
@@ -365,6 +370,31 @@ class KeepFresh(KeepFreshCase):
         self.assertEqual(other.returncode, 0)
         self.stop(process)
         self.assertEqual(self.token(), "pul-of-somebody")
+
+    def assert_comes_to_rest(self, process):
+        """In a second of ten, it needs no time of the processor: what it did itself does not wake it."""
+        def is_at_rest():
+            before = cpu_ticks(process.pid)
+            time.sleep(1)
+            return cpu_ticks(process.pid) == before
+        for _ in range(10):
+            if is_at_rest():
+                return
+        self.fail("it is busy for ever")
+
+    def test_its_own_writing_does_not_wake_it_for_ever(self):
+        process = self.spawn()
+        token = self.wait_for_token()
+        with open(self.path, "r+", encoding="utf-8"):
+            pass  # as after each renewal
+        self.assert_comes_to_rest(process)
+        self.path.unlink()
+        self.assertEqual(self.wait_for_token(), token)
+        self.assert_comes_to_rest(process)
+        self.path.write_text("x")  # it cannot be put back
+        self.assertIn("this is not a file of the Pulumi CLI", process.stderr.readline())
+        self.assert_comes_to_rest(process)
+        self.assertEqual(self.stop(process), "")
 
     def test_beside_clis_that_write_at_random(self):
         """Never torn; and the account is there in the end, however the CLI's writes were interleaved."""
