@@ -353,8 +353,8 @@ class Cluster(unittest.TestCase):
     def test_8_overlays_are_valid(self):
         for overlay in ("generic", "eks", "kind"):
             self.objects(self.cluster.kubectl("kustomize", SOURCE / f"deploy/kubernetes/overlays/{overlay}"))
-        for example in (SOURCE / "deploy/kubernetes/examples").glob("*.yaml"):
-            text = example.read_text()
+        for recipe in (SOURCE / "docs/recipes").glob("*/*.yaml"):
+            text = recipe.read_text()
             documents = [part for part in text.split("\n---\n") if "pulumi.com/v1" not in part]
             if documents:
                 self.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-",

@@ -28,6 +28,7 @@ CLIENT = {
       for path in (SOURCE / "docs/examples").rglob("*.*") if path.is_file() and path.suffix != ".pyc")}
 DAEMON = {
     "sbin/podlogind", "sbin/podloginctl", "sbin/podlogin-exporter", "sbin/podlogin-untaint", "lib/systemd/system/podlogin-exporter.service", "libexec/podlogin-exchanger", "share/doc/podlogin/operations.md",
+    *(f"share/doc/podlogin/{path.relative_to(SOURCE / 'docs')}" for path in (SOURCE / "docs/recipes").rglob("*.*")),
     "share/doc/podlogin/alerts.yaml", "share/doc/podlogin/dashboard.json", "share/doc/podlogin/observability.md",
     "lib/systemd/system/podlogind.service", "lib/systemd/system/podlogind.socket",
     "lib/systemd/system/podlogin-issuers.socket", "lib/systemd/system/podlogin-issuers@.service",

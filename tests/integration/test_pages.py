@@ -33,7 +33,7 @@ def sources(*patterns):
 
 def documents():
     """(name, text) of each page."""
-    for pattern in ("*.md", "docs/*.md", "docs/issuers/*.md", "docs/man/*", "tests/*/*.md"):
+    for pattern in ("*.md", "docs/*.md", "docs/issuers/*.md", "docs/recipes/**/*.md", "docs/man/*", "tests/*/*.md"):
         for path in sorted(SOURCE.glob(pattern)):
             yield path.name, path.read_text("utf-8")
 

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""docs/recipes: each one is run, from its own files, against a daemon and the stand-in.
+
+Pods run as kubelet would run them, in mount namespaces. $PULUMI names the Pulumi CLI; without it, pulumi_cli.py stands for
+it. `./dev e2e cluster` gives the manifests to a real cluster."""
+
+import os
+import pathlib
+import re
+import shutil
+import sys
+import unittest
+
+from node import PODLOGIN, NodeCase
+
+try:
+    import yaml  # noqa: F401
+    import kubelet
+except ImportError:
+    kubelet = None
+
+SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
+RECIPES = SOURCE / "docs/recipes"
+NAMES = sorted(path.parent.name for path in RECIPES.glob("*/README.md"))
+REAL = os.environ.get("PULUMI") or shutil.which("pulumi")
+PULUMI_PATH = "/pulumi/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of Pulumi's images
+
+
+def readme(name):
+    return (RECIPES / name / "README.md").read_text()
+
+
+def commands(name):
+    """The commands that the page shows, one a line."""
+    return re.findall(r"^    (?!#)(.+)$", readme(name), re.M)
+
+
+class Pages(unittest.TestCase):
+    def test_the_index_has_each_recipe(self):
+        self.assertEqual(sorted(re.findall(r"\]\(([\w-]+)/README\.md\)", (RECIPES / "README.md").read_text())), NAMES)
+
+    def test_each_page_names_each_file_and_no_other(self):
+        for name in NAMES:
+            files = {path.name for path in (RECIPES / name).iterdir()} - {"README.md"}
+            self.assertEqual(set(re.findall(r"\]\(([\w.-]+)\)", readme(name))), files, name)
+            self.assertGreater(len(commands(name)), 1, name)
+
+    @unittest.skipUnless(kubelet, "needs python3-yaml")
+    def test_manifests_are_yaml_of_known_kinds(self):
+        """./dev e2e cluster lets an API server look at each field."""
+        kinds = set()
+        for path in RECIPES.glob("*/*.yaml"):
+            for manifest in kubelet.manifests(path.read_text()):
+                kinds.add(manifest["kind"])
+                self.assertEqual(manifest["metadata"]["namespace"], "ci", path)
+        self.assertLessEqual(kinds, {"Job", "ServiceAccount", "Stack", "ConfigMap", "Pod", "Deployment"})
+
+
+class RecipeCase(NodeCase):
+    def setUp(self):
+        super().setUp()
+        self.bin = self.node.directory / "bin"
+        self.bin.mkdir()
+        self.pulumi = self.program("pulumi", f"exec {REAL and shutil.which(REAL)}" if REAL else
+                                   f"exec {sys.executable} {SOURCE}/tests/support/pulumi_cli.py")
+
+    def program(self, name, command):
+        path = self.bin / name
+        path.write_text(f'#!/bin/sh\n{command} "$@"\n')
+        path.chmod(0o755)
+        return path
+
+    def manifest(self, name, kind):
+        found, = (each for each in kubelet.manifests((RECIPES / name).read_text()) if each["kind"] == kind)
+        return found
+
+
+@unittest.skipUnless(kubelet, "needs python3-yaml")
+class PodCase(RecipeCase):
+    def setUp(self):
+        super().setUp()
+        kubelet.require_namespaces()
+        self.images = {"registry.example/podlogin:0.1.0": {"/podlogin": PODLOGIN},
+                       "pulumi/pulumi:latest-nonroot": {"PATH": PULUMI_PATH, "/pulumi/bin/pulumi": self.pulumi}}
+        # certificates of the stand-in; what the CLI asks its own servers; and no home
+        self.here = {"SSL_CERT_FILE": self.standin.ca, "PULUMI_SKIP_UPDATE_CHECK": "true", "HOME": "/nonexistent"}
+
+    def pod(self, template, **options):
+        return kubelet.Kubelet(self, template, self.images, **options)
+
+    def assert_runs(self, pod, container, command=None, code=0, **variables):
+        got, out, error = pod.run(container, command, **self.here, **variables)
+        self.assertEqual(got, code, f"{out}\n{error}")
+        return out
+
+
+class KubernetesJob(PodCase):
+    def test_it_prints_the_user(self):
+        self.node.start()
+        for name in ("job.yaml", "job-without-injection.yaml"):
+            pod = self.pod(kubelet.template(self.manifest("kubernetes-job/" + name, "Job")))
+            self.assertEqual(self.assert_runs(pod, "podlogin"), "")
+            self.assertEqual(self.assert_runs(pod, "runner"), "ci-bot\n")
+            shutil.rmtree(pod.directory)
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_both_jobs_are_the_same(self):
+        """But for the init container, which needs neither socket nor token."""
+        def seen(name):
+            pod = kubelet.injected(kubelet.template(self.manifest("kubernetes-job/" + name, "Job")))
+            runner, = pod["spec"]["containers"]
+            return (sorted(volume["name"] for volume in pod["spec"]["volumes"]), runner["env"], runner["command"],
+                    sorted(runner["volumeMounts"], key=lambda mount: mount["mountPath"]))
+        self.assertEqual(seen("job.yaml"), seen("job-without-injection.yaml"))
+
+    def test_errors_are_those_of_the_page(self):
+        template = kubelet.template(self.manifest("kubernetes-job/job.yaml", "Job"))
+        errors = iter(re.findall(r"^\| `(\w+)` \|", readme("kubernetes-job"), re.M))
+
+        def fails(pod, code, **variables):
+            got, out, error = pod.run("runner", **{**self.here, **variables})
+            self.assertEqual((got, out), (code, ""), error)
+            self.assertRegex(error, rf"^podlogin: pulumi: {next(errors)}: .*\n$")
+        pod = self.pod(template)
+        self.assert_runs(pod, "podlogin")
+        token = pod.volumes["podlogin-token"] / "token"
+        jwt = token.read_text()
+        token.unlink()
+        fails(pod, 78)
+        token.write_text(jwt)
+        fails(pod, 69, PODLOGIN_TIMEOUT="1s")
+        self.node.start()
+        pod.server_uid = "1"
+        fails(pod, 77)
+        pod.server_uid = kubelet.ROOT
+        for namespace, audience in (("other", "urn:pulumi:org:acme"), ("ci", "other")):
+            token.write_text(self.mint(namespace=namespace, audience=[audience]))
+            fails(pod, 77)
+        self.assertEqual(list(errors), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
