@@ -4,10 +4,12 @@
 Pods run as kubelet would run them, in mount namespaces. $PULUMI names the Pulumi CLI; without it, pulumi_cli.py stands for
 it. `./dev e2e cluster` gives the manifests to a real cluster."""
 
+import json
 import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -24,6 +26,7 @@ RECIPES = SOURCE / "docs/recipes"
 NAMES = sorted(path.parent.name for path in RECIPES.glob("*/README.md"))
 REAL = os.environ.get("PULUMI") or shutil.which("pulumi")
 PULUMI_PATH = "/pulumi/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of Pulumi's images
+LIFETIME_S = 60
 
 
 def readme(name):
@@ -33,6 +36,18 @@ def readme(name):
 def commands(name):
     """The commands that the page shows, one a line."""
     return re.findall(r"^    (?!#)(.+)$", readme(name), re.M)
+
+# Lives as long as the operator's agent, and runs `pulumi` as the Automation API in it does: by its name, in its own
+# environment. Each line of its input is a list of runs, which begin at once.
+AGENT = """
+import concurrent.futures, json, subprocess, sys
+def run(arguments):
+    done = subprocess.run(["pulumi", *arguments], capture_output=True, text=True, cwd=sys.argv[1])
+    return done.returncode, done.stdout, done.stderr
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    for line in sys.stdin:
+        print(json.dumps(list(pool.map(run, json.loads(line)))), flush=True)
+"""
 
 
 class Pages(unittest.TestCase):
@@ -137,6 +152,79 @@ class KubernetesJob(PodCase):
             token.write_text(self.mint(namespace=namespace, audience=[audience]))
             fails(pod, 77)
         self.assertEqual(list(errors), [])
+
+
+class Workspace(PodCase):
+    """The pod that the operator makes of a Stack: its container is named pulumi, and has the template's parts."""
+
+    def setUp(self):
+        super().setUp()
+        self.standin.configure_upstream(expires_in=LIFETIME_S)
+        self.start_with_clock()
+        spec = self.manifest("pulumi-operator/stack.yaml", "Stack")["spec"]
+        template = spec["workspaceTemplate"]["spec"]["podTemplate"]
+        template["spec"]["serviceAccountName"] = spec["serviceAccountName"]
+        template["spec"]["containers"][0]["image"] = spec["workspaceTemplate"]["spec"]["image"]
+        self.workspace = self.pod(template)
+        self.assertEqual(self.assert_runs(self.workspace, "podlogin"), "")
+        self.project = self.node.directory / "fake"
+        self.project.mkdir()
+        (self.project / "Pulumi.yaml").write_text("name: fake\nruntime: yaml\n")
+        self.standin.reset_calls()
+
+    def tokens(self):
+        """Those of all calls since the last time. Each was valid."""
+        calls = self.standin.calls()
+        self.standin.reset_calls()
+        self.assertEqual({call["status"] for call in calls} & {401, 403}, set())
+        return {call["token"] for call in calls if call["token"]}
+
+
+class PulumiOperator(Workspace):
+    def setUp(self):
+        super().setUp()
+        self.agent = self.workspace.spawn("pulumi", [sys.executable, "-c", AGENT, self.project], stdin=subprocess.PIPE, **self.here)
+        self.addCleanup(self.agent.communicate)
+
+    def ask(self, *runs):
+        """Lets the agent run `pulumi` with each of these arguments at once. Returns [exit code, output, error] of each."""
+        self.agent.stdin.write(json.dumps(runs) + "\n")
+        self.agent.stdin.flush()
+        return json.loads(self.agent.stdout.readline())
+
+    def list_stacks(self):
+        code, _, error = self.ask(["stack", "ls"])[0]
+        self.assertEqual(code, 0, error)
+        token, = self.tokens()
+        return token
+
+    def test_each_run_has_a_token_that_is_valid(self):
+        """Although the agent lives longer than each of them."""
+        tokens = []
+        for _ in range(3):
+            tokens.append(self.list_stacks())
+            self.assertEqual(self.list_stacks(), tokens[-1])
+            self.clock.turn(LIFETIME_S)
+        self.assertEqual(len(set(tokens)), 3)
+
+    def test_runs_beside_each_other(self):
+        for code, _, error in self.ask(*[["stack", "ls"]] * 8):
+            self.assertEqual(code, 0, error)
+        self.assertEqual(len(self.tokens()), 1)
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_a_token_that_pulumi_cloud_refuses_is_replaced(self):
+        """The run that is told so fails; the next one has another token."""
+        first = self.list_stacks()
+        self.clock.turn(31)  # a newer token is not replaced
+        # the first refusal is tolerated
+        self.standin.fault_upstream(kind="status", status=401, times=2,
+                                    body='{"code":401,"message":"Unauthorized: No credentials provided or are invalid."}')
+        code, _, error = self.ask(["stack", "ls"])[0]
+        self.assertEqual(code, 3, error)
+        self.standin.reset_calls()
+        self.assertNotEqual(self.list_stacks(), first)
+        self.assertEqual(self.exchanges(), 2)
 
 
 if __name__ == "__main__":

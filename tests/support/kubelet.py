@@ -34,6 +34,7 @@ while [ "$1" != -- ]; do
     shift 2
 done
 shift
+mount -t tmpfs tmpfs "$root/dev/shm"
 exec chroot "$root" /usr/bin/env -u HIDDEN_DIRECTORIES -u CONTAINER_PATH PATH="$CONTAINER_PATH" "$@"
 """
 
@@ -114,7 +115,7 @@ class Kubelet:
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HIDDEN_DIRECTORIES": " ".join(HIDDEN), "CONTAINER_PATH": path,
                 **variables, **listed, "PODLOGIN_SERVER_UID": self.server_uid}
 
-    def spawn(self, name, command=None, **variables):
+    def spawn(self, name, command=None, stdin=subprocess.DEVNULL, **variables):
         """Starts a container, with another command if one is given. @variables are added to its environment."""
         container = self.container(name)
         image = container.get("image", name)
@@ -125,7 +126,7 @@ class Kubelet:
         root.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
             [*unshare(), "sh", "-ec", ENTER, "sh", root, *mounts, "--", *(command or container["command"])],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=self.environment(container, self.images[image], **variables))
 
     def run(self, name, command=None, **variables):

@@ -6,7 +6,8 @@
 
 Behaves like version 3.260. The environment's token is only a login: it is put into credentials.json, and the
 token of each call is read back from there. `env` even uses the one that was there before the login. The file is locked
-for each access, but not between reading and writing. It ends with code 3 where the CLI does: nobody is logged in."""
+for each access, but not between reading and writing. It ends with code 3 where the CLI does: nobody is logged in, or the
+token is refused."""
 
 import base64
 import contextlib
@@ -116,7 +117,8 @@ def config_set(token, key, value, stack):
 
 def stack(token, verb, name=None):
     organization = default_organization(token)
-    call("GET", "/api/capabilities", token)
+    with contextlib.suppress(urllib.error.HTTPError):
+        call("GET", "/api/capabilities", token)
     if verb == "ls":
         for each in call("GET", f"/api/user/stacks?organization={organization}&project={PROJECT}", token)["stacks"]:
             print(each["stackName"])
@@ -150,6 +152,9 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except urllib.error.HTTPError as http_error:
+        if http_error.code == 401 and sys.argv[1] != "env":
+            print("error: this command requires logging in; try running `pulumi login` first", file=sys.stderr)
+            sys.exit(3)
         print(f"error: {json.load(http_error)['message']}", file=sys.stderr)
         sys.exit(1)
     except OSError as os_error:
