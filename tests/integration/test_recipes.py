@@ -227,5 +227,57 @@ class PulumiOperator(Workspace):
         self.assertEqual(self.exchanges(), 2)
 
 
+class WorkflowRunner(PodCase):
+    def test_each_run_has_the_token_of_the_service_account(self):
+        self.node.start()
+        template = json.loads(self.manifest("workflow-runner/worker-pod.yaml", "ConfigMap")["data"]["worker-pod.json"])
+        worker, = template["spec"]["containers"]
+        worker["image"] = "pulumi/pulumi:latest-nonroot"  # the runner does this
+        pod = self.pod(template)
+        self.assertEqual(self.assert_runs(pod, "podlogin"), "")
+        self.assertEqual(self.assert_runs(pod, worker["name"], ["sh", "-c", "pulumi whoami"],
+                                          PULUMI_ACCESS_TOKEN="of the workflow"), "ci-bot\n")
+        self.assertEqual(self.exchanges(), 1)
+
+    def test_the_runner_forwards_no_token(self):
+        self.assertRegex(readme("workflow-runner"), r"(?m)^env_forward_allowlist: \[(?!.*TOKEN)")
+
+
+class Sidecar(PodCase):
+    def setUp(self):
+        super().setUp()
+        self.standin.configure_upstream(expires_in=LIFETIME_S)
+        pod = kubelet.template(self.manifest("sidecar/job.yaml", "Job"))
+        self.probe = pod["spec"]["initContainers"][0]["startupProbe"]["exec"]["command"]
+        self.job = self.pod(pod)
+
+    def start(self):
+        sidecar = self.job.spawn("podlogin", **self.here)
+        self.addCleanup(sidecar.communicate)
+        self.addCleanup(sidecar.kill)
+        return sidecar
+
+    def test_the_token_is_fresh_and_the_sidecar_ends(self):
+        self.start_with_clock()
+        sidecar = self.start()
+        self.assert_runs(self.job, "podlogin", self.probe)
+        file = self.job.volumes["credentials"] / "credentials.json"
+        before = file.read_text()
+        self.assertEqual(self.assert_runs(self.job, "job"), "ci-bot\n")
+        self.turn_until(lambda: (text := file.read_text()) and json.loads(text)["accessTokens"] !=
+                        json.loads(before)["accessTokens"], LIFETIME_S / 10, what="a new token")
+        self.assertEqual(self.assert_runs(self.job, "job"), "ci-bot\n")
+        sidecar.terminate()
+        _, error = sidecar.communicate(timeout=60)
+        self.assertEqual((sidecar.returncode, error), (0, ""))
+
+    def test_the_job_does_not_start_without_a_token(self):
+        self.node.service("pulumi", rules="")
+        self.node.start()
+        sidecar = self.start()
+        self.assertEqual(sidecar.wait(60), 77)  # kubelet starts it again
+        self.assert_runs(self.job, "podlogin", self.probe, code=77)
+
+
 if __name__ == "__main__":
     unittest.main()

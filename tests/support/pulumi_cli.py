@@ -21,7 +21,6 @@ import sys
 import urllib.error
 import urllib.request
 
-URL = os.environ.get("PULUMI_BACKEND_URL", "https://api.pulumi.com")
 PROJECT = "fake"
 
 
@@ -37,6 +36,9 @@ def read_credentials():
             return json.loads(file.read() or "{}")
     except FileNotFoundError:
         return {}
+
+
+URL = os.environ.get("PULUMI_BACKEND_URL") or read_credentials().get("current") or "https://api.pulumi.com"
 
 
 def write_credentials(credentials):
