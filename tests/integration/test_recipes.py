@@ -13,7 +13,9 @@ import subprocess
 import sys
 import unittest
 
+from guarded_server import GuardedServer, basic
 from node import PODLOGIN, NodeCase
+from test_docker import image
 
 try:
     import yaml  # noqa: F401
@@ -277,6 +279,136 @@ class Sidecar(PodCase):
         sidecar = self.start()
         self.assertEqual(sidecar.wait(60), 77)  # kubelet starts it again
         self.assert_runs(self.job, "podlogin", self.probe, code=77)
+
+
+class ToolCase(RecipeCase):
+    """The commands of a page, in a directory with its files, as a container of this node."""
+
+    name = None
+
+    def setUp(self):
+        super().setUp()
+        self.directory = self.node.directory / "recipe"
+        shutil.copytree(RECIPES / self.name, self.directory)
+        (self.bin / "podlogin").symlink_to(PODLOGIN)
+        self.changes = {}
+
+    def start(self, service):
+        """Starts the daemon with the service of the recipe. Here, the stand-in is the upstream."""
+        text = (self.directory / f"{service}.conf").read_text()
+        for old, new in (("Issuer=eks\n", f"Issuer=eks\nCAFile={self.standin.ca}\n"),
+                         ("[AWS]\n", f"[AWS]\nEndpoint={self.standin.upstream}\n"),
+                         ("https://login.example.com/token", f"{self.standin.upstream}/oauth2/token")):
+            text = text.replace(old, new)
+        self.node.write(f"services.d/{service}.conf", text)
+        audience = re.search("^Audience=(.*)$", text, re.M)[1]
+        self.token_file = self.node.jwt_file(self.mint(audience=[audience]))
+        self.node.start()
+
+    def take(self, *lines, **variables):
+        """Runs these commands of the page. Returns the output."""
+        text = "\n".join(lines)
+        for old, new in self.changes.items():
+            text = text.replace(old, new)
+        run = subprocess.run(
+            ["bash", "-ec", text], cwd=self.directory, capture_output=True, text=True, timeout=120, check=False,
+            stdin=subprocess.DEVNULL, env=self.node.environment(
+                PATH=f"{self.bin}:{os.environ['PATH']}", HOME=str(self.node.directory), no_proxy="*",
+                PODLOGIN_TOKEN_FILE=str(self.token_file), **variables))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout
+
+    def serve(self, host, scheme, allows, answer):
+        """A server with the name @host, which is another one here, also in the files. It admits the tokens that @allows
+        finds in what a client says."""
+        def is_valid(authorization):
+            token = self.standin.issued(allows(authorization))
+            return token and token["valid"]
+
+        server = GuardedServer(self.standin, scheme, is_valid, answer)
+        self.addCleanup(server.stop)
+        self.changes[host] = server.host
+        for path in self.directory.iterdir():
+            path.write_text(path.read_text().replace(host, server.host))
+        return server
+
+
+@unittest.skipUnless(shutil.which("aws"), "no aws is on PATH")
+class Aws(ToolCase):
+    name = "aws"
+
+    def test_each_command_prints_the_role(self):
+        self.start("aws")
+        self.program("aws", f"exec {shutil.which('aws')} --endpoint-url {self.standin.upstream}")
+        arn = re.search("`(arn:aws:sts:.*?)`", readme("aws"))[1]
+        for command in commands("aws"):
+            out = self.take(command, AWS_CA_BUNDLE=self.standin.ca, AWS_EC2_METADATA_DISABLED="true")
+            self.assertEqual(json.loads(out)["Arn"], arn, command)
+        self.assertEqual(self.exchanges(), 1)
+
+
+@unittest.skipUnless(shutil.which("git"), "no git is on PATH")
+class GitHttps(ToolCase):
+    name = "git-https"
+
+    def test_it_clones(self):
+        self.start("git")
+        (self.bin / "git-credential-podlogin").symlink_to(PODLOGIN)
+        bare = self.node.directory / "team/project.git"
+        self.take("git init -q ../work", "cd ../work", "echo content >file", "git add file",
+                  "git -c user.name=a -c user.email=a@example.com commit -qm one",
+                  f"git clone -q --bare . {bare}", f"git -C {bare} update-server-info")
+
+        def answer(path):
+            file = self.node.directory / path.partition("?")[0].lstrip("/")
+            return ("application/octet-stream", file.read_bytes()) if file.is_file() else None
+
+        server = self.serve("git.example.com", 'Basic realm="git"', lambda said: basic(said)[1], answer)
+        self.take(*commands("git-https"), GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0", GIT_SSL_CAINFO=self.standin.ca)
+        self.assertEqual((self.directory / "project/file").read_text(), "content\n")
+        self.assertEqual((self.exchanges(), server.errors), (1, []))
+
+
+class DockerPull(ToolCase):
+    name = "docker-pull"
+
+    def setUp(self):
+        super().setUp()
+        self.start("docker")
+        (self.bin / "docker-credential-podlogin").symlink_to(PODLOGIN)
+        files = {"/v2/": ("application/json", b"{}"),
+                 **{"/v2/team/image/" + name: file for name, file in image().items()}}
+        self.server = self.serve("registry.example.com", 'Basic realm="registry"', lambda said: basic(said)[1], files.get)
+
+    def assert_reads(self, program, options=""):
+        variables, *uses = commands("docker-pull")
+        use, = (line for line in uses if line.startswith(program))
+        self.program(program, f"exec {shutil.which(program)} {options}")
+        out = self.take(variables, use, SSL_CERT_FILE=self.standin.ca)
+        self.assertEqual((self.exchanges(), self.server.errors), (1, []))
+        return out
+
+    @unittest.skipUnless(shutil.which("docker"), "no docker is on PATH")
+    def test_docker_reads_a_manifest(self):
+        self.assertIn("layers", json.loads(self.assert_reads("docker")))
+
+    @unittest.skipUnless(shutil.which("podman") and os.geteuid() == 0, "podman is not on PATH, or needs root")
+    def test_podman_pulls(self):
+        self.assertRegex(self.assert_reads("podman", f"--root {self.node.directory}/root --runroot {self.node.directory}/run "
+                                                     "--storage-driver vfs"), "^[0-9a-f]{64}\n$")
+
+
+@unittest.skipUnless(shutil.which("kubectl"), "no kubectl is on PATH")
+class Kubectl(ToolCase):
+    name = "kubectl"
+
+    def test_the_api_server_accepts_the_token(self):
+        self.start("kube")
+        self.serve("api.other.example.com:6443", "Bearer", lambda said: said.removeprefix("Bearer "),
+                   lambda path: ("application/json", b'{"gitVersion": "v1.36.0"}') if path == "/version" else None)
+        shutil.copy(self.standin.ca, self.directory / "ca.crt")
+        self.assertEqual(json.loads(self.take(*commands("kubectl"))), {"gitVersion": "v1.36.0"})
+        self.assertEqual(self.exchanges(), 1)
 
 
 if __name__ == "__main__":
