@@ -2,19 +2,24 @@
 """docs/recipes: each one is run, from its own files, against a daemon and the stand-in.
 
 Pods run as kubelet would run them, in mount namespaces. $PULUMI names the Pulumi CLI; without it, pulumi_cli.py stands for
-it. `./dev e2e cluster` gives the manifests to a real cluster."""
+it. With $PULUMI_OPERATOR_AGENT, the agent of the Pulumi Kubernetes Operator runs as well. `./dev e2e cluster` gives the
+manifests to a real cluster."""
 
 import json
 import os
 import pathlib
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
+import urllib.parse
 
 from guarded_server import GuardedServer, basic
-from node import PODLOGIN, NodeCase
+from node import PODLOGIN, NodeCase, wait_for
 from test_docker import image
 
 try:
@@ -27,8 +32,10 @@ SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).p
 RECIPES = SOURCE / "docs/recipes"
 NAMES = sorted(path.parent.name for path in RECIPES.glob("*/README.md"))
 REAL = os.environ.get("PULUMI") or shutil.which("pulumi")
+OPERATOR_AGENT = os.environ.get("PULUMI_OPERATOR_AGENT")
 PULUMI_PATH = "/pulumi/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of Pulumi's images
 LIFETIME_S = 60
+UNAUTHORIZED = '{"code":401,"message":"Unauthorized: No credentials provided or are invalid."}'
 
 
 def readme(name):
@@ -220,13 +227,87 @@ class PulumiOperator(Workspace):
         first = self.list_stacks()
         self.clock.turn(31)  # a newer token is not replaced
         # the first refusal is tolerated
-        self.standin.fault_upstream(kind="status", status=401, times=2,
-                                    body='{"code":401,"message":"Unauthorized: No credentials provided or are invalid."}')
+        self.standin.fault_upstream(kind="status", status=401, times=2, body=UNAUTHORIZED)
         code, _, error = self.ask(["stack", "ls"])[0]
         self.assertEqual(code, 3, error)
         self.standin.reset_calls()
         self.assertNotEqual(self.list_stacks(), first)
         self.assertEqual(self.exchanges(), 2)
+
+
+def grpc(url, method, message=b""):
+    """Calls a method of gRPC, by curl. Returns (status, the answer's fields that are texts or messages, error)."""
+    with tempfile.NamedTemporaryFile() as headers:
+        done = subprocess.run(
+            ["curl", "-sS", "--http2-prior-knowledge", "--max-time", "90", "-H", "content-type: application/grpc",
+             "-H", "te: trailers", "--data-binary", "@-", "-D", headers.name, f"{url}/agent.AutomationService/{method}"],
+            input=struct.pack(">BI", 0, len(message)) + message, capture_output=True, check=False)
+        said = dict(re.findall(r"^(grpc-\w+): (.*?)\r?$", headers.read().decode(), re.M))
+    error = urllib.parse.unquote(said.get("grpc-message", "")) or done.stderr.decode()
+    return said.get("grpc-status"), fields(done.stdout[5:]), error
+
+
+def fields(message):
+    """The fields of a message of protocol buffers, as long as they are short texts or messages."""
+    found = {}
+    while message and message[0] & 7 == 2 and message[1] < 128:
+        found[message[0] >> 3] = message[2:2 + message[1]]
+        message = message[2 + message[1]:]
+    return found
+
+
+@unittest.skipUnless(OPERATOR_AGENT and REAL, "PULUMI_OPERATOR_AGENT= does not name the agent of the operator, or no pulumi")
+class OperatorAgent(Workspace):
+    """The operator's own agent, which is called as the operator does."""
+
+    def setUp(self):
+        super().setUp()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        # a CLI that was built from its sources has no version
+        agent = self.workspace.spawn("pulumi", [
+            os.path.abspath(OPERATOR_AGENT), "serve", "--workspace", self.project, "--skip-install", "--host", "127.0.0.1",
+            "--port", str(port)], PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK="true", **self.here)
+        self.addCleanup(agent.communicate)
+        self.addCleanup(agent.terminate)
+
+        def listens():
+            self.assertIsNone(agent.poll(), agent.poll() and agent.stderr.read())
+            return grpc(self.url, "WhoAmI")[0] == "0"
+        wait_for(listens, what="the agent")
+        self.standin.reset_calls()
+
+    def select_stack(self):
+        """Returns (status, the token of its calls, error)."""
+        name = b"acme/fake/dev"
+        status, _, error = grpc(self.url, "SelectStack", bytes([1 << 3 | 2, len(name)]) + name + bytes([2 << 3, 1]))
+        return status, error
+
+    def assert_selects_stack(self):
+        self.assertEqual(self.select_stack(), ("0", ""))
+        token, = self.tokens()
+        return token
+
+    def test_each_operation_has_a_token_that_is_valid(self):
+        tokens = []
+        for _ in range(3):
+            status, answer, error = grpc(self.url, "WhoAmI")
+            self.assertEqual((status, answer.get(1)), ("0", b"ci-bot"), error)
+            tokens.append(self.assert_selects_stack())
+            self.clock.turn(LIFETIME_S)
+        self.assertEqual(len(set(tokens)), 3)
+
+    def test_a_token_that_pulumi_cloud_refuses_is_replaced(self):
+        first = self.assert_selects_stack()
+        self.clock.turn(31)
+        self.standin.fault_upstream(kind="status", status=401, times=2, body=UNAUTHORIZED)
+        status, error = self.select_stack()
+        self.assertNotEqual(status, "0")
+        self.assertIn("requires logging in", error)
+        self.standin.fault_upstream()
+        self.standin.reset_calls()
+        self.assertNotEqual(self.assert_selects_stack(), first)
 
 
 class WorkflowRunner(PodCase):
