@@ -10,11 +10,10 @@ import unittest
 
 import metrics
 from node import BUILD
-from pam import AUTH_ERR, HOST, MODULE, SESSION_ERR, SUCCESS, PamCase
+from pam import AUTH_ERR, HOST, MODULE, SESSION_ERR, SUCCESS, WRAPPER, PamCase, pamtester
 from preload import address_sanitizer_of, preloaded
 
 FAULTS = BUILD / "tests/support/libfaults.so"
-WRAPPER = [*pathlib.Path("/usr").glob("lib*/**/libpam_wrapper.so")]
 # What each function of a call fails with; 0: the end of a file. Allocations and libpam have one error each.
 ERRORS = [0, errno.EIO, errno.EINTR, errno.EAGAIN, errno.EACCES, errno.ENOENT, errno.ECONNRESET, errno.EMFILE]
 ONE_ERROR = {"malloc", "calloc", "realloc", "pam_get_item", "pam_get_data", "pam_set_data", "pam_putenv"}
@@ -177,32 +176,20 @@ class Guest(PamCase):
 
     @unittest.skipUnless(shutil.which("pamtester") and WRAPPER, "needs pamtester and libpam-wrapper")
     def test_pamtester(self):
-        """A program that knows nothing of the module, with libpam as it reads its files elsewhere."""
         self.node.start()
         self.stack()
-        code, out = self.pamtester("authenticate", "setcred", "open_session", "close_session")
+        code, out = pamtester(self.directory, "test", "alice", "authenticate", "setcred", "open_session", "close_session")
         self.assertEqual((code, out), (0, ["pamtester: successfully authenticated", "pamtester: credential info has "
                                            "successfully been set.", "pamtester: successfully opened a session",
                                            "pamtester: session has successfully been closed."]))
         self.node.service("pulumi", rules="")
         self.node.restart()
         for operation in ("authenticate", "open_session"):
-            code, out = self.pamtester(operation)
+            code, out = pamtester(self.directory, "test", "alice", operation)
             self.assertNotEqual(code, 0)
             log, error = out
             self.assertIn("SYSLOG(3): pulumi: POLICY_DENIED: ", log)  # pam_wrapper prints it
             self.assertTrue(error.startswith("pamtester: "), error)
-
-    def pamtester(self, *operations):
-        """Returns the exit code and all lines that are printed."""
-        libraries = " ".join([*address_sanitizer_of(MODULE), str(WRAPPER[0])])
-        result = subprocess.run(
-            ["pamtester", "test", "alice", *operations], stdin=subprocess.DEVNULL, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90, check=False,
-            env={"PATH": os.environ["PATH"], "LD_PRELOAD": libraries, "PAM_WRAPPER": "1",
-                 "PAM_WRAPPER_SERVICE_DIR": str(self.directory), "PAM_WRAPPER_DISABLE_DEEPBIND": "1",
-                 "ASAN_OPTIONS": "detect_leaks=0"})
-        return result.returncode, result.stdout.splitlines()
 
 
 if __name__ == "__main__":

@@ -1,18 +1,34 @@
 """A node with a stack of PAM lines, and a program that uses it."""
 
 import os
+import pathlib
 import subprocess
 import unittest
 
 from node import BUILD, NodeCase
+from preload import address_sanitizer_of
 
 MODULE = BUILD / "module/pam/pam_podlogin.so"
 HOST = BUILD / "tests/support/pam_host"
+WRAPPER = [*pathlib.Path("/usr").glob("lib*/**/libpam_wrapper.so")]
 
 # of _pam_types.h, and syslog.h
 SUCCESS, SERVICE_ERR, AUTH_ERR, CRED_INSUFFICIENT, AUTHINFO_UNAVAIL, SESSION_ERR, MODULE_UNKNOWN = (
     0, 3, 7, 8, 9, 14, 28)
 LOG_AUTHPRIV_ERR = 10 << 3 | 3
+
+
+def pamtester(directory, service, user, *operations):
+    """Runs a program that knows nothing of the module, with libpam as it reads its files elsewhere, in @directory. Returns
+    the exit code and all lines that are printed."""
+    libraries = " ".join([*address_sanitizer_of(MODULE), str(WRAPPER[0])])
+    result = subprocess.run(
+        ["pamtester", service, user, *operations], stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90, check=False,
+        env={"PATH": os.environ["PATH"], "LD_PRELOAD": libraries, "PAM_WRAPPER": "1",
+             "PAM_WRAPPER_SERVICE_DIR": str(directory), "PAM_WRAPPER_DISABLE_DEEPBIND": "1",
+             "ASAN_OPTIONS": "detect_leaks=0"})
+    return result.returncode, result.stdout.splitlines()
 
 
 class Host:
