@@ -20,6 +20,7 @@ from node import ALLOW_CI, AUDIENCE, BUILD, ORGANIZATION, SERVICE, STANDIN, wait
 from standin import Standin
 from steady import RATE, Steady
 
+SOURCE = pathlib.Path(os.environ["PODLOGIN_SOURCE"])
 ETC = pathlib.Path("/etc/podlogin")
 SOCKET = pathlib.Path("/run/podlogin/podlogin.sock")
 UNITS = ("podlogind.socket", "podlogin-issuers.socket", "podlogin-upstreams.socket", "podlogin-programs.socket",
@@ -318,6 +319,51 @@ class Units(unittest.TestCase):
         self.assertIn("Permission denied", result.stderr)
         self.assertEqual(run(*purge), "1 tokens purged\n")
         run("/usr/local/sbin/podloginctl", "reload")
+
+    def install_recipe(self):
+        """The units of docs/recipes/systemd-service, with another user, and with programs that are here."""
+        programs = {"pulumi": 'echo "$*" >/tmp/pulumi.out; cat "$PULUMI_CREDENTIALS_PATH/credentials.json" >>/tmp/pulumi.out',
+                    "watch-stacks": "pulumi stack ls && exec sleep 1000"}
+        for name, script in programs.items():
+            path = pathlib.Path("/usr/local/bin", name)
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+            self.addCleanup(path.unlink)
+        names = []
+        for path in sorted((SOURCE / "docs/recipes/systemd-service").glob("*.service")):
+            unit = pathlib.Path("/etc/systemd/system", path.name)
+            unit.write_text(path.read_text().replace("User=deploy", "User=nobody").replace("/usr/bin/", "/usr/local/bin/"))
+            self.addCleanup(unit.unlink)
+            names.append(path.name)
+        token = pathlib.Path("/run/identity/token")
+        for directory in (token.parent, pathlib.Path("/srv/stack")):
+            directory.mkdir(parents=True, exist_ok=True)
+        token.write_text(self.mint())
+        shutil.chown(token, "nobody")
+        systemctl("daemon-reload")
+        return names
+
+    def test_the_recipe_of_services(self):
+        (ETC / "podlogind.conf").write_text("[Daemon]\nPeerAttestation=off\n")  # services are in no pod
+        self.addCleanup(self.configure)
+        self.addCleanup(systemctl, "daemon-reload")
+        credentials, up, watch = self.install_recipe()
+        self.addCleanup(systemctl, "stop", credentials)
+        out = pathlib.Path("/tmp/pulumi.out")
+        systemctl("start", watch)
+        self.assertEqual([show("ActiveState", unit) for unit in (credentials, watch)], ["active", "active"], journal())
+        self.assertEqual(show("StatusText", credentials), "The token is fresh")
+        wait_for(lambda: out.exists() and "accessTokens" in out.read_text(), what="the watcher")
+        self.assertTrue(out.read_text().startswith("stack ls\n"))
+        out.unlink()
+        systemctl("start", up)
+        self.assertTrue(out.read_text().startswith("up --yes\n"), out.read_text())
+        token = re.search(r'"accessToken":\s*"(.*?)"', out.read_text())[1]
+        self.assertTrue(self.standin.issued(token)["valid"])
+        systemctl("stop", credentials)
+        self.assertEqual([show("ActiveState", unit) for unit in (credentials, watch)], ["inactive", "inactive"])
+        self.assertEqual(show("ExecMainStatus", credentials), "0")
+        self.assertEqual(self.standin.counts()["exchanges"], 1)
 
     def doctor(self):
         """The exit code of `podloginctl doctor`, run by root, and its lines by their checks."""
