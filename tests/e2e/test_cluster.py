@@ -83,6 +83,12 @@ class Cluster(unittest.TestCase):
         steady = BUILD / "tests/support/steady"
         cluster.build("localhost/job:1", [(busybox, "/bin/sh"), (busybox, "/bin/busybox"), (command, "/bin/podlogin"),
                                           (steady, "/bin/steady"), *((path, path) for path in libraries(steady))])
+        pulumi = cls.scratch / "pulumi"  # prints the user of the file that the CLI reads
+        pulumi.write_text("#!/bin/sh\nexec /bin/busybox sed -n 's/.*\"username\": *\"\\([^\"]*\\)\".*/\\1/p' "
+                          "$PULUMI_CREDENTIALS_PATH/credentials.json\n")
+        pulumi.chmod(0o755)
+        cluster.build("localhost/pulumi:1", [(busybox, "/bin/sh"), (busybox, "/bin/busybox"), (pulumi, "/pulumi/bin/pulumi")],
+                      "--env", "PATH=/pulumi/bin:/bin")
         for name in ("spiffe-csi-driver", "csi-node-driver-registrar"):
             cluster.build(f"localhost/{name}:1", [(shutil.which(name), f"/{name}")], "--entrypoint", f'["/{name}"]')
 
@@ -380,6 +386,32 @@ class Cluster(unittest.TestCase):
         wait_for(lambda: "has " in self.cluster.kubectl("-n", "ci", "logs", "shim"), "the tool")
         token = re.search("has (.+)", self.cluster.kubectl("-n", "ci", "logs", "shim"))[1]
         self.assertTrue(self.standin.issued(token))
+
+    def run_recipe(self, file, name, container):
+        """Applies a job of docs/recipes, with images that are here, and waits for its end. Returns its log."""
+        text = (SOURCE / "docs/recipes" / file).read_text()
+        text = text.replace("registry.example/podlogin:0.1.0", "localhost/podlogin:build")
+        self.cluster.kubectl("apply", "-f", "-", input=text.replace("pulumi/pulumi:latest-nonroot", "localhost/pulumi:1"))
+        self.addCleanup(self.cluster.kubectl, "-n", "ci", "delete", "job", name, "--ignore-not-found")
+        try:
+            self.cluster.kubectl("-n", "ci", "wait", "--for=condition=Complete", f"job/{name}", "--timeout=120s")
+        except RuntimeError as error:
+            described = self.cluster.kubectl("-n", "ci", "describe", "pods", "-l", f"job-name={name}", check=False)
+            raise RuntimeError(f"{error}\n{described}\n{self.describe()}") from error
+        return self.cluster.kubectl("-n", "ci", "logs", f"job/{name}", "-c", container).strip()
+
+    def test_8_the_recipes_of_jobs(self):
+        for name in ("job.yaml", "job-without-injection.yaml"):
+            self.assertEqual(self.run_recipe(f"kubernetes-job/{name}", "runner", "runner"), "ci-bot")
+            self.cluster.kubectl("-n", "ci", "delete", "job", "runner", "--wait", "--timeout=60s")
+
+    def test_8_the_recipe_of_a_sidecar(self):
+        """The job starts with a token, and ends although the sidecar would go on."""
+        self.assertEqual(self.run_recipe("sidecar/job.yaml", "long", "job"), "ci-bot")
+        ended, = self.cluster.get("-n", "ci", "pods", "-l", "job-name=long")["items"]
+        sidecar, = ended["status"]["initContainerStatuses"]
+        self.assertEqual((sidecar["state"]["terminated"]["exitCode"], sidecar["restartCount"]), (0, 0), sidecar)
+        self.assertEqual(self.cluster.kubectl("-n", "ci", "logs", "job/long", "-c", "podlogin"), "")
 
     def test_8_what_the_namespace_of_the_daemon_needs(self):
         """More than the profile restricted allows, and this is all."""
