@@ -18,7 +18,7 @@ from node import wait_for
 from recipe import REAL, PodCase
 
 AGENT = os.environ.get("PULUMI_OPERATOR_AGENT")
-LIFETIME_S = 60
+LIFETIME_S = 600
 UNAUTHORIZED = '{"code":401,"message":"Unauthorized: No credentials provided or are invalid."}'
 
 # Lives as long as the operator's agent, and runs `pulumi` as the Automation API in it does: by its name, in its own

@@ -12,7 +12,7 @@ import unittest
 from recipe import RECIPES, PodCase, commands, kubelet, readme
 
 NAMES = sorted(path.parent.name for path in RECIPES.glob("*/README.md"))
-LIFETIME_S = 60
+LIFETIME_S = 600
 
 
 class Pages(unittest.TestCase):

@@ -33,18 +33,6 @@ def commands(name):
     """The commands that the page shows, one a line."""
     return re.findall(r"^    (?!#)(.+)$", readme(name), re.M)
 
-# Lives as long as the operator's agent, and runs `pulumi` as the Automation API in it does: by its name, in its own
-# environment. Each line of its input is a list of runs, which begin at once.
-AGENT = """
-import concurrent.futures, json, subprocess, sys
-def run(arguments):
-    done = subprocess.run(["pulumi", *arguments], capture_output=True, text=True, cwd=sys.argv[1])
-    return done.returncode, done.stdout, done.stderr
-with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    for line in sys.stdin:
-        print(json.dumps(list(pool.map(run, json.loads(line)))), flush=True)
-"""
-
 
 class RecipeCase(NodeCase):
     def setUp(self):
@@ -78,8 +66,10 @@ class PodCase(RecipeCase):
         return kubelet.Kubelet(self, template, self.images, **options)
 
     def assert_runs(self, pod, container, command=None, code=0, **variables):
+        """Runs a container until it ends, with this code. Returns its output; there is no token in what it logs."""
         got, out, error = pod.run(container, command, **self.here, **variables)
         self.assertEqual(got, code, f"{out}\n{error}")
+        self.assertNotRegex(out + error, "eyJ|pul-")
         return out
 
 
