@@ -164,9 +164,11 @@ uint64_t broker_watch(struct broker *broker, struct broker_waiter *waiter, uint3
                       struct now now)
 {
     struct login *login = login_look_up(broker, memo_cache_key(waiter->identity, waiter->service));
+    uint64_t left = token_left_usec(&login->token, now);
+    uint64_t needed = needed_usec(&login->token, min_ttl_s);
 
     waiter_wait(&waiter->waiter, &login->watchers);
-    return token_left_usec(&login->token, now) - needed_usec(&login->token, min_ttl_s);
+    return left > needed ? left - needed : 0; /* time has gone on since broker_find() */
 }
 
 /* Starts one write; each write that succeeds starts the next. */

@@ -136,6 +136,20 @@ static void watchers_are_woken_when_the_token_is_refreshed(void **state)
     pods_done(2);
 }
 
+/* Between the look at the token and the watch, time goes on. */
+static void a_token_that_has_just_become_too_old_is_watched_for_no_time(void **state)
+{
+    struct now now;
+
+    (void)state;
+    pods_have_a_token(1);
+    assert_true(pod_ask_for(&pods[0], 60));
+    now = clock_now();
+    now.boot_usec += (LIFETIME_S - 60) * SECOND_USEC;
+    assert_true(broker_watch(&broker, &pods[0].waiter, 60, now) == 0);
+    pods_done(1);
+}
+
 static void watchers_are_woken_when_the_token_is_rejected(void **state)
 {
     (void)state;
@@ -191,6 +205,7 @@ int main(void)
         BROKER_TEST(rejections_are_limited_to_two_a_minute),
         BROKER_TEST(an_unknown_fingerprint_costs_nothing),
         BROKER_TEST(watchers_are_woken_when_the_token_is_refreshed),
+        BROKER_TEST(a_token_that_has_just_become_too_old_is_watched_for_no_time),
         BROKER_TEST(watchers_are_woken_when_the_token_is_rejected),
         BROKER_TEST(watchers_are_refused_when_the_service_changes),
         BROKER_TEST(a_watched_login_is_kept),
