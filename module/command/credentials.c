@@ -209,6 +209,8 @@ static int write_file(int fd, char *text, size_t old_len)
 {
     size_t len = strlen(text), padded = len < old_len ? old_len : len;
 
+    if (fchmod(fd, 0600) < 0)
+        return -errno;
     if (len > old_len && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)len) < 0 &&
         errno != EOPNOTSUPP)
         return -errno;
@@ -261,8 +263,6 @@ static int rewrite_locked(int fd, const char *content, bool only_missing)
         return -EBADMSG;
     if (status.st_size > FILE_MAX)
         return -EFBIG;
-    if ((status.st_mode & 077) && fchmod(fd, 0600) < 0)
-        return -errno;
     len = (size_t)status.st_size;
     /* a member takes at least six bytes, and gets at most ten of white space */
     size = 4 * (len + content_len) + SPACES;

@@ -17,6 +17,9 @@
 #include "protocol/messages.h"
 #include "protocol/status.h"
 
+/* Of the directory: what may have changed the file, and its own end. */
+#define CHANGES (IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
+
 /* The file, and what keeps it fresh. */
 struct keeper {
     const struct options *options;
@@ -51,12 +54,36 @@ static int write_token(const struct keeper *keeper)
     return r < 0 ? fail(keeper->path, r) : EXIT_CODE_OK;
 }
 
-static void forget_changes(const struct keeper *keeper)
+/* Without inotify(7), or its directory, nothing but a new token is written. */
+static void watch_directory(struct keeper *keeper)
 {
-    char events[4096];
+    const char *slash = strrchr(keeper->path, '/');
+    char directory[CREDENTIALS_PATH_SIZE];
+    struct text text = text_in(directory, sizeof(directory));
 
-    while (read(keeper->changes, events, sizeof(events)) > 0)
-        ;
+    text_add_bytes(&text, keeper->path, (size_t)(slash - keeper->path));
+    if (keeper->changes >= 0)
+        close(keeper->changes);
+    keeper->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (keeper->changes >= 0)
+        inotify_add_watch(keeper->changes, directory, CHANGES);
+}
+
+/* Returns whether the directory is no longer where it was. */
+static bool forget_changes(const struct keeper *keeper)
+{
+    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    bool is_gone = false;
+    ssize_t n;
+
+    while ((n = read(keeper->changes, events, sizeof(events))) > 0)
+        for (ssize_t at = 0; at < n;) {
+            const struct inotify_event *event = (const void *)(events + at);
+
+            is_gone = is_gone || event->mask & (IN_IGNORED | IN_MOVE_SELF);
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+    return is_gone;
 }
 
 /*
@@ -64,33 +91,22 @@ static void forget_changes(const struct keeper *keeper)
  * wrote in the meantime is lost. If that was this account, it is put back. One that has another
  * token is left alone: somebody may have logged in there.
  */
-static void put_back(const struct keeper *keeper)
+static void put_back(struct keeper *keeper)
 {
     const struct deadline deadline = deadline_of(keeper);
-    int r;
+    char path[CREDENTIALS_PATH_SIZE];
+    int r = 0;
 
-    forget_changes(keeper);
-    r = credentials_write(keeper->path, credentials_of(keeper->token), true, &deadline);
-    if (r == 0 || r == -EEXIST || r == -ECANCELED)
-        return;
+    if (forget_changes(keeper)) {
+        r = credentials_path(path); /* makes the directory */
+        watch_directory(keeper);
+    }
+    if (r == 0)
+        r = credentials_write(keeper->path, credentials_of(keeper->token), true, &deadline);
+    if (r == 0 || r == -EEXIST || r == -ECANCELED || r == -ENOENT)
+        return; /* of a directory that is being removed, the end comes as another change */
     fail(keeper->path, r);
     forget_changes(keeper); /* an attempt that failed is not a reason for the next */
-}
-
-static int watch_directory(const char *path)
-{
-    char directory[CREDENTIALS_PATH_SIZE];
-    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-
-    strcpy(directory, path);
-    *strrchr(directory, '/') = '\0';
-    if (fd >= 0 &&
-        inotify_add_watch(fd, directory, IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO) <
-            0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
 }
 
 static void renew(struct keeper *keeper, struct podlogin_token *token)
@@ -129,9 +145,10 @@ static void keep(struct keeper *keeper)
 {
     struct pollfd fds[] = {{.fd = keeper->signals, .events = POLLIN},
                            {.fd = podlogin_watch_fd(keeper->watch), .events = POLLIN},
-                           {.fd = keeper->changes, .events = POLLIN}};
+                           {.events = POLLIN}};
 
     for (;;) {
+        fds[2].fd = keeper->changes;
         if (poll(fds, 3, -1) < 0)
             continue;
         if (fds[0].revents)
@@ -175,7 +192,7 @@ static int keep_fresh(struct keeper *keeper)
     status = podlogin_watch_start(keeper->login, keeper->token, &keeper->watch);
     if (status != PODLOGIN_OK)
         return report(NULL, "login", status);
-    keeper->changes = watch_directory(keeper->path);
+    watch_directory(keeper);
     code = make_ready_file(ready_file);
     if (code)
         return code;

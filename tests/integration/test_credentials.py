@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """podlogin login: credentials.json of the Pulumi CLI, which other processes read and write at the same time."""
 
+import contextlib
 import fcntl
 import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import stat
@@ -122,6 +124,16 @@ class Login(LoginCase):
             self.assertEqual((result.returncode, result.stdout), (70, ""), content)
             self.assertEqual(result.stderr, f"podlogin: login: {self.path}: this is not a file of the Pulumi CLI; move it away\n")
             self.assertEqual(self.path.read_text(), content)
+
+    def test_the_mode_of_such_a_file_is_left_alone(self):
+        """A link may lead to one that others need to read, such as /etc/passwd."""
+        other = self.node.directory / "other"
+        other.write_text("root:x:0:0::/root:/bin/sh\n")
+        other.chmod(0o644)
+        self.path.parent.mkdir()
+        self.path.symlink_to(other)
+        self.assertEqual(self.login().returncode, 70)
+        self.assertEqual(stat.S_IMODE(other.stat().st_mode), 0o644)
 
     def test_an_encrypted_file_is_left_alone(self):
         content = '{"$pulumiSecureStore":1,"backend":"file","algo":"aes-256-gcm","nonce":"x","data":"y"}'
@@ -355,6 +367,20 @@ class KeepFresh(KeepFreshCase):
             self.assertEqual(self.token(), token)
         self.path.unlink()  # pulumi logout --all
         self.assertEqual(self.wait_for_token(), token)
+        self.assertEqual(self.stop(process), "")
+
+    def test_a_directory_that_is_removed_or_replaced(self):
+        process = self.spawn()
+        token = self.wait_for_token()
+        for change in (shutil.rmtree, lambda directory: directory.rename(self.home / "away")):
+            while self.path.parent.exists():
+                with contextlib.suppress(OSError):  # it may put the file back into a directory that is being removed
+                    change(self.path.parent)
+                    break
+            self.assertEqual(self.wait_for_token(), token)
+            self.path.unlink()  # it watches the new directory
+            self.assertEqual(self.wait_for_token(), token)
+        self.assert_comes_to_rest(process)
         self.assertEqual(self.stop(process), "")
 
     def test_another_token_for_the_same_backend_is_left_alone(self):
