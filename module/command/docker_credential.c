@@ -15,13 +15,14 @@
 /* Docker knows this text, and then goes on without a credential. */
 #define NOT_FOUND "credentials not found in native keychain\n"
 
-/* Cuts what docker wants, a host or a URL, down to the host with its port. */
+/*
+ * Cuts what docker wants, a host or a URL, down to the host with its port. What begins with another
+ * scheme than https has no host that may have the token.
+ */
 static const char *host_of(const char *server, size_t *ret_len)
 {
-    const char *scheme = strstr(server, "://");
-
-    if (scheme)
-        server = scheme + 3;
+    if (strncasecmp(server, "https://", 8) == 0)
+        server += 8;
     *ret_len = strcspn(server, "/");
     return server;
 }
@@ -72,7 +73,7 @@ static int get(const struct options *options)
                      "them, in PODLOGIN_HOSTS",
                      server);
     host = host_of(server, &len);
-    if (strncasecmp(server, "http://", 7) == 0 || !helper_may_have(hosts, host, len)) {
+    if (!helper_may_have(hosts, host, len)) {
         print(NOT_FOUND);
         return EXIT_CODE_CONFIG;
     }

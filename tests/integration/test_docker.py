@@ -81,7 +81,8 @@ class Helper(DockerCase):
         self.assertEqual(result.stdout.count("\n"), 1)
 
     def test_registries_that_may_have_the_token(self):
-        for server in (HOST, HOST + "\n", HOST + "\r\n", f"https://{HOST}", f"https://{HOST}/v1/", f"{HOST}/team", HOST.upper()):
+        for server in (HOST, HOST + "\n", HOST + "\r\n", f"https://{HOST}", f"https://{HOST}/v1/", f"HTTPS://{HOST}", f"{HOST}/team",
+                       HOST.upper()):
             self.assert_answers(server)
         self.assert_answers("localhost:5000", hosts=f"{HOST}, localhost:5000")
         self.assert_answers("https://index.docker.io/v1/", hosts="index.docker.io")
@@ -90,7 +91,7 @@ class Helper(DockerCase):
         """Docker knows this answer, and pulls without a credential."""
         for server in ("", "a", f"{HOST}:5000", f"a.{HOST}", f"{HOST}.evil.com", f"http://{HOST}", f"HTTP://{HOST}/v1/",
                        f"evil.com/{HOST}", f"https://evil.com/https://{HOST}", f"evil.com,{HOST}", f"me@{HOST}", f"evil://a/://{HOST}",
-                       f"https://https://{HOST}"):
+                       f"https://https://{HOST}", f"evil.com/://{HOST}", f"evil.com?://{HOST}/", f"ftp://{HOST}"):
             with self.subTest(server):
                 result = self.helper("get", server=server, PODLOGIN_HOSTS=f"{HOST},b")
                 self.assertEqual((result.returncode, result.stdout, result.stderr), (1, NOT_FOUND, ""))
