@@ -33,10 +33,20 @@ static void signals_to_wait_for(sigset_t *signals)
         sigdelset(signals, own[i]);
 }
 
-/* The terminal sends its signals to both, because they are in one process group. */
+/*
+ * Returns whether the kernel has sent the signal to this process and not to the child: for a timer,
+ * which was set before exec(), or for the end of the terminal, which the leader of the session is
+ * told of.
+ */
+static bool is_for_one(int signal)
+{
+    return signal == SIGALRM || ((signal == SIGHUP || signal == SIGCONT) && getsid(0) == getpid());
+}
+
+/* The terminal sends its other signals to both, because they are in one process group. */
 static void pass_on(pid_t child, const siginfo_t *info)
 {
-    if (info->si_code != SI_KERNEL)
+    if (info->si_code != SI_KERNEL || is_for_one(info->si_signo))
         kill(child, info->si_signo);
 }
 

@@ -117,6 +117,26 @@ class Transparency(ChildCase):
             os.close(terminal)
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), -signal.SIGKILL)
 
+    def test_a_terminal_that_ends_tells_the_leader_of_the_session_alone(self):
+        """As with docker run -it or ssh -t, when the connection breaks."""
+        for way in WAYS:
+            told = self.node.directory / f"told-{len(way)}"
+            pid, terminal = pty.fork()
+            if pid == 0:
+                script = f"import os; os.dup2(os.open({str(told)!r}, os.O_CREAT | os.O_WRONLY), 1)\n" + TELLER
+                os.execve(PODLOGIN, [str(PODLOGIN), "exec", *way, "--", sys.executable, "-c", script, str(int(signal.SIGHUP))],
+                          self.environment)
+            wait_for(lambda: told.exists() and told.read_text() == "ready\n", what="the command")
+            os.close(terminal)
+            wait_for(lambda: told.read_text() == f"ready\n{int(signal.SIGHUP)}\n", what=f"SIGHUP {way}")
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def test_a_timer_that_was_set_before(self):
+        """alarm() lasts beyond exec(): some programs limit the time of others so."""
+        for way in WAYS:
+            self.assertEqual(self.exec(way, "sleep", "20", preexec_fn=lambda: signal.alarm(2)).returncode, -signal.SIGALRM, way)
+
     def read_terminal(self, terminal, until):
         text = ""
         while until not in text:
