@@ -42,7 +42,6 @@ static void set_timer(struct podlogin_watch *watch, int64_t ms)
 /* Asks again after @least_ms, and not sooner than it should after a row of failures. */
 static void ask_later(struct podlogin_watch *watch, int64_t least_ms)
 {
-    watch->is_waiting = false;
     client_close(&watch->login->client);
     if (!watch->failing_since_ms)
         watch->failing_since_ms = clock_ms();
@@ -53,11 +52,20 @@ static void ask_later(struct podlogin_watch *watch, int64_t least_ms)
 static int add_connection(struct podlogin_watch *watch)
 {
     struct epoll_event event = {.events = EPOLLIN};
+    int r = epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, watch->login->client.fd, &event);
 
-    if (epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, watch->login->client.fd, &event) == 0 ||
-        errno == EEXIST)
-        return 0;
-    return -errno;
+    return r < 0 ? -errno : 0;
+}
+
+/*
+ * Its end is not enough: a child that has been forked since may have it open, too, and the epoll
+ * instance would go on to tell of it.
+ */
+static void remove_connection(struct podlogin_watch *watch)
+{
+    if (watch->is_waiting)
+        epoll_ctl(watch->epoll_fd, EPOLL_CTL_DEL, watch->login->client.fd, NULL);
+    watch->is_waiting = false;
 }
 
 static int send_request(struct podlogin_watch *watch, const struct client_target *target)
@@ -174,10 +182,13 @@ enum podlogin_status podlogin_watch_next(struct podlogin_watch *watch,
     if (watch->pid != getpid()) /* timer and connection are the parent's */
         return PODLOGIN_BAD_ARGUMENT;
     is_time = read(watch->timer_fd, &n, sizeof(n)) == sizeof(n);
-    if (watch->is_waiting && is_readable(watch->login->client.fd))
+    if (watch->is_waiting && is_readable(watch->login->client.fd)) {
+        remove_connection(watch);
         return receive(watch, ret_token);
+    }
     if (!is_time)
         return PODLOGIN_NOT_RENEWED;
+    remove_connection(watch);
     client_close(&watch->login->client);
     return ask(watch);
 }

@@ -71,6 +71,18 @@ class Library(Case):
     def test_a_child_does_not_use_the_watch_of_its_parent(self):
         self.run_program("library_program", "watch", 1)
 
+    def test_a_child_that_outlives_the_connection_of_a_watch(self):
+        def first(request):
+            return [token(request), None]
+
+        def close(_):
+            return None
+
+        def newer(request):
+            return token(request, token=b"pul-newer")
+        with self.served(first, close, close, close, newer) as (_, expectations):
+            self.run_program("library_program", "outlive", 1, expectations=expectations)
+
     def test_a_storm_of_signals(self):
         self.run_program("library_program", "storm", scale(100, 1000))
 

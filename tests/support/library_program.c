@@ -148,6 +148,49 @@ static void watch(void)
     podlogin_end(login);
 }
 
+/*
+ * A child that goes on, and has the connection of the watch still open, keeps the parent's watch
+ * neither from its pauses nor from the next token.
+ */
+static void outlive(void)
+{
+    struct podlogin *login = start(&rows[0]);
+    struct podlogin_token *token = NULL;
+    struct podlogin_watch *of_token = NULL;
+    struct pollfd poll_fd = {.events = POLLIN};
+    enum podlogin_status status = PODLOGIN_NOT_RENEWED;
+    unsigned n_calls = 0;
+    int pipe_fds[2];
+    char byte;
+    pid_t pid;
+
+    expect(pipe(pipe_fds) == 0, "pipe", NULL, PODLOGIN_OK);
+    authenticate(login);
+    expect(podlogin_get_token(login, &token) == PODLOGIN_OK &&
+               podlogin_watch_start(login, token, &of_token) == PODLOGIN_OK,
+           "podlogin_watch_start", login, PODLOGIN_OK);
+    podlogin_token_free(token);
+    poll_fd.fd = podlogin_watch_fd(of_token);
+    expect(next(of_token) == PODLOGIN_NOT_RENEWED, "podlogin_watch_next", login, status);
+    pid = fork();
+    if (pid == 0) {
+        close(pipe_fds[1]);
+        _exit(read(pipe_fds[0], &byte, 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    for (; status == PODLOGIN_NOT_RENEWED; n_calls++) {
+        poll(&poll_fd, 1, -1);
+        status = podlogin_watch_next(of_token, &token);
+    }
+    expect(status == PODLOGIN_OK, "the next token", NULL, status);
+    expect(n_calls < 20, "a watch that pauses", NULL, status);
+    podlogin_token_free(token);
+    podlogin_watch_end(of_token);
+    podlogin_end(login);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    wait_for_child(pid);
+}
+
 static void on_signal(int number)
 {
     (void)number;
@@ -186,6 +229,8 @@ int main(int argc, char **argv)
         keep_apart();
     else if (strcmp(argv[1], "watch") == 0)
         watch();
+    else if (strcmp(argv[1], "outlive") == 0)
+        outlive();
     else
         storm();
     expect(descriptors_count() == n_descriptors, "no descriptor left", NULL, PODLOGIN_OK);
