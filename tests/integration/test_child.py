@@ -91,8 +91,9 @@ class Transparency(ChildCase):
         self.assertEqual(masks[0].stdout, masks[1].stdout)
 
     def test_stopped_and_continued(self):
+        """As by a shell: in a process group that has its parent in another one. An orphaned group is not stopped."""
         for way in WAYS:
-            process = self.teller(way, signal.SIGUSR1)
+            process = self.teller(way, signal.SIGUSR1, preexec_fn=os.setpgrp)
             os.kill(process.pid, signal.SIGTSTP)
             wait_for(lambda: self.state(process.pid) == "T", what="the stop of podlogin")
             os.kill(process.pid, signal.SIGCONT)
