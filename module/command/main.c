@@ -49,7 +49,9 @@ static int print_help(void)
         describe(commands[i], &text);
     text_add(&text,
              "\nCalled by another name, such as pulumi, it runs the next program of that name on "
-             "PATH, as exec.\n"
+             "PATH, as exec;\n"
+             "as git-credential-podlogin or docker-credential-podlogin, it speaks the protocols of "
+             "git and docker.\n"
              "The service is $PODLOGIN_SERVICE, or else pulumi; of aws, aws-endpoint and kube, it "
              "is aws or kube.\n"
              "podlogin COMMAND --help describes a command and all of its options. Most commands "
