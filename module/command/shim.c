@@ -12,6 +12,8 @@
 #include "text/text.h"
 
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
+#define NESTED       "PODLOGIN_NESTED"
+#define NESTED_MAX   16
 
 const char *shim_name(const char *path)
 {
@@ -80,6 +82,20 @@ static struct exec_statuses statuses_of(const char *name)
     return (struct exec_statuses){.n = 0};
 }
 
+/*
+ * Counts shims that are within each other, with a sign for each in the environment. Returns false
+ * if these are too many: a program on PATH calls this one by its path, and is called by it.
+ */
+static bool count_nested(void)
+{
+    const char *nested = getenv(NESTED);
+    char buffer[NESTED_MAX + 1];
+    struct text text = text_in(buffer, sizeof(buffer));
+
+    text_add(&text, nested ? nested : "", "+", NULL);
+    return (!nested || strlen(nested) < NESTED_MAX) && setenv(NESTED, buffer, 1) == 0;
+}
+
 int shim_run(const char *name, int argc, char **argv)
 {
     const struct options options = {0};
@@ -91,6 +107,13 @@ int shim_run(const char *name, int argc, char **argv)
     if (stat("/proc/self/exe", &own) < 0) {
         output(STDERR_FILENO, "podlogin: ", name,
                ": cannot tell itself from other programs: ", strerror(errno), "; mount /proc\n",
+               NULL);
+        return EXIT_CODE_FAULT;
+    }
+    if (!count_nested()) {
+        output(STDERR_FILENO, "podlogin: ", name,
+               ": the next program of this name on PATH calls podlogin again; let it call the real "
+               "one by its path\n",
                NULL);
         return EXIT_CODE_FAULT;
     }

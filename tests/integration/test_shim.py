@@ -65,6 +65,17 @@ class Shim(NodeCase):
         self.assertRegex(result.stdout, "^the real other, .+\n$")
         self.assertEqual(self.standin.counts()["exchanges"], 1)
 
+    def test_a_program_that_calls_it_by_its_path_is_no_endless_loop(self):
+        self.install("tool")
+        marker = self.node.directory / "marker"
+        self.put_tool("tool", f"#!/bin/sh\necho >>{marker}\n[ $(wc -l <{marker}) -lt 100 ] && exec {self.share}/tool\n")
+        for path, variables in ((f"{self.bin}:/usr/bin:/bin", {}), (None, {"PODLOGIN_REJECT_ON": "3"})):
+            result = self.run_tool(path=path, **variables)
+            self.assertEqual((result.returncode, result.stdout), (70, ""), result.stderr)
+            self.assertEqual(result.stderr, "podlogin: tool: the next program of this name on PATH calls podlogin again; let it call "
+                                            "the real one by its path\n")
+            marker.unlink()
+
     def test_each_directory_that_leads_to_it_leaves_path(self):
         """Also if another link, or the working directory, leads there."""
         self.install("tool")
