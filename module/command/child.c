@@ -58,6 +58,8 @@ static bool has_ended(pid_t child, int *ret_status)
     while ((pid = waitpid(child, ret_status, WNOHANG | WUNTRACED)) > 0) {
         if (!WIFSTOPPED(*ret_status))
             return true;
+        if (getpid() == 1)
+            continue; /* the first process of a container cannot stop; it passes SIGCONT on */
         kill(getpid(), SIGSTOP);
         kill(child, SIGCONT); /* this process has been continued */
     }

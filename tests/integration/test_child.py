@@ -14,7 +14,7 @@ import subprocess
 import sys
 import unittest
 
-from node import PODLOGIN, NodeCase, wait_for
+from node import PODLOGIN, NodeCase, children, wait_for
 
 WAYS = ([], ["--reject-on", "3"])
 # Tells of each signal that it gets, by its number.
@@ -28,6 +28,12 @@ os.write(1, b"ready\\n")
 while True:
     signal.pause()
 """
+
+
+def pending(pid):
+    """The signals that wait for the process, as a mask."""
+    (line,) = re.findall(r"^ShdPnd:\s*(\w+)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(line, 16)
 
 
 class ChildCase(NodeCase):
@@ -100,6 +106,28 @@ class Transparency(ChildCase):
             wait_for(lambda: self.state(process.pid) != "T", what="podlogin to continue")
             os.kill(process.pid, signal.SIGUSR1)
             self.assertEqual(process.stdout.readline(), f"{int(signal.SIGUSR1)}\n")
+
+    def test_a_stop_in_a_container_whose_first_process_it_is(self):
+        """That process cannot stop, but the command can."""
+        enter = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+        if subprocess.run([*enter, "true"], capture_output=True, check=False).returncode:
+            self.skipTest("no PID namespace here")
+        process = subprocess.Popen([*enter, PODLOGIN, "exec", "--reject-on", "3", "--", sys.executable, "-c", TELLER,
+                                    str(int(signal.SIGUSR1))], stdout=subprocess.PIPE, text=True,
+                                   env={**self.environment, "PODLOGIN_SERVER_UID": "0"})
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        (first,) = children(process.pid)
+        (command,) = children(first)
+        os.kill(command, signal.SIGSTOP)
+        wait_for(lambda: self.state(command) == "T", what="the stop")
+        os.kill(first, signal.SIGUSR1)  # it has seen the stop when the command has this one
+        wait_for(lambda: pending(command) & 1 << signal.SIGUSR1 - 1, what="a signal that waits")
+        self.assertEqual(self.state(command), "T")
+        os.kill(first, signal.SIGCONT)
+        self.assertEqual(process.stdout.readline(), f"{int(signal.SIGUSR1)}\n")
 
     def test_the_terminal_sends_each_signal_once(self):
         """A second SIGINT ends the Pulumi CLI at once, without waiting for what it is doing."""
