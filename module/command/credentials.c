@@ -202,8 +202,10 @@ static int read_file(int fd, char *text, size_t len)
 
 /*
  * Writes @text over the old content, with blanks up to its end, and then cuts those off: if this
- * process is killed in between, the file is still what it should be. The disk space is there before
- * anything is changed, if the file system can say so. @text has space for @old_len bytes.
+ * process is killed in between, the file is still what it should be. Only SIGKILL during the write
+ * of more than a page can tear it; a file of another inode would be none that the CLI has locked.
+ * The disk space is there before anything is changed, if the file system can say so. @text has
+ * space for @old_len bytes.
  */
 static int write_file(int fd, char *text, size_t old_len)
 {
