@@ -257,17 +257,22 @@ static void turn(struct server *server, int owner)
 {
     struct pollfd items[ENDPOINT_CLIENTS_MAX + 2] = {
         {.fd = owner, .events = POLLIN}, {.fd = server->endpoint->listener, .events = POLLIN}};
+    struct client *clients[ENDPOINT_CLIENTS_MAX + 2];
     int wait_ms = expire(server);
+    nfds_t n = 2; /* poll() takes no more items than there may be descriptors */
 
     for (size_t i = 0; i < ENDPOINT_CLIENTS_MAX; i++)
-        items[i + 2] = (struct pollfd){.fd = server->clients[i].fd, .events = POLLIN};
+        if (server->clients[i].fd >= 0) {
+            clients[n] = &server->clients[i];
+            items[n++] = (struct pollfd){.fd = server->clients[i].fd, .events = POLLIN};
+        }
     if (owner < 0 && (wait_ms < 0 || wait_ms > OWNER_CHECK_MS))
         wait_ms = OWNER_CHECK_MS;
-    if (poll(items, ENDPOINT_CLIENTS_MAX + 2, wait_ms) <= 0)
+    if (poll(items, n, wait_ms) <= 0)
         return;
-    for (size_t i = 0; i < ENDPOINT_CLIENTS_MAX; i++)
-        if (items[i + 2].revents)
-            on_readable(server->endpoint, &server->clients[i]);
+    for (nfds_t i = 2; i < n; i++)
+        if (items[i].revents)
+            on_readable(server->endpoint, clients[i]);
     if (items[1].revents)
         on_connect(server);
 }

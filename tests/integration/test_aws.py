@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -351,6 +352,11 @@ class Endpoint(AwsCase):
         for _ in range(20):
             self.assert_serves()
         self.assertEqual(idle[0].recv(1), b"")
+
+    def test_few_descriptors(self):
+        """Fewer than there may be clients."""
+        self.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)))
+        self.assert_serves()
 
     def test_a_client_that_sends_nothing_is_dropped_after_a_while(self):
         self.start()
