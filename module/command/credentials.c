@@ -281,17 +281,39 @@ static int rewrite_locked(int fd, const char *content, bool only_missing)
     return r;
 }
 
+static bool was_replaced(int fd, const char *path)
+{
+    struct stat open, there;
+
+    return fstat(fd, &open) == 0 && stat(path, &there) == 0 &&
+           (open.st_ino != there.st_ino || open.st_dev != there.st_dev);
+}
+
+/* Opens the file and locks it; again if another one took its place in the meantime. */
+static int open_locked(const char *path, int flags, const struct deadline *deadline)
+{
+    for (;;) {
+        int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        int r = fd < 0 ? -errno : lock(fd, deadline);
+
+        if (fd >= 0 && r == 0 && !was_replaced(fd, path))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (r < 0)
+            return r;
+    }
+}
+
 static int attempt(const char *path, int flags, const char *content, bool only_missing,
                    const struct deadline *deadline)
 {
-    int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    int fd = open_locked(path, flags, deadline);
     int r;
 
     if (fd < 0)
-        return -errno;
-    r = lock(fd, deadline);
-    if (r == 0)
-        r = rewrite_locked(fd, content, only_missing);
+        return fd;
+    r = rewrite_locked(fd, content, only_missing);
     close(fd);
     return r;
 }

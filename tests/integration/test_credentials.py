@@ -35,6 +35,14 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def open_files(pid):
+    files = []
+    for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed by now
+            files.append(os.readlink(descriptor))
+    return files
+
+
 class LoginCase(NodeCase):
     def setUp(self):
         super().setUp()
@@ -160,6 +168,21 @@ class Login(LoginCase):
             threading.Timer(0.5, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
             self.login_ok()
             time.sleep(0.6)
+
+    def test_a_file_that_is_replaced_while_it_waits_for_the_lock(self):
+        self.write("{}")
+        with open(self.path, "r+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            process = subprocess.Popen([PODLOGIN, "login", "--timeout", "60s"], stdin=subprocess.DEVNULL, env=self.environment())
+            wait_for(lambda: str(self.path) in open_files(process.pid),
+                     what="the open file")
+            other = self.path.with_name("other")
+            other.write_text(json.dumps(OTHERS))
+            other.rename(self.path)
+        self.assertEqual(process.wait(60), 0)
+        credentials = json.loads(self.path.read_text())
+        self.assert_logged_in(credentials)
+        self.assertIn("https://other.example", credentials["accounts"])
 
     def test_other_things_in_its_place(self):
         self.path.parent.mkdir()
