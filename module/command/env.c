@@ -44,7 +44,7 @@ static int print_sh(void *context, const char *name, const char *value)
 
 static bool is_plain(const char *value)
 {
-    return !value[strcspn(value, " \t\"'\\$`#")];
+    return !value[strcspn(value, " \t\"'\\$`#;&|<>()*?[]{}!~")];
 }
 
 /*

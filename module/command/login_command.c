@@ -209,7 +209,7 @@ static int log_in(struct keeper *keeper)
     int r, code;
 
     if (!credentials_of(keeper->token))
-        return usage("login is for services of Pulumi Cloud; see podlogin exec",
+        return usage("login is for services of Pulumi Cloud; use exec for others",
                      podlogin_service(keeper->login));
     r = credentials_path(keeper->path);
     if (r == -ENOENT)

@@ -39,9 +39,11 @@ static void set_timer(struct podlogin_watch *watch, int64_t ms)
     timerfd_settime(watch->timer_fd, 0, &timer, NULL);
 }
 
-/* Asks again after @least_ms, and not sooner than it should after a row of failures. */
+/* Asks again after @least_ms, but in a minute, and not sooner than it should after failures. */
 static void ask_later(struct podlogin_watch *watch, int64_t least_ms)
 {
+    if (least_ms > PAUSE_MAX_MS)
+        least_ms = PAUSE_MAX_MS;
     client_close(&watch->login->client);
     if (!watch->failing_since_ms)
         watch->failing_since_ms = clock_ms();

@@ -61,7 +61,7 @@ class Env(NodeCase):
 class Values(unittest.TestCase):
     """Values that shells and readers of files take for something else."""
 
-    VALUES = {"A": "x", "B": "it's", "C": "two  blanks", "D": "$HOME `id` $(id)", "E": '"quoted" \\ #', "F": "", "G": "a=b"}
+    VALUES = {"A": "x", "B": "it's", "C": "two  blanks", "D": "$HOME `id` $(id)", "E": '"quoted" \\ #', "F": "", "G": "a=b", "H": "a;b&c|d*(e)"}
 
     def run_env(self, form, values, unset=()):
         with tempfile.TemporaryDirectory(prefix="podlogin-test-") as directory:
@@ -90,6 +90,10 @@ class Values(unittest.TestCase):
         values = {name: value for name, value in self.VALUES.items() if "'" not in value}
         lines = self.run_env("dotenv", values, ["GONE"]).stdout.splitlines()
         self.assertEqual({line.split("=", 1)[0]: shlex.split(line.split("=", 1)[1] or "''")[0] for line in lines[1:]}, values)
+        # also where a shell reads the file
+        script = "\n".join(lines) + "\n" + "".join(f'printf "%s\\0" "${name}"; ' for name in values)
+        out = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env={"HOME": "/"}).stdout
+        self.assertEqual(out.split("\0"), [*values.values(), ""])
         result = self.run_env("dotenv", self.VALUES)
         self.assertEqual((result.returncode, result.stdout), (70, ""))
         self.assertIn("the value of B has a quote", result.stderr)
