@@ -215,8 +215,10 @@ class Secrets(NodeCase):
         self.token = self.get(self.jwt)[1]["token"]
 
     def run_parent(self):
+        # a sanitizer would take the signal for a fault, and exit
+        environment = {**self.environment, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"}
         process = subprocess.Popen([PODLOGIN, "exec", "--reject-on", "3", "--", "sh", "-c", "echo $$; exec sleep 600"],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=self.environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment,
                                    cwd=self.node.directory, preexec_fn=allow_cores)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)

@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -229,6 +230,11 @@ class Node:
         connection.settimeout(20)
         connection.connect(str(self.socket))
         return connection
+
+
+def without_noise(text):
+    """Standard error without what the leak check of a sanitizer says about a thread that is about to end."""
+    return re.sub(r"==\d+==Unable to get registers from thread \d+\.\n", "", text)
 
 
 def children(pid):
