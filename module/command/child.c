@@ -89,8 +89,8 @@ int child_run(char **command, int *ret_signal)
     *ret_signal = 0;
     signals_to_wait_for(&signals);
     sigprocmask(SIG_BLOCK, &signals, &before);
-    sigaction(SIGCHLD, &standard,
-              &inherited); /* if it were ignored, the exit status would be lost */
+    /* if SIGCHLD were ignored, the exit status would be lost */
+    sigaction(SIGCHLD, &standard, &inherited);
     child = fork();
     if (child < 0) {
         output(STDERR_FILENO, "podlogin: ", command[0], ": ", strerror(errno), "\n", NULL);
@@ -102,8 +102,8 @@ int child_run(char **command, int *ret_signal)
         sigprocmask(SIG_SETMASK, &before, NULL);
         _exit(child_execute(command));
     }
+    /* the signals stay blocked: one that comes now must not change how this process ends */
     status = wait_for(child, &signals);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     if (!WIFSIGNALED(status))
         return WEXITSTATUS(status);
     *ret_signal = WTERMSIG(status);

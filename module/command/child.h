@@ -7,6 +7,8 @@
  * signals that this process gets, and stops and continues with the child. If this process is
  * killed, so is the child.
  *
+ * Signals stay blocked afterwards, so the caller ends.
+ *
  * Returns its exit status; or that of a failure, after it has been printed. If a signal ended the
  * child, @ret_signal is its number, otherwise 0; the caller then ends like it with child_end().
  */

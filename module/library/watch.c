@@ -39,6 +39,13 @@ static void set_timer(struct podlogin_watch *watch, int64_t ms)
     timerfd_settime(watch->timer_fd, 0, &timer, NULL);
 }
 
+/* The next pause is as short as the first one, and a restart is waited for as long. */
+static void trouble_is_over(struct podlogin_watch *watch)
+{
+    watch->failing_since_ms = 0;
+    watch->pause_ms = PAUSE_MIN_MS;
+}
+
 /* Asks again after @least_ms, but in a minute, and not sooner than it should after failures. */
 static void ask_later(struct podlogin_watch *watch, int64_t least_ms)
 {
@@ -149,6 +156,8 @@ static enum podlogin_status receive(struct podlogin_watch *watch, struct podlogi
     enum podlogin_status status;
     int r = client_receive(&login->client, &target.deadline, &header);
 
+    if (!is_soon)
+        trouble_is_over(watch); /* the daemon has let it wait */
     if (r < 0)
         return connection_failed(watch, &target, r);
     status = handle_read(login, &question, &header);
@@ -157,8 +166,7 @@ static enum podlogin_status receive(struct podlogin_watch *watch, struct podlogi
     handle_wipe(login);
     if (status == PODLOGIN_OK ||
         (!is_soon && (status == PODLOGIN_NOT_RENEWED || status == PODLOGIN_TOKEN_EXPIRED))) {
-        watch->failing_since_ms = 0;
-        watch->pause_ms = PAUSE_MIN_MS;
+        trouble_is_over(watch);
         ask(watch); /* what it reports now, it reports the next time */
         return status == PODLOGIN_TOKEN_EXPIRED ? PODLOGIN_NOT_RENEWED : status;
     }

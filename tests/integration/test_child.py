@@ -94,6 +94,16 @@ class Transparency(ChildCase):
         self.assertEqual([mask.returncode for mask in masks], [0, 0])
         self.assertEqual(masks[0].stdout, masks[1].stdout)
 
+    def test_a_signal_that_comes_at_the_end_changes_no_exit_status(self):
+        """One that waits while podlogin is stopped, and has a higher number than SIGCHLD, is seen after the end."""
+        script = ("kill -STOP $PPID; until grep -q '^State:.T' /proc/$PPID/status; do sleep 0.01; done; "
+                  "kill -VTALRM $PPID; exit 5")
+        process = self.spawn(["--reject-on", "3"], "sh", "-c", script)
+        wait_for(lambda: self.state(process.pid) == "T" and [self.state(pid) for pid in children(process.pid)] == ["Z"],
+                 what="the end of the command")
+        os.kill(process.pid, signal.SIGCONT)
+        self.assertEqual(process.wait(60), 5)
+
     def test_stopped_and_continued(self):
         """As by a shell: in a process group that has its parent in another one. An orphaned group is not stopped."""
         for way in WAYS:

@@ -221,6 +221,14 @@ class Watch(RenewalCase):
         second = self.get_token("--rejected", PULUMI_ACCESS_TOKEN=self.first)
         self.assertEqual(self.next(), (OK, second))
 
+    def test_restarts_do_not_add_up(self):
+        """Each is waited for as long as the first one: the watch was served in between."""
+        handle = self.begin(PODLOGIN_TIMEOUT="1s")
+        self.next(handle, ms=300)
+        for _ in range(3):
+            self.restart()
+            self.assertEqual(self.next(handle, ms=2500)[0], TIMEOUT)
+
     def test_a_daemon_that_stays_away_is_an_error_and_then_not(self):
         handle = self.begin(PODLOGIN_TIMEOUT="1s")
         self.next(handle, ms=300)
