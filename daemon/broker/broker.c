@@ -111,7 +111,7 @@ static bool may_replace(const struct login *login, struct refusal *ret_refusal)
 static void log_rejection(const struct broker_waiter *waiter, const struct token *token)
 {
     log_notice(
-        "service %s, %s: the upstream rejects the token %016llx, says its user; replacing it",
+        "service %s, %s: a client says that the upstream rejects the token %016llx; replacing it",
         waiter->service->name, waiter->identity->claims.subject,
         (unsigned long long)token->fingerprint);
 }

@@ -323,7 +323,8 @@ int credentials_write(const char *path, const char *content, bool only_missing,
 {
     int r = -EBADF;
 
-    /* the end of a descriptor that can write wakes whoever watches the file, so this is not one */
+    /* closing a descriptor for writing is an event for inotify(7), and would wake the caller again
+     */
     if (only_missing)
         r = attempt(path, O_RDONLY, content, true, deadline);
     return r == -EBADF || r == -ENOENT

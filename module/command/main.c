@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     const char *name = argc > 0 ? shim_name(argv[0]) : "";
     int code;
 
-    prctl(PR_SET_DUMPABLE, 0); /* no core with a token; what is executed begins anew */
+    prctl(PR_SET_DUMPABLE, 0); /* no token in a core dump; execve(2) resets this for the command */
     helper = helper_find(name, &options.service);
     if (helper)
         return run_helper(helper, argc, argv, &options);

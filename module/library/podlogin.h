@@ -155,8 +155,8 @@ int podlogin_watch_fd(const struct podlogin_watch *watch);
  *
  * Returns PODLOGIN_OK; PODLOGIN_NOT_RENEWED (not yet; go on polling); PODLOGIN_BAD_ARGUMENT (the
  * caller is a child of the process that started the watch); or a status of
- * podlogin_authenticate(): the token that the caller has is valid until it expires all the same. A
- * daemon that restarts is not an error before the timeout of the settings.
+ * podlogin_authenticate(). After an error, the token that the caller has is still valid until it
+ * expires. A daemon that restarts is not an error before the timeout of the settings.
  */
 enum podlogin_status podlogin_watch_next(struct podlogin_watch *watch,
                                          struct podlogin_token **ret_token);

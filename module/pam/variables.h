@@ -26,7 +26,7 @@ int variables_put(pam_handle_t *pamh, const struct podlogin_token *token, const 
  * Wipes and removes the variables that variables_put() has set. One whose value is another by now
  * belongs to somebody else, and stays.
  *
- * Returns PAM_SUCCESS, or the error of pam_putenv(); the others are removed nevertheless.
+ * Returns PAM_SUCCESS, or the error of pam_putenv(), after it has removed the other variables.
  */
 int variables_remove(pam_handle_t *pamh, const struct podlogin_token *token, const char *variable);
 

@@ -168,8 +168,8 @@ class Rejection(RenewalCase):
     def test_the_log_names_the_token_by_its_fingerprint(self):
         self.age()
         self.get_token("--rejected", PULUMI_ACCESS_TOKEN=self.first)
-        self.assertIn("service pulumi, system:serviceaccount:ci:pulumi-runner: the upstream rejects the token "
-                      f"{fingerprint(self.first):016x}, says its user; replacing it", self.node.log())
+        self.assertIn("service pulumi, system:serviceaccount:ci:pulumi-runner: a client says that the upstream rejects the token "
+                      f"{fingerprint(self.first):016x}; replacing it", self.node.log())
         self.assertNotIn(self.first, self.node.log())
 
 

@@ -1,5 +1,5 @@
 /*
- * Keeps a service's token at hand in a program with an event loop, here one of poll(2):
+ * A program with an event loop, here of poll(2), that always has a valid token of a service:
  *
  *     watch SERVICE
  *

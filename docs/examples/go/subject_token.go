@@ -12,7 +12,7 @@ import (
 const subjectTokenMax = 8192 // bytes
 
 // readSubjectToken reads the service-account token. A file that is named must exist; of the others, the first that
-// exists counts. kubelet replaces the file, so it is read anew for each login.
+// exists counts. Each login reads the file again, because kubelet replaces it.
 func readSubjectToken(named string) ([]byte, error) {
 	if named != "" {
 		return readTokenFile(named)
