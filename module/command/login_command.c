@@ -20,6 +20,8 @@
 /* Of the directory: what may have changed the file, and its own end. */
 #define CHANGES (IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
 
+#define WRITE_AGAIN_MS 1000
+
 /* The file, and what keeps it fresh. */
 struct keeper {
     const struct options *options;
@@ -27,6 +29,7 @@ struct keeper {
     struct podlogin_token *token;
     struct podlogin_watch *watch;
     enum podlogin_status trouble; /* the latest that was told; PODLOGIN_OK: none */
+    bool is_written;              /* the file has the token */
     int signals;
     int changes; /* inotify(7) of the file; -1: cannot see them */
     char path[CREDENTIALS_PATH_SIZE];
@@ -46,12 +49,23 @@ static int fail(const char *path, int r)
     return EXIT_CODE_FAULT;
 }
 
-static int write_token(const struct keeper *keeper)
+static int write_token(struct keeper *keeper)
 {
     const struct deadline deadline = deadline_of(keeper);
     int r = credentials_write(keeper->path, credentials_of(keeper->token), false, &deadline);
 
-    return r < 0 ? fail(keeper->path, r) : EXIT_CODE_OK;
+    keeper->is_written = r == 0;
+    return r;
+}
+
+/* Somebody may hold the lock, or the disk be full. Told once; keep() tries again. */
+static void write_renewed(struct keeper *keeper)
+{
+    bool was_written = keeper->is_written;
+    int r = write_token(keeper);
+
+    if (r < 0 && r != -ECANCELED && was_written)
+        fail(keeper->path, r);
 }
 
 /* Without inotify(7), or its directory, nothing but a new token is written. */
@@ -117,7 +131,7 @@ static void renew(struct keeper *keeper, struct podlogin_token *token)
         output(STDERR_FILENO, "podlogin: login: the token has been renewed\n", NULL);
     keeper->trouble = PODLOGIN_OK;
     notify("STATUS=The token is fresh");
-    write_token(keeper);
+    write_renewed(keeper);
 }
 
 /* Each trouble is told once: the watch goes on until it is over. */
@@ -149,10 +163,12 @@ static void keep(struct keeper *keeper)
 
     for (;;) {
         fds[2].fd = keeper->changes;
-        if (poll(fds, 3, -1) < 0)
+        if (poll(fds, 3, keeper->is_written ? -1 : WRITE_AGAIN_MS) < 0)
             continue;
         if (fds[0].revents)
             return;
+        if (!keeper->is_written)
+            write_renewed(keeper);
         if (fds[1].revents)
             on_watch(keeper);
         if (fds[2].revents)
@@ -216,7 +232,8 @@ static int log_in(struct keeper *keeper)
         return usage("login needs HOME, PULUMI_HOME or PULUMI_CREDENTIALS_PATH", NULL);
     if (r < 0)
         return fail(keeper->path, r);
-    code = write_token(keeper);
+    r = write_token(keeper);
+    code = r < 0 ? fail(keeper->path, r) : EXIT_CODE_OK;
     if (code == EXIT_CODE_OK && environment_value("PULUMI_ACCESS_TOKEN"))
         output(STDERR_FILENO,
                "podlogin: login: the Pulumi CLI uses PULUMI_ACCESS_TOKEN before this "

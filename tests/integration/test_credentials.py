@@ -351,6 +351,19 @@ class KeepFresh(KeepFreshCase):
         self.assertTrue(sock.recv(100).startswith(b"READY=1\n"))
         self.stop(process)
 
+    def test_a_token_that_could_not_be_written_is_written_later(self):
+        """While somebody holds the lock. The daemon has no other token for a while, so the watch says nothing more."""
+        process = self.spawn("--timeout", "300ms")
+        first = self.wait_for_token()
+        with open(self.path, encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            self.clock.turn(31)
+            second = self.node.podlogin("token", "--rejected", token_file=self.token_file, PULUMI_ACCESS_TOKEN=first).stdout.strip()
+            self.assertEqual(process.stderr.readline(), f"podlogin: login: {self.path}: another process holds the lock of the "
+                                                        "file until the timeout\n")
+        self.assertEqual(self.wait_for_token(first), second)
+        self.assertEqual(self.stop(process), "")
+
     def test_no_daemon_at_the_start(self):
         self.node.stop()
         self.node.process = None
