@@ -9,9 +9,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
-
-#define JSON_DEPTH_MAX   8
-#define JSON_MEMBERS_MAX 1024 /* members and elements of all objects and arrays together */
+#include "base/json_value.h" /* the limits */
 
 /*
  * Parses @len bytes as one JSON object. Member names are compared after unescaping, so "\u0061"

@@ -6,6 +6,7 @@
 #include "ctl/configuration.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
+#include "ctl/payload.h"
 #include "ctl/remedy.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "admission/admission.h"
+#include "base/json.h"
 #include "config/config.h"
 #include "exchange/exchanger_client.h"
 #include "provider/exchange.h"
@@ -199,14 +201,28 @@ static void explain_identity(struct report *report, const struct admission *admi
         explain_check(report, admission, check, names[check]);
 }
 
+/* Returns the claim that a rule looks at as JSON; or NULL if it is absent. The caller frees it. */
+static char *claim_text(const struct rule *rule, const struct identity *identity)
+{
+    CLEANUP(secret_freep)
+    struct secret *payload = payload_decode(identity->jwt);
+    CLEANUP(json_decrefp)
+    json_t *json = payload ? json_read_object(payload->bytes, payload->len) : NULL;
+    const json_t *claim = json;
+
+    for (size_t i = 0; i < rule->n_path; i++)
+        claim = json_object_get(claim, rule->path[i]);
+    return json_dumps(claim, JSON_ENCODE_ANY | JSON_COMPACT);
+}
+
 static void explain_rule(struct report *report, const struct rule_section *section,
-                         const struct rule *rule, const json_t *payload)
+                         const struct rule *rule, const struct identity *identity)
 {
     CLEANUP(freep)
-    char *value = json_dumps(rule_claim(rule, payload), JSON_ENCODE_ANY | JSON_COMPACT);
+    char *value = claim_text(rule, identity);
     char path[RULE_PATH_SIZE];
 
-    add(report, "rule", rule_matches(rule, payload) ? "matches" : "differs",
+    add(report, "rule", rule_matches(rule, identity->payload) ? "matches" : "differs",
         "[%s \"%s\"] %s=%s; the claim is %s", section->is_deny ? "Deny" : "Allow", section->name,
         rule_path_text(rule, path), rule->pattern.text, value ? value : "missing");
 }
@@ -219,7 +235,7 @@ static void explain_rules(struct report *report, const struct admission *admissi
     for (size_t i = 0; i < policy->n_sections; i++)
         for (size_t j = 0; j < policy->sections[i].n_rules; j++)
             explain_rule(report, &policy->sections[i], &policy->sections[i].rules[j],
-                         admission->identity->payload);
+                         admission->identity);
     if (admission_check(admission, CHECK_RULES, &refusal) == ADMISSION_GRANTED)
         add_ok(report, "rules", "an [Allow] section matches");
     else

@@ -4,13 +4,14 @@
  */
 #include "ctl/ctl.h"
 #include "ctl/options.h"
+#include "ctl/payload.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "admission/admission.h"
-#include "base/base64url.h"
+#include "base/json.h"
 #include "base/rfc3339.h"
 #include "jose/algorithm.h"
 #include "protocol/messages.h"
@@ -114,23 +115,21 @@ static int print_claims(const json_t *payload)
 }
 
 /* Prints the payload as it is, unless it is a JSON object. */
-static int print_payload(const char *text, size_t signed_len)
+static int print_payload(const struct secret *token)
 {
-    const char *payload = memchr(text, '.', signed_len);
-    size_t len = (size_t)(text + signed_len - ++payload), n = 0;
     CLEANUP(secret_freep)
-    struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len) + 1);
+    struct secret *payload = payload_decode(token);
     CLEANUP(json_decrefp)
     json_t *json = NULL;
 
-    if (!bytes)
+    if (!payload && errno == ENOMEM)
         return ctl_fail(EXIT_CODE_FAULT, NAME, "out of memory");
-    if (base64url_decode(payload, len, bytes->bytes, &n) < 0)
+    if (!payload)
         return refuse_with(PODLOGIN_TOKEN_MALFORMED);
-    json = json_read_object(bytes->bytes, n);
+    json = json_read_object(payload->bytes, payload->len);
     if (json)
         return print_claims(json);
-    return fwrite(bytes->bytes, 1, n, stdout) == n
+    return fwrite(payload->bytes, 1, payload->len, stdout) == payload->len
                ? EXIT_CODE_OK
                : ctl_fail(EXIT_CODE_FAULT, NAME, "standard output: %s", strerror(errno));
 }
@@ -158,8 +157,7 @@ static int verify_signature(const struct options *options, const struct jwks *jw
     if (!key)
         return refuse_with(PODLOGIN_TOKEN_UNKNOWN_KEY);
     status = jws_verify(&jws, (char *)token->bytes, key);
-    return status == PODLOGIN_OK ? print_payload((char *)token->bytes, jws.signed_len)
-                                 : refuse_with(status);
+    return status == PODLOGIN_OK ? print_payload(token) : refuse_with(status);
 }
 
 static int verify(const struct options *options, const struct admission *proposed,
@@ -178,7 +176,7 @@ static int verify(const struct options *options, const struct admission *propose
     for (enum admission_check check = CHECK_ISSUER; check <= CHECK_TIME; check++)
         if (admission_check(&admission, check, &refusal) != ADMISSION_GRANTED)
             return refuse(&refusal);
-    return print_claims(identity->payload);
+    return print_payload(token);
 }
 
 /* The configuration that podlogind would have read, with one issuer, whose keys are known. */

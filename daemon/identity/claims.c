@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "protocol/messages.h"
 
 /*
@@ -22,53 +21,55 @@ static bool is_text(const char *text)
     return true;
 }
 
-static bool text_read(const json_t *json, const char *name, const char **ret_text)
+static bool text_read(const struct json_value *object, const char *name, const char **ret_text)
 {
-    *ret_text = json_member_string(json, name);
+    *ret_text = json_value_string(json_value_member(object, name));
     return is_text(*ret_text);
 }
 
 /* RFC 7519, section 2, NumericDate. It allows fractions, but Kubernetes writes none. */
-static bool time_read(const json_t *payload, const char *name, bool is_required, int64_t *ret_time)
+static bool time_read(const struct json_value *payload, const char *name, bool is_required,
+                      int64_t *ret_time)
 {
-    const json_t *json = json_object_get(payload, name);
+    const struct json_value *value = json_value_member(payload, name);
 
-    if (!json)
+    if (!value)
         return !is_required;
-    *ret_time = json_integer_value(json);
-    return json_is_integer(json) && *ret_time > 0 && *ret_time < INT64_MAX / 2;
+    if (value->kind != JSON_KIND_INTEGER)
+        return false;
+    *ret_time = value->integer;
+    return *ret_time > 0 && *ret_time < INT64_MAX / 2;
 }
 
-static bool audiences_read(const json_t *payload, struct claims *claims)
+static bool audiences_read(const struct json_value *payload, struct claims *claims)
 {
-    json_t *aud = json_object_get(payload, "aud"), *element;
-    size_t i;
+    const struct json_value *aud = json_value_member(payload, "aud");
 
-    if (json_is_string(aud)) {
+    if (aud && aud->kind == JSON_KIND_STRING) {
         claims->n_audiences = 1;
         return text_read(payload, "aud", &claims->audiences[0]);
     }
-    if (!json_is_array(aud) || json_array_size(aud) == 0 || json_array_size(aud) > AUDIENCES_MAX)
+    if (!aud || aud->kind != JSON_KIND_ARRAY || aud->n == 0 || aud->n > AUDIENCES_MAX)
         return false;
-    json_array_foreach(aud, i, element)
+    JSON_VALUE_FOREACH(element, aud)
     {
-        if (!is_text(json_string_value(element)))
+        if (!is_text(json_value_string(element)))
             return false;
-        claims->audiences[claims->n_audiences++] = json_string_value(element);
+        claims->audiences[claims->n_audiences++] = json_value_string(element);
     }
     return true;
 }
 
-static bool bound_object_read(const json_t *kubernetes, struct claims *claims)
+static bool bound_object_read(const struct json_value *kubernetes, struct claims *claims)
 {
-    const json_t *pod = json_object_get(kubernetes, "pod");
-    const json_t *secret = json_object_get(kubernetes, "secret");
-    const json_t *node = json_object_get(kubernetes, "node");
+    const struct json_value *pod = json_value_member(kubernetes, "pod");
+    const struct json_value *secret = json_value_member(kubernetes, "secret");
+    const struct json_value *node = json_value_member(kubernetes, "node");
 
     if (pod && (!text_read(pod, "name", &claims->pod) || !text_read(pod, "uid", &claims->pod_uid)))
         return false;
     /* if the API server does not find the node, the claim has its name only */
-    if (json_object_get(node, "uid") && !text_read(node, "uid", &claims->node_uid))
+    if (json_value_member(node, "uid") && !text_read(node, "uid", &claims->node_uid))
         return false;
     return !secret || text_read(secret, "uid", &claims->secret_uid);
 }
@@ -88,11 +89,11 @@ static enum podlogin_status malformed(struct refusal *ret_refusal, const char *d
     return refusal_set(ret_refusal, PODLOGIN_TOKEN_MALFORMED, "%s", detail);
 }
 
-enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claims,
+enum podlogin_status claims_read(const struct json_value *payload, struct claims *ret_claims,
                                  struct refusal *ret_refusal)
 {
-    const json_t *kubernetes = json_object_get(payload, "kubernetes.io");
-    const json_t *account = json_object_get(kubernetes, "serviceaccount");
+    const struct json_value *kubernetes = json_value_member(payload, "kubernetes.io");
+    const struct json_value *account = json_value_member(kubernetes, "serviceaccount");
     struct claims *claims = ret_claims;
 
     *claims = (struct claims){0};

@@ -2,10 +2,10 @@
 #ifndef IDENTITY_CLAIMS_H
 #define IDENTITY_CLAIMS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json_value.h"
 #include "message/refusal.h"
 
 #define AUDIENCES_MAX      16
@@ -35,7 +35,7 @@ struct claims {
  *
  * Returns PODLOGIN_OK; or PODLOGIN_TOKEN_MALFORMED, with the reason in @ret_refusal.
  */
-enum podlogin_status claims_read(const json_t *payload, struct claims *ret_claims,
+enum podlogin_status claims_read(const struct json_value *payload, struct claims *ret_claims,
                                  struct refusal *ret_refusal);
 
 /* Returns whether @audience is one of the token's audiences. */

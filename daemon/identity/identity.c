@@ -48,7 +48,7 @@ static int parse_again(struct identities *identities, struct identity *identity)
         free(jws);
         return -ENOMEM; /* the same bytes were parsed before, so only memory can be the problem */
     }
-    json_decref(TAKE_PTR(jws->payload));
+    free(TAKE_PTR(jws->payload));
     identity->jws = jws;
     jwk_unref(identity->key);
     identity->key = NULL;
@@ -180,7 +180,7 @@ struct identity *identity_unref(struct identity *identity)
         jwk_unref(identity->wrong_key);
     if (identity->memo)
         identity->memo->free(identity->memo);
-    json_decref(identity->payload);
+    free(identity->payload);
     secret_free(identity->jwt);
     free(identity);
     return NULL;

@@ -34,7 +34,7 @@ struct identity {
     unsigned n_refs;
 
     struct secret *jwt;
-    json_t *payload;
+    struct json_value *payload;
     struct claims claims;       /* its strings point into the payload */
     struct issuer *issuer;      /* at the generation; read it with identity_issuer() */
     uint64_t generation;        /* identities.generation when the issuer was looked up */

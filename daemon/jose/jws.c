@@ -37,7 +37,7 @@ static inline void ecdsa_sig_freep(ECDSA_SIG **signature)
 }
 
 /* Returns NULL with errno: ENOMEM, or EINVAL if the text is not valid. */
-static json_t *object_decode(const char *text, size_t len)
+static struct json_value *object_decode(const char *text, size_t len)
 {
     CLEANUP(secret_freep)
     struct secret *bytes = secret_alloc(BASE64URL_DECODED_MAX(len));
@@ -46,20 +46,22 @@ static json_t *object_decode(const char *text, size_t len)
     errno = bytes ? EINVAL : ENOMEM;
     if (!bytes || base64url_decode(text, len, bytes->bytes, &n) < 0)
         return NULL;
-    return json_read_object(bytes->bytes, n);
+    return json_value_read(bytes->bytes, n);
 }
 
 /* Members that name, carry or fetch a key, or that change how the payload must be read. */
-static bool has_forbidden_member(const json_t *header)
+static bool has_forbidden_member(const struct json_value *header)
 {
     static const char *const names[] = {"crit", "b64", "jwk", "jku", "zip", "enc"};
-    const char *name;
-    json_t *value;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (json_object_get(header, names[i]))
+        if (json_value_member(header, names[i]))
             return true;
-    json_object_foreach((json_t *)header, name, value) if (strncmp(name, "x5", 2) == 0) return true;
+    JSON_VALUE_FOREACH(member, header)
+    {
+        if (strncmp(json_value_name(member), "x5", 2) == 0)
+            return true;
+    }
     return false;
 }
 
@@ -78,17 +80,18 @@ static enum podlogin_status undecoded(struct refusal *ret_refusal, const char *d
 static enum podlogin_status header_read(const char *text, size_t len, struct jws *jws,
                                         struct refusal *ret_refusal)
 {
-    CLEANUP(json_decrefp)
-    json_t *header = object_decode(text, len);
-    const char *alg = json_member_string(header, "alg"), *kid = json_member_string(header, "kid");
-    const json_t *typ = json_object_get(header, "typ");
+    CLEANUP(freep)
+    struct json_value *header = object_decode(text, len);
+    const char *alg = json_value_string(json_value_member(header, "alg"));
+    const char *kid = json_value_string(json_value_member(header, "kid"));
+    const struct json_value *typ = json_value_member(header, "typ");
 
     if (!header)
         return undecoded(ret_refusal, "the header is not a JSON object in base64url");
     if (has_forbidden_member(header))
         return malformed(ret_refusal, "the header has a member that is not allowed (crit, b64, "
                                       "jwk, jku, x5*, zip, enc)");
-    if (typ && (!json_is_string(typ) || strcasecmp(json_string_value(typ), "JWT") != 0))
+    if (typ && (typ->kind != JSON_KIND_STRING || strcasecmp(json_value_string(typ), "JWT") != 0))
         return malformed(ret_refusal, "\"typ\" is not JWT");
     if (!alg)
         return malformed(ret_refusal, "the header has no \"alg\"");
@@ -243,6 +246,6 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
 
 void jws_done(struct jws *jws)
 {
-    json_decref(jws->payload);
+    free(jws->payload);
     explicit_bzero(jws, sizeof(*jws)); /* the signature makes a token usable */
 }

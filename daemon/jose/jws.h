@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/json.h"
+#include "base/json_value.h"
 #include "jose/algorithm.h"
 #include "jose/jwks.h"
 #include "message/refusal.h"
@@ -20,8 +20,8 @@
 struct jws {
     enum algorithm algorithm;
     char kid[KID_MAX + 1];
-    json_t *payload;   /* a JSON object, owned */
-    size_t signed_len; /* length of the text before the second dot, which is signed */
+    struct json_value *payload; /* an object, owned; freed with free() */
+    size_t signed_len;          /* length of the text before the second dot, which is signed */
     uint8_t signature[SIGNATURE_MAX + 2];
     size_t signature_len;
 };

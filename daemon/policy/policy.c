@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,43 +102,46 @@ const char *rule_path_text(const struct rule *rule, char buffer[RULE_PATH_SIZE])
 }
 
 /* Integers and booleans match the text that JSON has for them. */
-static bool value_matches(const struct wildcard *pattern, const json_t *value)
+static bool value_matches(const struct wildcard *pattern, const struct json_value *value)
 {
     char number[32];
 
-    switch (json_typeof(value)) {
-    case JSON_STRING:
-        return wildcard_matches(pattern, json_string_value(value));
-    case JSON_INTEGER:
-        snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    switch (value->kind) {
+    case JSON_KIND_STRING:
+        return wildcard_matches(pattern, json_value_string(value));
+    case JSON_KIND_INTEGER:
+        snprintf(number, sizeof(number), "%" PRId64, value->integer);
         return wildcard_matches(pattern, number);
-    case JSON_TRUE:
+    case JSON_KIND_TRUE:
         return wildcard_matches(pattern, "true");
-    case JSON_FALSE:
+    case JSON_KIND_FALSE:
         return wildcard_matches(pattern, "false");
     default:
         return false;
     }
 }
 
-const json_t *rule_claim(const struct rule *rule, const json_t *claims)
+/* Returns the claim at the path of the rule; or NULL if it is absent. */
+static const struct json_value *claim_of(const struct rule *rule, const struct json_value *claims)
 {
     for (size_t i = 0; i < rule->n_path && claims; i++)
-        claims = json_object_get(claims, rule->path[i]);
+        claims = json_value_member(claims, rule->path[i]);
     return claims;
 }
 
-bool rule_matches(const struct rule *rule, const json_t *claims)
+bool rule_matches(const struct rule *rule, const struct json_value *claims)
 {
-    const json_t *value = rule_claim(rule, claims);
-    json_t *element;
-    size_t i;
+    const struct json_value *value = claim_of(rule, claims);
 
     if (!value)
         return false;
-    if (!json_is_array(value))
+    if (value->kind != JSON_KIND_ARRAY)
         return value_matches(&rule->pattern, value);
-    json_array_foreach(value, i, element) if (value_matches(&rule->pattern, element)) return true;
+    JSON_VALUE_FOREACH(element, value)
+    {
+        if (value_matches(&rule->pattern, element))
+            return true;
+    }
     return false;
 }
 
@@ -174,7 +178,7 @@ int rule_section_add(struct rule_section *section, const char *path, const char 
 }
 
 /* A section without rules matches nothing. The configuration refuses such a section. */
-static bool section_matches(const struct rule_section *section, const json_t *claims)
+static bool section_matches(const struct rule_section *section, const struct json_value *claims)
 {
     for (size_t i = 0; i < section->n_rules; i++)
         if (!rule_matches(&section->rules[i], claims))
@@ -182,7 +186,7 @@ static bool section_matches(const struct rule_section *section, const json_t *cl
     return section->n_rules > 0;
 }
 
-enum verdict policy_judge(const struct policy *policy, const json_t *claims,
+enum verdict policy_judge(const struct policy *policy, const struct json_value *claims,
                           const struct rule_section **ret_section)
 {
     enum verdict verdict = VERDICT_DENY_UNMATCHED;

@@ -9,10 +9,10 @@
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json_value.h"
 #include "policy/wildcard.h"
 
 #define CLAIM_PATH_MAX 8 /* the maximum depth of a JWT's payload, JSON_DEPTH_MAX */
@@ -54,9 +54,6 @@ int rule_init(struct rule *rule, const char *path, const char *pattern, const ch
 /* Frees the contents of @rule. */
 void rule_done(struct rule *rule);
 
-/* Returns the claim at the path of the rule, owned by @claims; or NULL if it is absent. */
-const json_t *rule_claim(const struct rule *rule, const json_t *claims);
-
 #define SECTION_TITLE_SIZE 256
 
 /* Writes `[Allow "ci runners"]`, cut to fit. Returns @buffer. */
@@ -71,7 +68,7 @@ const char *rule_path_text(const struct rule *rule, char buffer[RULE_PATH_SIZE])
  * Returns whether the claim matches: its value does, or if it is an array, one of its elements.
  * Only strings, integers and booleans match. An absent claim does not match.
  */
-bool rule_matches(const struct rule *rule, const json_t *claims);
+bool rule_matches(const struct rule *rule, const struct json_value *claims);
 
 /*
  * Appends an empty section and returns it, or NULL if memory runs out. The pointer is valid until
@@ -88,7 +85,7 @@ int rule_section_add(struct rule_section *section, const char *path, const char 
  *
  * @ret_section: the section that decided, owned by @policy; NULL if no section matches.
  */
-enum verdict policy_judge(const struct policy *policy, const json_t *claims,
+enum verdict policy_judge(const struct policy *policy, const struct json_value *claims,
                           const struct rule_section **ret_section);
 
 /* Frees the contents of @policy. */

@@ -2,7 +2,6 @@
  * Any configuration file: each line is delivered, or refused with its number; any rules can be
  * judged.
  */
-#include "base/json.h"
 #include "config/ini.h"
 #include "fuzz/fuzz.h"
 #include "policy/examine.h"
@@ -11,12 +10,12 @@ static const char claims_text[] =
     "{\"aud\":[\"urn:pulumi:org:acme\",\"b\"],\"sub\":\"system:serviceaccount:ci:pulumi\",\"n\":17,"
     "\"t\":true,\"kubernetes.io\":{\"namespace\":\"ci\",\"pod\":{\"name\":\"j\\u00f6b-1\"}}}";
 
-static json_t *claims(void)
+static struct json_value *claims(void)
 {
-    static json_t *json;
+    static struct json_value *json;
 
     if (!json)
-        json = json_read_object(claims_text, sizeof(claims_text) - 1);
+        json = json_value_read(claims_text, sizeof(claims_text) - 1);
     PROMISE(json);
     return json;
 }

@@ -6,7 +6,7 @@
     type __wrap_##name(__VA_ARGS__);                                                               \
     type __wrap_##name(__VA_ARGS__)
 
-WRAP(enum verdict, policy_judge, const struct policy *policy, const json_t *claims,
+WRAP(enum verdict, policy_judge, const struct policy *policy, const struct json_value *claims,
      const struct rule_section **ret_section)
 {
     *ret_section = NULL;

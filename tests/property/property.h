@@ -145,6 +145,12 @@ extern const char own_node[];
 
 /* --- pods.c: identity, from the JWT alone --- */
 
+/*
+ * The claims by jansson, so that the reader of the daemon is not judged by itself. The JWTs of this
+ * test are their claims. Valid until a few others have been asked for.
+ */
+const json_t *jwt_claims(const struct identity *identity);
+
 const char *jwt_text(const json_t *claims, const char *object, const char *member);
 const char *jwt_audience(const json_t *claims);
 

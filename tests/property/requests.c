@@ -37,7 +37,7 @@ void request_end(struct request *request)
 static bool is_of_node(const struct request *request)
 {
     return !world.node ||
-           strcmp(jwt_text(request->identity->payload, "node", "uid"), world.node) == 0;
+           strcmp(jwt_text(jwt_claims(request->identity), "node", "uid"), world.node) == 0;
 }
 
 /*
@@ -50,14 +50,14 @@ static bool is_of_caller(const struct request *request)
 
     return !world.is_attested ||
            (!caller->has_ended && caller->pod_uid[0] &&
-            strcmp(jwt_text(request->identity->payload, "pod", "uid"), caller->pod_uid) == 0);
+            strcmp(jwt_text(jwt_claims(request->identity), "pod", "uid"), caller->pod_uid) == 0);
 }
 
 /* Returns whether the JWT is for the service, has not expired, and is the caller's. */
 static bool is_valid(const struct request *request)
 {
     const struct spec *spec = &world.specs[request->service];
-    const json_t *claims = request->identity->payload;
+    const json_t *claims = jwt_claims(request->identity);
 
     return spec->is_there && !request->is_forged && is_of_node(request) && is_of_caller(request) &&
            jwt_expiry_s(claims) > clock_now().wall_s &&
@@ -68,7 +68,7 @@ static bool is_valid(const struct request *request)
 static bool is_admitted_here(const struct request *request)
 {
     return is_valid(request) &&
-           rules_admit(&world.specs[request->service].local, request->identity->payload);
+           rules_admit(&world.specs[request->service].local, jwt_claims(request->identity));
 }
 
 /* Returns whether the request must be served: only a bug of podlogin could refuse it. */
@@ -78,7 +78,7 @@ static bool is_to_be_served(const struct request *request)
     uint64_t refused_usec = *upstream_refused_usec(request->jti);
 
     return is_admitted_here(request) &&
-           rules_admit(&world.versions[spec->organization]->rules, request->identity->payload) &&
+           rules_admit(&world.versions[spec->organization]->rules, jwt_claims(request->identity)) &&
            !world.is_down && request->asked_usec >= world.up_since_usec + OUTAGE_USEC &&
            (!refused_usec || sim_now_usec - refused_usec > REFUSAL_USEC);
 }
@@ -123,7 +123,7 @@ static void request_check_rules(const struct request *request, const struct issu
 {
     const struct spec *spec = &world.specs[request->service];
     const struct version *version = world.versions[spec->organization];
-    const json_t *claims = request->identity->payload;
+    const json_t *claims = jwt_claims(request->identity);
 
     if (!rules_admit(&spec->local, claims))
         violate(VIOLATION_RULES, request, "the service's rules do not admit it");
@@ -138,7 +138,7 @@ static void request_check_rules(const struct request *request, const struct issu
 static void request_check_token(const struct request *request, const struct token *token)
 {
     const struct spec *spec = &world.specs[request->service];
-    const json_t *claims = request->identity->payload;
+    const json_t *claims = jwt_claims(request->identity);
     struct message_token message;
     const struct issued *issued;
     char who[160], what[32];
@@ -230,7 +230,7 @@ static void on_request_deadline(struct timer *timer)
 /* Returns whether the configuration allows JWTs of this pod. */
 static bool pod_is_usable(const struct pod *pod)
 {
-    const json_t *claims = pod->identity->payload;
+    const json_t *claims = jwt_claims(pod->identity);
 
     return !pod->is_forged && (!world.is_attested || pod->kind == KIND_POD) &&
            (!world.node || strcmp(jwt_text(claims, "node", "uid"), world.node) == 0);
@@ -245,7 +245,7 @@ static struct pod *pod_for(unsigned service)
     for (int i = 0; i < 20; i++) {
         pod = &world.pods[random_below(PODS)];
         if (strcmp(pod->identity->claims.issuer, issuers[spec->issuer]) == 0 &&
-            strcmp(jwt_audience(pod->identity->payload), audiences[spec->audience]) == 0 &&
+            strcmp(jwt_audience(jwt_claims(pod->identity)), audiences[spec->audience]) == 0 &&
             (pod_is_usable(pod) || random_below(5) == 0))
             break;
     }
@@ -259,10 +259,10 @@ static void request_call(struct request *request, const struct pod *pod)
                                              PEER_ENDED, PEER_UNSEEN};
     struct caller *caller = &request->caller;
     uint64_t which = random_below(24);
-    const char *own = jwt_text(pod->identity->payload, "pod", "uid");
+    const char *own = jwt_text(jwt_claims(pod->identity), "pod", "uid");
 
     if (which == 0)
-        own = jwt_text(world.pods[random_below(PODS)].identity->payload, "pod", "uid");
+        own = jwt_text(jwt_claims(world.pods[random_below(PODS)].identity), "pod", "uid");
     if (which != 1)
         snprintf(caller->pod_uid, sizeof(caller->pod_uid), "%s", own);
     caller->has_ended = which == 2;

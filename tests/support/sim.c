@@ -331,6 +331,7 @@ struct identity *sim_identity(const char *name, uint32_t lifetime_s)
     struct identity *identity = calloc(1, sizeof(*identity));
     struct now now = clock_now();
     static uint64_t n;
+    char text[256];
 
     if (!identity)
         abort();
@@ -340,8 +341,9 @@ struct identity *sim_identity(const char *name, uint32_t lifetime_s)
     list_init(&identity->age);
     if (digest_of(&n, sizeof(n), &identity->node.key) < 0)
         abort();
-    identity->payload = json_string(name);
-    name = json_string_value(identity->payload);
+    snprintf(text, sizeof(text), "{\"sub\":\"%s\"}", name);
+    identity->payload = json_value_read(text, strlen(text));
+    name = json_value_string(json_value_member(identity->payload, "sub"));
     identity->claims = (struct claims){
         .issuer = "https://issuer.example",
         .subject = name,

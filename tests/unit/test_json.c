@@ -1,13 +1,23 @@
 /* Untrusted JSON: one object, and nothing that two parsers could read differently. */
 #include "base/json.h"
 #include "support/check.h"
+#include "support/json_agree.h"
 
+/* Both readers accept the text, and read the same; or both refuse it. */
 static json_t *read_exact(const void *text, size_t len)
 {
     CLEANUP(freep)
     void *exact = copy_of(text, len);
+    json_t *json = json_read_object(exact, len);
+    CLEANUP(freep)
+    struct json_value *value = json_value_read(exact, len);
 
-    return json_read_object(exact, len);
+    if (!json != !value)
+        fail_msg("only %s accepts: %.*s", json ? "jansson" : "json_value_read()", (int)len,
+                 (const char *)exact);
+    if (json && !json_agrees(json, value))
+        fail_msg("read differently: %.*s", (int)len, (const char *)exact);
+    return json;
 }
 
 static void an_object_is_read(void **state)
@@ -160,16 +170,16 @@ static void a_million_brackets_do_not_overflow_the_stack(void **state)
 
     (void)state;
     memset(text, '[', len);
-    assert_null(json_read_object(text, len));
+    assert_null(read_exact(text, len));
     memset(text, '{', len);
-    assert_null(json_read_object(text, len));
+    assert_null(read_exact(text, len));
     memset(text, ']', len);
-    assert_null(json_read_object(text, len));
+    assert_null(read_exact(text, len));
     memset(text, '"', len);
-    assert_null(json_read_object(text, len));
+    assert_null(read_exact(text, len));
     memset(text, '\\', len);
     text[0] = '"'; /* the last backslash would escape the byte after the end */
-    assert_null(json_read_object(text, len));
+    assert_null(read_exact(text, len));
 }
 
 static void brackets_in_strings_do_not_count(void **state)
@@ -200,6 +210,136 @@ static void members_are_bounded(void **state)
     }
 }
 
+static void values_are_found(void **state)
+{
+    static const char text[] =
+        "{\"s\":\"b\",\"n\":-5,\"l\":[1,\"x\",{\"y\":\"\"}],\"o\":{\"a\":1}}";
+    CLEANUP(freep)
+    struct json_value *value = json_value_read(text, strlen(text));
+    const struct json_value *list = json_value_member(value, "l");
+    size_t n = 0;
+
+    (void)state;
+    assert_string_equal(json_value_string(json_value_member(value, "s")), "b");
+    assert_int_equal(json_value_member(value, "n")->integer, -5);
+    assert_int_equal(json_value_member(json_value_member(value, "o"), "a")->integer, 1);
+    JSON_VALUE_FOREACH(element, list)
+    {
+        n++;
+    }
+    assert_int_equal(n, 3);
+    assert_null(json_value_member(value, "a")); /* only in the object within */
+    assert_null(json_value_member(value, "b"));
+    assert_null(json_value_member(list, "y"));
+    assert_null(json_value_member(json_value_member(value, "s"), "s"));
+    assert_null(json_value_member(NULL, "s"));
+    assert_null(json_value_string(json_value_member(value, "n")));
+    assert_null(json_value_string(list));
+    assert_null(json_value_string(NULL));
+}
+
+/* The first bytes of a hash can be equal, but not names of so few characters. */
+static void many_names_are_told_apart(void **state)
+{
+    char text[16384] = "{";
+    size_t len = 1;
+
+    (void)state;
+    for (int i = 0; i < JSON_MEMBERS_MAX; i++) {
+        CLEANUP(json_decrefp)
+        json_t *unique = NULL;
+        CLEANUP(json_decrefp)
+        json_t *twice = NULL;
+
+        len += (size_t)sprintf(text + len, "%s\"%d\":1", i ? "," : "", i * 7919);
+        if (i % 100 != 99)
+            continue;
+        strcpy(text + len, "}");
+        unique = read_exact(text, len + 1);
+        assert_non_null(unique);
+        sprintf(text + len, ",\"%d\":1}", (i - 57) * 7919);
+        twice = read_exact(text, strlen(text));
+        assert_null(twice);
+    }
+}
+
+/* What mutations start from: all that the readers know. */
+static const char *const originals[] = {
+    "{\"aud\":[\"urn:pulumi:org:acme\"],\"exp\":1782050000,\"kubernetes.io\":{\"namespace\":\"ci\","
+    "\"pod\":{\"name\":\"job-abc\",\"uid\":\"3227b947\"}},\"sub\":\"system:serviceaccount:ci:x\"}",
+    "{\"a\":[0,-0,1,-9223372036854775808,9223372036854775807,0.5,1e5,-1.5E-3,1e308,1e+2]}",
+    "{\"\\u0061\":\"\\\"\\\\\\/"
+    "\\b\\f\\n\\r\\t\\u00e4\\u20ac\\ud83d\\ude00\",\"b\":\"\xc3\xa4\xe2\x82\xac\xf0"
+    "\x9f\x98\x80\"}",
+    " {\"a\" : {\"a\":{\"a\":[[[[[true]]]]]}}, \"b\":[] ,\"c\":{},\"d\":null,\n\"e\":[false ]\t} ",
+};
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13; /* xorshift64 */
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* Replaces, inserts, removes or repeats some bytes; often by what has a meaning. */
+static size_t mutate(char *text, size_t len, size_t max, uint64_t *seed)
+{
+    static const char bytes[] = "{}[]\",:\\u0123456789abdeftrnl+-.E \n\t\x80\xc3\xed\xf0\xff/";
+    size_t at = next_random(seed) % len, n = 1 + next_random(seed) % 4;
+    char byte =
+        next_random(seed) % 8 ? bytes[next_random(seed) % sizeof(bytes)] : (char)next_random(seed);
+
+    n = n > len - at ? len - at : n;
+    switch (next_random(seed) % 4) {
+    case 0:
+        text[at] = byte;
+        return len;
+    case 1:
+        if (len == max)
+            return len;
+        memmove(text + at + 1, text + at, len - at);
+        text[at] = byte;
+        return len + 1;
+    case 2:
+        if (len == n)
+            return len;
+        memmove(text + at, text + at + n, len - at - n);
+        return len - n;
+    default:
+        n *= 4;
+        n = n > len - at ? len - at : n;
+        if (len + n > max)
+            return len;
+        memmove(text + at + n, text + at, len - at);
+        return len + n;
+    }
+}
+
+/* 100,000 texts; 5 million with PODLOGIN_SCALE=full. */
+static void mutations_are_read_alike(void **state)
+{
+    const char *scale = getenv("PODLOGIN_SCALE");
+    int n = scale && strcmp(scale, "full") == 0 ? 5000000 : 100000, n_accepted = 0;
+    uint64_t seed = 88172645463325252u;
+
+    (void)state;
+    for (int i = 0; i < n; i++) {
+        const char *original = originals[next_random(&seed) % ARRAY_SIZE(originals)];
+        CLEANUP(json_decrefp)
+        json_t *json = NULL;
+        size_t len = strlen(original);
+        char text[512];
+
+        memcpy(text, original, len);
+        for (uint64_t mutations = 1 + next_random(&seed) % 3; mutations > 0; mutations--)
+            len = mutate(text, len, sizeof(text), &seed);
+        json = read_exact(text, len);
+        n_accepted += json != NULL;
+    }
+    assert_in_range(n_accepted, n / 20, n / 2); /* or one side would hardly be tested */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +350,9 @@ int main(void)
         cmocka_unit_test(a_million_brackets_do_not_overflow_the_stack),
         cmocka_unit_test(brackets_in_strings_do_not_count),
         cmocka_unit_test(members_are_bounded),
+        cmocka_unit_test(values_are_found),
+        cmocka_unit_test(many_names_are_told_apart),
+        cmocka_unit_test(mutations_are_read_alike),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

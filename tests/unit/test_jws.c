@@ -168,7 +168,7 @@ static void the_payload_is_the_one_that_was_signed(void **state)
     assert_string_equal(jws.kid, "p256");
     assert_int_equal(jws.signature_len, 64);
     assert_int_equal(jws.signed_len, strrchr(token, '.') - token);
-    assert_string_equal(json_member_string(jws.payload, "iss"), "https://issuer");
+    assert_string_equal(json_value_string(json_value_member(jws.payload, "iss")), "https://issuer");
     jws_done(&jws);
 }
 

@@ -1,5 +1,4 @@
 /* The rules of a service: claim paths, patterns, and how sections are combined. */
-#include "base/json.h"
 #include "policy/policy.h"
 #include "support/check.h"
 
@@ -14,9 +13,9 @@ static const char claims_text[] =
     "\"serviceaccount\":{\"name\":\"pulumi-runner\",\"uid\":\"bece\"}},"
     "\"kubernetes\":{\"io\":{\"namespace\":\"elsewhere\"}}}";
 
-static json_t *claims(void)
+static struct json_value *claims(void)
 {
-    json_t *json = json_read_object(claims_text, strlen(claims_text));
+    struct json_value *json = json_value_read(claims_text, strlen(claims_text));
 
     assert_non_null(json);
     return json;
@@ -86,8 +85,8 @@ static void a_rule_matches_the_claim_at_its_path(void **state)
         {"star", "*", true},
         {"d1.d2.d3.d4.d5.d6.d7", "deep", true},
     };
-    CLEANUP(json_decrefp)
-    json_t *json = claims();
+    CLEANUP(freep)
+    struct json_value *json = claims();
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -239,8 +238,8 @@ static void sections_are_combined(void **state)
          VERDICT_DENY_UNMATCHED,
          NULL},
     };
-    CLEANUP(json_decrefp)
-    json_t *json = claims();
+    CLEANUP(freep)
+    struct json_value *json = claims();
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -260,8 +259,8 @@ static void sections_are_combined(void **state)
 
 static void a_refused_rule_does_not_change_the_section(void **state)
 {
-    CLEANUP(json_decrefp)
-    json_t *json = claims();
+    CLEANUP(freep)
+    struct json_value *json = claims();
     const struct rule_section *section;
     struct policy policy = {0};
     const char *error;
