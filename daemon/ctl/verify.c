@@ -144,7 +144,7 @@ static int verify_signature(const struct options *options, const struct jwks *jw
 {
     CLEANUP(jws_donep)
     struct jws jws;
-    const struct jwk *key;
+    struct jwk *key;
     struct refusal refusal;
     enum podlogin_status status =
         jws_parse_opaque((char *)token->bytes, token->len, &jws, &refusal);

@@ -364,6 +364,8 @@ void jwk_unref(struct jwk *key)
     assert(key->n_refs > 0);
     if (--key->n_refs > 0)
         return;
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        EVP_PKEY_CTX_free(key->verifying[i]);
     EVP_PKEY_free(key->pkey);
     free(key->kid);
     free(key);

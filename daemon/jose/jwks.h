@@ -23,6 +23,7 @@ struct jwk {
     char *kid;
     unsigned algorithms; /* that it may be used with; 1 << enum algorithm */
     EVP_PKEY *pkey;
+    EVP_PKEY_CTX *verifying[ALGORITHMS]; /* made by jws_verify() at the first use; else NULL */
 };
 
 struct jwks {

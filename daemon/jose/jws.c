@@ -26,9 +26,9 @@ static const struct scheme {
     [ALGORITHM_ES512] = {"SHA512", 0, 66},
 };
 
-static inline void md_ctx_freep(EVP_MD_CTX **ctx)
+static inline void pkey_ctx_freep(EVP_PKEY_CTX **ctx)
 {
-    EVP_MD_CTX_free(*ctx);
+    EVP_PKEY_CTX_free(*ctx);
 }
 
 static inline void ecdsa_sig_freep(ECDSA_SIG **signature)
@@ -194,29 +194,56 @@ static bool has_failed(void)
     return has;
 }
 
-/* Returns 1 if the signature is sound, 0 if it is not, -1 if it could not be checked. */
-static int signature_check(const struct scheme *scheme, const uint8_t *signature, size_t len,
-                           const char *text, size_t signed_len, EVP_PKEY *pkey)
+/* Returns the hash of an algorithm, or NULL. Fetched once: the search by name is expensive. */
+static const EVP_MD *hash_of(enum algorithm algorithm)
 {
-    CLEANUP(md_ctx_freep)
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *pkey_ctx;
+    static EVP_MD *hashes[ALGORITHMS];
 
-    if (!ctx || EVP_DigestVerifyInit_ex(ctx, &pkey_ctx, scheme->hash, NULL, NULL, pkey, NULL) != 1)
-        return -1;
-    if (scheme->padding && EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, scheme->padding) != 1)
-        return -1;
+    if (!hashes[algorithm])
+        hashes[algorithm] = EVP_MD_fetch(NULL, schemes[algorithm].hash, NULL);
+    return hashes[algorithm];
+}
+
+/* Returns a new context that verifies signatures of @algorithm, or NULL. */
+static EVP_PKEY_CTX *context_new(enum algorithm algorithm, EVP_PKEY *pkey)
+{
+    const struct scheme *scheme = &schemes[algorithm];
+    const EVP_MD *hash = hash_of(algorithm);
+    CLEANUP(pkey_ctx_freep)
+    EVP_PKEY_CTX *ctx = hash ? EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL) : NULL;
+
+    if (!ctx || EVP_PKEY_verify_init(ctx) != 1)
+        return NULL;
+    if (scheme->padding && EVP_PKEY_CTX_set_rsa_padding(ctx, scheme->padding) != 1)
+        return NULL;
+    if (EVP_PKEY_CTX_set_signature_md(ctx, hash) != 1)
+        return NULL;
     /* the salt is as long as the hash (RFC 7518, section 3.5) */
     if (scheme->padding == RSA_PKCS1_PSS_PADDING &&
-        EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1)
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) != 1)
+        return NULL;
+    return TAKE_PTR(ctx);
+}
+
+/* Returns 1 if the signature is sound, 0 if it is not, -1 if it could not be checked. */
+static int signature_check(enum algorithm algorithm, const uint8_t *signature, size_t len,
+                           const char *text, size_t signed_len, struct jwk *key)
+{
+    EVP_PKEY_CTX **ctx = &key->verifying[algorithm];
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned digest_len;
+
+    if (!*ctx)
+        *ctx = context_new(algorithm, key->pkey);
+    if (!*ctx || EVP_Digest(text, signed_len, digest, &digest_len, hash_of(algorithm), NULL) != 1)
         return -1;
     errno = 0;
-    if (EVP_DigestVerify(ctx, signature, len, (const unsigned char *)text, signed_len) == 1)
+    if (EVP_PKEY_verify(*ctx, signature, len, digest, digest_len) == 1)
         return 1;
     return has_failed() ? -1 : 0;
 }
 
-enum podlogin_status jws_verify(const struct jws *jws, const char *text, const struct jwk *key)
+enum podlogin_status jws_verify(const struct jws *jws, const char *text, struct jwk *key)
 {
     const struct scheme *scheme = &schemes[jws->algorithm];
     uint8_t der[2 * 66 + 16];
@@ -237,7 +264,7 @@ enum podlogin_status jws_verify(const struct jws *jws, const char *text, const s
         signature = der;
     }
     ERR_clear_error();
-    check = signature_check(scheme, signature, len, text, jws->signed_len, key->pkey);
+    check = signature_check(jws->algorithm, signature, len, text, jws->signed_len, key);
     ERR_clear_error();
     if (check < 0)
         return PODLOGIN_INTERNAL;

@@ -46,13 +46,14 @@ enum podlogin_status jws_parse_opaque(const char *text, size_t len, struct jws *
                                       struct refusal *ret_refusal);
 
 /*
- * Verifies the signature of @text, from which @jws was parsed, with @key.
+ * Verifies the signature of @text, from which @jws was parsed, with @key, which keeps what OpenSSL
+ * has prepared for the algorithm.
  *
  * Returns PODLOGIN_OK; PODLOGIN_TOKEN_BAD_ALGORITHM if @key may not be used with the algorithm;
  * PODLOGIN_TOKEN_BAD_SIGNATURE; or PODLOGIN_INTERNAL if the signature could not be checked, for
  * example because memory ran out.
  */
-enum podlogin_status jws_verify(const struct jws *jws, const char *text, const struct jwk *key);
+enum podlogin_status jws_verify(const struct jws *jws, const char *text, struct jwk *key);
 
 /* Releases the payload and wipes @jws. */
 void jws_done(struct jws *jws);

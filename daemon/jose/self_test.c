@@ -75,7 +75,7 @@ static bool verifies(const struct jwks *jwks, const char *token)
 {
     struct refusal refusal;
     struct jws jws;
-    const struct jwk *key;
+    struct jwk *key;
     bool is_good;
 
     if (jws_parse(token, strlen(token), &jws, &refusal) != PODLOGIN_OK)
