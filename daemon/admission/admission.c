@@ -144,11 +144,15 @@ static enum admission_verdict check_rules(const struct admission *admission,
                                           struct refusal *ret_refusal)
 {
     const struct service *service = admission->service;
+    struct identity *identity = admission->identity;
     const struct rule_section *section;
 
-    if (!service ||
-        policy_judge(&service->policy, admission->identity->payload, &section) == VERDICT_ALLOW)
+    if (!service || (service->id && identity->admitted_service == service->id))
         return ADMISSION_GRANTED;
+    if (policy_judge(&service->policy, identity->payload, &section) == VERDICT_ALLOW) {
+        identity->admitted_service = service->id; /* neither claims nor rules change under it */
+        return ADMISSION_GRANTED;
+    }
     if (section)
         return verdict_of(refusal_set(ret_refusal, PODLOGIN_POLICY_DENIED,
                                       "[Deny \"%.150s\"] of service %s", section->name,

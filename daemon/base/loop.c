@@ -61,18 +61,31 @@ int loop_change(struct loop *loop, struct loop_source *source, uint32_t events)
     return loop_control(loop, EPOLL_CTL_MOD, source, events);
 }
 
-void loop_remove(struct loop *loop, struct loop_source *source)
+/* Drops the events that this round has not delivered yet. */
+static void forget(struct loop *loop, const struct loop_source *source)
 {
-    loop_control(loop, EPOLL_CTL_DEL, source, 0);
     for (int i = 0; i < loop->n_ready; i++)
         if (loop->ready[i] == source)
             loop->ready[i] = NULL;
 }
 
+void loop_remove(struct loop *loop, struct loop_source *source)
+{
+    loop_control(loop, EPOLL_CTL_DEL, source, 0);
+    forget(loop, source);
+}
+
+void loop_close(struct loop *loop, struct loop_source *source)
+{
+    forget(loop, source);
+    close(source->fd);
+}
+
 static int loop_round(struct loop *loop)
 {
-    struct epoll_event events[EVENTS_PER_ROUND];
-    struct loop_source *ready[EVENTS_PER_ROUND];
+    /* epoll_wait() fills what is used of them */
+    __attribute__((uninitialized)) struct epoll_event events[EVENTS_PER_ROUND];
+    __attribute__((uninitialized)) struct loop_source *ready[EVENTS_PER_ROUND];
     int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, -1);
 
     if (n < 0)
@@ -88,7 +101,10 @@ static int loop_round(struct loop *loop)
     return 0;
 }
 
-/* Sets the timerfd to the earliest timer. Usually that did not change, and no call is needed. */
+/*
+ * Sets the timerfd to the earliest timer, unless it expires before: an early wake-up now and then
+ * costs less than a call for each timer that is put off, as those of connections are.
+ */
 static int arm(struct loop *loop)
 {
     uint64_t at_usec = loop->timers.first ? loop->timers.first->at_usec : 0;
@@ -97,7 +113,7 @@ static int arm(struct loop *loop)
         .it_value.tv_nsec = (long)(at_usec % SECOND_USEC) * 1000,
     };
 
-    if (at_usec == loop->woken_at_usec)
+    if (!at_usec || (loop->woken_at_usec && loop->woken_at_usec <= at_usec))
         return 0;
     if (timerfd_settime(loop->timer_source.fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
         return -errno;

@@ -46,6 +46,12 @@ int loop_change(struct loop *loop, struct loop_source *source, uint32_t events);
 /* Stops watching @source. Its callback is not called any more, even if it was already ready. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
+/*
+ * Stops watching @source and closes its descriptor, of which no other process has a copy: then the
+ * kernel needs no further call.
+ */
+void loop_close(struct loop *loop, struct loop_source *source);
+
 /* Runs until loop_stop() is called, and can run again then. Returns 0 or -errno. */
 int loop_run(struct loop *loop);
 

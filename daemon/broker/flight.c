@@ -325,7 +325,7 @@ static void remember_refusal(const struct flight *flight, const char *detail)
  */
 static void take_refused(struct login *login, struct list *refused)
 {
-    const struct digest *jwt = &login->flight->leader->node.key;
+    const struct digest *jwt = &login->flight->leader->digest;
     struct list *node = login->waiters.next;
     uint64_t now_usec = clock_boot_usec();
 
@@ -333,7 +333,7 @@ static void take_refused(struct login *login, struct list *refused)
         struct broker_waiter *waiter = container_of(node, struct broker_waiter, waiter.node);
 
         node = node->next;
-        if (memcmp(&waiter->identity->node.key, jwt, sizeof(*jwt)) == 0 ||
+        if (memcmp(&waiter->identity->digest, jwt, sizeof(*jwt)) == 0 ||
             refusal_of(login, waiter->identity, now_usec)) {
             list_remove(&waiter->waiter.node);
             list_append(refused, &waiter->waiter.node);

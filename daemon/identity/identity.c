@@ -7,8 +7,8 @@
 
 #include "config/config.h"
 
-enum podlogin_status identities_parse(const void *jwt, size_t len, const struct digest *digest,
-                                      struct identity **ret_identity, struct refusal *ret_refusal)
+enum podlogin_status identities_parse(const void *jwt, size_t len, struct identity **ret_identity,
+                                      struct refusal *ret_refusal)
 {
     CLEANUP(identity_unrefp)
     struct identity *identity = calloc(1, sizeof(*identity));
@@ -17,12 +17,11 @@ enum podlogin_status identities_parse(const void *jwt, size_t len, const struct 
     if (!identity)
         return refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
     identity->n_refs = 1;
-    identity->node.key = *digest;
     identity->expires_boot_usec = UINT64_MAX;
     list_init(&identity->age);
     identity->jwt = secret_new(jwt, len);
     identity->jws = calloc(1, sizeof(*identity->jws));
-    if (!identity->jwt || !identity->jws)
+    if (!identity->jwt || !identity->jws || digest_of(jwt, len, &identity->digest) < 0)
         return refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
     status = jws_parse(jwt, len, identity->jws, ret_refusal);
     if (status != PODLOGIN_OK)
@@ -180,6 +179,7 @@ struct identity *identity_unref(struct identity *identity)
         jwk_unref(identity->wrong_key);
     if (identity->memo)
         identity->memo->free(identity->memo);
+    free(identity->review);
     free(identity->payload);
     secret_free(identity->jwt);
     free(identity);

@@ -1,14 +1,15 @@
 /*
  * A service-account token, parsed, verified and remembered.
  *
- * A verified token is remembered by its SHA-256, together with the key that verified it. Whether it
- * may be used, and for which service, is decided by admission/ for each request.
+ * A verified token is remembered together with the key that verified it. Whether it may be used,
+ * and for which service, is decided by admission/ for each request.
  */
 #ifndef IDENTITY_IDENTITY_H
 #define IDENTITY_IDENTITY_H
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/keyed_hash.h"
 #include "base/secret.h"
 #include "identity/claims.h"
 #include "identity/issuer.h"
@@ -28,12 +29,13 @@ struct identity_memo {
 
 /* One token, shared by all connections that presented it. */
 struct identity {
-    struct digest_node node; /* in identities.verified, by the SHA-256 of the token */
+    struct digest_node node; /* in identities.verified */
     struct list age;
     bool is_remembered;
     unsigned n_refs;
 
     struct secret *jwt;
+    struct digest digest; /* the SHA-256 of the token */
     struct json_value *payload;
     struct claims claims;       /* its strings point into the payload */
     struct issuer *issuer;      /* at the generation; read it with identity_issuer() */
@@ -43,7 +45,8 @@ struct identity {
     struct jwk *wrong_key;      /* the key by this name that did not; NULL: none */
     uint64_t expires_boot_usec; /* "exp" by the boot clock; UINT64_MAX: not set yet */
 
-    struct review review;
+    uint64_t admitted_service;  /* the id of one whose rules admit the claims; 0: none */
+    struct review *review;      /* NULL: none yet */
     struct identity_memo *memo; /* NULL: none */
 };
 
@@ -58,7 +61,8 @@ struct identities {
     struct issuer_listener listener;
     struct issuer_listener fetched; /* called only for key sets that were fetched, to store them */
     struct own_node node;
-    struct digest_map verified;
+    struct digest_map verified; /* by a keyed hash of the token, in the first word of the key */
+    struct hash_key hash_key;
     struct list by_age;
     int64_t latest_offset_s; /* wall clock minus boot clock, the greatest so far */
 };
@@ -81,22 +85,19 @@ int identities_prepare(struct identities *identities, const struct config *confi
 void identities_reload(struct identities *identities, const struct config *config,
                        struct issuer **issuers);
 
-/*
- * Returns a new reference to the verified token with this digest, or NULL if it is not remembered.
- */
-struct identity *identities_recall(struct identities *identities, const struct digest *digest);
+/* Returns a new reference to the verified token, or NULL if it is not remembered. */
+struct identity *identities_recall(struct identities *identities, const void *jwt, size_t len);
 
 /*
  * Parses a token. Nothing in the result can be trusted before identity_verify().
  *
- * @digest:       the SHA-256 of the token.
  * @ret_identity: set on PODLOGIN_OK only; a reference for the caller.
  *
  * Returns PODLOGIN_OK; or, with the reason in @ret_refusal, PODLOGIN_TOKEN_MALFORMED,
  * PODLOGIN_TOKEN_BAD_ALGORITHM or PODLOGIN_INTERNAL (out of memory).
  */
-enum podlogin_status identities_parse(const void *jwt, size_t len, const struct digest *digest,
-                                      struct identity **ret_identity, struct refusal *ret_refusal);
+enum podlogin_status identities_parse(const void *jwt, size_t len, struct identity **ret_identity,
+                                      struct refusal *ret_refusal);
 
 /* Recalls the token, or parses it if it is not remembered. Returns as identities_parse() does. */
 enum podlogin_status identities_find(struct identities *identities, const void *jwt, size_t len,

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -34,7 +35,8 @@ bool review_is_needed(const struct identity *identity, bool is_miss, uint64_t no
 
     if (config->mode == REVIEW_OFF || (config->mode == REVIEW_MISS && !is_miss))
         return false;
-    return !identity->review.good_usec || now_usec - identity->review.good_usec >= good_for_usec;
+    return !identity->review || !identity->review->good_usec ||
+           now_usec - identity->review->good_usec >= good_for_usec;
 }
 
 /* A failure that was logged, of the reviews of an issuer. The issuer may be gone when they end. */
@@ -79,7 +81,7 @@ static void log_change(const struct identity *identity, const char *text)
 static void on_reviewed(struct job *job, const struct job_result *result)
 {
     struct review *review = container_of(job, struct review, job);
-    struct identity *identity = container_of(review, struct identity, review);
+    struct identity *identity = review->identity;
     int len = (int)result->detail.len;
     const char *detail = (const char *)result->detail.at;
 
@@ -106,8 +108,8 @@ static void on_reviewed(struct job *job, const struct job_result *result)
 
 static void cannot_begin(struct identity *identity, const char *detail, const char *logged)
 {
-    identity->review.failed_usec = clock_boot_usec();
-    refusal_set(&identity->review.refusal, PODLOGIN_REVIEW_UNAVAILABLE, "%s", detail);
+    identity->review->failed_usec = clock_boot_usec();
+    refusal_set(&identity->review->refusal, PODLOGIN_REVIEW_UNAVAILABLE, "%s", detail);
     log_change(identity, logged);
 }
 
@@ -115,7 +117,7 @@ static void cannot_begin(struct identity *identity, const char *detail, const ch
 static void begin(struct identity *identity)
 {
     const struct review_config *config = config_of(identity);
-    struct review *review = &identity->review;
+    struct review *review = identity->review;
     CLEANUP(secret_freep)
     struct secret *own = NULL;
     struct job_review job = {
@@ -136,8 +138,6 @@ static void begin(struct identity *identity)
         return;
     }
     job.own_token = wire_bytes(own->bytes, own->len);
-    if (!review->waiters.next)
-        list_init(&review->waiters);
     r = exchanger_client_submit(identity->issuer->exchanger, &review->job, &job_review, &job,
                                 on_reviewed);
     if (r < 0) {
@@ -156,10 +156,27 @@ static bool has_failed_lately(const struct review *review, uint64_t now_usec)
     return review->failed_usec && now_usec - review->failed_usec < for_usec;
 }
 
+/* Returns the review, or NULL if memory runs out. */
+static struct review *review_of(struct identity *identity)
+{
+    if (!identity->review) {
+        identity->review = calloc(1, sizeof(*identity->review));
+        if (!identity->review)
+            return NULL;
+        identity->review->identity = identity;
+        list_init(&identity->review->waiters);
+    }
+    return identity->review;
+}
+
 bool review_wait(struct identity *identity, struct waiter *waiter, struct refusal *ret_refusal)
 {
-    struct review *review = &identity->review;
+    struct review *review = review_of(identity);
 
+    if (!review) {
+        refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
+        return false;
+    }
     if (!review->is_under_way && !has_failed_lately(review, clock_boot_usec()))
         begin(identity);
     if (review->is_under_way) {
@@ -175,9 +192,9 @@ bool review_wait(struct identity *identity, struct waiter *waiter, struct refusa
 void review_ahead(struct identity *identity, uint64_t now_usec)
 {
     const struct review_config *config = config_of(identity);
-    struct review *review = &identity->review;
+    struct review *review = identity->review; /* the request that was granted has made it */
 
-    if (config->mode == REVIEW_INTERVAL && !review->is_under_way &&
+    if (config->mode == REVIEW_INTERVAL && review && !review->is_under_way &&
         now_usec - review->good_usec >= config->interval_s * (SECOND_USEC / 5 * 4) &&
         !has_failed_lately(review, now_usec))
         begin(identity);
@@ -185,9 +202,9 @@ void review_ahead(struct identity *identity, uint64_t now_usec)
 
 void review_cancel(struct identity *identity)
 {
-    if (!identity->review.is_under_way)
+    if (!identity->review || !identity->review->is_under_way)
         return;
-    job_cancel(&identity->review.job);
-    identity->review.is_under_way = false;
+    job_cancel(&identity->review->job);
+    identity->review->is_under_way = false;
     identity_unref(identity);
 }

@@ -14,8 +14,9 @@
 
 struct identity;
 
-/* The review of one identity; zeroed at first. */
+/* The reviews of one identity, created by the first one. */
 struct review {
+    struct identity *identity;
     struct job job;
     struct list waiters;
     bool is_under_way;

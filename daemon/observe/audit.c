@@ -27,7 +27,7 @@ static uint64_t essence(const struct audit_event *event)
 
     assert(event->service && event->identity);
     hash = mix(hash, event->service, strlen(event->service));
-    hash = mix(hash, &event->identity->node.key, 8);
+    hash = mix(hash, &event->identity->digest, 8);
     hash = mix(hash, event->token, sizeof(*event->token));
     return mix(hash, attestation, strlen(attestation));
 }
@@ -70,7 +70,7 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
     if (event->token)
         snprintf(token, sizeof(token), "%016" PRIx64, *event->token);
     if (identity)
-        digest_hex(&identity->node.key, 8, jwt);
+        digest_hex(&identity->digest, 8, jwt);
     snprintf(pid, sizeof(pid), "%d", (int)peer->pid);
     snprintf(uid, sizeof(uid), "%u", (unsigned)peer->uid);
     snprintf(left_out, sizeof(left_out), "%u", trail->n_left_out);

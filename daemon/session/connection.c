@@ -19,6 +19,7 @@ static const struct refusal not_logged_in = {.status = PODLOGIN_BAD_REQUEST,
                                              .detail = "the connection has no LOGIN yet"};
 
 static void on_ready(struct loop_source *source, uint32_t events);
+static void on_readable(struct connection *connection);
 static void on_timeout(struct timer *timer);
 
 static const struct limits *limits_of(const struct connection *connection)
@@ -39,18 +40,22 @@ static void set_timeout(struct connection *connection, enum timeout what)
     loop_timer(connection->sessions->loop, &connection->timeout, usec[what], on_timeout);
 }
 
-static void listen_for_more(struct connection *connection)
+/* Returns what the loop must watch the connection for. */
+static uint32_t awaited_events(const struct connection *connection)
 {
-    uint32_t events = EPOLLIN;
-
     if (connection->n_output)
-        events = EPOLLOUT;
-    else if (timer_is_set(&connection->throttle))
-        events = 0;
-    loop_change(connection->sessions->loop, &connection->source, events);
+        return EPOLLOUT;
+    return timer_is_set(&connection->throttle) ? 0 : EPOLLIN;
 }
 
-static void turn_away(int fd, enum podlogin_status status, enum counter reason, const char *detail)
+static void listen_for_more(struct connection *connection)
+{
+    if (connection->is_watched)
+        loop_change(connection->sessions->loop, &connection->source, awaited_events(connection));
+}
+
+static void send_rejection(int fd, enum podlogin_status status, enum counter reason,
+                           const char *detail)
 {
     const struct message_error error = {
         .status = status,
@@ -62,19 +67,30 @@ static void turn_away(int fd, enum podlogin_status status, enum counter reason, 
 
     if (wire_encode(&message_error, 0, &error, frame, sizeof(frame), &len) == 0)
         (void)!send(fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(fd);
     counter_add(reason);
+}
+
+static void reject_for_shortage(int fd)
+{
+    send_rejection(fd, PODLOGIN_TOO_MANY, COUNTER_REJECTED_SHORTAGE,
+                   "the daemon is out of descriptors or memory");
+}
+
+static void turn_away(int fd, enum podlogin_status status, enum counter reason, const char *detail)
+{
+    send_rejection(fd, status, reason, detail);
+    close(fd);
 }
 
 void connection_turn_away(int fd)
 {
-    turn_away(fd, PODLOGIN_TOO_MANY, COUNTER_REJECTED_SHORTAGE,
-              "the daemon is out of descriptors or memory");
+    reject_for_shortage(fd);
+    close(fd);
 }
 
 /*
  * Returns 0; -EUSERS: the pod exceeds its quota; -ESRCH: the process has ended, and enforcement
- * would refuse each of its requests; or the -errno of peer_identify() and loop_add().
+ * would refuse each of its requests; or the -errno of peer_identify().
  */
 static int connection_set_up(struct connection *connection)
 {
@@ -94,7 +110,7 @@ static int connection_set_up(struct connection *connection)
         return -ENOMEM;
     if (!quota_may_connect(connection->quota, &connection->peer, limits_of(connection)))
         return -EUSERS;
-    return loop_add(sessions->loop, &connection->source, EPOLLIN);
+    return 0;
 }
 
 /* Keyed by pid, which may have been recycled; the worst case is one needless TOO_MANY. */
@@ -125,6 +141,27 @@ static void turn_away_for(int fd, int r)
         connection_turn_away(fd);
 }
 
+/*
+ * Serves what has arrived, and then watches the connection: clients write as soon as they have
+ * connected, and many need no more.
+ */
+static void begin(struct connection *connection)
+{
+    struct loop *loop = connection->sessions->loop;
+
+    on_readable(connection);
+    if (!connection->is_broken) {
+        connection->is_watched =
+            loop_add(loop, &connection->source, awaited_events(connection)) == 0;
+        if (!connection->is_watched)
+            reject_for_shortage(connection->source.fd);
+    }
+    if (!connection->is_watched)
+        connection_free(connection);
+    else if (!timer_is_set(&connection->timeout))
+        set_timeout(connection, TIMEOUT_IDLE);
+}
+
 bool connection_new(struct sessions *sessions, int fd)
 {
     struct connection *connection = NULL;
@@ -153,9 +190,7 @@ bool connection_new(struct sessions *sessions, int fd)
         return r != -EUSERS;
     }
     sessions_add(sessions, &connection->node);
-    set_timeout(connection, TIMEOUT_IDLE);
-    /* clients write as soon as they have connected, so there is mostly something to read */
-    on_ready(&connection->source, EPOLLIN);
+    begin(connection);
     return true;
 }
 
@@ -169,8 +204,7 @@ void connection_free(struct connection *connection)
         quota_refund(connection->quota, limits_of(connection), connection->throttled_for);
     timer_unset(&connection->throttle);
     timer_unset(&connection->timeout);
-    loop_remove(sessions->loop, &connection->source);
-    close(connection->source.fd);
+    loop_close(sessions->loop, &connection->source);
     peer_done(&connection->peer);
     quota_leave(connection->quota);
     sessions_remove(sessions, &connection->node);
@@ -297,16 +331,11 @@ static int on_login(struct connection *connection, const struct wire_header *hea
     struct identities *identities = connection->sessions->identities;
     struct message_login login;
     struct identity *identity;
-    struct digest digest;
 
     if (wire_decode(&message_login, payload, header->payload_len, &login) < 0)
         return -EBADMSG;
     refusal_set_status(&connection->login_refusal, PODLOGIN_INTERNAL);
-    if (digest_of(login.subject_token.at, login.subject_token.len, &digest) < 0) {
-        connection->identity = identity_unref(connection->identity);
-        return 0;
-    }
-    identity = identities_recall(identities, &digest);
+    identity = identities_recall(identities, login.subject_token.at, login.subject_token.len);
     /* parsing and verifying a new token is expensive; a known one is charged with its request */
     if ((!identity || connection->has_unused_login) &&
         !take_tokens(connection, identity ? CHARGE_REQUEST : CHARGE_SIGNATURE_CHECK)) {
@@ -317,8 +346,8 @@ static int on_login(struct connection *connection, const struct wire_header *hea
     identity_unref(connection->identity);
     connection->identity = identity;
     if (!identity)
-        identities_parse(login.subject_token.at, login.subject_token.len, &digest,
-                         &connection->identity, &connection->login_refusal);
+        identities_parse(login.subject_token.at, login.subject_token.len, &connection->identity,
+                         &connection->login_refusal);
     return 0;
 }
 

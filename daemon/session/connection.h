@@ -32,6 +32,7 @@ struct connection {
     struct secret **output; /* up to OUTPUT_MAX frames; NULL until a send() is short */
     size_t n_output;
     size_t output_at; /* bytes of the first that were sent */
+    bool is_watched;  /* by the loop; not before the first input was served */
     bool is_broken;   /* freed at the end of the event callback */
 
     struct timer throttle;     /* set while the next frame is throttled */

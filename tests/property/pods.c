@@ -13,11 +13,11 @@ const json_t *jwt_claims(const struct identity *identity)
         json_t *claims;
     } latest[64], *entry;
 
-    entry = &latest[identity->node.key.bytes[0] % ARRAY_SIZE(latest)];
-    if (entry->claims && memcmp(&entry->digest, &identity->node.key, DIGEST_SIZE) == 0)
+    entry = &latest[identity->digest.bytes[0] % ARRAY_SIZE(latest)];
+    if (entry->claims && memcmp(&entry->digest, &identity->digest, DIGEST_SIZE) == 0)
         return entry->claims;
     json_decref(entry->claims);
-    entry->digest = identity->node.key;
+    entry->digest = identity->digest;
     entry->claims = json_loadb((char *)identity->jwt->bytes, identity->jwt->len, 0, NULL);
     assert_non_null(entry->claims);
     return entry->claims;
@@ -70,7 +70,7 @@ void pod_login(struct pod *pod, const char *jwt)
     identity->n_refs = 1;
     list_init(&identity->age);
     identity->jwt = secret_new(jwt, strlen(jwt));
-    assert_int_equal(digest_of(jwt, strlen(jwt), &identity->node.key), 0);
+    assert_int_equal(digest_of(jwt, strlen(jwt), &identity->digest), 0);
     identity->payload = json_value_read(jwt, strlen(jwt));
     assert_int_equal(claims_read(identity->payload, &identity->claims, &refusal), PODLOGIN_OK);
     identity->expires_boot_usec = UINT64_MAX;

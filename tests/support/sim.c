@@ -339,7 +339,7 @@ struct identity *sim_identity(const char *name, uint32_t lifetime_s)
     identity->n_refs = 1;
     identity->jwt = secret_new(&n, sizeof(n));
     list_init(&identity->age);
-    if (digest_of(&n, sizeof(n), &identity->node.key) < 0)
+    if (digest_of(&n, sizeof(n), &identity->digest) < 0)
         abort();
     snprintf(text, sizeof(text), "{\"sub\":\"%s\"}", name);
     identity->payload = json_value_read(text, strlen(text));

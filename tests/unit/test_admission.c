@@ -537,9 +537,10 @@ static void a_review_is_needed_as_the_issuer_configures_it(void **state)
     assert_int_equal(judge_review(identity, true), ADMISSION_NEEDS_REVIEW);
     issuers[0].review = (struct review_config){.mode = REVIEW_INTERVAL, .interval_s = 60};
     assert_int_equal(judge_review(identity, false), ADMISSION_NEEDS_REVIEW);
-    identity->review.good_usec = now.boot_usec - 59 * SECOND_USEC;
+    identity->review = calloc(1, sizeof(*identity->review));
+    identity->review->good_usec = now.boot_usec - 59 * SECOND_USEC;
     assert_int_equal(judge_review(identity, false), ADMISSION_GRANTED);
-    identity->review.good_usec = now.boot_usec - 60 * SECOND_USEC;
+    identity->review->good_usec = now.boot_usec - 60 * SECOND_USEC;
     assert_int_equal(judge_review(identity, false), ADMISSION_NEEDS_REVIEW);
 }
 

@@ -79,7 +79,7 @@ static void a_refused_jwt_is_not_exchanged_again_as_another_identity(void **stat
     (void)state;
     pod_init(&leader, "a", 4 * HOUR_S);
     pod_init(&twin, "a", 4 * HOUR_S);
-    twin.identity->node.key = leader.identity->node.key;
+    twin.identity->digest = leader.identity->digest;
     reply.outcome = OUTCOME_REFUSED;
     pod_ask(&leader);
     pod_ask(&twin);

@@ -19,21 +19,14 @@ static int end(void **state)
     return 0;
 }
 
-static struct digest digest_of_number(uint64_t n)
-{
-    struct digest digest = {{0}};
-
-    memcpy(digest.bytes, &n, sizeof(n));
-    return digest;
-}
-
 static struct identity *remember(uint64_t n)
 {
     struct identity *identity = calloc(1, sizeof(*identity));
 
     assert_non_null(identity);
     identity->n_refs = 1;
-    identity->node.key = digest_of_number(n);
+    identity->jwt = secret_new(&n, sizeof(n));
+    assert_non_null(identity->jwt);
     list_init(&identity->age);
     identities_remember(&identities, identity);
     return identity;
@@ -41,11 +34,31 @@ static struct identity *remember(uint64_t n)
 
 static bool is_remembered(uint64_t n)
 {
-    struct digest digest = digest_of_number(n);
-    struct identity *identity = identities_recall(&identities, &digest);
+    struct identity *identity = identities_recall(&identities, &n, sizeof(n));
 
     identity_unref(identity);
     return identity;
+}
+
+/* A token is its bytes, not their hash: nobody may find out what happens if two hashes are equal.
+ */
+static void a_token_with_the_hash_of_another_is_another(void **state)
+{
+    struct identity *one = remember(1), *other;
+    const uint64_t two = 2;
+
+    (void)state;
+    /* as if both had this hash */
+    digest_map_remove(&identities.verified, &one->node);
+    *(uint64_t *)one->node.key.bytes = keyed_hash(&identities.hash_key, &two, sizeof(two));
+    assert_int_equal(digest_map_add(&identities.verified, &one->node), 0);
+    assert_false(is_remembered(2));
+    assert_null(identities_recall(&identities, one->jwt->bytes, 7));
+    other = remember(2);
+    assert_false(other->is_remembered);
+    assert_false(is_remembered(2));
+    identity_unref(other);
+    identity_unref(one);
 }
 
 static void the_latest_10000_are_remembered(void **state)
@@ -91,6 +104,7 @@ static void a_jwt_that_came_twice_is_remembered_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_token_with_the_hash_of_another_is_another, begin, end),
         cmocka_unit_test_setup_teardown(the_latest_10000_are_remembered, begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_in_use_is_forgotten_and_not_freed, begin, end),
         cmocka_unit_test_setup_teardown(a_jwt_that_came_twice_is_remembered_once, begin, end),

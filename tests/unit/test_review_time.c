@@ -79,9 +79,9 @@ static bool ask_ahead(enum outcome outcome)
     api_server_says(outcome);
     assert_false(is_needed());
     review_ahead(identity, sim_now_usec);
-    is_begun = identity->review.is_under_way;
+    is_begun = identity->review->is_under_way;
     sim_run_for(1000);
-    assert_false(identity->review.is_under_way);
+    assert_false(identity->review->is_under_way);
     return is_begun;
 }
 
