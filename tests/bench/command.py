@@ -25,9 +25,9 @@ HARDENING = (("variables begin as zero", "-ftrivial-auto-var-init=uninitialized"
              ("relocated data is read-only (RELRO)", "", "-Wl,-z,norelro"))
 
 
-def unavailable():
+def unavailable(static=STATIC):
     """Why the command cannot be measured, or None."""
-    if not STATIC.exists():
+    if not static.exists():
         return "./dev static has not built it"
     if not pathlib.Path(f"/usr/lib/{MACHINE}-linux-musl/libc.a").exists():
         return "musl-dev is not installed"
@@ -103,16 +103,16 @@ def beside(spawner, runs, static, name, command):
             f"({other:,.0f} µs to {ours:,.0f} and {empty:,.0f}; {runs} runs).")
 
 
-def measure(the_rig, node, jwt, runs):
+def measure(the_rig, node, jwt, runs, built=STATIC):
     """Returns (bytes, ratio to the empty program, [sentences])."""
     spawner = Spawner(the_rig, node, jwt)
-    static = spawner.program(STATIC, "static")
+    static = spawner.program(built, f"static-{node.directory.name}")
     size = static.stat().st_size
     empty, ours = spawner.medians(runs, [static, "token"])
     sentences = [f"`podlogin token`, static: {size} bytes, {ours:.0f} µs from exec to exit on one CPU with the daemon, "
                  f"an empty program {empty:.0f} µs; medians of {runs} runs by turns."]
     if curl := shutil.which("curl"):
-        path = the_rig.directory / "http.sock"
+        path = static.parent / "http.sock"
         with answering(path):
             sentences.append(beside(spawner, runs, static, "curl --unix-socket", [
                 curl, "--silent", "--fail", "--unix-socket", str(path), "http://localhost/token"]))

@@ -1,8 +1,11 @@
 """What the benchmark runs: stand-in, daemon, floor and load generators; and the kernel's figures about them."""
 
+import contextlib
+import itertools
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -11,13 +14,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support"))
 
-from node import (AUDIENCE, BUILD, EXCHANGER, PODLOGIN, PODLOGIND, STANDIN, Node,  # noqa: E402
-                  Standin)
+from node import AUDIENCE, BUILD, PODLOGIN, STANDIN, Node, Standin  # noqa: E402
 
 BENCH = BUILD / "tests/bench"
-PROGRAMS = [PODLOGIND, EXCHANGER, PODLOGIN, STANDIN,
-            *(BENCH / f"bench-{name}" for name in ("floor", "load", "rows", "storm", "spawn"))]
+PROGRAMS = [PODLOGIN, STANDIN, *(BENCH / f"bench-{name}" for name in (
+    "floor", "load", "rows", "storm", "spawn", "verify"))]
+OF_A_BUILD = ["daemon/podlogind", "daemon/podlogin-exchanger", "tests/bench/bench-rows"]
 TOKEN_BYTES = 1024  # so that an answer is about 1 KiB
+STARTED = "serving at "  # in the log, before the rows are read
 
 
 class Failure(Exception):
@@ -33,18 +37,34 @@ def run_json(command, **options):
     return json.loads(result.stdout)
 
 
+def raise_descriptors(count):
+    """Lets this process and those that it starts have so many descriptors more than a few. Returns how many they
+    may have more: fewer where the limit is lower and this is not root."""
+    wanted = count + 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limits in ((wanted, wanted), (hard, hard)):
+        if soft < wanted:
+            with contextlib.suppress(ValueError, OSError):  # only root may raise the hard one
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits if hard < wanted else (wanted, hard))
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(count, soft - 1000)
+
+
 class Rig:
     """One stand-in, in a private directory that is removed afterwards, and the daemons and floors that are started
-    with it."""
+    with it. The daemons may be of several builds."""
 
-    def __init__(self):
-        missing = [program.name for program in PROGRAMS if not program.exists()]
+    def __init__(self, *builds):
+        missing = [program for program in PROGRAMS if not program.exists()]
+        missing += [build / name for build in builds for name in OF_A_BUILD if not (build / name).exists()]
         if missing:
-            raise Failure(f"not built in $PODLOGIN_BUILD: {', '.join(missing)}")
+            raise Failure(f"not built: {', '.join(map(str, missing))}")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="podlogin-bench-"))
         self.standin = None
         self.nodes = []
         self.floors = []
+        self.numbers = itertools.count()
+        self.closing = contextlib.ExitStack()  # what else is to be undone
 
     def __enter__(self):
         try:
@@ -66,15 +86,17 @@ class Rig:
             floor.process.kill()
             floor.process.wait()
         codes = [node.stop() for node in self.nodes]
+        self.closing.close()
         if self.standin:
             self.standin.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
         return codes
 
-    def node(self, name, keeps=True, rows=10000, api_url=None):
+    def node(self, name, keeps=True, rows=10000, api_url=None, attestation="off", build=BUILD):
         """Starts a daemon with the log level of production. Without @keeps, its cache is at a path where no file can
         be created."""
-        node = Node(self.directory / name, self.standin)
+        node = Node(self.directory / name, self.standin, build)
+        node.configure(attestation)
         settings = node.etc / "podlogind.conf"
         text = settings.read_text().replace("LogLevel=debug\n", f"CacheRows={rows}\n")
         if not keeps:
@@ -86,6 +108,11 @@ class Rig:
         node.start()
         return node
 
+    def stop(self, node):
+        code = node.stop()
+        if code:
+            raise Failure(f"the daemon ended with {code}")
+
     def floor(self, answer_bytes, delay_ms=0):
         floor = Floor(self.directory / f"floor-{len(self.floors)}.sock", answer_bytes, delay_ms)
         self.floors.append(floor)
@@ -94,7 +121,7 @@ class Rig:
     def jwts(self, name, **order):
         """Writes a file of service-account tokens, one per line. Returns its path."""
         tokens = self.standin.mint_many(audience=[AUDIENCE], namespace="ci", **order)
-        path = self.directory / name
+        path = self.directory / f"{name}-{next(self.numbers)}"
         path.write_text("\n".join(tokens))
         return path
 
@@ -112,13 +139,20 @@ class Floor:
             time.sleep(0.01)
 
 
+def has_fast_attestation():
+    """Whether the kernel tells a pod apart by the id of its cgroup: Linux 6.13, and cgroup v2 alone."""
+    release = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
+    return release >= (6, 13) and pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
 def port_of(url):
     return int(url.rsplit(":", 1)[1])
 
 
-def load(server, jwt_file, *options):
+def load(server, jwt_file, *options, enter=None):
+    """@enter: what the load generator does first, for example enter a pod."""
     return run_json([BENCH / "bench-load", "--socket", server.socket, "--jwt-file", jwt_file,
-                     *map(str, options)])
+                     *map(str, options)], preexec_fn=enter)
 
 
 def storm(server, jwt_file, connections):
@@ -134,9 +168,21 @@ def spawn(runs, *commands, **options):
 
 def fill(node, rows, token_bytes):
     """Writes rows that no client requests into the cache of a daemon that is not running."""
-    subprocess.run([BENCH / "bench-rows", "fill", node.state / "cache.db",
+    subprocess.run([node.build / "tests/bench/bench-rows", "fill", node.state / "cache.db",
                     node.directory / "key/cache.key", str(rows), str(token_bytes)],
-                   check=True, timeout=300)
+                   check=True, timeout=1200)
+
+
+def wait_for_rows(node):
+    """Waits until the daemon has read its rows since its latest start; it does so in the background."""
+    deadline = time.monotonic() + 60
+    while "undecryptable" not in node.log().rsplit(STARTED, 1)[1] and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def verify_us(jwt_file, count):
+    """The CPU time of a bare verification of the JWT's signature, in µs."""
+    return run_json([BENCH / "bench-verify", jwt_file, str(count)])["us"]
 
 
 def read_us(path):

@@ -9,6 +9,10 @@ import unittest
 from node import BUILD
 
 SOURCE = pathlib.Path(os.environ.get("PODLOGIN_SOURCE", pathlib.Path(__file__).parents[2]))
+sys.path.insert(0, str(SOURCE / "tests/bench"))
+
+import report  # noqa: E402
+from figures import line_through  # noqa: E402
 
 
 @unittest.skipIf("sanitized" in str(BUILD), "the tools are for other builds")
@@ -26,11 +30,37 @@ class Tools(unittest.TestCase):
     def test_the_benchmark(self):
         table = self.run_tool("bench/bench.py", "--tiny").splitlines()
         unmeasured = {row.split("|")[1].strip() for row in table[2:] if "not measured" in row}
-        self.assertLessEqual(unmeasured, {"5", "12", "13"})  # by hand; without ./dev static
-        self.assertGreater(len(table), 10)
+        # without ./dev static; as an ordinary user, who can make no pods; without --million
+        self.assertLessEqual(unmeasured, {"12", "2e", "9"})
+        self.assertGreater(len(table), 15)
+
+    def test_the_benchmark_of_two_builds(self):
+        table = self.run_tool("bench/bench.py", "--tiny", "--lines", "Hits,NewJwts", "--compare", BUILD).splitlines()
+        self.assertTrue(table[0].startswith("| # | figure | before | now | now to before |"), table[0])
+        line, = [row for row in table if row.startswith("| 6 |")]
+        self.assertNotIn("not measured", line)
 
     def test_the_fleet(self):
         self.assertIn("| steady use |", self.run_tool("bench/fleet.py", "--nodes", "20"))
+
+
+class Figures(unittest.TestCase):
+    def test_a_line_through_points_ignores_one_that_is_far_off(self):
+        points = [(x, 1200 + 1.5 * x) for x in (1, 1, 500, 500, 1000, 1000, 2000, 2000)]
+        for bad in ([], [(2000, 90000)]):
+            begin, slope = line_through(points + bad)
+            self.assertAlmostEqual(begin, 1200)
+            self.assertAlmostEqual(slope, 1.5)
+
+    def test_a_figure_that_is_missing_does_not_hide_the_others_of_its_line(self):
+        rows = {row["line"]: row for row in report.assess({"restart": 0.1})}
+        self.assertEqual((rows["9"]["now"], rows["9"]["met"]), ("0.10x / not measured", "yes / -"))
+        self.assertEqual((rows["1"]["now"], rows["1"]["met"]), ("not measured", ""))
+
+    def test_a_build_is_compared_with_the_one_before(self):
+        rows = {row["line"]: row for row in report.assess({"CPU new JWT": 12.0}, {"CPU new JWT": 48.0})}
+        self.assertEqual([rows["6"][key] for key in ("before", "now", "ratio", "met")],
+                         ["48.0 µs", "12.0 µs", "0.25", "no"])
 
 
 if __name__ == "__main__":

@@ -68,9 +68,10 @@ ALLOW_CI = """[Allow "ci runners"]
 
 
 class Node:
-    """The daemon of a node. Its files are in @directory; nodes may share the stand-in."""
+    """The daemon of a node, from a build directory. Its files are in @directory; nodes may share the stand-in."""
 
-    def __init__(self, directory, standin):
+    def __init__(self, directory, standin, build=BUILD):
+        self.build = build
         self.directory = pathlib.Path(directory)
         self.standin = standin
         self.process = None
@@ -109,13 +110,15 @@ class Node:
             api_url=api_url or self.standin.upstream, ca=ca or self.standin.ca,
             organization=organization, provider=provider, rules=rules))
 
-    def start(self, wait=True, exchanger=EXCHANGER, exchanger_sockets=None, sockets=None, replaces=False,
+    def start(self, wait=True, exchanger=None, exchanger_sockets=None, sockets=None, replaces=False,
               preexec_fn=None, **variables):
         """Starts the daemon; @variables are added to its environment. @sockets has names and sockets that are passed
         to it as the service manager does; @exchanger_sockets is the directory of exchangers that others start."""
-        command = [PODLOGIND, "--config", self.etc, "--exchanger", exchanger]
+        podlogind = self.build / "daemon/podlogind"
+        exchanger = exchanger or self.build / "daemon/podlogin-exchanger"
+        command = [podlogind, "--config", self.etc, "--exchanger", exchanger]
         if exchanger_sockets:
-            command = [PODLOGIND, "--config", self.etc, "--exchanger-sockets", exchanger_sockets]
+            command = [podlogind, "--config", self.etc, "--exchanger-sockets", exchanger_sockets]
         if replaces:
             command.append("--replace")
         fds = []
