@@ -34,21 +34,50 @@ int digest_of(const void *bytes, size_t len, struct digest *ret_digest)
     return EVP_Digest(bytes, len, ret_digest->bytes, NULL, sha256(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
+/* Bytes that wait to be hashed: a call of OpenSSL for each short string costs more than hashing. */
+struct hasher {
+    EVP_MD_CTX *ctx;
+    size_t n;
+    uint8_t bytes[1024];
+};
+
+static bool flush(struct hasher *hasher)
+{
+    size_t n = hasher->n;
+
+    hasher->n = 0;
+    return EVP_DigestUpdate(hasher->ctx, hasher->bytes, n) == 1;
+}
+
+static bool add(struct hasher *hasher, const void *bytes, size_t len)
+{
+    if (len > sizeof(hasher->bytes) - hasher->n && !flush(hasher))
+        return false;
+    if (len > sizeof(hasher->bytes))
+        return EVP_DigestUpdate(hasher->ctx, bytes, len) == 1;
+    memcpy(hasher->bytes + hasher->n, bytes, len);
+    hasher->n += len;
+    return true;
+}
+
 int digest_of_strings(const char *const *strings, size_t n, struct digest *ret_digest)
 {
     CLEANUP(md_ctx_freep)
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    __attribute__((uninitialized)) struct hasher hasher;
 
     if (!ctx || EVP_DigestInit_ex2(ctx, sha256(), NULL) != 1)
         return -ENOMEM;
+    hasher.ctx = ctx;
+    hasher.n = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t len = strings[i] ? strlen(strings[i]) : UINT64_MAX;
 
-        if (EVP_DigestUpdate(ctx, &len, sizeof(len)) != 1)
-            return -ENOMEM;
-        if (strings[i] && EVP_DigestUpdate(ctx, strings[i], len) != 1)
+        if (!add(&hasher, &len, sizeof(len)) || (strings[i] && !add(&hasher, strings[i], len)))
             return -ENOMEM;
     }
+    if (!flush(&hasher))
+        return -ENOMEM;
     return EVP_DigestFinal_ex(ctx, ret_digest->bytes, NULL) == 1 ? 0 : -ENOMEM;
 }
 

@@ -86,7 +86,7 @@ static void add_value(struct text *text, const char *value)
 
     text_add(text, value, NULL);
     for (; *at; at++)
-        if (strchr(" =\"", *at))
+        if (*at == ' ' || *at == '=' || *at == '"')
             *at = '?';
 }
 

@@ -32,15 +32,14 @@ static void known_bytes_have_known_digests(void **state)
     }
 }
 
-static void each_string_is_preceded_by_its_length(void **state)
+static void assert_digest_of_strings(const char *const *strings, size_t n)
 {
-    static const char *const strings[] = {"ab", "", NULL, "c"};
-    uint8_t framed[64], expected[32];
+    static uint8_t framed[16384];
+    uint8_t expected[32];
     struct digest digest;
     size_t len = 0;
 
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+    for (size_t i = 0; i < n; i++) {
         uint64_t string_len = strings[i] ? strlen(strings[i]) : UINT64_MAX;
 
         memcpy(framed + len, &string_len, sizeof(string_len));
@@ -51,8 +50,24 @@ static void each_string_is_preceded_by_its_length(void **state)
         }
     }
     SHA256(framed, len, expected);
-    assert_int_equal(digest_of_strings(strings, ARRAY_SIZE(strings), &digest), 0);
+    assert_int_equal(digest_of_strings(strings, n, &digest), 0);
     assert_memory_equal(digest.bytes, expected, DIGEST_SIZE);
+}
+
+static void each_string_is_preceded_by_its_length(void **state)
+{
+    static const char *const strings[] = {"ab", "", NULL, "c"};
+    char text[4096];
+
+    (void)state;
+    assert_digest_of_strings(strings, ARRAY_SIZE(strings));
+    memset(text, 'x', sizeof(text));
+    for (size_t len = sizeof(text) - 1; len > 900; len -= 7) {
+        const char *const texts[] = {"short", text, NULL, text + len / 2, "", text};
+
+        text[len] = '\0';
+        assert_digest_of_strings(texts, 1 + len % ARRAY_SIZE(texts));
+    }
 }
 
 static void different_lists_have_different_digests(void **state)
