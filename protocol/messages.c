@@ -15,6 +15,7 @@ static const struct wire_field get_fields[] = {
     {OPTIONAL_TAG(4), WIRE_U64, false, UINT64_MAX, offsetof(struct message_get, rejected)},
     {OPTIONAL_TAG(5), WIRE_U64, false, UINT64_MAX, offsetof(struct message_get, known)},
     {OPTIONAL_TAG(6), WIRE_U32, false, PODLOGIN_WAIT_MAX_MS, offsetof(struct message_get, wait_ms)},
+    {OPTIONAL_TAG(7), WIRE_U32, false, 1, offsetof(struct message_get, is_last)},
 };
 
 static const struct wire_field whoami_fields[] = {

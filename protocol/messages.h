@@ -57,6 +57,7 @@ struct message_get {
     uint64_t rejected;         /* the fingerprint of a token that the upstream rejects; 0: none */
     uint64_t known;            /* the fingerprint of the token that the client has; 0: none */
     uint32_t wait_ms;          /* how long to wait for another token than @known, before that */
+    uint32_t is_last;          /* 1: no frame follows; the daemon closes the connection behind it */
 };
 
 /* Asks for the client's identity. The answer is IDENTITY or ERROR. */

@@ -141,6 +141,19 @@ static void turn_away_for(int fd, int r)
         connection_turn_away(fd);
 }
 
+/* Returns whether nothing is left to do for the client, so that it can be closed. */
+static bool is_over(const struct connection *connection)
+{
+    return connection->is_broken ||
+           (connection->is_last && !connection->n_pending && !connection->n_output);
+}
+
+void connection_end(struct connection *connection)
+{
+    if (is_over(connection))
+        connection_free(connection);
+}
+
 /*
  * Serves what has arrived, and then watches the connection: clients write as soon as they have
  * connected, and many need no more.
@@ -150,7 +163,7 @@ static void begin(struct connection *connection)
     struct loop *loop = connection->sessions->loop;
 
     on_readable(connection);
-    if (!connection->is_broken) {
+    if (!is_over(connection)) {
         connection->is_watched =
             loop_add(loop, &connection->source, awaited_events(connection)) == 0;
         if (!connection->is_watched)
@@ -298,8 +311,7 @@ void connection_reload(struct connection *connection, const struct config *confi
         node = node->next;
         pending_reload(pending, config);
     }
-    if (connection->is_broken)
-        connection_free(connection);
+    connection_end(connection);
 }
 
 static void on_throttle_over(struct timer *timer);
@@ -391,7 +403,7 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
 {
     size_t at = 0;
 
-    while (!connection->is_broken && !connection->n_output) {
+    while (!is_over(connection) && !connection->n_output) {
         struct wire_header header;
         const char *reason;
         enum frame_verdict verdict = frame_look(input + at, len - at, &header, &reason);
@@ -401,6 +413,10 @@ static size_t serve_frames(struct connection *connection, const uint8_t *input, 
             refuse_frame(connection, 0, reason);
         if (verdict != FRAME_WHOLE)
             break;
+        if (connection->is_last) {
+            refuse_frame(connection, header.id, "a frame follows the last request");
+            break;
+        }
         r = on_frame(connection, &header, input + at + WIRE_HEADER_SIZE);
         if (r == -EAGAIN)
             break;
@@ -510,8 +526,7 @@ static void on_throttle_over(struct timer *timer)
     listen_for_more(connection);
     if (!connection->n_output)
         on_readable(connection);
-    if (connection->is_broken)
-        connection_free(connection);
+    connection_end(connection);
 }
 
 static void on_timeout(struct timer *timer)
@@ -538,6 +553,5 @@ static void on_ready(struct loop_source *source, uint32_t events)
         connection->is_broken = events & (EPOLLHUP | EPOLLERR); /* it is not read while throttled */
     else if (!connection->n_output)
         on_readable(connection);
-    if (connection->is_broken)
-        connection_free(connection);
+    connection_end(connection);
 }

@@ -33,6 +33,7 @@ struct connection {
     size_t n_output;
     size_t output_at; /* bytes of the first that were sent */
     bool is_watched;  /* by the loop; not before the first input was served */
+    bool is_last;     /* no frame follows that of the latest request */
     bool is_broken;   /* freed at the end of the event callback */
 
     struct timer throttle;     /* set while the next frame is throttled */
@@ -61,6 +62,9 @@ void connection_turn_away(int fd);
 
 /* Closes and frees the connection. Its pending requests are not answered. */
 void connection_free(struct connection *connection);
+
+/* Frees the connection if it is broken, or if its last request has been answered. */
+void connection_end(struct connection *connection);
 
 /*
  * Applies a new configuration. Refuses pending requests for services that were removed or changed.

@@ -40,14 +40,13 @@ void pending_free(struct pending *pending)
     free(pending);
 }
 
-/* Frees an answered request, and its connection if that broke while answering. */
+/* Frees an answered request, and its connection if that broke while answering, or has no more. */
 static void pending_end(struct pending *pending)
 {
     struct connection *connection = pending->connection;
 
     pending_free(pending);
-    if (connection->is_broken)
-        connection_free(connection);
+    connection_end(connection);
 }
 
 static void refuse(struct pending *pending, const struct refusal *refusal)

@@ -247,6 +247,7 @@ int request_get(struct connection *connection, const struct wire_header *header,
     request.rejected = get.rejected;
     request.known = get.known;
     request.wait_ms = get.wait_ms;
+    connection->is_last = get.is_last;
     if (request.service)
         serve(connection, &request);
     else

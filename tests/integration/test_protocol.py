@@ -146,6 +146,7 @@ class Bytes(NodeCase):
             "a service of 65 bytes": frame(GET, field(1, b"x" * 65)),
             "a NUL in the service": frame(GET, field(1, b"pul\0umi")),
             "a number of eight bytes": frame(GET, get + field(2, b"\0" * 8)),
+            "a last request twice over": frame(GET, get + field(135, b"\0\0\0\2")),
             "a timeout of an hour": frame(GET, get + field(3, struct.pack(">I", 3600000))),
             "a LOGIN without a token": frame(LOGIN),
             "a token of 8193 bytes": frame(LOGIN, field(1, b"x" * 8193)),
@@ -157,6 +158,60 @@ class Bytes(NodeCase):
                 self.assertTrue(is_closed)
                 self.assertEqual([answer[0] for answer in answers], [ERROR])
                 self.assertEqual(status_of(answers[0][2]), BAD_FRAME)
+
+    def last(self, service=b"pulumi", id_=1, is_last=1):
+        return frame(GET, field(1, service) + field(135, struct.pack(">I", is_last)), id_)
+
+    def read_all(self, data, later=b""):
+        """Sends @data, and @later after a moment. Returns all frames up to the end of the connection."""
+        with self.node.connect() as connection:
+            connection.settimeout(20)
+            connection.sendall(data)
+            if later:
+                time.sleep(0.1)
+                connection.sendall(later)
+            return [(type_, id_) for type_, id_, _ in iter(lambda: read_frame(connection), None)]
+
+    def test_the_daemon_closes_the_connection_behind_the_last_answer(self):
+        login = frame(LOGIN, field(1, self.jwt))
+        self.assertEqual(self.read_all(login + self.last()), [(TOKEN, 1)])  # an exchange
+        self.assertEqual(self.read_all(login + self.last()), [(TOKEN, 1)])  # a hit
+        self.assertEqual(self.read_all(login + self.last(b"nonesuch")), [(ERROR, 1)])
+        self.assertEqual(self.read_all(self.last()), [(ERROR, 1)])  # without LOGIN
+        self.assertEqual(self.read_all(login, later=self.last()), [(TOKEN, 1)])
+        answers, is_closed = self.talk(login + self.last(is_last=0))
+        self.assertEqual([answer[:2] for answer in answers], [(TOKEN, 1)])
+        self.assertFalse(is_closed)
+
+    def test_earlier_requests_are_answered_before_the_connection_is_closed(self):
+        self.node.service("fast")
+        path = self.node.etc / "services.d/fast.conf"
+        path.write_text(path.read_text().replace("Expiration=2h", "Expiration=1h"))
+        self.node.restart()
+        login = frame(LOGIN, field(1, self.jwt))
+        self.read_all(login + self.last(b"fast"))
+        self.standin.fault_upstream(latency_ms=500)
+        self.assertEqual(self.read_all(login + frame(GET, field(1, b"pulumi"), 1) + self.last(b"fast", 2)),
+                         [(TOKEN, 2), (TOKEN, 1)])
+
+    def test_a_frame_behind_the_last_request_is_refused(self):
+        login = frame(LOGIN, field(1, self.jwt))
+        self.standin.fault_upstream(latency_ms=1000)
+        for when in ("together", "later"):
+            with self.subTest(when), self.node.connect() as connection:
+                connection.sendall(login + self.last() + (frame(PING, id_=7) if when == "together" else b""))
+                if when == "later":
+                    connection.sendall(frame(PING, id_=7))
+                type_, id_, payload = read_frame(connection)
+                self.assertEqual((type_, id_, status_of(payload)), (ERROR, 7, BAD_FRAME))
+                self.assertIsNone(read_frame(connection))
+
+    def test_a_last_request_that_never_reads_its_answer_costs_nothing(self):
+        before = self.node.open_descriptors()
+        for _ in range(20):
+            with self.node.connect() as connection:
+                connection.sendall(frame(LOGIN, field(1, self.jwt)) + self.last())
+        self.assertEqual(self.node.open_descriptors(), before)
 
     def test_an_unknown_request_is_refused_and_the_connection_stays(self):
         answers, is_closed = self.talk(frame(77, field(1, b"x"), 5) + frame(PING, id_=6))

@@ -78,7 +78,8 @@ Get = message(
     (3, "timeout_ms", "u32", False, 60000),
     (132, "rejected", "u64", False, 2**64 - 1),
     (133, "known", "u64", False, 2**64 - 1),
-    (134, "wait_ms", "u32", False, 3600000))
+    (134, "wait_ms", "u32", False, 3600000),
+    (135, "is_last", "u32", False, 1))
 Whoami = message("Whoami", 3, (3, "timeout_ms", "u32", False, 60000))
 Ping = message("Ping", 4)
 Token = message(
