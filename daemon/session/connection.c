@@ -119,8 +119,8 @@ static bool is_barred(const struct sessions *sessions, int fd)
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
-    if (!sessions->config->limits.requests.per_s)
-        return false; /* without that limit, no process is barred */
+    if (!quotas_bar(&sessions->quotas))
+        return false;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
            quota_is_barred(&sessions->quotas, credentials.pid);
 }

@@ -129,9 +129,16 @@ bool quota_may_connect(struct quota *quota, const struct peer *peer, const struc
         quotas->barred[slot].pid = peer->pid;
         quotas->barred[slot].until_usec =
             now_usec + (delay_usec < BARRED_USEC ? BARRED_USEC : delay_usec);
+        if (quotas->barred[slot].until_usec > quotas->barred_until_usec)
+            quotas->barred_until_usec = quotas->barred[slot].until_usec;
     }
     return !delay_usec &&
            (!limits->connections_per_pod || quota->n_connections <= limits->connections_per_pod);
+}
+
+bool quotas_bar(const struct quotas *quotas)
+{
+    return quotas->barred_until_usec && clock_boot_usec() < quotas->barred_until_usec;
 }
 
 bool quota_is_barred(const struct quotas *quotas, pid_t pid)

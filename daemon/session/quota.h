@@ -47,6 +47,7 @@ struct quotas {
         pid_t pid;
         uint64_t until_usec;
     } barred[256];
+    uint64_t barred_until_usec; /* no entry is later */
 };
 
 /*
@@ -74,6 +75,9 @@ struct quota *quota_join(struct quotas *quotas, const struct peer *peer, bool co
  * the rate of connecting. If the rate is exceeded, the process is barred for a while.
  */
 bool quota_may_connect(struct quota *quota, const struct peer *peer, const struct limits *limits);
+
+/* Returns whether any process is barred, which saves asking for its pid. */
+bool quotas_bar(const struct quotas *quotas);
 
 /* Returns whether the process is barred. */
 bool quota_is_barred(const struct quotas *quotas, pid_t pid);

@@ -210,8 +210,10 @@ static void only_the_process_that_connects_too_often_is_barred(void **state)
     for (int i = 0; i < 10; i++) {
         assert_true(quota_may_connect(quota, &rows[0].peer, &limits));
         assert_false(quota_is_barred(&quotas, rows[0].peer.pid));
+        assert_false(quotas_bar(&quotas));
     }
     assert_false(quota_may_connect(quota, &rows[0].peer, &limits));
+    assert_true(quotas_bar(&quotas));
     assert_true(quota_is_barred(&quotas, rows[0].peer.pid));
     assert_false(quota_is_barred(&quotas, rows[0].peer.pid + 1));
     assert_false(quota_is_barred(&quotas, rows[0].peer.pid + 256)); /* the same slot */
