@@ -41,10 +41,12 @@ void raise_descriptors(void)
     }
 }
 
-static int ticket_make(struct ticket *ticket, const char *jwt, size_t jwt_len, const char *service)
+static int ticket_make(struct ticket *ticket, const char *jwt, size_t jwt_len, const char *service,
+                       bool is_last)
 {
     const struct message_login login = {.subject_token = wire_bytes(jwt, jwt_len)};
-    const struct message_get get = {.service = wire_string(service), .timeout_ms = 30000};
+    const struct message_get get = {
+        .service = wire_string(service), .timeout_ms = 30000, .is_last = is_last};
     uint8_t buffer[2 * (WIRE_HEADER_SIZE + PODLOGIN_REQUEST_MAX)];
     size_t login_len, get_len;
     int r = wire_encode(&message_login, 0, &login, buffer, sizeof(buffer), &login_len);
@@ -65,7 +67,8 @@ static int ticket_make(struct ticket *ticket, const char *jwt, size_t jwt_len, c
     return 0;
 }
 
-static int tickets_add(struct tickets *tickets, const char *jwt, size_t len, const char *service)
+static int tickets_add(struct tickets *tickets, const char *jwt, size_t len, const char *service,
+                       bool is_last)
 {
     struct ticket *grown = reallocarray(tickets->ticket, tickets->n + 1, sizeof(*grown));
     int r;
@@ -73,13 +76,13 @@ static int tickets_add(struct tickets *tickets, const char *jwt, size_t len, con
     if (!grown)
         return -ENOMEM;
     tickets->ticket = grown;
-    r = ticket_make(&grown[tickets->n], jwt, len, service);
+    r = ticket_make(&grown[tickets->n], jwt, len, service, is_last);
     if (r == 0)
         tickets->n++;
     return r;
 }
 
-int tickets_load(struct tickets *tickets, const char *jwt_path, const char *service)
+int tickets_load(struct tickets *tickets, const char *jwt_path, const char *service, bool is_last)
 {
     CLEANUP(file_closep)
     FILE *file = fopen(jwt_path, "re");
@@ -95,7 +98,7 @@ int tickets_load(struct tickets *tickets, const char *jwt_path, const char *serv
     while (r == 0 && (len = getline(&line, &size, file)) > 0) {
         if (line[len - 1] == '\n')
             len--;
-        r = tickets_add(tickets, line, (size_t)len, service);
+        r = tickets_add(tickets, line, (size_t)len, service, is_last);
     }
     if (r == 0 && tickets->n == 0)
         r = -ENODATA;

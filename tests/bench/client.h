@@ -36,7 +36,7 @@ uint64_t now_ns(void);
 void raise_descriptors(void);
 
 /* Makes one ticket for each line of @jwt_path. Returns 0 or -errno, and prints failures. */
-int tickets_load(struct tickets *tickets, const char *jwt_path, const char *service);
+int tickets_load(struct tickets *tickets, const char *jwt_path, const char *service, bool is_last);
 void tickets_done(struct tickets *tickets);
 
 /* Connects without writing. Returns 0 or -errno, and prints failures. */

@@ -36,6 +36,7 @@ struct floor {
     const char *socket;
     size_t answer_bytes;
     unsigned delay_ms; /* 0: each request is answered at once */
+    bool closes;       /* closes a connection behind its first answer */
     int epoll_fd;
     int listener;
     int timer;
@@ -52,12 +53,14 @@ static int parse_options(int argc, char **argv, struct floor *server)
     enum {
         SOCKET = 1,
         ANSWER_BYTES,
-        DELAY_MS
+        DELAY_MS,
+        CLOSE
     };
     static const struct option table[] = {
         {"socket", required_argument, NULL, SOCKET},
         {"answer-bytes", required_argument, NULL, ANSWER_BYTES},
         {"delay-ms", required_argument, NULL, DELAY_MS},
+        {"close", no_argument, NULL, CLOSE},
         {0},
     };
     int option;
@@ -72,6 +75,9 @@ static int parse_options(int argc, char **argv, struct floor *server)
             break;
         case DELAY_MS:
             server->delay_ms = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case CLOSE:
+            server->closes = true;
             break;
         default:
             return -EINVAL;
@@ -210,14 +216,27 @@ static void grow_partials(struct floor *server, int fd)
     server->n_partials = n;
 }
 
+/* For clients whose first bytes are one whole request: the connection is never watched. */
+static void serve_once(struct floor *server, int fd)
+{
+    ssize_t n = recv(fd, server->input, INPUT_MAX, 0);
+
+    if (n > 0)
+        serve_frames(server, fd, (size_t)n);
+    close(fd);
+}
+
 /* Does not try to accept a second connection if nothing else was ready: mostly there is none. */
 static void on_listener(struct floor *server, int n_ready)
 {
     int fd;
 
-    while ((fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+    while ((fd = accept4(server->listener, NULL, NULL,
+                         SOCK_CLOEXEC | (server->closes ? 0 : SOCK_NONBLOCK))) >= 0) {
         grow_partials(server, fd);
-        if (watch(server, fd) < 0)
+        if (server->closes)
+            serve_once(server, fd);
+        else if (watch(server, fd) < 0)
             close(fd);
         else
             on_readable(server, fd); /* clients write as soon as they have connected */
@@ -285,7 +304,7 @@ int main(int argc, char **argv)
     int r;
 
     if (parse_options(argc, argv, &server) < 0) {
-        fprintf(stderr, "bench-floor --socket PATH [--answer-bytes N] [--delay-ms N]\n");
+        fprintf(stderr, "bench-floor --socket PATH [--answer-bytes N] [--delay-ms N | --close]\n");
         return 64;
     }
     raise_descriptors();

@@ -51,10 +51,13 @@ class Hits(Measurement):
         if k == 1:
             self.cpus = {max(self.cpus)}
             self.options += ["--cpu", max(self.cpus)]
+        self.floor = subject.floor
+        if mode == "last":
+            self.floor = self.rig.floor(subject.answer_bytes, "--close")
         self.pairs = []
 
     def round(self, i):
-        servers = {"floor": self.subject.floor, "daemon": self.subject.node}
+        servers = {"floor": self.floor, "daemon": self.subject.node}
         for server in servers.values():
             rig.pin(server.process.pid, self.cpus)
         names = list(servers) if i % 2 == 0 else list(reversed(servers))
@@ -154,7 +157,7 @@ class Storms(Measurement):
     def __init__(self, subject):
         super().__init__(subject)
         self.rounds = self.plan.storm_rounds
-        self.servers = {"floor": self.rig.floor(subject.answer_bytes, LATENCY_MS), "disk": subject.node,
+        self.servers = {"floor": self.rig.floor(subject.answer_bytes, "--delay-ms", str(LATENCY_MS)), "disk": subject.node,
                         "memory": subject.start("storm-memory", keeps=False)}
         rig.load(self.servers["memory"], subject.jwt, "--requests", 1)
         self.storms = []
@@ -463,7 +466,8 @@ class Command(Measurement):
 
 
 def all_lines(plan):
-    hits = [functools.partial(Hits, mode, k) for mode in ("persistent", "connect") for k in (16, 64, 1)]
+    hits = [functools.partial(Hits, mode, k) for mode in ("persistent", "connect", "last")
+            for k in (16, 64, 1)]
     restarts = [functools.partial(Restart, rows) for rows in ([plan.rows, 10 * plan.rows] if plan.million
                                                              else [plan.rows])]
     return [*hits, Attested, NewJwts, Storms, NewIdentities, *restarts, Writes, Memory, Idle,

@@ -27,6 +27,7 @@ struct options {
     double seconds;
     double warmup_s;
     bool is_connect; /* a new connection for each request */
+    bool is_last;    /* and the request says so */
     int cpu;         /* -1: any */
 };
 
@@ -50,7 +51,8 @@ static void print_help(void)
            "  --service NAME     (pulumi)\n"
            "  --connections K    each with one pending request (1)\n"
            "  --mode MODE        persistent: LOGIN once, then GETs; connect: a connection for\n"
-           "                     each request, with the JWTs of the file in turn (persistent)\n"
+           "                     each request, with the JWTs of the file in turn; last: the\n"
+           "                     same, and the server closes it (persistent)\n"
            "  --seconds S        (1)\n"
            "  --requests N       the number of requests instead, without warm-up\n"
            "  --warmup S         not counted (0.1)\n"
@@ -104,9 +106,10 @@ static int parse_options(int argc, char **argv, struct options *options)
             options->connections = strtoul(optarg, NULL, 10);
             break;
         case MODE:
-            if (strcmp(optarg, "connect") != 0 && strcmp(optarg, "persistent") != 0)
+            options->is_last = strcmp(optarg, "last") == 0;
+            options->is_connect = options->is_last || strcmp(optarg, "connect") == 0;
+            if (!options->is_connect && strcmp(optarg, "persistent") != 0)
                 return -EINVAL;
-            options->is_connect = strcmp(optarg, "connect") == 0;
             break;
         case SECONDS:
             options->seconds = strtod(optarg, NULL);
@@ -229,7 +232,7 @@ static int prepare(struct load *load)
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!load->clients || !load->idle || load->epoll_fd < 0)
         return -ENOMEM;
-    r = tickets_load(&load->tickets, options->jwt_file, options->service);
+    r = tickets_load(&load->tickets, options->jwt_file, options->service, options->is_last);
     for (size_t i = 0; i < options->idle && r == 0; i++)
         r = client_connect(&load->idle[i], options->socket);
     load->from_ns = now_ns();

@@ -48,6 +48,8 @@ LINES = [
           ratio("persistent K=1", 0.90, 0.95)]),
     Line("2", "hits/s, connection per request, K=16 / K=64 / K=1 one CPU, to the floor", "0.92 / 0.92 / 1.0", "1.0",
          [ratio("connect K=16", 0.92, 1.0), ratio("connect K=64", 0.92, 1.0), ratio("connect K=1", 1.0, 1.0)]),
+    Line("2l", "the same with `is_last`, to a floor that closes behind its answer", "0.92 / 0.92 / 1.0", "1.0",
+         [ratio("last K=16", 0.92, 1.0), ratio("last K=64", 0.92, 1.0), ratio("last K=1", 1.0, 1.0)]),
     Line("2e", "the same with `PeerAttestation=enforce`: CPU per connection over `off`",
          "{} µs".format(ATTESTED[0]), "{} µs".format(ATTESTED[1]),
          [Part("CPU attested", *ATTESTED, "{:.1f} µs")]),

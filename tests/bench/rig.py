@@ -113,8 +113,8 @@ class Rig:
         if code:
             raise Failure(f"the daemon ended with {code}")
 
-    def floor(self, answer_bytes, delay_ms=0):
-        floor = Floor(self.directory / f"floor-{len(self.floors)}.sock", answer_bytes, delay_ms)
+    def floor(self, answer_bytes, *options):
+        floor = Floor(self.directory / f"floor-{len(self.floors)}.sock", answer_bytes, *options)
         self.floors.append(floor)
         return floor
 
@@ -127,11 +127,11 @@ class Rig:
 
 
 class Floor:
-    def __init__(self, path, answer_bytes, delay_ms):
+    def __init__(self, path, answer_bytes, *options):
         self.socket = path
         self.process = subprocess.Popen(
-            [BENCH / "bench-floor", "--socket", path, "--answer-bytes", str(answer_bytes),
-             "--delay-ms", str(delay_ms)], stdin=subprocess.DEVNULL)
+            [BENCH / "bench-floor", "--socket", path, "--answer-bytes", str(answer_bytes), *options],
+            stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not path.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -83,7 +83,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 static int prepare(struct storm *storm)
 {
     const struct options *options = &storm->options;
-    int r = tickets_load(&storm->tickets, options->jwt_file, options->service);
+    int r = tickets_load(&storm->tickets, options->jwt_file, options->service, false);
 
     if (r < 0)
         return r;
