@@ -32,7 +32,8 @@ static void add_token(struct text *text, const struct options *options,
 static int print_token(const struct options *options, const struct podlogin *login,
                        const struct podlogin_token *token)
 {
-    size_t size = 2 * strlen(podlogin_token_value(token)) + OTHERS_SIZE;
+    size_t len = strlen(podlogin_token_value(token));
+    size_t size = option_is_given(options, OPTION_JSON) ? 2 * len + OTHERS_SIZE : len + 2;
     char *buffer = malloc(size);
     struct text text;
     int code;

@@ -2,6 +2,7 @@
 #include "library/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,12 @@
 #define RETRY_MAX_MS 100
 #define SLICE_MS     100 /* of connect(); how late a cancellation may be noticed */
 
+void client_wipe(struct client *client)
+{
+    explicit_bzero(client->buffer, client->used);
+    client->used = 0;
+}
+
 void client_close(struct client *client)
 {
     if (client->fd >= 0)
@@ -24,11 +31,8 @@ void client_close(struct client *client)
     client->is_logged_in = false;
 }
 
-/*
- * connect() waits in the kernel while the daemon's backlog is full, and poll() cannot wait for
- * that. So it waits in slices if the caller may cancel.
- */
-static int limit_connect(int fd, const struct deadline *deadline)
+/* poll() cannot wait for a place in the backlog, but a connect() that blocks can. */
+static int make_connect_block(int fd, const struct deadline *deadline)
 {
     int64_t left_ms = deadline_left_ms(deadline);
     int64_t ms = deadline->cancel_fd >= 0 && left_ms > SLICE_MS ? SLICE_MS : left_ms;
@@ -36,10 +40,31 @@ static int limit_connect(int fd, const struct deadline *deadline)
 
     if (left_ms == 0)
         return -ETIME;
-    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+        fcntl(fd, F_SETFL, 0) < 0)
+        return -errno;
+    return 0;
 }
 
-/* Blocks while the daemon's backlog is full, at most until the deadline. */
+/*
+ * Waits in the kernel while the daemon's backlog is full, at most until the deadline, and in slices
+ * if the caller may cancel.
+ */
+static int connect_by(int fd, const struct sockaddr_un *address, const struct deadline *deadline)
+{
+    const struct sockaddr *any = (const struct sockaddr *)address;
+    int r;
+
+    if (connect(fd, any, sizeof(*address)) == 0)
+        return 0;
+    if (errno != EAGAIN)
+        return -errno;
+    r = make_connect_block(fd, deadline);
+    if (r == 0 && connect(fd, any, sizeof(*address)) < 0)
+        r = -errno;
+    return r;
+}
+
 static int client_connect(struct client *client, const struct client_target *target)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -48,12 +73,10 @@ static int client_connect(struct client *client, const struct client_target *tar
     if (strlen(target->socket) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
     strcpy(address.sun_path, target->socket);
-    fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd < 0)
         return -errno;
-    r = limit_connect(fd, &target->deadline);
-    if (r == 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        r = -errno;
+    r = connect_by(fd, &address, &target->deadline);
     if (r == 0)
         r = server_judge(fd, target->socket, target->server_uid, &client->trust,
                          &client->server_uid);
@@ -67,6 +90,12 @@ static int client_connect(struct client *client, const struct client_target *tar
     client->pid = getpid();
     client->is_logged_in = false;
     return 0;
+}
+
+static void mark_used(struct client *client, size_t used)
+{
+    if (client->used < used)
+        client->used = used;
 }
 
 static int write_all(int fd, const uint8_t *bytes, size_t len, const struct deadline *deadline)
@@ -92,15 +121,17 @@ static int write_all(int fd, const uint8_t *bytes, size_t len, const struct dead
 static int read_all(int fd, uint8_t *bytes, size_t len, const struct deadline *deadline)
 {
     while (len > 0) {
-        int r = deadline_wait(deadline, fd, POLLIN);
-        ssize_t n = r < 0 ? -1 : recv(fd, bytes, len, MSG_DONTWAIT);
+        ssize_t n = recv(fd, bytes, len, MSG_DONTWAIT);
+        int r = 0;
 
-        if (r < 0)
-            return r;
         if (n == 0)
             return -ECONNRESET;
-        if (n < 0 && errno != EINTR && errno != EAGAIN)
-            return -errno;
+        if (n < 0 && errno == EAGAIN)
+            r = deadline_wait(deadline, fd, POLLIN);
+        else if (n < 0 && errno != EINTR)
+            r = -errno;
+        if (r < 0)
+            return r;
         if (n > 0) {
             bytes += n;
             len -= (size_t)n;
@@ -115,9 +146,10 @@ static int write_request(struct client *client, const struct client_target *targ
 {
     const struct message_login login = {.subject_token = wire_bytes(target->jwt, target->jwt_len)};
     bool needs_login = target->jwt && !client->is_logged_in;
-    size_t login_len = 0, len = 0;
+    size_t login_len = 0, len = 0, used = client->used;
     int r = 0;
 
+    client->used = sizeof(client->buffer); /* an encoder that fails may have written some of it */
     if (needs_login)
         r = wire_encode(&message_login, 0, &login, client->buffer, sizeof(client->buffer),
                         &login_len);
@@ -128,6 +160,8 @@ static int write_request(struct client *client, const struct client_target *targ
         return r;
     client->is_logged_in = client->is_logged_in || needs_login;
     client->buffer_len = login_len + len;
+    client->used = used;
+    mark_used(client, client->buffer_len);
     return write_all(client->fd, client->buffer, client->buffer_len, &target->deadline);
 }
 
@@ -153,8 +187,10 @@ int client_send(struct client *client, const struct client_target *target,
 int client_receive(struct client *client, const struct deadline *deadline,
                    struct wire_header *ret_header)
 {
-    int r = read_all(client->fd, client->buffer, WIRE_HEADER_SIZE, deadline);
+    int r = deadline_wait(deadline, client->fd, POLLIN);
 
+    if (r == 0)
+        r = read_all(client->fd, client->buffer, WIRE_HEADER_SIZE, deadline);
     if (r < 0)
         return r;
     wire_header_read(client->buffer, ret_header);
@@ -163,6 +199,7 @@ int client_receive(struct client *client, const struct deadline *deadline,
          (ret_header->id != 0 || ret_header->type != MESSAGE_ERROR)))
         return -EBADMSG;
     client->buffer_len = WIRE_HEADER_SIZE + ret_header->payload_len;
+    mark_used(client, client->buffer_len);
     return read_all(client->fd, client->buffer + WIRE_HEADER_SIZE, ret_header->payload_len,
                     deadline);
 }

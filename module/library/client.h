@@ -18,8 +18,9 @@ struct client {
     uid_t server_uid;        /* of the server that was judged */
     int error;               /* why the latest attempt failed, as errno */
     uint16_t last_id;
-    uint8_t buffer[CLIENT_BUFFER_SIZE]; /* the request, then its answer; the caller wipes it */
     size_t buffer_len;
+    size_t used;                        /* how much of the buffer may not be wiped */
+    uint8_t buffer[CLIENT_BUFFER_SIZE]; /* the request, then its answer; the caller wipes it */
 };
 
 /* Where a request goes, and how long it may take. */
@@ -74,6 +75,9 @@ bool client_nap(uint32_t ms, const struct deadline *deadline);
  */
 void client_explain(const struct client *client, const struct client_target *target,
                     enum podlogin_status status, struct text *why);
+
+/* Wipes the buffer as far as it was used. The rest has pages that the process does not have yet. */
+void client_wipe(struct client *client);
 
 /* Closes the connection, if there is one. */
 void client_close(struct client *client);

@@ -55,12 +55,14 @@ void handle_explain(struct podlogin *login, const struct client_target *target,
         client_explain(&login->client, target, status, &error);
 }
 
-enum podlogin_status handle_read_token(struct podlogin *login, const struct deadline *deadline,
-                                       struct subject_token *token)
+enum podlogin_status handle_read_token(struct podlogin *login, struct client_target *target)
 {
-    int r = subject_token_read(login->token_file, deadline, token);
+    struct subject_token *token = &login->subject_token;
+    int r = subject_token_read(login->token_file, &target->deadline, token);
     struct text error;
 
+    target->jwt = token->bytes;
+    target->jwt_len = token->len;
     if (r == 0)
         return PODLOGIN_OK;
     if (r == -ECANCELED)
@@ -121,12 +123,10 @@ static enum podlogin_status ask_target(struct podlogin *login, const struct clie
     }
 }
 
-struct client_target handle_target(const struct podlogin *login, const struct subject_token *token)
+struct client_target handle_target(const struct podlogin *login)
 {
     return (struct client_target){
         .socket = login->socket,
-        .jwt = token ? token->bytes : NULL,
-        .jwt_len = token ? token->len : 0,
         .server_uid = login->server_uid,
         .deadline = {clock_ms() + login->timeout_ms, login->cancel_fd},
     };
@@ -134,19 +134,15 @@ struct client_target handle_target(const struct podlogin *login, const struct su
 
 enum podlogin_status handle_ask(struct podlogin *login, const struct question *question)
 {
-    struct subject_token token = {.len = 0};
-    struct client_target target = handle_target(login, NULL);
+    struct client_target target = handle_target(login);
     enum podlogin_status status = PODLOGIN_OK;
 
     handle_begin(login);
-    if (question->needs_login) {
-        status = handle_read_token(login, &target.deadline, &token);
-        target.jwt = token.bytes;
-        target.jwt_len = token.len;
-    }
+    if (question->needs_login)
+        status = handle_read_token(login, &target);
     if (status == PODLOGIN_OK)
         status = ask_target(login, &target, question);
-    explicit_bzero(&token, sizeof(token));
+    subject_token_wipe(&login->subject_token);
     return status;
 }
 
@@ -166,7 +162,7 @@ enum podlogin_status handle_fail(struct podlogin *login, enum podlogin_status st
 
 void handle_wipe(struct podlogin *login)
 {
-    explicit_bzero(login->client.buffer, sizeof(login->client.buffer));
+    client_wipe(&login->client);
 }
 
 uint32_t handle_daemon_timeout(const struct podlogin *login)

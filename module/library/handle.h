@@ -15,13 +15,14 @@ struct podlogin {
     uint32_t min_ttl_s;
     uint32_t timeout_ms;
     uid_t server_uid;
-    int cancel_fd; /* the caller's; -1: none */
-    struct client client;
+    int cancel_fd;                /* the caller's; -1: none */
     struct podlogin_token *token; /* of podlogin_authenticate(), not yet returned to the caller */
     bool is_authenticated;
     uint32_t retry_after_ms;
     enum podlogin_status error_status; /* the status that @error explains */
     char error[ERROR_MAX];
+    struct subject_token subject_token; /* only while a request is sent */
+    struct client client;               /* ends with the largest buffer */
 };
 
 /* A request and its answer. */
@@ -33,17 +34,17 @@ struct question {
     void *ret_values; /* point into the client's buffer */
 };
 
-/* Returns where the handle's requests go. They need a login if @token is not NULL. */
-struct client_target handle_target(const struct podlogin *login, const struct subject_token *token);
+/* Returns where the handle's requests go, without a login. */
+struct client_target handle_target(const struct podlogin *login);
 
 /*
- * Reads the service-account token until @deadline; the caller wipes it in each case.
+ * Reads the service-account token until the deadline of @target, for a login there; the caller
+ * wipes it in each case, with subject_token_wipe().
  *
  * Returns PODLOGIN_OK, or PODLOGIN_NO_SUBJECT_TOKEN or PODLOGIN_CANCELLED, which the handle then
  * explains.
  */
-enum podlogin_status handle_read_token(struct podlogin *login, const struct deadline *deadline,
-                                       struct subject_token *token);
+enum podlogin_status handle_read_token(struct podlogin *login, struct client_target *target);
 
 /* Asks until the timeout. The handle explains another result than PODLOGIN_OK. */
 enum podlogin_status handle_ask(struct podlogin *login, const struct question *question);

@@ -2,6 +2,7 @@
 #include "library/podlogin.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +123,8 @@ void podlogin_end(struct podlogin *login)
     free(login->service);
     free(login->socket);
     free(login->token_file);
-    explicit_bzero(login, sizeof(*login));
+    client_wipe(&login->client);
+    explicit_bzero(login, offsetof(struct podlogin, subject_token)); /* is wiped after each use */
     free(login);
 }
 

@@ -12,21 +12,31 @@
 #include "text/descriptor.h"
 #include "text/text.h"
 
+/*
+ * A file can be read at once; a pipe when it is not empty, or its writer has closed it. A pipe
+ * whose writer has not come yet looks like the end of a file, so an end right at the start is
+ * waited for.
+ */
 static int read_to_end(int fd, const struct deadline *deadline, struct subject_token *token)
 {
-    ssize_t n;
+    bool has_waited = false;
 
-    do {
-        /* a file can be read at once; a pipe when it is not empty, or its writer has closed it */
-        int r = deadline_wait(deadline, fd, POLLIN);
+    while (token->len < sizeof(token->bytes)) {
+        ssize_t n = read(fd, token->bytes + token->len, sizeof(token->bytes) - token->len);
+        int r = 0;
 
+        if (n > 0)
+            token->len += (size_t)n;
+        else if (n == 0 && (token->len > 0 || has_waited))
+            return 0;
+        else if (n == 0 || errno == EAGAIN)
+            r = deadline_wait(deadline, fd, POLLIN);
+        else if (errno != EINTR)
+            r = -errno;
         if (r < 0)
             return r;
-        n = read(fd, token->bytes + token->len, sizeof(token->bytes) - token->len);
-        if (n < 0 && errno != EINTR && errno != EAGAIN)
-            return -errno;
-        token->len += n > 0 ? (size_t)n : 0;
-    } while (n != 0 && token->len < sizeof(token->bytes));
+        has_waited = has_waited || n <= 0;
+    }
     return 0;
 }
 
@@ -49,7 +59,8 @@ static int judge(struct subject_token *token)
 
 static int file_read(const char *path, const struct deadline *deadline, struct subject_token *token)
 {
-    int fd = descriptor_raise(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = descriptor_raise(openat(AT_FDCWD, path, flags)); /* open() of musl is two calls */
     int r;
 
     token->path = path;
@@ -59,6 +70,12 @@ static int file_read(const char *path, const struct deadline *deadline, struct s
     r = read_to_end(fd, deadline, token);
     close(fd);
     return r < 0 ? r : judge(token);
+}
+
+void subject_token_wipe(struct subject_token *token)
+{
+    explicit_bzero(token->bytes, token->len);
+    token->len = 0;
 }
 
 int subject_token_read(const char *path, const struct deadline *deadline,

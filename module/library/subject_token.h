@@ -31,6 +31,9 @@ struct subject_token {
 int subject_token_read(const char *path, const struct deadline *deadline,
                        struct subject_token *ret_token);
 
+/* Wipes what was read. The rest of the bytes has pages that the process may not have yet. */
+void subject_token_wipe(struct subject_token *token);
+
 /* Returns what an error of subject_token_read() means. */
 const char *subject_token_strerror(int r);
 

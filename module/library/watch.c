@@ -109,15 +109,13 @@ static enum podlogin_status connection_failed(struct podlogin_watch *watch,
 
 static enum podlogin_status ask(struct podlogin_watch *watch)
 {
-    struct subject_token token = {.len = 0};
-    struct client_target target = handle_target(watch->login, &token);
-    enum podlogin_status status = handle_read_token(watch->login, &target.deadline, &token);
+    struct client_target target = handle_target(watch->login);
+    enum podlogin_status status = handle_read_token(watch->login, &target);
     int r = 0;
 
-    target.jwt_len = token.len;
     if (status == PODLOGIN_OK)
         r = send_request(watch, &target);
-    explicit_bzero(&token, sizeof(token));
+    subject_token_wipe(&watch->login->subject_token);
     if (status != PODLOGIN_OK) {
         ask_later(watch, 0);
         return status;
@@ -148,7 +146,7 @@ static enum podlogin_status take(struct podlogin_watch *watch, const struct mess
 static enum podlogin_status receive(struct podlogin_watch *watch, struct podlogin_token **ret_token)
 {
     struct podlogin *login = watch->login;
-    struct client_target target = handle_target(login, NULL);
+    struct client_target target = handle_target(login);
     struct message_token message = {0};
     const struct question question = {&message_get, NULL, true, &message_token, &message};
     struct wire_header header;
