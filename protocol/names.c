@@ -6,9 +6,9 @@
 #include "protocol/messages.h"
 
 /*
- * Sorted. Each name ends with a NUL, and an empty name ends the table; an array of pointers would
- * need 8 more bytes for each. A name with a star at its end stands for all names that begin like
- * it.
+ * Sorted, so that a search can end early. Each name ends with a NUL, and an empty name ends the
+ * table; an array of pointers would need 8 more bytes for each. A name with a star at its end
+ * stands for all names that begin like it.
  */
 static const char refused[] = "ALL_PROXY\0"
                               "ANT_ARGS\0"
@@ -207,13 +207,15 @@ bool variable_name_is_safe(const char *name, size_t len)
 {
     if (!variable_name_is_valid(name, len))
         return false;
-    for (const char *row = refused; *row; row += strlen(row) + 1) {
-        size_t n = strlen(row);
-        bool is_prefix = row[n - 1] == '*';
+    for (const char *row = refused; *row && *row <= name[0]; row++) {
+        size_t n = 0;
 
-        if (is_prefix ? len >= n - 1 && memcmp(name, row, n - 1) == 0
-                      : len == n && memcmp(name, row, n) == 0)
+        while (n < len && row[n] == name[n])
+            n++;
+        if (row[n] == '*' || (row[n] == '\0' && n == len))
             return false;
+        for (row += n; *row; row++)
+            ;
     }
     return true;
 }
