@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -95,6 +96,7 @@ static unsigned answer(void *context, struct text *body)
 static void detach(int listener)
 {
     static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE};
+    struct rlimit files = {.rlim_cur = 65536};
 
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
@@ -105,9 +107,11 @@ static void detach(int listener)
         _exit(EXIT_CODE_FAULT);
     for (int fd = STDERR_FILENO + 1; fd < listener; fd++)
         close(fd);
-    if (syscall(SYS_close_range, (unsigned)listener + 1, ~0u, 0) < 0)
-        for (int fd = listener + 1; fd < sysconf(_SC_OPEN_MAX) && fd < 65536; fd++)
-            close(fd);
+    if (syscall(SYS_close_range, (unsigned)listener + 1, ~0u, 0) == 0)
+        return;
+    prlimit(0, RLIMIT_NOFILE, NULL, &files);
+    for (int fd = listener + 1; (rlim_t)fd < files.rlim_cur && fd < 65536; fd++)
+        close(fd);
 }
 
 /*

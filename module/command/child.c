@@ -116,7 +116,7 @@ void child_end(int signal)
     const struct rlimit none = {0, 0};
     sigset_t signals;
 
-    setrlimit(RLIMIT_CORE, &none); /* the child has left one, if it should */
+    prlimit(0, RLIMIT_CORE, &none, NULL); /* the child has left one, if it should */
     sigemptyset(&signals);
     sigaddset(&signals, signal);
     sigaction(signal, &standard, NULL);

@@ -8,7 +8,7 @@
 /* Cuts the next line off @rest. Returns NULL if it does not end with CR and LF. */
 static char *next_line(char **rest)
 {
-    char *line = *rest, *end = strstr(line, "\r\n");
+    char *line = *rest, *end = memmem(line, strlen(line), "\r\n", 2);
 
     if (!end)
         return NULL;
