@@ -15,10 +15,15 @@ struct command {
     int (*run)(const struct options *options, int argc, char **argv);
 };
 
-extern const struct command command_token, command_exec, command_env, command_login, command_whoami,
-    command_wait, command_install, command_aws, command_aws_endpoint, command_kube;
+/* Each may be left out of the program (meson_options.txt), and then is NULL in the table. */
+#define MAY_BE_LEFT_OUT __attribute__((weak))
+extern const struct command command_token MAY_BE_LEFT_OUT, command_exec MAY_BE_LEFT_OUT,
+    command_env MAY_BE_LEFT_OUT, command_login MAY_BE_LEFT_OUT, command_whoami MAY_BE_LEFT_OUT,
+    command_wait MAY_BE_LEFT_OUT, command_install MAY_BE_LEFT_OUT, command_aws MAY_BE_LEFT_OUT,
+    command_aws_endpoint MAY_BE_LEFT_OUT, command_kube MAY_BE_LEFT_OUT;
 
 /* The program under another name, for git and docker: helper.h. */
-extern const struct command helper_git_credential, helper_docker_credential;
+extern const struct command helper_git_credential MAY_BE_LEFT_OUT,
+    helper_docker_credential MAY_BE_LEFT_OUT;
 
 #endif

@@ -16,9 +16,9 @@ static const struct command *const helpers[] = {&helper_git_credential, &helper_
 const struct command *helper_find(const char *name, const char **ret_service)
 {
     for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
-        size_t len = strlen(helpers[i]->name);
+        size_t len = helpers[i] ? strlen(helpers[i]->name) : 0;
 
-        if (strncmp(name, helpers[i]->name, len) != 0 || (name[len] && name[len] != '-'))
+        if (!len || strncmp(name, helpers[i]->name, len) != 0 || (name[len] && name[len] != '-'))
             continue;
         *ret_service = name[len] ? name + len + 1 : NULL;
         return helpers[i];

@@ -21,7 +21,7 @@ static const struct command *const commands[] = {
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
+        if (commands[i] && strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
 }
@@ -38,7 +38,7 @@ static void describe(const struct command *command, struct text *text)
 
 static int print_help(void)
 {
-    static char buffer[HELP_SIZE];
+    char buffer[HELP_SIZE];
     struct text text = text_in(buffer, sizeof(buffer));
 
     text_add(&text,
@@ -46,17 +46,20 @@ static int print_help(void)
              "Get a short-lived access token for this pod from podlogind on the node.\n\n",
              NULL);
     for (size_t i = 0; i < COMMANDS; i++)
-        describe(commands[i], &text);
-    text_add(&text,
-             "\nCalled by another name, such as pulumi, it runs the next program of that name on "
-             "PATH, as exec;\n"
-             "as git-credential-podlogin or docker-credential-podlogin, it speaks the protocols of "
-             "git and docker.\n"
-             "The service is $PODLOGIN_SERVICE, or else pulumi; of aws, aws-endpoint and kube, it "
-             "is aws or kube.\n"
-             "podlogin COMMAND --help describes a command and all of its options. Most commands "
-             "take:\n\n",
-             NULL);
+        if (commands[i])
+            describe(commands[i], &text);
+    text_add(
+        &text,
+        "\nCalled by another name, such as pulumi, it runs the next program of that name on "
+        "PATH, as exec",
+        &helper_git_credential ? ";\nas git-credential-podlogin or docker-credential-podlogin, "
+                                 "it speaks the protocols of git and docker"
+                               : "",
+        ".\nThe service is $PODLOGIN_SERVICE, or else pulumi; of aws, aws-endpoint and kube, it "
+        "is aws or kube.\n"
+        "podlogin COMMAND --help describes a command and all of its options. Most commands "
+        "take:\n\n",
+        NULL);
     options_describe(TAKES_TOKEN | OPTION_BIT(OPTION_VERSION), &text);
     text_add(&text,
              "\nExit codes: 0; 64 usage; 69 no daemon; 70 internal error; 75 try again; 77 "
@@ -69,7 +72,7 @@ static int print_help(void)
 /* @program: what stands before the name of the command. */
 static int print_help_of(const char *program, const struct command *command)
 {
-    static char buffer[HELP_SIZE];
+    char buffer[HELP_SIZE];
     struct text text = text_in(buffer, sizeof(buffer));
 
     text_add(&text, program, command->name, " [OPTIONS] ", command->arguments, "\n\n",
