@@ -6,9 +6,8 @@
 #include "protocol/messages.h"
 
 /*
- * Sorted, so that a search can end early. Each name ends with a NUL, and an empty name ends the
- * table; an array of pointers would need 8 more bytes for each. A name with a star at its end
- * stands for all names that begin like it.
+ * Sorted. Each name ends with a NUL; an array of pointers would need 8 more bytes for each. A name
+ * with a star at its end stands for all names that begin like it.
  */
 static const char refused[] = "ALL_PROXY\0"
                               "ANT_ARGS\0"
@@ -203,19 +202,26 @@ bool variable_name_is_valid(const char *name, size_t len)
     return true;
 }
 
+/* Bisects the table. In the middle of what is left may be any byte of a row. */
 bool variable_name_is_safe(const char *name, size_t len)
 {
+    size_t begin = 0, end = sizeof(refused) - 1;
+
     if (!variable_name_is_valid(name, len))
         return false;
-    for (const char *row = refused; *row && *row <= name[0]; row++) {
-        size_t n = 0;
+    while (begin < end) {
+        size_t row = begin + (end - begin) / 2, n = 0;
 
-        while (n < len && row[n] == name[n])
+        while (row > begin && refused[row - 1])
+            row--;
+        while (n < len && refused[row + n] == name[n])
             n++;
-        if (row[n] == '*' || (row[n] == '\0' && n == len))
+        if (refused[row + n] == '*' || (refused[row + n] == '\0' && n == len))
             return false;
-        for (row += n; *row; row++)
-            ;
+        if (n == len || refused[row + n] > name[n])
+            end = row;
+        else
+            begin = row + strlen(refused + row) + 1;
     }
     return true;
 }
