@@ -25,6 +25,11 @@ HARDENING = (("variables begin as zero", "-ftrivial-auto-var-init=uninitialized"
              ("relocated data is read-only (RELRO)", "", "-Wl,-z,norelro"))
 
 
+def small_of(built):
+    """The same with a few commands only."""
+    return pathlib.Path(f"{built.parents[1]}-small", "module/podlogin")
+
+
 def unavailable(static=STATIC):
     """Why the command cannot be measured, or None."""
     if not static.exists():
@@ -108,9 +113,15 @@ def measure(the_rig, node, jwt, runs, built=STATIC):
     spawner = Spawner(the_rig, node, jwt)
     static = spawner.program(built, f"static-{node.directory.name}")
     size = static.stat().st_size
-    empty, ours = spawner.medians(runs, [static, "token"])
+    programs = [static]
+    if small_of(built).exists():
+        programs.append(spawner.program(small_of(built), f"small-{node.directory.name}"))
+    empty, ours, *small = spawner.medians(runs, *([each, "token"] for each in programs))
     sentences = [f"`podlogin token`, static: {size} bytes, {ours:.0f} µs from exec to exit on one CPU with the daemon, "
                  f"an empty program {empty:.0f} µs; medians of {runs} runs by turns."]
+    for us in small:
+        sentences.append(f"The same with the commands `token` and `exec` only: {programs[1].stat().st_size} bytes, "
+                         f"{us:.0f} µs, {us / empty:.2f}x the empty program.")
     if curl := shutil.which("curl"):
         path = static.parent / "http.sock"
         with answering(path):
@@ -122,9 +133,9 @@ def measure(the_rig, node, jwt, runs, built=STATIC):
 
 
 @contextlib.contextmanager
-def variant(options, link_options):
-    """The command with further options, built by the commands of its own build."""
-    built = STATIC.parents[1].absolute()
+def variant(program, options, link_options):
+    """The program with further options, built by the commands of its own build."""
+    built = program.parents[1].absolute()
     commands = subprocess.run(["ninja", "-C", built, "-t", "commands", "module/podlogin"], capture_output=True,
                               text=True, check=True).stdout.splitlines()
     with tempfile.TemporaryDirectory(prefix="build-", dir=built.parent) as copy:  # the commands have relative paths
@@ -136,16 +147,21 @@ def variant(options, link_options):
 
 
 def measure_hardening(the_rig, node, jwt, runs):
-    """A table of what each option adds to the ones above it, in size and in time."""
+    """Tables of what each option adds to the ones above it, in size and in time."""
     spawner = Spawner(the_rig, node, jwt)
+    programs = {"all commands": STATIC, "`token` and `exec` only": small_of(STATIC)}
+    return "\n\n".join(hardening_table(spawner, runs, *each) for each in programs.items() if each[1].exists())
+
+
+def hardening_table(spawner, runs, title, program):
     names = ["nothing of it", *(name for name, _, _ in HARDENING), "constants apart from code"]
     programs = []
     for i in range(len(names)):
         off = HARDENING[i:]
         link_options = [*(option for _, _, option in off), *(["-Wl,-z,separate-code"] if i > len(HARDENING) else [])]
-        with variant(" ".join(option for _, option, _ in off), " ".join(link_options)) as built:
-            programs.append(spawner.program(built, f"variant-{i}"))
+        with variant(program, " ".join(option for _, option, _ in off), " ".join(link_options)) as built:
+            programs.append(spawner.program(built, f"{program.parents[1].name}-{i}"))
     empty, *times = spawner.medians(runs, *([each, "token"] for each in programs))
     rows = [f"| {name} | {each.stat().st_size:,} | {us:.0f} µs | {us / empty:.2f}x |"
             for name, each, us in zip(names, programs, times)]
-    return "\n".join(["| with | bytes | exec to exit | to the empty program |", "|---|---|---|---|", *rows])
+    return "\n".join([f"| {title}, with | bytes | exec to exit | to the empty program |", "|---|---|---|---|", *rows])
