@@ -171,7 +171,7 @@ static const struct message_names {
     {"GET",
      &message_get,
      {FIELD(get, service), FIELD(get, min_ttl_s), FIELD(get, timeout_ms), FIELD(get, rejected),
-      FIELD(get, known), FIELD(get, wait_ms)}},
+      FIELD(get, known), FIELD(get, wait_ms), FIELD(get, is_last)}},
     {"WHOAMI", &message_whoami, {FIELD(whoami, timeout_ms)}},
     {"PING", &message_ping, {{0}}},
     {"TOKEN",
