@@ -6,6 +6,7 @@
 
 #include "command/print.h"
 #include "library/environment.h"
+#include "library/login.h"
 #include "protocol/status.h"
 
 /* Says which variable is not valid, or that the name of the service is not. */
@@ -83,6 +84,7 @@ int login_fetch(const struct options *options, const char *service,
 
     if (code)
         return code;
+    login_asks_once(*ret_login);
     code = status_info(login_token(options, *ret_login, ret_token))->exit_code;
     if (code)
         podlogin_end(*ret_login);

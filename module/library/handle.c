@@ -97,8 +97,11 @@ static enum podlogin_status ask_once(struct podlogin *login, const struct client
         client_ask(&login->client, target, question->request, question->values, &header);
 
     if (status == PODLOGIN_OK)
-        return handle_read(login, question, &header);
-    handle_explain(login, target, status);
+        status = handle_read(login, question, &header);
+    else
+        handle_explain(login, target, status);
+    if (login->asks_once)
+        client_close(&login->client);
     return status;
 }
 
@@ -192,6 +195,7 @@ struct message_get handle_get(const struct podlogin *login)
         .service = wire_string(login->service),
         .min_ttl_s = login->min_ttl_s,
         .timeout_ms = handle_daemon_timeout(login),
+        .is_last = login->asks_once,
     };
 }
 

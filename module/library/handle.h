@@ -18,6 +18,7 @@ struct podlogin {
     int cancel_fd;                /* the caller's; -1: none */
     struct podlogin_token *token; /* of podlogin_authenticate(), not yet returned to the caller */
     bool is_authenticated;
+    bool asks_once; /* has no connection between its requests */
     uint32_t retry_after_ms;
     enum podlogin_status error_status; /* the status that @error explains */
     char error[ERROR_MAX];

@@ -1,6 +1,4 @@
-/*
- * A handle for a guest whose environment may be another's: the PAM module runs in programs of root,
- * and cannot know who set their variables.
+/* What the command and the PAM module do with a handle, and programs that link the library cannot.
  */
 #ifndef LIBRARY_LOGIN_H
 #define LIBRARY_LOGIN_H
@@ -10,10 +8,17 @@
 
 /*
  * As podlogin_start(), but with the settings of @environment, which are copied, and without a look
- * at the variables. Without podlogin_set_token_file(), the library still looks for the file as
- * subject_token_read() describes.
+ * at the variables: the PAM module runs in programs of root, and cannot know who set theirs.
+ * Without podlogin_set_token_file(), the library still looks for the file as subject_token_read()
+ * describes.
  */
 enum podlogin_status login_start(const struct environment *environment,
                                  struct podlogin **ret_login);
+
+/*
+ * Says that the caller asks once: the daemon closes the connection behind its answer, which costs
+ * it less. Each further request connects again.
+ */
+void login_asks_once(struct podlogin *login);
 
 #endif

@@ -102,6 +102,11 @@ enum podlogin_status login_start(const struct environment *environment, struct p
     return status;
 }
 
+void login_asks_once(struct podlogin *login)
+{
+    login->asks_once = true;
+}
+
 enum podlogin_status podlogin_start(const char *service, struct podlogin **ret_login)
 {
     struct environment environment;

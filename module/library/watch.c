@@ -85,6 +85,7 @@ static int send_request(struct podlogin_watch *watch, const struct client_target
 
     get.known = watch->known;
     get.wait_ms = PODLOGIN_WAIT_MAX_MS;
+    get.is_last = 0;
     login->client.is_logged_in = false; /* the file may hold a newer token */
     r = client_send(&login->client, target, &message_get, &get);
     handle_wipe(login);

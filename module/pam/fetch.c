@@ -25,8 +25,10 @@ enum podlogin_status token_fetch(const struct arguments *arguments, const char *
 
     if (status == PODLOGIN_OK)
         status = set_token_file(login, arguments->token_file, user, why);
-    if (status == PODLOGIN_OK)
+    if (status == PODLOGIN_OK) {
+        login_asks_once(login);
         status = podlogin_authenticate(login);
+    }
     if (status == PODLOGIN_OK)
         status = podlogin_get_token(login, ret_token);
     if (status != PODLOGIN_OK && why->at == begin)

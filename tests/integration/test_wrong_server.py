@@ -72,11 +72,24 @@ class Requests(Case):
             result = subprocess.run([PODLOGIN, "token", *arguments], env={**self.environment, **variables},
                                     stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
-        data = bytes(server.received[0])
+        get = self.get_of(server)
+        return get.service, get.min_ttl_s, get.timeout_ms
+
+    @staticmethod
+    def get_of(server):
+        data = bytes(server.received[-1])
         _, _, _, size = decode_frame(data)  # LOGIN
         _, _, payload, _ = decode_frame(data[size:])
-        get = decode_payload(Get, payload)
-        return get.service, get.min_ttl_s, get.timeout_ms
+        return decode_payload(Get, payload)
+
+    def test_the_command_asks_once_and_a_program_perhaps_again(self):
+        for command in (["token"], ["env"], ["exec", "--", "true"]):
+            with self.subTest(command), self.serve(token) as server:
+                self.assertEqual(self.run_command(*command).returncode, 0)
+                self.assertEqual(self.get_of(server).is_last, 1)
+        with self.serve(token) as server, Handle(self.environment) as handle:
+            self.assertEqual(handle.call("authenticate"), (OK, ""))
+            self.assertEqual(self.get_of(server).is_last, 0)
 
     def test_options_and_variables(self):
         """The daemon gets a tenth less than the timeout, so that its reason arrives in time."""
