@@ -15,6 +15,11 @@ static bool part_is(struct part part, const char *text)
     return part.len == strlen(text) && memcmp(part.at, text, part.len) == 0;
 }
 
+static bool part_equals(struct part part, struct part other)
+{
+    return other.at && part.len == other.len && memcmp(part.at, other.at, part.len) == 0;
+}
+
 static bool part_begins(struct part part, const char *text)
 {
     return part.len >= strlen(text) && memcmp(part.at, text, strlen(text)) == 0;
@@ -165,7 +170,7 @@ enum cgroup_verdict cgroup_read(const char *text, size_t len, char ret_uid[POD_U
                                 bool *ret_is_unified)
 {
     enum cgroup_verdict verdict = CGROUP_NO_POD;
-    struct part path;
+    struct part path, of_pod = {0};
     char uid[POD_UID_SIZE];
     size_t n_lines = 0;
 
@@ -180,6 +185,8 @@ enum cgroup_verdict cgroup_read(const char *text, size_t len, char ret_uid[POD_U
         if (!line_split(line, &path, ret_is_unified))
             continue;
         n_lines++;
+        if (part_equals(path, of_pod)) /* with v1, most hierarchies have the same path */
+            continue;
         of_line = path_read(path, uid);
         if (of_line == CGROUP_NO_POD)
             continue;
@@ -187,6 +194,7 @@ enum cgroup_verdict cgroup_read(const char *text, size_t len, char ret_uid[POD_U
             return CGROUP_CONTRADICTION;
         strcpy(ret_uid, uid);
         verdict = CGROUP_POD;
+        of_pod = path;
     }
     *ret_is_unified = *ret_is_unified && n_lines == 1;
     return verdict;

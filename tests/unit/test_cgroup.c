@@ -135,6 +135,9 @@ static const struct form forms[] = {
      .contradicts = true},
     {"4:memory:/kubepods/pod" U "/" ID "\n0::/kubepods/pod" OTHER "/" ID "\n", NULL,
      .contradicts = true},
+    {"4:memory:/kubepods/pod" U "/" ID "\n3:cpu:/kubepods/pod" U "/" ID "\n2:cpuset:/\n"
+     "1:pids:/kubepods/pod" U "/" ID "\n0::/kubepods/pod" OTHER "/" ID "\n",
+     NULL, .contradicts = true},
 };
 
 static void each_form_of_path_names_its_pod(void **state)
