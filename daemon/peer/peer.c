@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,6 +20,10 @@
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
+#endif
+
+#ifndef PID_FS_MAGIC
+#define PID_FS_MAGIC 0x50494446 /* from linux/magic.h */
 #endif
 
 #define SHORT_READ            2048 /* a shorter read of a file in procfs is the last one */
@@ -39,27 +44,101 @@ struct pidfd_info {
 #define PIDFD_INFO_PID    (UINT64_C(1) << 0)
 #define PIDFD_INFO_CGROUP (UINT64_C(1) << 2)
 
+/* The last text that was read had cgroup v2 as its only hierarchy. */
+static bool is_unified = true;
+
 /*
- * A cache of recently found pods, keyed by the id of the cgroup. The kernel does not reuse these
- * ids, and a cgroup of v2 cannot be moved, so an entry never becomes wrong.
+ * Identifies what a pod was found for, without /proc: the cgroup, where v2 is the only hierarchy; a
+ * process elsewhere. The kernel reuses neither number.
  */
-#define KNOWN_MAX 256
+struct key {
+    uint64_t number; /* 0: not known */
+    bool is_process;
+};
+
+/*
+ * A cache of recently found pods. A cgroup of v2 cannot be moved, so what was found for it never
+ * becomes wrong. A process can be moved, by root, and is read again after a while.
+ */
+#define KNOWN_MAX              256
+#define PROCESS_KNOWN_FOR_USEC SECOND_USEC
 
 static struct known {
-    uint64_t cgroup; /* 0: the slot is free */
+    struct key key;
+    uint64_t until_usec;
     char pod_uid[POD_UID_SIZE];
 } known[KNOWN_MAX];
 
 /* Returns 0 if the kernel does not report it, or the process has ended. */
 static uint64_t cgroup_id(int pidfd)
 {
+    static bool has_info = true;
     struct pidfd_info info = {.mask = PIDFD_INFO_PID | PIDFD_INFO_CGROUP};
 
-    if (ioctl(pidfd, PIDFD_INFO, &info) < 0)
+    if (!has_info)
         return 0;
+    if (ioctl(pidfd, PIDFD_INFO, &info) < 0) {
+        has_info = errno == ESRCH; /* of a process that has ended; other errors are the kernel's */
+        return 0;
+    }
     /* for a reaped process, the kernel reports the root cgroup, but no pid */
     return info.mask & PIDFD_INFO_CGROUP && info.mask & PIDFD_INFO_PID && info.pid ? info.cgroupid
                                                                                    : 0;
+}
+
+/*
+ * Returns the inode number of a pidfd, which no other process gets until the next boot; 0 before
+ * Linux 6.9, where all pidfds have the same one, and where inode numbers have 32 bits.
+ */
+static uint64_t process_id(int pidfd)
+{
+    static int has_pidfs = -1; /* not known yet */
+    struct statfs file_system;
+    struct stat st;
+
+    if (has_pidfs < 0)
+        has_pidfs = sizeof(long) >= sizeof(uint64_t) && fstatfs(pidfd, &file_system) == 0 &&
+                    file_system.f_type == PID_FS_MAGIC;
+    return has_pidfs && fstat(pidfd, &st) == 0 ? st.st_ino : 0;
+}
+
+static struct key key_of(int pidfd)
+{
+    uint64_t id = is_unified ? cgroup_id(pidfd) : 0;
+
+    return id ? (struct key){.number = id}
+              : (struct key){.number = process_id(pidfd), .is_process = true};
+}
+
+static struct known *slot_of(const struct key *key)
+{
+    return &known[key->number % KNOWN_MAX];
+}
+
+static bool recall(const struct key *key, char ret_uid[POD_UID_SIZE])
+{
+    const struct known *slot = slot_of(key);
+
+    if (!key->number || slot->key.number != key->number ||
+        slot->key.is_process != key->is_process ||
+        (key->is_process && clock_boot_usec() >= slot->until_usec))
+        return false;
+    memcpy(ret_uid, slot->pod_uid, POD_UID_SIZE);
+    return true;
+}
+
+/* The process lived after its cgroup was read, so that was not another one with its pid. */
+static void remember(const struct key *key, const struct peer *peer)
+{
+    struct known *slot = slot_of(key);
+
+    /* the process may have moved to another cgroup between the two reads */
+    if (!key->number ||
+        (!key->is_process && (!is_unified || cgroup_id(peer->pidfd) != key->number)))
+        return;
+    slot->key = *key;
+    slot->until_usec = clock_boot_usec() + PROCESS_KNOWN_FOR_USEC;
+    memcpy(slot->pod_uid, peer->pod_uid, POD_UID_SIZE);
 }
 
 static ssize_t cgroup_text(pid_t pid, char text[CGROUP_TEXT_MAX])
@@ -117,14 +196,14 @@ static bool is_exiting(pid_t pid)
     return !stat_read(pid, &flags, &start) || flags & PROCESS_IS_EXITING;
 }
 
-static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret_is_unified)
+static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE])
 {
     static const enum peer_state states[] = {
         [CGROUP_POD] = PEER_IN_POD,
         [CGROUP_NO_POD] = PEER_IN_NO_POD,
         [CGROUP_CONTRADICTION] = PEER_CONTRADICTORY,
     };
-    char text[CGROUP_TEXT_MAX];
+    static char text[CGROUP_TEXT_MAX]; /* on the stack, the compiler would clear it each time */
     ssize_t len = cgroup_text(pid, text);
     enum peer_state state;
 
@@ -134,27 +213,23 @@ static enum peer_state pod_read(pid_t pid, char ret_uid[POD_UID_SIZE], bool *ret
         return kill(pid, 0) < 0 && errno == ESRCH ? PEER_ENDED : PEER_UNSEEN;
     if (len < 0)
         return PEER_UNSEEN;
-    state = states[cgroup_read(text, (size_t)len, ret_uid, ret_is_unified)];
+    state = states[cgroup_read(text, (size_t)len, ret_uid, &is_unified)];
     return state == PEER_IN_NO_POD && is_exiting(pid) ? PEER_ENDED : state;
 }
 
+/* Finds the pod of the pinned process. Leaves errno as it was left by a failure to read it. */
 static enum peer_state pod_find(struct peer *peer)
 {
-    uint64_t id = cgroup_id(peer->pidfd);
-    struct known *slot = &known[id % KNOWN_MAX];
+    struct key key = key_of(peer->pidfd);
+    bool is_known = recall(&key, peer->pod_uid);
     enum peer_state state;
-    bool is_unified = false;
 
-    if (id && slot->cgroup == id) {
-        memcpy(peer->pod_uid, slot->pod_uid, sizeof(peer->pod_uid));
-        return PEER_IN_POD;
-    }
-    state = pod_read(peer->pid, peer->pod_uid, &is_unified);
-    /* the process may have moved to another cgroup between the two reads */
-    if (state == PEER_IN_POD && is_unified && id && cgroup_id(peer->pidfd) == id) {
-        slot->cgroup = id;
-        memcpy(slot->pod_uid, peer->pod_uid, sizeof(slot->pod_uid));
-    }
+    errno = 0;
+    state = is_known ? PEER_IN_POD : pod_read(peer->pid, peer->pod_uid);
+    if (!peer_lives(peer)) /* if it still runs, its pid was not recycled while we read */
+        return PEER_ENDED;
+    if (state == PEER_IN_POD && !is_known)
+        remember(&key, peer);
     return state;
 }
 
@@ -197,7 +272,7 @@ static bool is_want(int error)
 
 int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struct peer *ret_peer)
 {
-    bool is_by_pid = false, is_unified;
+    bool is_by_pid = false;
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
@@ -207,7 +282,7 @@ int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struc
     ret_peer->pid = credentials.pid;
     ret_peer->uid = credentials.uid;
     if (view == PEER_POD && ret_peer->pid > 0)
-        ret_peer->state = pod_read(ret_peer->pid, ret_peer->pod_uid, &is_unified);
+        ret_peer->state = pod_read(ret_peer->pid, ret_peer->pod_uid);
     if (view != PEER_PINNED)
         return 0;
     ret_peer->pidfd = pin(socket_fd, credentials.pid, &is_by_pid);
@@ -221,7 +296,6 @@ int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struc
         peer_done(ret_peer);
         return -EAGAIN;
     }
-    errno = 0;
     ret_peer->state = pod_find(ret_peer);
     if (ret_peer->state == PEER_UNSEEN && is_want(errno)) {
         int r = -errno;
@@ -229,8 +303,6 @@ int peer_identify(int socket_fd, enum peer_view view, uint64_t after_usec, struc
         peer_done(ret_peer);
         return r;
     }
-    if (!peer_lives(ret_peer)) /* if it still runs, its pid was not recycled while we read */
-        ret_peer->state = PEER_ENDED;
     return 0;
 }
 
@@ -278,9 +350,7 @@ static bool is_in_own_pid_namespace(const char *pod_of_init)
 
 enum peer_state peer_look(pid_t pid, char ret_uid[POD_UID_SIZE])
 {
-    bool is_unified;
-
-    return pod_read(pid, ret_uid, &is_unified);
+    return pod_read(pid, ret_uid);
 }
 
 bool peer_is_pinnable(void)

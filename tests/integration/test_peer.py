@@ -6,6 +6,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import pods
@@ -79,6 +80,33 @@ class PodCase(NodeCase):
         self.assertEqual(code, REFUSED)
         return error
 
+    def answer(self, jwt):
+        """What the calling process gets, on a connection of its own."""
+        name = "TOO_MANY"
+        while name == "TOO_MANY":  # before Linux 6.5, while the process is young
+            with self.node.connect() as connection:
+                with contextlib.suppress(BrokenPipeError):  # it is turned away; its answer can be read
+                    connection.sendall(self.request(jwt))
+                name = answer_name(connection)
+        return name
+
+    def told_by_child(self, run, pid=None):
+        """(What @run returns in a child, the child's pid). The child may get a certain pid, and lives until the end."""
+        answer, tell = os.pipe()
+
+        def run_and_tell():
+            os.write(tell, run().encode() + b"\n")
+
+        child = pods.fork_as(pid, run_and_tell)
+        self.addCleanup(self.end, child)
+        os.close(tell)
+        with open(answer, encoding="ascii") as pipe:
+            return pipe.readline().strip(), child
+
+    def end(self, child):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            pods.end(child)
+
     def request(self, jwt):
         return encode_message(Login(jwt.encode()), 0) + encode_message(Get("pulumi", timeout_ms=60000), 1)
 
@@ -112,25 +140,12 @@ class Pods(PodCase):
 
     def answer_to(self, name, enter, jwt):
         """What a process of this name gets. The name is part of /proc/PID/stat, and the process chooses it."""
-        answer, tell = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                enter()
-                pathlib.Path("/proc/self/comm").write_text(name, "ascii")
-                told = "TOO_MANY"
-                while told == "TOO_MANY":  # before Linux 6.5, while the process is young
-                    with self.node.connect() as connection:
-                        with contextlib.suppress(BrokenPipeError):  # it is turned away; its answer can be read
-                            connection.sendall(self.request(jwt))
-                        told = answer_name(connection)
-                os.write(tell, told.encode())
-            finally:
-                os._exit(0)
-        self.addCleanup(pods.end, pid)
-        os.close(tell)
-        with open(answer, encoding="ascii") as pipe:
-            return pipe.read()
+        def ask():
+            enter()
+            pathlib.Path("/proc/self/comm").write_text(name, "ascii")
+            return self.answer(jwt)
+
+        return self.told_by_child(ask)[0]
 
     def test_a_process_may_have_any_name(self):
         self.node.start()
@@ -286,6 +301,84 @@ class Reuse(PodCase):
             allowed.add("TOO_MANY")  # too young to be identified
         self.assertLessEqual(set(answers), allowed)
         self.assertEqual(self.exchanges(), 1)
+
+
+class Remembered(PodCase):
+    """What the daemon remembers of a process that it has served helps no other one."""
+
+    def test_the_next_process_with_its_pid(self):
+        self.node.start()
+        mine, other = self.pod(), self.pod()
+        jwts = [self.mint_for(pod) for pod in (mine, other)]
+
+        def ask_from(pod):
+            pod.enter()
+            return " ".join(self.answer(jwt) for jwt in jwts)
+
+        for _ in range(10):
+            told, child = self.told_by_child(lambda: ask_from(mine))
+            self.assertEqual(told, "OK PEER_MISMATCH")
+            self.end(child)
+            told, child = self.told_by_child(lambda: ask_from(other), child)
+            self.assertEqual(told, "PEER_MISMATCH OK")
+            self.end(child)
+
+    def test_a_process_that_is_moved_to_another_pod(self):
+        self.node.start()
+        one, two = self.pod(), self.pod()
+        of_one, of_two = self.mint_for(one), self.mint_for(two)
+
+        def ask():
+            one.enter()
+            names = [self.answer(of_one)]
+            two.enter()
+            for _ in range(6000):  # it may count for the first pod a little longer
+                names.append(self.answer(of_one))
+                if names[-1] != "OK":
+                    break
+                time.sleep(0.01)
+            return " ".join([names[0], names[-1], self.answer(of_two)])
+
+        self.assertEqual(self.told_by_child(ask)[0], "OK PEER_MISMATCH OK")
+
+    def test_a_connection_that_outlives_it(self):
+        self.node.start()
+        pod = self.pod()
+        jwt = self.mint_for(pod)
+        self.assertEqual(self.told_by_child(lambda: (pod.enter(), self.answer(jwt))[1])[0], "OK")
+        for is_reaped in (True, False):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(60)
+                child = self.leave(connection, pod, jwt)
+                if is_reaped:  # and another process of the pod gets its pid
+                    os.waitpid(child, 0)
+                    self.addCleanup(pods.end, pods.fork_as(child, pod.enter))
+                self.node.process.send_signal(signal.SIGCONT)
+                name = answer_name(connection)
+                if name != "TOO_MANY" or not before_6_5():  # the other process is too young to be identified
+                    self.assertEqual(name, "PEER_GONE")
+                if not is_reaped:
+                    os.waitpid(child, 0)
+
+    def leave(self, connection, pod, jwt):
+        """A process of the pod is served, connects again while the daemon stands still, asks, and ends."""
+        inner, outer = socket.socketpair()
+        child = os.fork()
+        if child == 0:
+            try:
+                pod.enter()
+                inner.sendall(self.answer(jwt).encode())
+                inner.recv(1)
+                connection.connect(str(self.node.socket))
+                connection.sendall(self.request(jwt))
+            finally:
+                os._exit(0)
+        with inner, outer:
+            self.assertEqual(outer.recv(16), b"OK")
+            self.node.process.send_signal(signal.SIGSTOP)
+            outer.sendall(b"x")
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        return child
 
 
 class Young(PodCase):

@@ -78,12 +78,13 @@ class Pod:
 
 
 def fork_as(pid, run):
-    """Forks a child with exactly this pid, which must be free, that calls @run and then waits to be killed (clone3(2),
-    set_tid)."""
-    set_tid = (ctypes.c_int32 * 1)(pid)
+    """Forks a child that calls @run and then waits to be killed. It gets exactly this pid, which must be free, or any if
+    that is None (clone3(2), set_tid)."""
+    set_tid = (ctypes.c_int32 * 1)(pid or 0)
     arguments = (ctypes.c_uint64 * 11)()
     arguments[4] = signal.SIGCHLD
-    arguments[8], arguments[9] = ctypes.addressof(set_tid), 1
+    if pid:
+        arguments[8], arguments[9] = ctypes.addressof(set_tid), 1
     libc = ctypes.CDLL(None, use_errno=True)
     child = libc.syscall(CLONE3, arguments, ctypes.c_size_t(ctypes.sizeof(arguments)))
     if child < 0:
