@@ -36,6 +36,7 @@ class Plan:
         self.identity_rounds = choose(3, 1, 1)
         self.identities = choose(5000, 600, 32)
         self.remembered = choose(5000, 1000, 32)
+        self.processes = choose(4000, 600, 16)  # that connect once, in a round
         self.new_jwts = choose(2000, 300, 16)
         self.jwt_rounds = choose(3, 2, 1)
         self.spawns = choose(400, 100, 2)

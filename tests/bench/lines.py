@@ -85,7 +85,8 @@ class Hits(Measurement):
 
 
 class Attested(Measurement):
-    """Line 2e: connections from a pod to a daemon that attests them and one that does not."""
+    """Line 2e: connections from a pod to a daemon that attests them and one that does not, of one process, which the
+    daemon remembers, and of a process for each connection."""
 
     def __init__(self, subject):
         super().__init__(subject)
@@ -98,12 +99,19 @@ class Attested(Measurement):
         self.rig.closing.callback(self.pod.remove)
         self.jwt = self.rig.jwts("attested", count=1, serviceaccount="pulumi-runner", pod="job", pod_uid=self.pod.uid)
         self.nodes = {name: subject.start(f"attested-{name}", attestation=name) for name in ("off", "enforce")}
-        self.pairs = []
+        self.pairs, self.first = [], []
 
     def round(self, i):
         names = list(self.nodes) if i % 2 == 0 else list(reversed(self.nodes))
         self.pairs.append({name: cpu_of_load(self.nodes[name], self.jwt, "--seconds", self.plan.round_s, "--mode",
                                              "connect", "--connections", 16, enter=self.pod.enter) for name in names})
+        self.first.append({name: self.cpu_of_processes(self.nodes[name]) for name in names})
+
+    def cpu_of_processes(self, node):
+        count = self.plan.processes
+        before = rig.cpu_ns(node.process.pid)
+        rig.processes(node, self.jwt, count, enter=self.pod.enter)
+        return {"cpu_us": (rig.cpu_ns(node.process.pid) - before) / 1000 / count}
 
     def finish(self):
         way = (f"cgroup {'v2' if (pods.CGROUPS / 'cgroup.controllers').exists() else 'v1'}, Linux "
@@ -117,6 +125,9 @@ class Attested(Measurement):
                          f"PeerAttestation=enforce than with off, {middle(self.pairs, 'enforce', 'cpu_us'):.1f} to "
                          f"{middle(self.pairs, 'off', 'cpu_us'):.1f}; p99 {middle(self.pairs, 'enforce', 'p99_us'):.0f} "
                          f"to {middle(self.pairs, 'off', 'p99_us'):.0f} µs.")
+        more = [p["enforce"]["cpu_us"] - p["off"]["cpu_us"] for p in self.first]
+        self.subject.say(f"The same of a process for each connection: {spread(more)} µs of CPU more, "
+                         f"{middle(self.first, 'enforce', 'cpu_us'):.1f} to {middle(self.first, 'off', 'cpu_us'):.1f}.")
         for node in self.nodes.values():
             self.rig.stop(node)
 

@@ -18,7 +18,7 @@ from node import AUDIENCE, BUILD, PODLOGIN, STANDIN, Node, Standin  # noqa: E402
 
 BENCH = BUILD / "tests/bench"
 PROGRAMS = [PODLOGIN, STANDIN, *(BENCH / f"bench-{name}" for name in (
-    "floor", "load", "rows", "storm", "spawn", "verify"))]
+    "floor", "load", "processes", "rows", "storm", "spawn", "verify"))]
 OF_A_BUILD = ["daemon/podlogind", "daemon/podlogin-exchanger", "tests/bench/bench-rows"]
 TOKEN_BYTES = 1024  # so that an answer is about 1 KiB
 STARTED = "serving at "  # in the log, before the rows are read
@@ -153,6 +153,11 @@ def load(server, jwt_file, *options, enter=None):
     """@enter: what the load generator does first, for example enter a pod."""
     return run_json([BENCH / "bench-load", "--socket", server.socket, "--jwt-file", jwt_file,
                      *map(str, options)], preexec_fn=enter)
+
+
+def processes(server, jwt_file, count, enter=None):
+    """So many processes that connect once, 16 at a time."""
+    return run_json([BENCH / "bench-processes", server.socket, jwt_file, str(count), "16"], preexec_fn=enter)
 
 
 def storm(server, jwt_file, connections):
