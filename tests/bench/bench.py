@@ -16,6 +16,7 @@ import command
 import lines
 import report
 import rig
+import scale
 from rig import Failure
 
 
@@ -108,6 +109,13 @@ def parse_options():
     parser.add_argument("--compare", metavar="BUILD", type=pathlib.Path,
                         help="measure the daemon of this build directory, too, by turns; the static command is the one "
                              "in build-musl beside it")
+    parser.add_argument("--scale", action="store_true",
+                        help="instead: a node with 10,000 identities under a steady load, and how cost grows with the "
+                             "number of identities; with --write, draws docs/performance-scale.svg and -growth.svg")
+    parser.add_argument("--rate", type=float, help="logins per second of --scale (50,000)")
+    parser.add_argument("--seconds", type=float, help="how long --scale keeps that up (600)")
+    parser.add_argument("--connect", action="store_true", help="--scale opens a connection for each login")
+    parser.add_argument("--write", action="store_true", help="write the pictures and the text of --scale into docs/")
     parser.add_argument("--million", action="store_true", help="also a restart with ten times as many rows")
     parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE", help="write the table between the marks of this page")
@@ -166,7 +174,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     try:
-        print(run(options, subjects_of(options)))
+        if options.scale:
+            scale.run(options)
+        else:
+            print(run(options, subjects_of(options)))
     except (Failure, OSError, RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -8,10 +8,11 @@ build directory in $PODLOGIN_BUILD. Needs only Python's standard library."""
 import argparse
 import concurrent.futures
 import json
-import math
 import os
 import pathlib
 import subprocess
+
+import plot
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("PODLOGIN_BUILD", "build")) / "tests/bench/bench-fleet"
@@ -64,46 +65,16 @@ def table(results):
     return "\n".join(lines)
 
 
-def polyline(result, color, x, y):
-    points = " ".join(f"{x(i * result['series_s']):.1f},{y(value):.1f}"
-                      for i, value in enumerate(result["series"]))
-    return f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.2"/>'
-
-
 def picture(results):
     """Draws exchanges per second on a logarithmic scale, for two outages and steady use."""
-    width, height, left, top = 760, 340, 60, 20
-    plot_width, plot_height = width - left - 20, height - top - 60
-
-    def x(seconds):
-        return left + plot_width * seconds / 7200
-
-    def y(rate):
-        return top + plot_height * (1 - math.log10(max(rate, 1)) / 4)
-
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-             'font-family="sans-serif" font-size="12">',
-             f'<rect width="{width}" height="{height}" fill="white"/>',
-             f'<rect x="{x(DOWN_FROM_S):.1f}" y="{top}" width="{x(1200) - left:.1f}" '
-             f'height="{plot_height}" fill="#f3dede"/>',
-             f'<text x="{x(620):.1f}" y="{top + 14}">upstream down</text>']
-    for decade in range(5):
-        at = y(10 ** decade)
-        parts += [f'<line x1="{left}" y1="{at}" x2="{left + plot_width}" y2="{at}" '
-                  'stroke="#ddd"/>',
-                  f'<text x="{left - 6}" y="{at + 4}" text-anchor="end">{10 ** decade:,}</text>']
-    for minutes in range(0, 121, 20):
-        parts.append(f'<text x="{x(minutes * 60):.1f}" y="{top + plot_height + 16}" '
-                     f'text-anchor="middle">{minutes} min</text>')
-    curves = [(results[0], "#999", "steady use, tokens of 2 h"),
-              (results[1], "#1560bd", "outage, tokens of 2 h"),
-              (results[2], "#c0392b", "outage, tokens of 15 min")]
-    for i, (result, color, label) in enumerate(curves):
-        parts += [polyline(result, color, x, y),
-                  f'<text x="{left + 200 * i}" y="{height - 12}" fill="{color}">{label}</text>']
-    parts += [f'<text x="14" y="{top + plot_height / 2}" transform="rotate(-90 14 '
-              f'{top + plot_height / 2})" text-anchor="middle">exchanges/s</text>', "</svg>"]
-    return "\n".join(parts) + "\n"
+    panel = plot.Panel("exchanges/s", plot.Axis(0, 7200, [(60 * i, f"{i} min") for i in range(0, 121, 20)]),
+                       plot.decades(1, 10000))
+    panel.band = (DOWN_FROM_S, DOWN_UNTIL_S, "upstream down")
+    for result, color, label in ((results[0], 2, "steady use, tokens of 2 h"),
+                                 (results[1], 0, "outage, tokens of 2 h"),
+                                 (results[2], 1, "outage, tokens of 15 min")):
+        panel.curve(label, [(i * result["series_s"], value) for i, value in enumerate(result["series"])], color)
+    return plot.picture([[panel]], height=340)
 
 
 def main():

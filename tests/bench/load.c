@@ -28,6 +28,7 @@ struct options {
     double warmup_s;
     bool is_connect; /* a new connection for each request */
     bool is_last;    /* and the request says so */
+    bool is_login;   /* LOGIN before each request of a connection */
     int cpu;         /* -1: any */
 };
 
@@ -50,9 +51,10 @@ static void print_help(void)
     printf("bench-load --socket PATH --jwt-file FILE [OPTIONS]\n\n"
            "  --service NAME     (pulumi)\n"
            "  --connections K    each with one pending request (1)\n"
-           "  --mode MODE        persistent: LOGIN once, then GETs; connect: a connection for\n"
-           "                     each request, with the JWTs of the file in turn; last: the\n"
-           "                     same, and the server closes it (persistent)\n"
+           "  --mode MODE        persistent: LOGIN once, then GETs; login: LOGIN before each GET;\n"
+           "                     connect: a connection for each; last: the same, and the server\n"
+           "                     closes it. All but persistent use the JWTs of the file in turn\n"
+           "                     (persistent)\n"
            "  --seconds S        (1)\n"
            "  --requests N       the number of requests instead, without warm-up\n"
            "  --warmup S         not counted (0.1)\n"
@@ -106,9 +108,10 @@ static int parse_options(int argc, char **argv, struct options *options)
             options->connections = strtoul(optarg, NULL, 10);
             break;
         case MODE:
+            options->is_login = strcmp(optarg, "login") == 0;
             options->is_last = strcmp(optarg, "last") == 0;
             options->is_connect = options->is_last || strcmp(optarg, "connect") == 0;
-            if (!options->is_connect && strcmp(optarg, "persistent") != 0)
+            if (!options->is_connect && !options->is_login && strcmp(optarg, "persistent") != 0)
                 return -EINVAL;
             break;
         case SECONDS:
@@ -173,13 +176,15 @@ static int begin(struct load *load, struct client *client)
 
 static int ask_again(struct load *load, struct client *client)
 {
-    const struct ticket *ticket = load->tickets.ticket;
+    bool is_login = load->options.is_login;
+    const struct ticket *ticket =
+        &load->tickets.ticket[is_login ? load->n_asked % load->tickets.n : 0];
 
     if (load->options.is_connect)
         return begin(load, client);
     load->n_asked++;
     load->n_under_way++;
-    return client_ask(client, ticket, ticket->get_at);
+    return client_ask(client, ticket, is_login ? 0 : ticket->get_at);
 }
 
 static int on_readable(struct load *load, struct client *client)

@@ -7,8 +7,6 @@ import platform
 
 import rig
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-
 
 @dataclasses.dataclass
 class Part:
@@ -140,16 +138,18 @@ def markdown(rows, details):
                       *(f"- {detail}" for detail in details)])
 
 
-def section_of(path):
-    """Returns the text of a page before and after its table; raises ValueError if it has no marks for one."""
+def section_of(path, name="bench"):
+    """Returns the text of a page before and after a part that a program writes, with the marks around that; raises
+    ValueError if the page has no such marks."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     text = pathlib.Path(path).read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} does not contain {BEGIN} and {END}")
-    return before, after
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"{path} does not contain {begin} and {end}")
+    return before + begin, end + after
 
 
-def write_section(path, text):
-    before, after = section_of(path)
-    pathlib.Path(path).write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+def write_section(path, text, name="bench"):
+    before, after = section_of(path, name)
+    pathlib.Path(path).write_text(f"{before}\n{text}\n{after}")

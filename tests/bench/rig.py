@@ -18,7 +18,7 @@ from node import AUDIENCE, BUILD, PODLOGIN, STANDIN, Node, Standin  # noqa: E402
 
 BENCH = BUILD / "tests/bench"
 PROGRAMS = [PODLOGIN, STANDIN, *(BENCH / f"bench-{name}" for name in (
-    "floor", "load", "processes", "rows", "storm", "spawn", "verify"))]
+    "floor", "load", "pace", "processes", "rows", "storm", "spawn", "verify"))]
 OF_A_BUILD = ["daemon/podlogind", "daemon/podlogin-exchanger", "tests/bench/bench-rows"]
 TOKEN_BYTES = 1024  # so that an answer is about 1 KiB
 STARTED = "serving at "  # in the log, before the rows are read
