@@ -209,8 +209,7 @@ class Storms(Measurement):
 
 
 class NewIdentities(Measurement):
-    """Line 8: one exchange for each identity, on connections that are kept alive; each round with a daemon that has
-    had one login, and then once more, with its connections."""
+    """Line 8: one exchange for each identity; each round with a daemon that has had one login, and then once more."""
 
     def __init__(self, subject):
         super().__init__(subject)
@@ -245,7 +244,7 @@ class NewIdentities(Measurement):
             f"{middle(self.storms, 'first', 'broker'):.0f} in the broker and "
             f"{middle(self.storms, 'first', 'exchanger'):.0f} in the exchanger, with "
             f"{middle(self.storms, 'first', 'connections'):.0f} new connections, all answered after "
-            f"{middle(self.storms, 'first', 'max_us') / 1000:.0f} ms; a second storm, with connections that are kept: "
+            f"{middle(self.storms, 'first', 'max_us') / 1000:.0f} ms; a second storm of the same daemon: "
             f"{middle(self.storms, 'second', 'broker'):.0f} and {middle(self.storms, 'second', 'exchanger'):.0f} µs, "
             f"{middle(self.storms, 'second', 'max_us') / 1000:.0f} ms.")
 
@@ -254,22 +253,27 @@ class Memory(Measurement):
     """Line 11, with a daemon of its own."""
 
     def round(self, i):
-        n = self.plan.identities
+        n, rows = self.plan.identities, self.plan.rows
         accounts = self.rig.jwts("accounts", count=n, serviceaccount="runner-%d", pod="job-%d")
-        node = self.subject.start("memory")
+        node = self.subject.start("memory", rows=2 * rows + n)
         empty = rig.memory(node.process.pid)
         rig.load(node, self.subject.jwt, "--requests", 1)
         one = self.cached(node)
         self.load(node, accounts, n)
-        full = rig.memory(node.process.pid)
-        all_of_them = self.cached(node)
-        identity = (all_of_them["private"] - one["private"]) / n
+        logins = self.cached(node)
+        self.rig.stop(node)
+        rig.fill(node, rows, rig.TOKEN_BYTES)
+        node.start()
+        filled = self.cached(node)
+        login, row = ((after["private"] - before["private"]) / count
+                      for before, after, count in ((one, logins, n), (logins, filled, rows)))
         jwt = self.remember(node)
-        self.subject.take([empty, one, full, all_of_them], "memory", {
-            "memory empty": [empty.get("pss", empty["rss"])], "memory identity": [identity], "memory JWT": [jwt]})
-        self.subject.say(f"The broker, empty: {sizes(empty)}; restarted with one row: {sizes(one)}; after {n} logins: "
-                         f"{sizes(full)}; restarted with their rows: {sizes(all_of_them)}. Per identity "
-                         f"{identity:.0f} bytes (restarted), per remembered JWT {jwt:.0f}.")
+        self.subject.take([empty, one, logins, filled], "memory", {
+            "memory empty": [empty.get("pss", empty["rss"])], "memory identity": [row], "memory JWT": [jwt]})
+        self.subject.say(f"The broker, empty: {sizes(empty)}; restarted with one row: {sizes(one)}; with those of "
+                         f"{n:,} logins: {sizes(logins)}; with {rows:,} more: {sizes(filled)}. Per identity {row:.0f} bytes "
+                         f"with a token of {rig.TOKEN_BYTES} bytes and nothing else, {login:.0f} with a login at "
+                         f"Pulumi, whose answer has {self.subject.answer_bytes}; per remembered JWT {jwt:.0f}.")
         self.rig.stop(node)
 
     def load(self, node, jwts, n):

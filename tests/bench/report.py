@@ -21,7 +21,9 @@ class Part:
     def verdict(self, value):
         def reaches(bound):
             return value >= bound if self.is_more_better else value <= bound
-        return "stretch" if self.stretch is not None and reaches(self.stretch) else "yes" if reaches(self.goal) else "no"
+        if self.stretch is not None and reaches(self.stretch):
+            return "stretch"
+        return "yes" if reaches(self.goal) else "no"
 
 
 @dataclasses.dataclass

@@ -56,7 +56,7 @@ class Rig:
 
     def __init__(self, *builds):
         missing = [program for program in PROGRAMS if not program.exists()]
-        missing += [build / name for build in builds for name in OF_A_BUILD if not (build / name).exists()]
+        missing += [build / name for build in builds or [BUILD] for name in OF_A_BUILD if not (build / name).exists()]
         if missing:
             raise Failure(f"not built: {', '.join(map(str, missing))}")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="podlogin-bench-"))
@@ -99,6 +99,8 @@ class Rig:
         node.configure(attestation)
         settings = node.etc / "podlogind.conf"
         text = settings.read_text().replace("LogLevel=debug\n", f"CacheRows={rows}\n")
+        # of connections that are held while something else is prepared or measured
+        text = text.replace("[Limits]\n", "[Limits]\nIdleTimeout=600s\n")
         if not keeps:
             text = text.replace(f"Cache={node.state}", f"Cache={node.directory}/none/none")
         settings.write_text(text)
@@ -216,7 +218,7 @@ def cpu_ns(pid):
 def memory(pid):
     """Returns sizes in bytes: "rss"; "private", memory that only this process uses and has written; "pss", each page
     divided by the number of processes that share it. "pss" needs the right to trace the daemon: root."""
-    names = {"Rss": "rss", "Pss": "pss", "Private_Dirty": "private", "VmRSS": "rss",
+    names = {"Rss": "rss", "Pss": "pss", "Anonymous": "private", "VmRSS": "rss",
              "RssAnon": "private"}
     try:
         text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
