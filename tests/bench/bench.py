@@ -85,14 +85,18 @@ class Subject:
 
 
 def measure(all_lines, subjects):
-    """Lets the subjects take turns in each line."""
-    for line in all_lines:
-        each = [line(subject) for subject in subjects]
-        for i in range(each[0].rounds):
-            for measurement in each if i % 2 == 0 else reversed(each):
-                measurement.round(i)
-        for measurement in each:
-            measurement.finish()
+    """Lets the subjects take turns in each line. Returns the Failure that ended it, or None."""
+    try:
+        for line in all_lines:
+            each = [line(subject) for subject in subjects]
+            for i in range(each[0].rounds):
+                for measurement in each if i % 2 == 0 else reversed(each):
+                    measurement.round(i)
+            for measurement in each:
+                measurement.finish()
+    except Failure as error:
+        return error
+    return None
 
 
 def parse_options():
@@ -154,8 +158,9 @@ def run(options, subjects):
         for subject in subjects:
             subject.prepare(the_rig, plan)
         if options.only == "hardening":
-            return command.measure_hardening(the_rig, subjects[-1].node, subjects[-1].jwt, 5 * plan.spawns)
-        measure([line for line in lines.all_lines(plan) if name_of(line) in wanted], subjects)
+            print(command.measure_hardening(the_rig, subjects[-1].node, subjects[-1].jwt, 5 * plan.spawns))
+            return
+        problem = measure([line for line in lines.all_lines(plan) if name_of(line) in wanted], subjects)
     rows = report.assess(subjects[-1].figures, subjects[0].figures if options.compare else None)
     details = [f"{subject.name}: {detail}" if options.compare else detail
                for subject in subjects for detail in subject.details]
@@ -164,9 +169,11 @@ def run(options, subjects):
         pathlib.Path(options.json).write_text(json.dumps(
             {"machine": report.machine(), "size": options.size, "lines": rows, "details": details,
              "rounds": {subject.name: subject.rounds for subject in subjects}}, indent=2) + "\n")
-    if options.markdown:
+    if options.markdown and not problem:
         report.write_section(options.markdown, text)
-    return text.split("\n\n", 1)[0]
+    print(text.split("\n\n", 1)[0])
+    if problem:
+        raise problem
 
 
 def main():
@@ -177,7 +184,7 @@ def main():
         if options.scale:
             scale.run(options)
         else:
-            print(run(options, subjects_of(options)))
+            run(options, subjects_of(options))
     except (Failure, OSError, RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

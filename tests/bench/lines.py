@@ -168,8 +168,8 @@ class Storms(Measurement):
     def __init__(self, subject):
         super().__init__(subject)
         self.rounds = self.plan.storm_rounds
-        self.servers = {"floor": self.rig.floor(subject.answer_bytes, "--delay-ms", str(LATENCY_MS)), "disk": subject.node,
-                        "memory": subject.start("storm-memory", keeps=False)}
+        self.servers = {"floor": self.rig.floor(subject.answer_bytes, "--delay-ms", str(LATENCY_MS)),
+                        "disk": subject.node, "memory": subject.start("storm-memory", keeps=False)}
         rig.load(self.servers["memory"], subject.jwt, "--requests", 1)
         self.storms = []
 
@@ -486,15 +486,15 @@ def all_lines(plan):
     restarts = [functools.partial(Restart, rows) for rows in ([plan.rows, 10 * plan.rows] if plan.million
                                                              else [plan.rows])]
     return [*hits, Attested, NewJwts, Storms, NewIdentities, *restarts, Writes, Memory, Idle,
-            *([Outages] if plan.size == "full" else []), Command]
+            Command, *([Outages] if plan.size == "full" else [])]
 
 
 def cpu_of_load(server, *options, **more):
     """What the load generator prints, and the CPU time of the server for each request."""
-    result = {"per_s": 0}
-    while not result["per_s"]:  # on a busy machine, a short round may have no request
+    result = {"requests": 0}
+    while not result["requests"]:
         before = rig.cpu_ns(server.process.pid)
-        result = rig.load(server, *options, **more)
+        result = rig.load_once(server, *options, **more)
         used = rig.cpu_ns(server.process.pid) - before
     return {**result, "cpu_us": used / 1000 / result["all_requests"]}
 
