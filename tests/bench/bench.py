@@ -14,6 +14,7 @@ import time
 
 import command
 import lines
+import peers
 import report
 import rig
 import scale
@@ -121,6 +122,8 @@ def parse_options():
     parser.add_argument("--connect", action="store_true", help="--scale opens a connection for each login")
     parser.add_argument("--write", action="store_true", help="write the pictures and the text of --scale into docs/")
     parser.add_argument("--million", action="store_true", help="also a restart with ten times as many rows")
+    parser.add_argument("--peers", dest="section", action="store_const", const=peers,
+                        help="the daemon beside other servers that are on PATH")
     parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE", help="write the table between the marks of this page")
     options = parser.parse_args()
@@ -128,7 +131,7 @@ def parse_options():
         parser.error(f"no measurement is named {', '.join(sorted(unknown))}")
     if options.markdown:
         try:
-            report.section_of(options.markdown)
+            report.section_of(options.markdown, options.section.SECTION if options.section else "bench")
         except (OSError, ValueError) as error:
             parser.error(str(error))
     return options
@@ -176,12 +179,24 @@ def run(options, subjects):
         raise problem
 
 
+def run_section(options):
+    """What has a section of its own on the page."""
+    text, rounds = options.section.run(options.size)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(rounds, indent=2) + "\n")
+    if options.markdown:
+        report.write_section(options.markdown, f"{text}\n\nMeasured on {report.machine()}.", options.section.SECTION)
+    return text
+
+
 def main():
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     try:
-        if options.scale:
+        if options.section:
+            print(run_section(options))
+        elif options.scale:
             scale.run(options)
         else:
             run(options, subjects_of(options))

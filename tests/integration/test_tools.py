@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
@@ -48,6 +49,17 @@ class Tools(unittest.TestCase):
         text = self.run_tool("bench/bench.py", "--scale", "--tiny")
         self.assertIn("20 identities of 10 pods", text)
         self.assertIn("| 100 |", text)
+
+    def skip_missing(self, section):
+        for name, reason in re.findall(r"^- Not measured: (.*?) \((.*)\)\.$", section, re.M):
+            with self.subTest(name):
+                self.skipTest(f"{name}: {reason}")
+
+    def test_the_peers(self):
+        section = self.run_tool("bench/bench.py", "--tiny", "--peers")
+        self.assertIn("| the floor | ", section)
+        self.assertIn("| podlogin | 1 | ", section)  # one call upstream for all pods
+        self.skip_missing(section)
 
     def test_the_fleet(self):
         self.assertIn("| steady use |", self.run_tool("bench/fleet.py", "--nodes", "20"))
