@@ -13,6 +13,7 @@ import sys
 import time
 
 import command
+import jobs
 import lines
 import peers
 import report
@@ -124,6 +125,8 @@ def parse_options():
     parser.add_argument("--million", action="store_true", help="also a restart with ten times as many rows")
     parser.add_argument("--peers", dest="section", action="store_const", const=peers,
                         help="the daemon beside other servers that are on PATH")
+    parser.add_argument("--jobs", dest="section", action="store_const", const=jobs,
+                        help="jobs that log in with the Pulumi CLI, with an AWS SDK and with podlogin")
     parser.add_argument("--json", metavar="FILE", help="write the figures and all rounds")
     parser.add_argument("--markdown", metavar="FILE", help="write the table between the marks of this page")
     options = parser.parse_args()

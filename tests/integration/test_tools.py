@@ -61,6 +61,11 @@ class Tools(unittest.TestCase):
         self.assertIn("| podlogin | 1 | ", section)  # one call upstream for all pods
         self.skip_missing(section)
 
+    def test_the_jobs(self):
+        section = self.run_tool("bench/bench.py", "--tiny", "--jobs")
+        self.assertRegex(section, r"\| `podlogin token` \|.*\| 1 \| [0-9.]+ s \|")
+        self.skip_missing(section)
+
     def test_the_fleet(self):
         self.assertIn("| steady use |", self.run_tool("bench/fleet.py", "--nodes", "20"))
 
