@@ -53,7 +53,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench-processes SOCKET JWT-FILE PROCESSES K\n");
         return 64;
     }
-    if (tickets_load(&tickets, argv[2], "pulumi") < 0)
+    if (tickets_load(&tickets, argv[2], "pulumi", false) < 0)
         return 1; /* the reason was printed */
     for (long i = 0; i < processes; i++)
         if ((i >= k && !end_one()) || !start_one(argv[1], &tickets.ticket[0]))
