@@ -11,6 +11,7 @@
 #define CA_CACHE_S       60 /* of the system's certificates */
 #define CONNECT_CHECK_MS 250
 #define IDLE_MS          60000
+#define BODY_ROOM        4096 /* bytes; most answers fit */
 
 int http_init(struct http *http)
 {
@@ -32,21 +33,37 @@ static void transfer_free(struct http_transfer *transfer)
     free(transfer);
 }
 
-/* Allocates the maximum at once: growing the buffer would leave copies of secrets in memory. */
+/* Makes room for @len bytes. realloc() wipes what it leaves behind (base/wiping.c). */
+static bool body_grow(struct http_transfer *transfer, size_t len, size_t max)
+{
+    size_t room = transfer->body_room ? transfer->body_room : BODY_ROOM;
+    void *body;
+
+    while (room < len)
+        room *= 2;
+    if (room > max)
+        room = max;
+    body = realloc(transfer->body, room);
+    if (!body)
+        return false;
+    transfer->body = body;
+    transfer->body_room = room;
+    return true;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *data)
 {
     struct http_transfer *transfer = data;
     size_t max = transfer->is_long ? HTTP_LONG_BODY_MAX : UPSTREAM_BODY_MAX;
 
-    if (!transfer->body)
-        transfer->body = malloc(max);
-    if (!transfer->body)
-        return 0;
     if (size * n > max - transfer->body_len) {
         transfer->refusal = transfer->is_long ? "the answer is larger than 1 MiB"
                                               : "the answer is larger than 64 KiB";
         return 0;
     }
+    if (transfer->body_len + size * n > transfer->body_room &&
+        !body_grow(transfer, transfer->body_len + size * n, max))
+        return 0;
     memcpy(transfer->body + transfer->body_len, bytes, size * n);
     transfer->body_len += size * n;
     return size * n;

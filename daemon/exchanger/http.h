@@ -43,6 +43,7 @@ struct http_transfer {
     struct head head;
     uint8_t *body;
     size_t body_len;
+    size_t body_room;
     bool is_long;        /* as in the request */
     const char *refusal; /* why the transfer fails, if curl does not know; NULL: it does */
 
