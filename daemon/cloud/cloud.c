@@ -9,9 +9,8 @@
 #include "base/url.h"
 #include "provider/detail.h"
 
-#define TURN_MS 1000
-#define ACCEPT  "application/vnd.pulumi+8"
-#define SCHEME  "token "
+#define ACCEPT "application/vnd.pulumi+8"
+#define SCHEME "token "
 
 #define ADVICE_SIZE 256
 
@@ -103,7 +102,7 @@ static int transfer(struct cloud *cloud, struct http_request *request, struct an
     if (r < 0)
         return fail(cloud, r, "%s", cloud->http.error);
     while (!ret_answer->is_there) {
-        curl_multi_poll(cloud->http.multi, NULL, 0, TURN_MS, NULL);
+        (void)http_wait(&cloud->http, -1);
         http_turn(&cloud->http);
     }
     return 0;

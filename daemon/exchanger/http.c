@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "exchange/job.h"
 #include "exchanger/proxy.h"
 
@@ -17,11 +18,9 @@ int http_init(struct http *http)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
+    *http = (struct http){.checked_usec = clock_boot_usec()};
     list_init(&http->transfers);
-    http->multi = curl_multi_init();
-    if (!http->multi)
-        return -ENOMEM;
-    return 0;
+    return sockets_init(&http->sockets) < 0 ? -ENOMEM : 0;
 }
 
 static void transfer_free(struct http_transfer *transfer)
@@ -79,6 +78,19 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *data)
     return 0;
 }
 
+/* Called before the request is sent, on a connection that is there. */
+static int on_connected(void *data, char *address, char *own_address, int port, int own_port)
+{
+    struct http_transfer *transfer = data;
+
+    (void)address;
+    (void)own_address;
+    (void)port;
+    (void)own_port;
+    transfer->is_connected = true;
+    return CURL_PREREQFUNC_OK;
+}
+
 #define SET(option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
 
 static bool set_connection(CURL *easy, const struct http_request *request)
@@ -97,6 +109,7 @@ static bool set_connection(CURL *easy, const struct http_request *request)
 static bool set_callbacks(CURL *easy, struct http_transfer *transfer)
 {
     return SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, transfer) &&
+           SET(CURLOPT_PREREQFUNCTION, on_connected) && SET(CURLOPT_PREREQDATA, transfer) &&
            SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, transfer) &&
            SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_PRIVATE, transfer);
 }
@@ -240,7 +253,7 @@ int http_start(struct http *http, struct http_request *request, http_callback on
     transfer->is_long = request->is_long;
     transfer->easy = curl_easy_init();
     r = transfer->easy ? transfer_set_up(http, transfer, request) : -ENOMEM;
-    if (r == 0 && curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
+    if (r == 0 && curl_multi_add_handle(http->sockets.handles[0].multi, transfer->easy) != CURLM_OK)
         r = -ENOMEM;
     if (r == 0)
         list_append(&http->transfers, &TAKE_PTR(transfer)->node);
@@ -311,61 +324,77 @@ static void read_end(struct http_transfer *transfer, CURLcode code)
 
 static void transfer_end(struct http *http, struct http_transfer *transfer, CURLcode code)
 {
-    curl_multi_remove_handle(http->multi, transfer->easy);
+    curl_multi_remove_handle(http->sockets.handles[0].multi, transfer->easy);
     list_remove(&transfer->node);
     read_end(transfer, code);
     transfer->on_done(transfer);
     transfer_free(transfer);
 }
 
-/* Returns the time since the name was looked up, if there is no connection yet; otherwise 0. */
-static curl_off_t connecting_usec(const struct http_transfer *transfer)
+/* Returns whether the transfer opens a connection, without the look-up of the name. */
+static bool is_connecting(const struct http_transfer *transfer)
 {
-    curl_off_t looked_up = 0, connected = 0, total = 0;
+    curl_off_t looked_up = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-    curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &connected);
-    curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total);
-    return looked_up > 0 && connected == 0 ? total - looked_up : 0;
+    return looked_up > 0 && !transfer->is_connected;
+}
+
+/* Returns whether it has been seen connecting for too long. */
+static bool is_slow(struct http_transfer *transfer, uint64_t now_usec)
+{
+    if (!is_connecting(transfer))
+        transfer->connecting_since_usec = 0;
+    else if (!transfer->connecting_since_usec)
+        transfer->connecting_since_usec = now_usec;
+    return transfer->connecting_since_usec &&
+           now_usec - transfer->connecting_since_usec >= CONNECT_TIMEOUT_MS * 1000;
+}
+
+static void end_slow_connect(struct http *http, struct http_transfer *transfer)
+{
+    snprintf(transfer->error, sizeof(transfer->error), "no connection within %d ms",
+             CONNECT_TIMEOUT_MS);
+    transfer_end(http, transfer, CURLE_OPERATION_TIMEDOUT);
+}
+
+/* Returns a transfer that has taken too long to connect; NULL: none. */
+static struct http_transfer *find_slow_connect(const struct http *http, uint64_t now_usec)
+{
+    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
+        struct http_transfer *transfer = container_of(node, struct http_transfer, node);
+
+        if (is_slow(transfer, now_usec))
+            return transfer;
+    }
+    return NULL;
 }
 
 /* Connecting has a time of its own, because a server that is down must be noticed early. */
 static void end_slow_connects(struct http *http)
 {
-    struct list *node = http->transfers.next;
+    struct http_transfer *transfer;
+    uint64_t now_usec = clock_boot_usec();
 
-    while (node != &http->transfers) {
-        struct http_transfer *transfer = container_of(node, struct http_transfer, node);
-
-        node = node->next;
-        if (connecting_usec(transfer) < CONNECT_TIMEOUT_MS * 1000)
-            continue;
-        snprintf(transfer->error, sizeof(transfer->error), "no connection within %d ms",
-                 CONNECT_TIMEOUT_MS);
-        transfer_end(http, transfer, CURLE_OPERATION_TIMEDOUT);
-    }
+    if (now_usec - http->checked_usec < CONNECT_CHECK_MS * 1000)
+        return;
+    http->checked_usec = now_usec;
+    while ((transfer = find_slow_connect(http, now_usec)))
+        end_slow_connect(http, transfer);
 }
 
-int http_timeout_ms(const struct http *http)
+int http_wait(struct http *http, int fd)
 {
-    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
-        curl_off_t connected = 0;
-
-        curl_easy_getinfo(container_of(node, struct http_transfer, node)->easy,
-                          CURLINFO_APPCONNECT_TIME_T, &connected);
-        if (!connected)
-            return CONNECT_CHECK_MS;
-    }
-    return IDLE_MS;
+    return sockets_wait(&http->sockets, fd,
+                        list_is_empty(&http->transfers) ? IDLE_MS : CONNECT_CHECK_MS);
 }
 
-void http_turn(struct http *http)
+static void end_transfers(struct http *http, CURLM *multi)
 {
-    int n_running, n_left;
     CURLMsg *message;
+    int n_left;
 
-    curl_multi_perform(http->multi, &n_running);
-    while ((message = curl_multi_info_read(http->multi, &n_left))) {
+    while ((message = curl_multi_info_read(multi, &n_left))) {
         struct http_transfer *transfer = NULL;
         CURLcode code = message->data.result;
 
@@ -374,6 +403,13 @@ void http_turn(struct http *http)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
         transfer_end(http, transfer, code);
     }
+}
+
+void http_turn(struct http *http)
+{
+    sockets_turn(&http->sockets);
+    for (size_t i = 0; i < SOCKETS_HANDLES; i++)
+        end_transfers(http, http->sockets.handles[i].multi);
     end_slow_connects(http);
 }
 
@@ -382,6 +418,6 @@ void http_done(struct http *http)
     while (!list_is_empty(&http->transfers))
         transfer_end(http, container_of(http->transfers.next, struct http_transfer, node),
                      CURLE_ABORTED_BY_CALLBACK);
-    curl_multi_cleanup(http->multi);
+    sockets_done(&http->sockets);
     curl_global_cleanup();
 }

@@ -15,14 +15,16 @@
 #include "base/secret.h"
 #include "exchanger/ca.h"
 #include "exchanger/head.h"
+#include "exchanger/sockets.h"
 #include "provider/exchange.h"
 
 #define HTTP_ERROR_SIZE    256 /* bytes, with the NUL */
 #define HTTP_LONG_BODY_MAX (1024 * 1024)
 
 struct http {
-    CURLM *multi;
+    struct sockets sockets;
     struct list transfers;       /* those that run */
+    uint64_t checked_usec;       /* when it was looked for those that cannot connect */
     char error[HTTP_ERROR_SIZE]; /* why http_start() failed */
 };
 
@@ -48,6 +50,8 @@ struct http_transfer {
     const char *refusal; /* why the transfer fails, if curl does not know; NULL: it does */
 
     struct list node; /* in http.transfers */
+    bool is_connected;
+    uint64_t connecting_since_usec; /* since when it opens a connection; 0: it does not */
     CURL *easy;
     struct curl_slist *headers;
     struct secret *request_body;
@@ -96,10 +100,14 @@ int http_start(struct http *http, struct http_request *request, http_callback on
  */
 void http_cut_time(char *text);
 
+/*
+ * Waits until http_turn() has something to do, or @fd is ready to be read; -1: none.
+ *
+ * Returns 1 if @fd is ready; 0; or -errno.
+ */
+int http_wait(struct http *http, int fd);
+
 /* Makes progress on all transfers without blocking. Calls the callbacks of those that ended. */
 void http_turn(struct http *http);
-
-/* Returns the milliseconds after which http_turn() must be called even if no socket is ready. */
-int http_timeout_ms(const struct http *http);
 
 #endif

@@ -75,15 +75,14 @@ static int run(struct exchanger *exchanger)
     struct http *http = &exchanger->worker.http;
 
     while (!exchanger->is_over) {
-        struct curl_waitfd socket = {.fd = JOB_SOCKET_FD, .events = CURL_WAIT_POLLIN};
-        unsigned n_sockets = exchanger->is_outdated ? 0 : 1;
+        int r;
 
         alarm(0);
-        if (curl_multi_poll(http->multi, &socket, n_sockets, http_timeout_ms(http), NULL) !=
-            CURLM_OK)
+        r = http_wait(http, exchanger->is_outdated ? -1 : JOB_SOCKET_FD);
+        if (r < 0)
             return EXIT_FAILURE;
         alarm(EXCHANGER_HANG_S);
-        if (socket.revents && !is_outdated(exchanger))
+        if (r > 0 && !is_outdated(exchanger))
             take_jobs(exchanger);
         http_turn(http);
         if (exchanger->is_outdated && list_is_empty(&http->transfers))

@@ -27,7 +27,6 @@
 #define ASK_S       10
 #define LOOK_S      1
 #define PAUSE_MAX_S 30
-#define TURN_MS     1000
 
 struct options {
     const char *node, *taint, *api_server, *token_file, *ca_file, *socket;
@@ -226,7 +225,7 @@ static struct answer request(struct untaint *untaint, struct secret *patch)
         return answer;
     }
     while (!answer.is_there) {
-        curl_multi_poll(untaint->http.multi, NULL, 0, TURN_MS, NULL);
+        (void)http_wait(&untaint->http, -1);
         http_turn(&untaint->http);
     }
     return answer;

@@ -202,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     has_object = size && memchr(data, '{', size);
     begin((uint8_t)input_number(&input, 1));
     for (int i = 0; i < 10000 && n_results == 0; i++) {
+        PROMISE(http_wait(&worker.http, -1) == 0);
         http_turn(&worker.http);
         serve();
     }

@@ -7,7 +7,6 @@
  * $PODLOGIN_TEST_HOSTILE_FILES: paths of files to read, separated by colons.
  * $PODLOGIN_TEST_HOSTILE_SOCKET: a Unix socket to connect to.
  */
-#include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -168,15 +168,13 @@ __attribute__((constructor)) static void begin(void)
         attack();
 }
 
-#undef curl_multi_poll
-CURLMcode curl_multi_poll(CURLM *multi, struct curl_waitfd fds[], unsigned n, int timeout_ms,
-                          int *ret_n)
+int epoll_wait(int epoll_fd, struct epoll_event *ret_events, int n, int timeout_ms)
 {
-    typedef CURLMcode poll_function(CURLM *, struct curl_waitfd *, unsigned, int, int *);
-    poll_function *real;
+    typedef int wait_function(int, struct epoll_event *, int, int);
+    wait_function *real;
 
     if (!is_done)
         attack();
-    *(void **)&real = dlsym(RTLD_NEXT, "curl_multi_poll"); /* dlsym(3) has this way */
-    return real(multi, fds, n, timeout_ms, ret_n);
+    *(void **)&real = dlsym(RTLD_NEXT, "epoll_wait"); /* dlsym(3) has this way */
+    return real(epoll_fd, ret_events, n, timeout_ms);
 }
