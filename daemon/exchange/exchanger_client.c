@@ -43,6 +43,7 @@ struct exchanger_client {
     int said;         /* the error of its start that was logged last */
     uint64_t started_usec;
     struct loop_source source; /* of the socket; fd -1: not running */
+    bool is_full;              /* the socket: it is watched for room */
     struct timer restart;
     uint64_t heard_usec; /* when the latest answer came */
     struct lane lanes[LANES];
@@ -150,6 +151,13 @@ static int lane_flush(struct lane *lane)
     return r;
 }
 
+static void watch_for_room(struct exchanger_client *exchanger, bool is_full)
+{
+    if (is_full != exchanger->is_full)
+        loop_change(exchanger->loop, &exchanger->source, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    exchanger->is_full = is_full;
+}
+
 /* Sends queued jobs; the rest waits for answers, or for the socket. */
 static void exchanger_client_flush(struct exchanger_client *exchanger)
 {
@@ -161,7 +169,7 @@ static void exchanger_client_flush(struct exchanger_client *exchanger)
         r = lane_flush(&exchanger->lanes[i]);
     if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
         return; /* EPOLLHUP follows and causes the restart */
-    loop_change(exchanger->loop, &exchanger->source, r < 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    watch_for_room(exchanger, r < 0);
 }
 
 static void on_result(struct exchanger_client *exchanger, const uint8_t *frame, size_t len)
@@ -229,6 +237,7 @@ static int exchanger_client_start(struct exchanger_client *exchanger)
         exchanger->source.fd = -1;
         return r;
     }
+    exchanger->is_full = false;
     exchanger->started_usec = clock_boot_usec();
     exchanger_client_flush(exchanger);
     return 0;
