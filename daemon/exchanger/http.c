@@ -9,10 +9,11 @@
 #include "exchange/job.h"
 #include "exchanger/proxy.h"
 
-#define CA_CACHE_S       60 /* of the system's certificates */
+#define CA_CACHE_S       45 /* of the system's certificates; a connection is joined for 9 s */
 #define CONNECT_CHECK_MS 250
 #define IDLE_MS          60000
-#define BODY_ROOM        4096 /* bytes; most answers fit */
+#define SHARE_USEC       SECOND_USEC /* for how long requests may join a connection */
+#define BODY_ROOM        4096        /* bytes; most answers fit */
 
 int http_init(struct http *http)
 {
@@ -78,7 +79,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *data)
     return 0;
 }
 
-/* Called before the request is sent, on a connection that is there. */
+/* Called before the request is sent, on a new connection or on one that is shared. */
 static int on_connected(void *data, char *address, char *own_address, int port, int own_port)
 {
     struct http_transfer *transfer = data;
@@ -97,8 +98,11 @@ static bool set_connection(CURL *easy, const struct http_request *request)
 {
     return SET(CURLOPT_URL, request->url) && SET(CURLOPT_PROTOCOLS_STR, "https") &&
            SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
-           SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-           SET(CURLOPT_FRESH_CONNECT, 1L) && SET(CURLOPT_FORBID_REUSE, 1L) &&
+           /* not each libcurl has HTTP/2 */
+           (SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) ||
+            SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)) &&
+           /* a connection is closed when its last request ends; waits for one that can be shared */
+           SET(CURLOPT_FORBID_REUSE, 1L) && SET(CURLOPT_PIPEWAIT, 1L) &&
            /* the time to connect is limited by http_turn(), without the look-up of the name */
            SET(CURLOPT_CONNECTTIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) &&
            SET(CURLOPT_TIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) && SET(CURLOPT_NOSIGNAL, 1L) &&
@@ -236,6 +240,35 @@ static int transfer_set_up(struct http *http, struct http_transfer *transfer,
                : -ENOMEM;
 }
 
+/*
+ * Returns the connections that a new request may join. Those of the other turn have to be closed
+ * before they are used again, so no request joins one that was opened long ago.
+ */
+static unsigned turn_of(struct http *http)
+{
+    uint64_t now_usec = clock_boot_usec();
+
+    if ((http->has_failed || now_usec - http->turned_usec > SHARE_USEC) &&
+        http->n_transfers[!http->turn] == 0) {
+        http->turn = !http->turn;
+        http->turned_usec = now_usec;
+        http->has_failed = false;
+    }
+    return http->turn;
+}
+
+static int transfer_begin(struct http *http, struct http_transfer **transfer)
+{
+    unsigned turn = turn_of(http);
+
+    if (curl_multi_add_handle(http->sockets.handles[turn].multi, (*transfer)->easy) != CURLM_OK)
+        return -ENOMEM;
+    (*transfer)->turn = turn;
+    http->n_transfers[turn]++;
+    list_append(&http->transfers, &TAKE_PTR(*transfer)->node);
+    return 0;
+}
+
 int http_start(struct http *http, struct http_request *request, http_callback on_done, void *data)
 {
     CLEANUP(transfer_freep)
@@ -253,11 +286,7 @@ int http_start(struct http *http, struct http_request *request, http_callback on
     transfer->is_long = request->is_long;
     transfer->easy = curl_easy_init();
     r = transfer->easy ? transfer_set_up(http, transfer, request) : -ENOMEM;
-    if (r == 0 && curl_multi_add_handle(http->sockets.handles[0].multi, transfer->easy) != CURLM_OK)
-        r = -ENOMEM;
-    if (r == 0)
-        list_append(&http->transfers, &TAKE_PTR(transfer)->node);
-    return r;
+    return r == 0 ? transfer_begin(http, &transfer) : r;
 }
 
 enum outcome http_outcome(CURLcode code)
@@ -324,9 +353,12 @@ static void read_end(struct http_transfer *transfer, CURLcode code)
 
 static void transfer_end(struct http *http, struct http_transfer *transfer, CURLcode code)
 {
-    curl_multi_remove_handle(http->sockets.handles[0].multi, transfer->easy);
+    curl_multi_remove_handle(http->sockets.handles[transfer->turn].multi, transfer->easy);
+    http->n_transfers[transfer->turn]--;
     list_remove(&transfer->node);
     read_end(transfer, code);
+    if (!transfer->status)
+        http->has_failed = true;
     transfer->on_done(transfer);
     transfer_free(transfer);
 }
@@ -351,8 +383,36 @@ static bool is_slow(struct http_transfer *transfer, uint64_t now_usec)
            now_usec - transfer->connecting_since_usec >= CONNECT_TIMEOUT_MS * 1000;
 }
 
+static size_t origin_of(const struct http_transfer *transfer, const char **ret_url)
+{
+    char *url = NULL;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
+    *ret_url = url ? url : "";
+    return strlen("https://") <= strlen(*ret_url)
+               ? strlen("https://") + strcspn(*ret_url + strlen("https://"), "/?#")
+               : 0;
+}
+
+/* Whether @transfer waits for the connection of @other. */
+static bool waits_for(const struct http_transfer *transfer, const struct http_transfer *other)
+{
+    const char *url, *other_url;
+    size_t len = origin_of(transfer, &url);
+    curl_off_t looked_up = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    return transfer != other && transfer->turn == other->turn && looked_up == 0 &&
+           len == origin_of(other, &other_url) && memcmp(url, other_url, len) == 0;
+}
+
 static void end_slow_connect(struct http *http, struct http_transfer *transfer)
 {
+    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
+        struct http_transfer *other = container_of(node, struct http_transfer, node);
+
+        other->is_lost |= waits_for(other, transfer);
+    }
     snprintf(transfer->error, sizeof(transfer->error), "no connection within %d ms",
              CONNECT_TIMEOUT_MS);
     transfer_end(http, transfer, CURLE_OPERATION_TIMEDOUT);
@@ -364,7 +424,7 @@ static struct http_transfer *find_slow_connect(const struct http *http, uint64_t
     for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
         struct http_transfer *transfer = container_of(node, struct http_transfer, node);
 
-        if (is_slow(transfer, now_usec))
+        if (transfer->is_lost || is_slow(transfer, now_usec))
             return transfer;
     }
     return NULL;

@@ -1,8 +1,8 @@
 /*
- * HTTPS for the exchanger, with libcurl's multi interface. Each request has a connection of its own
- * (docs/decisions/0023), so an answer can belong to no other request, and the certificates are
- * those that the CA file had when the job was sent. No redirects, cookies, .netrc, or protocols
- * other than https.
+ * HTTPS for the exchanger, with libcurl's multi interface. An answer can belong to no other
+ * request: with HTTP/2, it carries the number of its request, and with HTTP/1.1, each request has a
+ * connection of its own (docs/decisions/0023 and 0043). The certificates are those that the CA file
+ * had when the job was sent. No redirects, cookies, .netrc, or protocols other than https.
  */
 #ifndef EXCHANGER_HTTP_H
 #define EXCHANGER_HTTP_H
@@ -23,7 +23,11 @@
 
 struct http {
     struct sockets sockets;
-    struct list transfers;       /* those that run */
+    struct list transfers; /* those that run */
+    unsigned turn;         /* whose connections new requests may join */
+    unsigned n_transfers[SOCKETS_HANDLES];
+    uint64_t turned_usec;        /* when it began */
+    bool has_failed;             /* a transfer had no answer since then */
     uint64_t checked_usec;       /* when it was looked for those that cannot connect */
     char error[HTTP_ERROR_SIZE]; /* why http_start() failed */
 };
@@ -52,6 +56,8 @@ struct http_transfer {
     struct list node; /* in http.transfers */
     bool is_connected;
     uint64_t connecting_since_usec; /* since when it opens a connection; 0: it does not */
+    unsigned turn;                  /* whose connection it uses */
+    bool is_lost;                   /* it waits for a connection that could not be opened */
     CURL *easy;
     struct curl_slist *headers;
     struct secret *request_body;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define SOCKETS_READY_MAX 64 /* in a turn */
-#define SOCKETS_HANDLES   1
+#define SOCKETS_HANDLES   2
 
 struct sockets_handle {
     struct sockets *sockets;

@@ -2,13 +2,16 @@
 
 import gzip
 import hashlib
+import json
 import pathlib
 import shutil
 import tempfile
+import time
 import unittest
 import urllib.parse
 
-from node import BUILD, EXCHANGER, STANDIN, NodeCase, wait_for
+from h2_server import H2Server
+from node import BUILD, EXCHANGER, STANDIN, NodeCase, wait_all, wait_for
 from preload import address_sanitizer_of
 from proxy import BLACK_HOLE, Proxy
 from raw_server import RawServer, http
@@ -96,6 +99,102 @@ class Answers(Raw):
         self.assertEqual((target.n_connections, target.requests), (0, []))
 
 
+class Shared(NodeCase):
+    """HTTP/2: requests at one time share a connection, and each answer has the number of its request."""
+
+    def serve(self, on_request, ca=None):
+        server = H2Server(self.standin, on_request)
+        self.addCleanup(server.stop)
+        self.node.service("raw", api_url=server.url, ca=ca)
+        self.node.start()
+        return server
+
+    def ask(self, name):
+        """Begins to ask for a token. Returns the token that belongs to the account, and the process."""
+        jwt = self.mint(serviceaccount=name)
+        process = self.node.spawn("token", "--json", "--timeout", "30s", "raw",
+                                  token_file=self.node.jwt_file(jwt, name))
+        return "pul-" + hashlib.sha256(jwt.encode()).hexdigest()[:16], process
+
+    def assert_own_tokens(self, asked):
+        for (expected, _), (code, out, error) in zip(asked, wait_all([process for _, process in asked])):
+            self.assertEqual(code, 0, f"{error}\n{self.node.log()}")
+            self.assertEqual(json.loads(out)["token"], expected)
+
+    @staticmethod
+    def answer(request):
+        request.answer(token(token_for(request)))
+
+    def test_answers_in_another_order(self):
+        n, held = 6, []
+
+        def hold(request):
+            held.append(request)
+            for last in reversed(held if len(held) == n else []):
+                self.answer(last)
+
+        server = self.serve(hold)
+        self.assert_own_tokens([self.ask(f"account-{i}") for i in range(n)])
+        # a connection that is a second old is not joined; the first one is still in use then
+        self.assertLessEqual(server.n_connections, 2)
+
+    def test_an_answer_that_takes_longer_than_connecting_may(self):
+        held = []
+
+        def hold(request):
+            held.append(request)
+            if len(held) == 2:
+                time.sleep(2.5)
+                for late in held:
+                    self.answer(late)
+
+        self.serve(hold)
+        self.assert_own_tokens([self.ask("alice"), self.ask("bob")])
+
+    def test_a_connection_ends_with_its_last_request(self):
+        server = self.serve(self.answer)
+        for name in ("alice", "bob", "carol"):
+            self.assert_own_tokens([self.ask(name)])
+        self.assertEqual([request.connection for request in server.requests], [0, 1, 2])
+
+    def test_a_second_answer_belongs_to_nobody(self):
+        def twice(request):
+            self.answer(request)
+            request.answer(token("pul-stray"))
+
+        self.serve(twice)
+        for name in ("alice", "bob"):
+            self.assert_own_tokens([self.ask(name)])
+
+    def test_an_answer_to_a_request_that_does_not_exist(self):
+        def guess(request):
+            request.answer(token("pul-stray"), request.stream + 1000)
+            self.answer(request)
+
+        self.serve(guess)
+        asked = [self.ask(name) for name in ("alice", "bob")]
+        for (expected, _), (code, out, _) in zip(asked, wait_all([process for _, process in asked])):
+            self.assertTrue(code == TRY_AGAIN or json.loads(out)["token"] == expected, out)
+
+    def test_a_connection_is_not_shared_with_another_ca(self):
+        other = Standin(STANDIN, tempfile.mkdtemp(dir=self.root))
+        self.addCleanup(other.stop)
+        ca, held = self.node.directory / "ca.pem", []
+        ca.write_bytes(pathlib.Path(self.standin.ca).read_bytes())
+        server = self.serve(held.append, ca)
+        asked = [self.ask("alice")]
+        wait_for(lambda: held)
+        fresh = ca.with_suffix(".new")
+        fresh.write_bytes(pathlib.Path(other.ca).read_bytes())
+        fresh.rename(ca)
+        (code, _, error), = wait_all([self.ask("bob")[1]])
+        self.assertEqual(code, TRY_AGAIN)
+        self.assertIn("certificate", error)
+        self.answer(held[0])
+        self.assert_own_tokens(asked)
+        self.assertEqual(len(server.requests), 1)
+
+
 class Certificates(Raw):
     hurries = True
 
@@ -171,6 +270,29 @@ class Names(NodeCase):
         process.kill()
         process.communicate()
         self.assertRegex(self.node.log(), "exchange failed: UPSTREAM_UNAVAILABLE: .*no connection within 2000 ms")
+
+
+    def test_who_waits_for_a_connection_fails_with_it(self):
+        """One after the other would take longer than a request may."""
+        accounts = [f"account-{i}" for i in range(6)]
+        proxy = Proxy(int(self.standin.upstream.rsplit(":", 1)[1]))
+        self.addCleanup(proxy.stop)
+        proxy.set_mode(BLACK_HOLE)
+        self.node.service("pulumi", api_url=f"https://localhost:{proxy.port}")
+        self.start(0)
+        processes = [self.node.spawn("token", "--timeout", "60s", token_file=self.node.jwt_file(
+            self.mint(serviceaccount=name), name)) for name in accounts]
+
+        def failures(name):
+            return [line for line in self.node.log().splitlines()
+                    if f":{name}: exchange failed" in line]
+
+        wait_for(lambda: all(map(failures, accounts)), what="the end of each first try")
+        for process in processes:
+            process.kill()
+            process.communicate()
+        for name in accounts:
+            self.assertIn("no connection within 2000 ms", failures(name)[0])
 
 
 class Proxies(NodeCase):
