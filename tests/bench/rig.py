@@ -7,6 +7,7 @@ import os
 import pathlib
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,12 @@ class Rig:
         self.floors.append(floor)
         return floor
 
+    def front(self):
+        front = Front(self.directory, self.standin)
+        self.closing.callback(front.process.wait)
+        self.closing.callback(front.process.kill)
+        return front
+
     def jwts(self, name, **order):
         """Writes a file of service-account tokens, one per line. Returns its path."""
         tokens = self.standin.mint_many(audience=[AUDIENCE], namespace="ci", **order)
@@ -145,6 +152,35 @@ def has_fast_attestation():
     """Whether the kernel tells a pod apart by the id of its cgroup: Linux 6.13, and cgroup v2 alone."""
     release = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
     return release >= (6, 13) and pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+class Front:
+    """nghttpx, which speaks HTTP/2 for the stand-in's upstream, with its certificate."""
+
+    def __init__(self, directory, standin):
+        certificate = pathlib.Path(standin.directory) / "server.pem"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"https://localhost:{port}"
+        self.process = subprocess.Popen(
+            ["nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port}",
+             f"--backend=localhost,{port_of(standin.upstream)};;tls", "--insecure", "--no-ocsp",
+             f"--errorlog-file={directory}/nghttpx.log", certificate, certificate],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.process.kill()
+                    raise Failure("nghttpx did not start") from None
+                time.sleep(0.01)
+
+    @staticmethod
+    def is_there():
+        return shutil.which("nghttpx") is not None
 
 
 def port_of(url):
