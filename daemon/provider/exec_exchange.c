@@ -53,18 +53,19 @@ static bool can_be_set(const char *name, const char *value)
 }
 
 /* Adds the further variables, of which the settings name each. */
-static int take_variables(const struct provider_values *values, json_t *variables,
+static int take_variables(const struct provider_values *values, const struct json_value *variables,
                           struct provider_answer *answer)
 {
-    const char *name, *text;
-    json_t *value;
     int r = 0;
 
-    if (variables && !json_is_object(variables))
+    if (!variables)
+        return 0;
+    if (variables->kind != JSON_KIND_OBJECT)
         return malformed(answer, "\"variables\" in the output is not a JSON object");
-    json_object_foreach(variables, name, value)
+    JSON_VALUE_FOREACH(value, variables)
     {
-        text = json_string_value(value);
+        const char *name = json_value_name(value), *text = json_value_string(value);
+
         if (!text || strcmp(name, exec_token_variable(values)) == 0 ||
             !provider_may_set(&provider_exec, values, name, strlen(name)))
             return malformed(answer, "the output sets a variable that Variables= does not name, or "
@@ -78,23 +79,20 @@ static int take_variables(const struct provider_values *values, json_t *variable
 }
 
 /* A program may leave out the type, and "expires_in" if it says "expires_at". */
-static int take_token(const struct provider_values *values, json_t *body,
+static int take_token(const struct provider_values *values, const struct json_value *body,
                       struct provider_answer *answer)
 {
-    const json_t *expires_at = json_object_get(body, "expires_at");
-    struct oauth_rules rules = {.variable = exec_token_variable(values)};
+    const struct json_value *expires_at = json_value_member(body, "expires_at");
+    struct oauth_rules rules = {.variable = exec_token_variable(values), .token_type = "Bearer"};
     int r = 0;
 
-    if (json_is_integer(expires_at) && json_integer_value(expires_at) > 0) {
-        answer->expires_at_s = json_integer_value(expires_at);
+    if (expires_at && expires_at->kind == JSON_KIND_INTEGER && expires_at->integer > 0) {
+        answer->expires_at_s = expires_at->integer;
         rules.lifetime_s = TOKEN_LIFETIME_MAX_S; /* the shorter one counts */
     }
-    if (!json_object_get(body, "token_type") &&
-        json_object_set_new(body, "token_type", json_string("Bearer")) < 0)
-        return -ENOMEM;
     r = oauth_take_token(answer, &rules, body);
     if (r == 0 && answer->outcome == OUTCOME_OK)
-        r = take_variables(values, json_object_get(body, "variables"), answer);
+        r = take_variables(values, json_value_member(body, "variables"), answer);
     return r;
 }
 
@@ -116,7 +114,8 @@ static enum outcome outcome_of(long status, const char *error)
 static int exec_answer(const struct provider_values *values, long status, const void *body,
                        size_t body_len, struct provider_answer *answer)
 {
-    CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
+    CLEANUP(freep)
+    struct json_value *json = json_value_read(body, body_len);
 
     if (status == 0 && !json)
         return malformed(answer, "the output of the program is not a JSON object");

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/cleanup.h"
 #include "protocol/messages.h"
 
 static bool is_one_of(const char *word, const char *const *words)
@@ -15,12 +15,13 @@ static bool is_one_of(const char *word, const char *const *words)
 }
 
 /* Returns the server's sentence about an error; NULL: none. Not all servers follow RFC 6749. */
-static const char *description_of(const json_t *body)
+static const char *description_of(const struct json_value *body)
 {
     const char *const texts[] = {
-        json_member_string(body, "error_description"),
-        json_member_string(body, "message"), /* the REST interface of Pulumi Cloud */
-        json_member_string(json_object_get(body, "error"), "message"),
+        json_value_string(json_value_member(body, "error_description")),
+        json_value_string(
+            json_value_member(body, "message")), /* the REST interface of Pulumi Cloud */
+        json_value_string(json_value_member(json_value_member(body, "error"), "message")),
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -29,19 +30,19 @@ static const char *description_of(const json_t *body)
     return NULL;
 }
 
-const char *oauth_error(const json_t *body)
+const char *oauth_error(const struct json_value *body)
 {
-    const json_t *error = json_object_get(body, "error");
+    const struct json_value *error = json_value_member(body, "error");
 
-    if (!error || json_is_null(error))
+    if (!error || error->kind == JSON_KIND_NULL)
         return NULL;
-    return json_is_string(error) ? json_string_value(error) : "error";
+    return error->kind == JSON_KIND_STRING ? json_value_string(error) : "error";
 }
 
-void oauth_explain(struct provider_answer *answer, const json_t *body)
+void oauth_explain(struct provider_answer *answer, const struct json_value *body)
 {
     const char *texts[] = {oauth_error(body), description_of(body)};
-    const char *token = json_member_string(body, "access_token");
+    const char *token = json_value_string(json_value_member(body, "access_token"));
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         answer_explain(answer, texts[i]);
@@ -71,15 +72,21 @@ enum outcome oauth_outcome(long http_status, const char *error)
     return OUTCOME_MISCONFIGURED;
 }
 
-int oauth_take_token(struct provider_answer *answer, const struct oauth_rules *rules,
-                     const json_t *body)
+/* Returns 0 if it is not valid. */
+static int64_t lifetime_of(const struct json_value *expires_in, const struct oauth_rules *rules)
 {
-    const char *token = json_member_string(body, "access_token");
-    const char *token_type = json_member_string(body, "token_type");
-    const json_t *expires_in = json_object_get(body, "expires_in");
-    json_int_t lifetime_s = json_is_null(expires_in) || !expires_in
-                                ? rules->lifetime_s
-                                : json_integer_value(expires_in);
+    if (!expires_in || expires_in->kind == JSON_KIND_NULL)
+        return rules->lifetime_s;
+    return expires_in->kind == JSON_KIND_INTEGER ? expires_in->integer : 0;
+}
+
+int oauth_take_token(struct provider_answer *answer, const struct oauth_rules *rules,
+                     const struct json_value *body)
+{
+    const char *token = json_value_string(json_value_member(body, "access_token"));
+    const struct json_value *type = json_value_member(body, "token_type");
+    const char *token_type = type ? json_value_string(type) : rules->token_type;
+    int64_t lifetime_s = lifetime_of(json_value_member(body, "expires_in"), rules);
 
     if (!answer_is_visible(token, PODLOGIN_TOKEN_MAX))
         return answer_set_malformed(answer, "access_token");
@@ -98,7 +105,8 @@ int oauth_take_token(struct provider_answer *answer, const struct oauth_rules *r
 int oauth_answer(long http_status, const void *body, size_t body_len,
                  const struct oauth_rules *rules, struct provider_answer *answer)
 {
-    CLEANUP(json_decrefp) json_t *json = json_read_object(body, body_len);
+    CLEANUP(freep)
+    struct json_value *json = json_value_read(body, body_len);
     enum outcome outcome = outcome_of_http_status(http_status);
     const char *error = oauth_error(json);
 

@@ -2,13 +2,13 @@
 #ifndef PROVIDER_OAUTH_H
 #define PROVIDER_OAUTH_H
 
-#include <jansson.h>
-
+#include "base/json_value.h"
 #include "provider/exchange.h"
 
 struct oauth_rules {
-    const char *variable; /* for the token */
-    uint32_t lifetime_s;  /* of a token whose answer has no expires_in; 0: it must have one */
+    const char *variable;   /* for the token */
+    const char *token_type; /* of a token whose answer has no token_type; NULL: it must have one */
+    uint32_t lifetime_s;    /* of a token whose answer has no expires_in; 0: it must have one */
     bool has_client; /* the request authenticates a client with a secret, so "invalid_client" is
                         about the settings, not about the JWT */
 };
@@ -32,7 +32,7 @@ int oauth_answer(long http_status, const void *body, size_t body_len,
  * Returns the error that @body reports; NULL: none. One that is not a string breaks RFC 6749, but
  * is an error, too.
  */
-const char *oauth_error(const json_t *body);
+const char *oauth_error(const struct json_value *body);
 
 /*
  * Returns the outcome of an error of RFC 6749, section 5.2, or RFC 8693, section 2.2.2. With HTTP
@@ -41,13 +41,13 @@ const char *oauth_error(const json_t *body);
 enum outcome oauth_outcome(long http_status, const char *error);
 
 /* Appends the error and its description to the detail of @answer. */
-void oauth_explain(struct provider_answer *answer, const json_t *body);
+void oauth_explain(struct provider_answer *answer, const struct json_value *body);
 
 /*
  * Takes the token from @body, and sets the outcome: OUTCOME_OK, or OUTCOME_MALFORMED with a detail.
  * Returns 0 or -ENOMEM.
  */
 int oauth_take_token(struct provider_answer *answer, const struct oauth_rules *rules,
-                     const json_t *body);
+                     const struct json_value *body);
 
 #endif
