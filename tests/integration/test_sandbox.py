@@ -139,6 +139,8 @@ class CodeInTheExchanger(NodeCase):
         """What the code in one exchanger tried, and what came of it."""
         files = (self.node.state / "cache.db", self.node.directory / "key/cache.key",
                  self.node.etc / "podlogind.conf", "/etc/passwd")
+        self.node.start()  # the exchanger may be ready before the cache has been made
+        self.node.stop()
         self.node.start(LD_PRELOAD=str(PRELOAD), PODLOGIN_TEST_HOSTILE_FILES=":".join(map(str, files)),
                         PODLOGIN_TEST_HOSTILE_SOCKET=str(self.node.directory / "admin.sock"), **variables)
         self.assert_served(self.mint())
