@@ -42,11 +42,16 @@ void log_init(const char *program, int max_level)
     is_journal = is_connected_to_journal();
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 /* Replaces control characters, so that a peer's text cannot forge a line. */
 static void escape(char *line)
 {
     for (; *line; line++)
-        if ((unsigned char)*line < 0x20 || *line == 0x7f)
+        if (is_control(*line))
             *line = '?';
 }
 
@@ -79,14 +84,17 @@ void log_line(int level, const char *format, ...)
     errno = saved;
 }
 
-/* Appends @value. Replaces blanks, '=' and quotes, so that it cannot look like another field. */
+/*
+ * Appends @value. Replaces control characters, and blanks, '=' and quotes, so that it cannot look
+ * like another field.
+ */
 static void add_value(struct text *text, const char *value)
 {
     char *at = text->at;
 
     text_add(text, value, NULL);
     for (; *at; at++)
-        if (*at == ' ' || *at == '=' || *at == '"')
+        if (is_control(*at) || *at == ' ' || *at == '=' || *at == '"')
             *at = '?';
 }
 
@@ -140,7 +148,6 @@ bool log_fields(int level, const char *what, const struct log_field *fields, siz
         text_add(&text, " ", fields[i].label, "=", NULL);
         add_value(&text, fields[i].value);
     }
-    escape(buffer);
     if (is_journal)
         is_put = journal_send(level, buffer, fields, n);
     if (!is_put && poll(&stream, 1, 0) == 1) {

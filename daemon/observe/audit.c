@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "protocol/status.h"
+#include "text/text.h"
 
 static const struct rate_limit lines = {.per_s = 10, .burst = 50};
 
@@ -63,7 +64,8 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
     const struct identity *identity = event->identity;
     const struct claims *claims = identity && identity->key ? &identity->claims : NULL;
     const struct peer *peer = event->peer;
-    char token[17] = "", jwt[17] = "", pid[16], uid[16], left_out[16];
+    char token[17] = "", jwt[17] = "";
+    char pid[NUMBER_SIZE], uid[NUMBER_SIZE], left_out[NUMBER_SIZE];
 
     if (!take(trail, event))
         return;
@@ -71,9 +73,6 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
         snprintf(token, sizeof(token), "%016" PRIx64, *event->token);
     if (identity)
         digest_hex(&identity->digest, 8, jwt);
-    snprintf(pid, sizeof(pid), "%d", (int)peer->pid);
-    snprintf(uid, sizeof(uid), "%u", (unsigned)peer->uid);
-    snprintf(left_out, sizeof(left_out), "%u", trail->n_left_out);
 
     const struct log_field fields[] = {
         {"PODLOGIN_RESULT", "result", status_info(event->status)->name},
@@ -85,12 +84,13 @@ void audit_answer(struct audit_trail *trail, const struct audit_event *event)
         {"PODLOGIN_POD_UID", "pod_uid", claims ? claims->pod_uid : NULL},
         {"PODLOGIN_PEER_POD_UID", "peer_pod_uid",
          peer->state == PEER_IN_POD ? peer->pod_uid : NULL},
-        {"PODLOGIN_PEER_PID", "peer_pid", pid},
-        {"PODLOGIN_PEER_UID", "peer_uid", uid},
+        {"PODLOGIN_PEER_PID", "peer_pid", number_text((uint64_t)peer->pid, pid)},
+        {"PODLOGIN_PEER_UID", "peer_uid", number_text(peer->uid, uid)},
         {"PODLOGIN_ATTESTATION", "attestation", event->attestation},
         {"PODLOGIN_TOKEN", "token", event->token ? token : NULL},
         {"PODLOGIN_JWT", "jwt", identity ? jwt : NULL},
-        {"PODLOGIN_LEFT_OUT", "left_out", trail->n_left_out ? left_out : NULL},
+        {"PODLOGIN_LEFT_OUT", "left_out",
+         trail->n_left_out ? number_text(trail->n_left_out, left_out) : NULL},
     };
 
     log_fields(LOG_INFO, "answer", fields, sizeof(fields) / sizeof(fields[0]));

@@ -30,7 +30,7 @@ LAYERS = {
     "daemon/sandbox": "protocol daemon/base daemon/config daemon/store",
     "daemon/identity": "protocol daemon/base daemon/message daemon/jose daemon/config daemon/exchange",
     "daemon/admission": "daemon/peer daemon/config daemon/identity",
-    "daemon/observe": "protocol daemon/base daemon/peer daemon/identity",
+    "daemon/observe": "text protocol daemon/base daemon/peer daemon/identity",
     "daemon/broker": "protocol daemon/base daemon/message daemon/provider daemon/config daemon/exchange daemon/store"
                      " daemon/identity daemon/admission",
     "daemon/session": "protocol daemon/base daemon/message daemon/peer daemon/config daemon/identity daemon/admission"
