@@ -1,10 +1,14 @@
 /*
  * A fleet in one process: the real broker, circuit breaker and refresh of thousands of nodes under
- * one simulated clock, and an upstream that works, is down or is slow. fleet.py runs it and draws
- * the result.
+ * one simulated clock, and an upstream that works, is down, refuses or is slow. fleet.py runs it
+ * and draws the result.
  *
  *   bench-fleet SCENARIO [--nodes N] [--identities M] [--lifetime SECONDS] [--seed S]
+ *               [--capacity N] [--retry-after SECONDS] [--queue] [--spread SECONDS]
  *
+ * --capacity: exchanges per second that the upstream takes; it answers more with 429 (and, with
+ * --retry-after, that delay), or with --queue lets them wait in a queue. --spread: in a boot, the
+ * time within which the first jobs ask.
  * Prints one JSON object: figures, and exchanges per second in a series of ten-second means.
  */
 #include <getopt.h>
@@ -23,6 +27,7 @@
 #define SECONDS_MAX     (8 * 3600)
 #define ROLLOUT_USEC    (10 * MINUTE)
 #define DAEMON_DOWN_MAX (2 * SECOND_USEC)
+#define EXCHANGE_USEC   (8 * SECOND_USEC) /* the exchanger gives up an exchange */
 
 /* A service account on one node, whose jobs request its token repeatedly. */
 struct account {
@@ -31,6 +36,7 @@ struct account {
     struct node *node;
     struct identity *identity;
     uint64_t asked_usec; /* when it began to wait; 0: it does not wait */
+    bool had_token;      /* since the fleet has started */
 };
 
 struct node {
@@ -42,10 +48,13 @@ struct node {
 };
 
 static struct {
-    unsigned nodes, identities, lifetime_s;
+    unsigned nodes, identities, lifetime_s, spread_s;
+    unsigned capacity; /* exchanges per second; 0: no limit */
+    unsigned retry_after_s;
+    bool is_queue;
     uint64_t seed;
     const char *scenario;
-} options = {10000, 20, 7200, 1, NULL};
+} options = {.nodes = 10000, .identities = 20, .lifetime_s = 7200, .spread_s = 30, .seed = 1};
 
 static struct node *nodes;
 static struct config *config;
@@ -55,11 +64,14 @@ static uint64_t begun_usec;
 /* What the upstream does, and what it counts. */
 static uint32_t arrivals[SECONDS_MAX];
 static uint64_t down_from_usec = UINT64_MAX, down_until_usec;
-static unsigned capacity; /* exchanges per second; more are throttled. 0: no limit */
+static uint64_t queue_until_usec; /* when it has done what waits in its queue */
 
 /* What the jobs count. */
 static uint64_t n_asked, n_hits, n_waited, n_failed, n_deadlines;
 static uint64_t longest_wait_usec;
+
+/* The last job that waited for its account's first token, or since before the end of an outage. */
+static uint64_t n_missing, last_usec, exchanges_until_last;
 
 static size_t second(void)
 {
@@ -75,8 +87,20 @@ static struct sim_reply upstream(void)
 
     if (sim_now_usec >= down_from_usec && sim_now_usec < down_until_usec)
         return (struct sim_reply){.outcome = OUTCOME_UNAVAILABLE, .latency_usec = latency_usec};
-    if (capacity && n > capacity)
-        return (struct sim_reply){.outcome = OUTCOME_THROTTLED, .latency_usec = latency_usec};
+    if (options.is_queue) {
+        if (queue_until_usec < sim_now_usec)
+            queue_until_usec = sim_now_usec;
+        queue_until_usec += SECOND_USEC / options.capacity;
+        latency_usec += queue_until_usec - sim_now_usec;
+        /* it does the work, although nobody waits for the answer any more */
+        if (latency_usec > EXCHANGE_USEC)
+            return (struct sim_reply){.outcome = OUTCOME_UNAVAILABLE,
+                                      .latency_usec = EXCHANGE_USEC};
+    } else if (options.capacity && n > options.capacity) {
+        return (struct sim_reply){.outcome = OUTCOME_THROTTLED,
+                                  .latency_usec = latency_usec,
+                                  .retry_after_ms = options.retry_after_s * 1000};
+    }
     return (struct sim_reply){
         .outcome = OUTCOME_OK, .latency_usec = latency_usec, .expires_in_s = options.lifetime_s};
 }
@@ -90,6 +114,12 @@ static void ask_again(struct account *account, uint64_t usec)
 
 static void next_job(struct account *account)
 {
+    if (!account->had_token || account->asked_usec < down_until_usec) {
+        n_missing -= !account->had_token;
+        account->had_token = true;
+        last_usec = sim_now_usec;
+        exchanges_until_last = sim_n_exchanges;
+    }
     account->asked_usec = 0;
     ask_again(account, ASK_EVERY_USEC / 2 + random_below(ASK_EVERY_USEC));
 }
@@ -192,6 +222,7 @@ static void on_restart(struct timer *timer)
 static void fleet_start(uint64_t spread_usec)
 {
     nodes = calloc(options.nodes, sizeof(*nodes));
+    n_missing = (uint64_t)options.nodes * options.identities;
     for (unsigned i = 0; i < options.nodes; i++) {
         struct node *node = &nodes[i];
 
@@ -216,7 +247,7 @@ static void counts_reset(void)
     memset(arrivals, 0, sizeof(arrivals));
     n_asked = n_hits = n_waited = n_failed = n_deadlines = 0;
     longest_wait_usec = 0;
-    sim_n_exchanges = 0;
+    sim_n_exchanges = last_usec = exchanges_until_last = 0;
 }
 
 static uint32_t peak(size_t from_s, size_t until_s)
@@ -234,18 +265,22 @@ static void print_result(uint64_t usec)
     size_t n_seconds = (size_t)(usec / SECOND_USEC);
     /* a token is used for its lifetime minus the margin, so this is the minimum of exchanges */
     double margin_s = options.lifetime_s / 10 < 5 ? options.lifetime_s / 10.0 : 5;
+    uint64_t last_from_usec = down_until_usec ? down_until_usec : begun_usec;
     double least = options.nodes * (double)options.identities * (double)n_seconds /
                    (options.lifetime_s - margin_s);
 
     printf("{\"scenario\":\"%s\",\"nodes\":%u,\"identities\":%u,\"lifetime_s\":%u,\"seconds\":%zu,"
            "\"asked\":%llu,\"hits\":%llu,\"waited\":%llu,\"failed\":%llu,\"deadlines\":%llu,"
            "\"longest_wait_s\":%.1f,\"exchanges\":%llu,\"to_least\":%.3f,\"peak\":%u,"
+           "\"missing\":%llu,\"last_s\":%.1f,\"exchanges_until_last\":%llu,\"peak_up\":%u,"
            "\"series_s\":%d,\"series\":[",
            options.scenario, options.nodes, options.identities, options.lifetime_s, n_seconds,
            (unsigned long long)n_asked, (unsigned long long)n_hits, (unsigned long long)n_waited,
            (unsigned long long)n_failed, (unsigned long long)n_deadlines,
            (double)longest_wait_usec / 1e6, (unsigned long long)sim_n_exchanges,
-           (double)sim_n_exchanges / least, peak(0, n_seconds), SERIES_S);
+           (double)sim_n_exchanges / least, peak(0, n_seconds), (unsigned long long)n_missing,
+           (double)(last_usec - last_from_usec) / 1e6, (unsigned long long)exchanges_until_last,
+           peak((size_t)((last_from_usec - begun_usec) / SECOND_USEC), n_seconds), SERIES_S);
     for (size_t s = 0; s + SERIES_S <= n_seconds; s += SERIES_S) {
         double sum = 0;
 
@@ -292,19 +327,19 @@ static void rollout(void)
     print_result(40 * MINUTE);
 }
 
-/* After a power failure: all nodes start at the same time, with empty disks. */
+/*
+ * After a power failure: all nodes start at the same time, with empty disks. Ends when each account
+ * has had a token, or after two hours.
+ */
 static void boot(void)
 {
-    counts_reset();
-    fleet_start(30 * SECOND_USEC);
-    sim_run_for(120 * MINUTE);
-    print_result(120 * MINUTE);
-}
+    uint64_t end_usec = sim_now_usec + 120 * MINUTE;
 
-static void boot_throttled(void)
-{
-    capacity = 1000;
-    boot();
+    counts_reset();
+    fleet_start(options.spread_s * SECOND_USEC);
+    while (n_missing && sim_now_usec < end_usec)
+        sim_run_for(SERIES_S * SECOND_USEC);
+    print_result(sim_now_usec - begun_usec);
 }
 
 static const struct scenario {
@@ -315,13 +350,13 @@ static const struct scenario {
     {"outage", outage},
     {"rollout", rollout},
     {"boot", boot},
-    {"boot-throttled", boot_throttled},
 };
 
 static void usage(void)
 {
     fprintf(stderr, "bench-fleet SCENARIO [--nodes N] [--identities M] [--lifetime SECONDS] "
-                    "[--seed S]\n");
+                    "[--seed S]\n            [--capacity N] [--retry-after SECONDS] [--queue] "
+                    "[--spread SECONDS]\n");
     exit(64);
 }
 
@@ -342,6 +377,10 @@ int main(int argc, char **argv)
         {"identities", required_argument, NULL, 'i'},
         {"lifetime", required_argument, NULL, 'l'},
         {"seed", required_argument, NULL, 's'},
+        {"capacity", required_argument, NULL, 'c'},
+        {"retry-after", required_argument, NULL, 'r'},
+        {"queue", no_argument, NULL, 'q'},
+        {"spread", required_argument, NULL, 'p'},
         {0},
     };
     int option;
@@ -360,11 +399,23 @@ int main(int argc, char **argv)
         case 's':
             options.seed = number(optarg);
             break;
+        case 'c':
+            options.capacity = number(optarg);
+            break;
+        case 'r':
+            options.retry_after_s = number(optarg);
+            break;
+        case 'q':
+            options.is_queue = true;
+            break;
+        case 'p':
+            options.spread_s = number(optarg);
+            break;
         default:
             usage();
         }
     }
-    if (optind != argc - 1)
+    if (optind != argc - 1 || (options.is_queue && !options.capacity))
         usage();
     options.scenario = argv[optind];
     log_init("bench-fleet", -1);
