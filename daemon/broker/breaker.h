@@ -4,9 +4,13 @@
  *
  * While closed, it lets exchanges through. Three failures in a row open it for a random pause,
  * which gets longer each time; a malformed answer counts as two failures, and a throttled or
- * untrusted one opens it at once. After the pause, one exchange goes as a probe. When the upstream
- * is back, the number of concurrent exchanges starts at one and doubles each round trip, so that
- * ten thousand nodes do not overload it again.
+ * untrusted one opens it at once. So does one that failed after a long time: the upstream has a
+ * queue. After the pause, one exchange goes as a probe. The number of concurrent exchanges starts
+ * at one, at first and when the upstream is back, and doubles each round trip.
+ *
+ * After a refusal that does not look like an accident, and after a long outage, exchanges are
+ * spaced: one at a time, an interval apart. So ten thousand nodes that know nothing of each other
+ * do not overload an upstream together (docs/decisions/0046).
  */
 #ifndef BROKER_BREAKER_H
 #define BROKER_BREAKER_H
@@ -20,21 +24,29 @@
 
 enum breaker_verdict {
     BREAKER_PASS,
-    BREAKER_WAIT, /* until another exchange ends */
-    BREAKER_OPEN, /* until breaker_delay_usec() has passed */
+    BREAKER_WAIT,  /* until another exchange ends */
+    BREAKER_LATER, /* open, or spaced: after breaker_delay_usec() */
 };
 
 struct breaker {
     uint64_t open_until_usec; /* 0: closed */
+    uint64_t opened_usec;     /* when it opened, since it was last closed */
     unsigned points;          /* failures in a row; a malformed answer counts twice */
     unsigned n_opened;        /* openings since a success with a full window */
     unsigned window;          /* concurrent exchanges that are allowed */
     unsigned n_in_flight;
     bool is_probing;
+
+    uint64_t spaced_until_usec; /* exchanges are spaced until then, */
+    uint64_t interval_usec;     /* this far apart */
+    uint64_t due_usec;          /* when the next one would be due if none had been late */
+    uint64_t next_usec;         /* when the next one may go */
+    unsigned n_refused;         /* in a row; while spaced, with the one that began it */
 };
 
 /* Describes an exchange that was let through. */
 struct breaker_pass {
+    uint64_t begun_usec;
     bool is_probe;
 };
 
@@ -43,8 +55,11 @@ void breaker_init(struct breaker *breaker);
 /* Decides about an exchange. Changes nothing. */
 enum breaker_verdict breaker_ask(const struct breaker *breaker, uint64_t now_usec);
 
-/* Returns how long the breaker stays open; 0: it is not open. */
+/* Returns how long no exchange passes; 0: it is neither open nor are exchanges spaced so far. */
 uint64_t breaker_delay_usec(const struct breaker *breaker, uint64_t now_usec);
+
+/* Returns how far apart exchanges are; 0: they are not spaced. */
+uint64_t breaker_interval_usec(const struct breaker *breaker, uint64_t now_usec);
 
 /* Begins an exchange, after BREAKER_PASS. Each pass ends with one of the two functions below. */
 struct breaker_pass breaker_begin(struct breaker *breaker, uint64_t now_usec);

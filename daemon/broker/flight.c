@@ -205,7 +205,7 @@ static bool flight_go(struct flight *flight, struct refusal *ret_refusal)
         flight_move(flight, FLIGHT_QUEUED);
         list_append(&upstream->queued, &flight->queued);
         return true;
-    case BREAKER_OPEN:
+    case BREAKER_LATER:
         break;
     }
     *ret_refusal = upstream->refusal;
@@ -384,7 +384,7 @@ static void on_pause_over(struct timer *timer)
 static bool flight_retry(struct flight *flight)
 {
     if (list_is_empty(&flight->login->waiters) || flight->n_retries >= RETRIES_MAX ||
-        breaker_ask(&flight->upstream->breaker, clock_boot_usec()) == BREAKER_OPEN)
+        breaker_ask(&flight->upstream->breaker, clock_boot_usec()) == BREAKER_LATER)
         return false;
     flight_move(flight, FLIGHT_PAUSED);
     loop_timer(flight->login->broker->loop, &flight->timer,

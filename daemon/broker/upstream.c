@@ -63,6 +63,21 @@ struct upstream *upstream_find(struct list *upstreams, const struct service *ser
     return upstream_new(upstreams, service);
 }
 
+/* What requests are told while exchanges are spaced is not what failed before. */
+static void log_closed(struct upstream *upstream, uint64_t interval_usec)
+{
+    unsigned interval_s = (unsigned)(interval_usec / SECOND_USEC);
+
+    if (!interval_usec) {
+        log_notice("upstream %s: answering again, circuit breaker closed", upstream->endpoint);
+        return;
+    }
+    refusal_set(&upstream->refusal, PODLOGIN_BUSY,
+                "the upstream answers again; exchanges are %u s apart at first", interval_s);
+    log_notice("upstream %s: answering again, circuit breaker closed; exchanges are %u s apart",
+               upstream->endpoint, interval_s);
+}
+
 void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum outcome outcome,
                      const char *detail, uint32_t retry_after_ms, uint64_t now_usec)
 {
@@ -82,7 +97,7 @@ void upstream_report(struct upstream *upstream, struct breaker_pass pass, enum o
                      detail);
     }
     if (is_closed && !was_closed)
-        log_notice("upstream %s: answering again, circuit breaker closed", upstream->endpoint);
+        log_closed(upstream, breaker_interval_usec(breaker, now_usec));
 }
 
 void upstreams_forget(struct list *upstreams)

@@ -18,7 +18,7 @@ struct upstream {
     struct breaker breaker;
     unsigned n_flights;     /* flights that refer to it */
     struct list queued;     /* struct flight, by its node "queued" */
-    struct refusal refusal; /* what requests are told while the breaker is open */
+    struct refusal refusal; /* what requests are told with BREAKER_LATER */
 };
 
 /* Returns the upstream of @service, created if it is not among @upstreams; NULL: out of memory. */

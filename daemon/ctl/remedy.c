@@ -163,6 +163,9 @@ static const struct remedy table[] = {
     {PODLOGIN_BUSY, "the rejected token is new",
      "find out why the upstream rejects tokens that it has just issued; a program may take another "
      "error, such as a missing permission, for a rejection"},
+    {PODLOGIN_BUSY, "the upstream answers again",
+     "none: it was down or refused requests, and exchanges are spaced so that all nodes together "
+     "do not overload it; the client tries again after the delay"},
     {PODLOGIN_BUSY, NULL,
      "none: the upstream answered 429, or 503 with Retry-After, and gets no requests until then; "
      "or the settings of the service changed while a request waited"},

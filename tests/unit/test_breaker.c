@@ -18,14 +18,6 @@ uint64_t random_below(uint64_t below)
 
 static struct breaker breaker;
 
-static int begin(void **state)
-{
-    (void)state;
-    is_jitter_greatest = false;
-    breaker_init(&breaker);
-    return 0;
-}
-
 /* Begins an exchange and ends it. */
 static void exchange(enum outcome outcome, uint32_t retry_after_ms, uint64_t now_usec)
 {
@@ -36,12 +28,29 @@ static void exchange(enum outcome outcome, uint32_t retry_after_ms, uint64_t now
     breaker_end(&breaker, pass, outcome, retry_after_ms, now_usec);
 }
 
+static int begin_new(void **state)
+{
+    (void)state;
+    is_jitter_greatest = false;
+    breaker_init(&breaker);
+    return 0;
+}
+
+/* The upstream has answered often enough for a full window. */
+static int begin(void **state)
+{
+    begin_new(state);
+    for (int i = 1; i < BREAKER_WINDOW_MAX; i++)
+        exchange(OUTCOME_OK, 0, START);
+    return 0;
+}
+
 /* Returns the time at which the breaker lets a probe through. */
 static uint64_t fail_until_open(uint64_t now_usec)
 {
     for (int i = 0; i < 3 && breaker_ask(&breaker, now_usec) == BREAKER_PASS; i++)
         exchange(OUTCOME_UNAVAILABLE, 0, now_usec);
-    assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_OPEN);
+    assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_LATER);
     return now_usec + breaker_delay_usec(&breaker, now_usec);
 }
 
@@ -89,7 +98,7 @@ static void each_outcome_opens_the_breaker_or_not(void **state)
         breaker_init(&breaker);
         for (unsigned n = 0; n < rows[i].n; n++)
             exchange(rows[i].outcomes[n], 0, START);
-        if ((breaker_ask(&breaker, START) == BREAKER_OPEN) != rows[i].is_open)
+        if ((breaker_ask(&breaker, START) == BREAKER_LATER) != rows[i].is_open)
             fail_msg("%s: %s", rows[i].name, rows[i].is_open ? "not open" : "open");
         assert_int_equal(breaker.n_in_flight, 0);
     }
@@ -152,7 +161,7 @@ static void an_untrusted_server_is_not_contacted_for_a_minute(void **state)
     exchange(OUTCOME_UNTRUSTED, 0, START);
     assert_int_equal(breaker_delay_usec(&breaker, START), 60 * SECOND_USEC);
     assert_int_equal(breaker_delay_usec(&breaker, START + 60 * SECOND_USEC), 0);
-    assert_int_equal(breaker_ask(&breaker, START + 60 * SECOND_USEC - 1), BREAKER_OPEN);
+    assert_int_equal(breaker_ask(&breaker, START + 60 * SECOND_USEC - 1), BREAKER_LATER);
     assert_int_equal(breaker_ask(&breaker, START + 60 * SECOND_USEC), BREAKER_PASS);
 }
 
@@ -182,7 +191,7 @@ static void after_the_pause_one_exchange_is_the_probe_and_others_wait(void **sta
     struct breaker_pass probe;
 
     (void)state;
-    assert_int_equal(breaker_ask(&breaker, probed_usec - 1), BREAKER_OPEN);
+    assert_int_equal(breaker_ask(&breaker, probed_usec - 1), BREAKER_LATER);
     probe = breaker_begin(&breaker, probed_usec);
     assert_true(probe.is_probe);
     assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_WAIT);
@@ -210,7 +219,7 @@ static void a_failed_probe_opens_the_breaker_for_longer(void **state)
         is_jitter_greatest = true;
         probed_usec = fail_until_open(START);
         exchange(failures[i], 0, probed_usec);
-        assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_OPEN);
+        assert_int_equal(breaker_ask(&breaker, probed_usec), BREAKER_LATER);
         assert_true(breaker_delay_usec(&breaker, probed_usec) >= SECOND_USEC);
         assert_int_equal(breaker.n_opened, 2);
     }
@@ -302,10 +311,165 @@ static void a_cancelled_exchange_says_nothing_about_the_upstream(void **state)
         breaker_abandon(&breaker, breaker_begin(&breaker, START));
     assert_int_equal(window_of(START), BREAKER_WINDOW_MAX);
     exchange(OUTCOME_UNAVAILABLE, 0, START);
-    assert_int_equal(breaker_ask(&breaker, START), BREAKER_OPEN);
+    assert_int_equal(breaker_ask(&breaker, START), BREAKER_LATER);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, begin)
+static void the_window_of_a_new_breaker_starts_at_one_and_doubles_each_round_trip(void **state)
+{
+    (void)state;
+    for (unsigned expected = 1; expected <= BREAKER_WINDOW_MAX; expected *= 2) {
+        assert_int_equal(window_of(START), expected);
+        for (unsigned i = 0; i < expected; i++)
+            exchange(OUTCOME_OK, 0, START);
+    }
+    assert_int_equal(window_of(START), BREAKER_WINDOW_MAX);
+}
+
+/* Refused with the first exchange: the whole fleet may have started. */
+static void a_new_node_that_is_refused_probes_within_eleven_seconds(void **state)
+{
+    begin_new(state);
+    exchange(OUTCOME_THROTTLED, 0, START);
+    assert_int_equal(breaker_delay_usec(&breaker, START), SECOND_USEC);
+    begin_new(state);
+    is_jitter_greatest = true;
+    exchange(OUTCOME_THROTTLED, 0, START);
+    assert_int_equal(breaker_delay_usec(&breaker, START), 11 * SECOND_USEC - 1);
+}
+
+/* The others keep to the times that were planned, although this one came late. */
+static void after_a_refusal_exchanges_are_an_interval_apart(void **state)
+{
+    uint64_t now_usec = START + SECOND_USEC, due_usec = START;
+
+    (void)state;
+    exchange(OUTCOME_THROTTLED, 0, START); /* with the smallest jitter, the next is due at once */
+    for (int i = 0; i < 20; i++) {
+        exchange(OUTCOME_OK, 0, now_usec);
+        due_usec += 10 * SECOND_USEC;
+        assert_int_equal(breaker_interval_usec(&breaker, now_usec), 10 * SECOND_USEC);
+        assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_LATER);
+        assert_int_equal(breaker_delay_usec(&breaker, now_usec), due_usec - now_usec);
+        assert_int_equal(breaker_ask(&breaker, due_usec - 1), BREAKER_LATER);
+        now_usec = due_usec + 4 * SECOND_USEC;
+        assert_int_equal(window_of(now_usec), 1);
+    }
+}
+
+static void exchanges_that_came_late_follow_half_an_interval_apart(void **state)
+{
+    uint64_t now_usec = START + 60 * SECOND_USEC;
+
+    (void)state;
+    exchange(OUTCOME_THROTTLED, 0, START);
+    for (int i = 0; i < 5; i++) {
+        exchange(OUTCOME_OK, 0, now_usec);
+        assert_int_equal(breaker_delay_usec(&breaker, now_usec), 5 * SECOND_USEC);
+        now_usec += 5 * SECOND_USEC;
+    }
+}
+
+static void spacing_ends_after_32_intervals_without_a_refusal(void **state)
+{
+    uint64_t now_usec = START + SECOND_USEC;
+
+    (void)state;
+    exchange(OUTCOME_THROTTLED, 0, START);
+    exchange(OUTCOME_OK, 0, now_usec);
+    now_usec += 9 * SECOND_USEC;
+    exchange(OUTCOME_THROTTLED, 0, now_usec);
+    exchange(OUTCOME_OK, 0, now_usec + SECOND_USEC);
+    now_usec += 320 * SECOND_USEC;
+    assert_int_equal(breaker_interval_usec(&breaker, now_usec - 1), 10 * SECOND_USEC);
+    assert_int_equal(breaker_interval_usec(&breaker, now_usec), 0);
+    assert_int_equal(window_of(now_usec), 1);
+    exchange(OUTCOME_OK, 0, now_usec);
+    assert_int_equal(window_of(now_usec), 2); /* slow start */
+}
+
+static void probes_are_spread_over_half_as_much_again_after_each_refusal_in_a_row(void **state)
+{
+    static const uint64_t most_ms[] = {10000, 15000, 22500, 33750, 50625, 60000, 60000};
+    uint64_t now_usec = START;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(most_ms); i++) {
+        is_jitter_greatest = true;
+        exchange(OUTCOME_THROTTLED, 0, now_usec);
+        assert_int_equal(breaker_delay_usec(&breaker, now_usec),
+                         SECOND_USEC + most_ms[i] * MSEC - 1);
+        now_usec += breaker_delay_usec(&breaker, now_usec);
+    }
+    exchange(OUTCOME_OK, 0, now_usec);
+    now_usec += breaker_delay_usec(&breaker, now_usec);
+    exchange(OUTCOME_THROTTLED, 0, now_usec);
+    assert_int_equal(breaker_delay_usec(&breaker, now_usec), SECOND_USEC + 15000 * MSEC - 1);
+}
+
+/* The first time, nodes return slightly later than that; then not all within a tenth of it. */
+static void a_delay_that_the_upstream_asks_for_is_the_least(void **state)
+{
+    uint64_t now_usec = START;
+
+    (void)state;
+    exchange(OUTCOME_THROTTLED, 20000, now_usec);
+    assert_int_equal(breaker_delay_usec(&breaker, now_usec), 20 * SECOND_USEC);
+    now_usec += 20 * SECOND_USEC;
+    is_jitter_greatest = true;
+    exchange(OUTCOME_THROTTLED, 20000, now_usec);
+    assert_int_equal(breaker_delay_usec(&breaker, now_usec), 35 * SECOND_USEC - 1);
+}
+
+/* On a node that has exchanged tokens for a while, one refusal is taken for an accident. */
+static void a_single_refusal_delays_a_known_upstream_for_a_second_and_a_half(void **state)
+{
+    uint64_t now_usec = START;
+
+    (void)state;
+    for (int i = 1; i < 8; i++)
+        exchange(OUTCOME_OK, 0, START);
+    is_jitter_greatest = true;
+    exchange(OUTCOME_THROTTLED, 0, now_usec);
+    assert_in_range(breaker_delay_usec(&breaker, now_usec), 0, 1500 * MSEC);
+    now_usec += breaker_delay_usec(&breaker, now_usec);
+    exchange(OUTCOME_OK, 0, now_usec);
+    assert_int_equal(breaker_interval_usec(&breaker, now_usec), 0);
+    assert_int_equal(window_of(now_usec), 1);
+}
+
+static void after_an_outage_the_interval_is_a_fiftieth_of_it_up_to_24_s(void **state)
+{
+    static const struct {
+        uint64_t outage_s, interval_ms;
+    } rows[] = {{30, 0}, {99, 0}, {100, 2000}, {600, 12000}, {1200, 24000}, {86400, 24000}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t now_usec = START + rows[i].outage_s * SECOND_USEC;
+
+        begin(state);
+        fail_until_open(START);
+        exchange(OUTCOME_OK, 0, now_usec);
+        assert_int_equal(breaker_interval_usec(&breaker, now_usec), rows[i].interval_ms * MSEC);
+        assert_int_equal(breaker_delay_usec(&breaker, now_usec), rows[i].interval_ms * MSEC);
+    }
+}
+
+/* A server that refuses connections answers at once; one with a long queue does not. */
+static void a_failure_after_a_long_time_counts_as_a_refusal(void **state)
+{
+    struct breaker_pass pass = breaker_begin(&breaker, START);
+
+    (void)state;
+    breaker_end(&breaker, pass, OUTCOME_UNAVAILABLE, 0, START + 4 * SECOND_USEC - 1);
+    assert_int_equal(breaker_ask(&breaker, START + 4 * SECOND_USEC), BREAKER_PASS);
+    pass = breaker_begin(&breaker, START);
+    breaker_end(&breaker, pass, OUTCOME_UNAVAILABLE, 0, START + 4 * SECOND_USEC);
+    assert_int_equal(breaker_delay_usec(&breaker, START + 4 * SECOND_USEC), SECOND_USEC);
+    assert_int_equal(breaker_interval_usec(&breaker, START + 4 * SECOND_USEC), 10 * SECOND_USEC);
+}
+
+#define TEST(name)     cmocka_unit_test_setup(name, begin)
+#define TEST_NEW(name) cmocka_unit_test_setup(name, begin_new)
 
 int main(void)
 {
@@ -321,6 +485,16 @@ int main(void)
         TEST(after_recovery_the_window_starts_at_one_and_doubles_each_round_trip),
         TEST(pauses_restart_only_after_a_success_with_a_full_window),
         TEST(a_cancelled_exchange_says_nothing_about_the_upstream),
+        TEST_NEW(the_window_of_a_new_breaker_starts_at_one_and_doubles_each_round_trip),
+        TEST_NEW(a_new_node_that_is_refused_probes_within_eleven_seconds),
+        TEST_NEW(after_a_refusal_exchanges_are_an_interval_apart),
+        TEST_NEW(exchanges_that_came_late_follow_half_an_interval_apart),
+        TEST_NEW(spacing_ends_after_32_intervals_without_a_refusal),
+        TEST_NEW(probes_are_spread_over_half_as_much_again_after_each_refusal_in_a_row),
+        TEST_NEW(a_delay_that_the_upstream_asks_for_is_the_least),
+        TEST_NEW(a_single_refusal_delays_a_known_upstream_for_a_second_and_a_half),
+        TEST(after_an_outage_the_interval_is_a_fiftieth_of_it_up_to_24_s),
+        TEST_NEW(a_failure_after_a_long_time_counts_as_a_refusal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,12 +38,15 @@ static struct sim_reply upstream_throttles_the_first(void)
 /* An upstream that throttles still answers the exchanges that were in flight before. */
 static void a_late_success_does_not_end_throttling(void **state)
 {
-    struct pod pod, late, other;
+    struct pod pod, late, other, before;
 
     (void)state;
     pod_init(&pod, "a", 4 * HOUR_S);
     pod_init(&late, "b", 4 * HOUR_S);
     pod_init(&other, "c", 4 * HOUR_S);
+    pod_init(&before, "d", 4 * HOUR_S);
+    assert_int_equal(pod_get(&before), PODLOGIN_OK); /* from now on, two exchanges at once */
+    n_asked = 0;
     sim_upstream = upstream_throttles_the_first;
     pod_ask(&pod);
     pod_ask(&late);
@@ -57,6 +60,34 @@ static void a_late_success_does_not_end_throttling(void **state)
     pod_done(&pod);
     pod_done(&late);
     pod_done(&other);
+    pod_done(&before);
+}
+
+/* Asks again after the delay that it is told, until it is served. */
+static void pod_insist(struct pod *pod)
+{
+    for (int i = 0; i < 1000 && pod_get(pod) != PODLOGIN_OK; i++) {
+        assert_in_range(pod->retry_after_ms, 1, 61000);
+        sim_run_for(pod->retry_after_ms * MSEC);
+    }
+    assert_int_equal(pod->status, PODLOGIN_OK);
+}
+
+/* The upstream has nothing against the next exchange. */
+static void one_refusal_on_a_quiet_upstream_costs_a_job_eleven_seconds_at_most(void **state)
+{
+    uint64_t begun_usec = sim_now_usec;
+    struct pod pod;
+
+    (void)state;
+    pod_init(&pod, "a", 4 * HOUR_S);
+    reply = (struct sim_reply){.outcome = OUTCOME_THROTTLED, .latency_usec = 50 * MSEC};
+    assert_int_equal(pod_get(&pod), PODLOGIN_BUSY);
+    reply.outcome = OUTCOME_OK;
+    reply.expires_in_s = LIFETIME_S;
+    pod_insist(&pod);
+    assert_in_range(pod.answered_usec - begun_usec, SECOND_USEC, 11200 * MSEC);
+    pod_done(&pod);
 }
 
 static void an_unavailable_upstream_is_tried_three_times_then_the_breaker_opens(void **state)
@@ -169,6 +200,41 @@ static void one_probe_detects_that_the_upstream_is_back_then_load_grows_slowly(v
     }
 }
 
+/* All tokens of all nodes may be missing. */
+static void after_an_outage_of_an_hour_exchanges_are_spaced(void **state)
+{
+    struct pod pods[20];
+    uint64_t begun_usec;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "account-%zu", i);
+        pod_init(&pods[i], name, 4 * HOUR_S);
+    }
+    reply.outcome = OUTCOME_UNAVAILABLE;
+    for (int minutes = 0; minutes < 60; minutes++) {
+        pod_get(&pods[0]);
+        sim_run_for(60 * SECOND_USEC);
+    }
+    reply.outcome = OUTCOME_OK;
+    begun_usec = sim_now_usec;
+    n_asked = 0;
+    assert_int_equal(pod_get(&pods[0]), PODLOGIN_OK); /* the probe: at once */
+    assert_int_equal(pod_get(&pods[1]), PODLOGIN_BUSY);
+    assert_in_range(pods[1].retry_after_ms, 22000, 28000);
+    assert_non_null(strstr(pods[1].detail, "s apart"));
+    for (size_t i = 1; i < ARRAY_SIZE(pods); i++)
+        pod_insist(&pods[i]);
+    assert_int_equal(n_asked, 20);
+    for (size_t i = 1; i < n_asked; i++)
+        assert_in_range(asked_usec[i] - asked_usec[i - 1], 12 * SECOND_USEC, 29 * SECOND_USEC);
+    assert_in_range(sim_now_usec - begun_usec, 19 * 24 * SECOND_USEC, 19 * 29 * SECOND_USEC);
+    for (size_t i = 0; i < ARRAY_SIZE(pods); i++)
+        pod_done(&pods[i]);
+}
+
 static void a_failing_probe_answers_all_waiters_at_once(void **state)
 {
     struct pod pods[5];
@@ -244,9 +310,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BROKER_TEST(the_broker_obeys_throttling_and_reports_the_delay),
         BROKER_TEST(a_late_success_does_not_end_throttling),
+        BROKER_TEST(one_refusal_on_a_quiet_upstream_costs_a_job_eleven_seconds_at_most),
         BROKER_TEST(an_unavailable_upstream_is_tried_three_times_then_the_breaker_opens),
         BROKER_TEST(an_outage_of_an_hour_sees_few_attempts),
         BROKER_TEST(one_probe_detects_that_the_upstream_is_back_then_load_grows_slowly),
+        BROKER_TEST(after_an_outage_of_an_hour_exchanges_are_spaced),
         BROKER_TEST(a_failing_probe_answers_all_waiters_at_once),
         BROKER_TEST(a_token_is_served_until_it_expires_and_never_after),
         BROKER_TEST(a_waiter_that_leaves_does_not_cancel_the_exchange),
