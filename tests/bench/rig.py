@@ -101,7 +101,7 @@ class Rig:
         settings = node.etc / "podlogind.conf"
         text = settings.read_text().replace("LogLevel=debug\n", f"CacheRows={rows}\n")
         # of connections that are held while something else is prepared or measured
-        text = text.replace("[Limits]\n", "[Limits]\nIdleTimeout=600s\n")
+        text = text.replace("[Limits]\n", "[Limits]\nIdleTimeout=600s\nConnections=16000\n")
         if not keeps:
             text = text.replace(f"Cache={node.state}", f"Cache={node.directory}/none/none")
         settings.write_text(text)
