@@ -15,9 +15,6 @@
 #define CONNECTIONS_RETRY_MS 30
 #define OUTPUT_TIMEOUT_USEC  (10 * SECOND_USEC)
 
-static const struct refusal not_logged_in = {.status = PODLOGIN_BAD_REQUEST,
-                                             .detail = "the connection has no LOGIN yet"};
-
 static void on_ready(struct loop_source *source, uint32_t events);
 static void on_readable(struct connection *connection);
 static void on_timeout(struct timer *timer);
@@ -191,7 +188,6 @@ bool connection_new(struct sessions *sessions, int fd)
     }
     connection->sessions = sessions;
     connection->source = (struct loop_source){.fd = fd, .on_ready = on_ready};
-    connection->login_refusal = not_logged_in;
     list_init(&connection->pending);
     r = connection_set_up(connection);
     if (r < 0) {
@@ -222,6 +218,7 @@ void connection_free(struct connection *connection)
     quota_leave(connection->quota);
     sessions_remove(sessions, &connection->node);
     identity_unref(connection->identity);
+    free(connection->login_refusal);
     secret_free(connection->partial);
     for (size_t i = 0; i < connection->n_output; i++)
         secret_free(connection->output[i]);
@@ -337,6 +334,29 @@ static bool take_tokens(struct connection *connection, enum charge charge)
     return false;
 }
 
+const struct refusal *connection_login_refusal(const struct connection *connection)
+{
+    static const struct refusal no_login = {.status = PODLOGIN_BAD_REQUEST,
+                                            .detail = "the connection has no LOGIN yet"};
+    static const struct refusal no_memory = {.status = PODLOGIN_INTERNAL};
+
+    if (connection->login_refusal)
+        return connection->login_refusal;
+    return connection->has_login ? &no_memory : &no_login;
+}
+
+/* Parses a token that is not known, or keeps the reason why it cannot be. */
+static void parse_login(struct connection *connection, const struct wire_bytes *jwt)
+{
+    struct refusal refusal;
+
+    if (identities_parse(jwt->at, jwt->len, &connection->identity, &refusal) == PODLOGIN_OK)
+        return;
+    connection->login_refusal = malloc(sizeof(refusal));
+    if (connection->login_refusal)
+        *connection->login_refusal = refusal;
+}
+
 static int on_login(struct connection *connection, const struct wire_header *header,
                     const uint8_t *payload)
 {
@@ -346,7 +366,6 @@ static int on_login(struct connection *connection, const struct wire_header *hea
 
     if (wire_decode(&message_login, payload, header->payload_len, &login) < 0)
         return -EBADMSG;
-    refusal_set_status(&connection->login_refusal, PODLOGIN_INTERNAL);
     identity = identities_recall(identities, login.subject_token.at, login.subject_token.len);
     /* parsing and verifying a new token is expensive; a known one is charged with its request */
     if ((!identity || connection->has_unused_login) &&
@@ -357,9 +376,10 @@ static int on_login(struct connection *connection, const struct wire_header *hea
     connection->has_unused_login = true;
     identity_unref(connection->identity);
     connection->identity = identity;
+    connection->has_login = true;
+    free(TAKE_PTR(connection->login_refusal));
     if (!identity)
-        identities_parse(login.subject_token.at, login.subject_token.len, &connection->identity,
-                         &connection->login_refusal);
+        parse_login(connection, &login.subject_token);
     return 0;
 }
 

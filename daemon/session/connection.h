@@ -24,9 +24,10 @@ struct connection {
     struct sessions *sessions;
     struct peer peer;
     struct quota *quota;
-    struct identity *identity;    /* NULL: no LOGIN, or its token was refused */
-    struct refusal login_refusal; /* why identity is NULL */
-    struct list pending;          /* pending requests */
+    struct identity *identity;     /* NULL: no LOGIN, or its token was refused */
+    bool has_login;                /* there was a LOGIN */
+    struct refusal *login_refusal; /* why its token was refused; NULL: it was not, or no memory */
+    struct list pending;           /* pending requests */
     size_t n_pending;
     struct secret *partial; /* input that is not a complete frame, or is throttled */
     struct secret **output; /* up to OUTPUT_MAX frames; NULL until a send() is short */
@@ -78,6 +79,9 @@ void connection_answer(struct connection *connection, const struct wire_message 
                        uint16_t id, const void *values);
 void connection_answer_refusal(struct connection *connection, uint16_t id,
                                const struct refusal *refusal);
+
+/* Returns why the connection has no identity. */
+const struct refusal *connection_login_refusal(const struct connection *connection);
 
 /* Sends a complete frame, now or when the client reads. On failure, the connection is broken. */
 void connection_send(struct connection *connection, const uint8_t *frame, size_t len);

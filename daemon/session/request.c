@@ -212,7 +212,7 @@ static void serve(struct connection *connection, struct request *request)
     enum need need;
 
     if (!connection->identity) {
-        request_refuse(connection, request, &connection->login_refusal);
+        request_refuse(connection, request, connection_login_refusal(connection));
         return;
     }
     request->identity = connection->identity;
