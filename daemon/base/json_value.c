@@ -341,10 +341,11 @@ static bool children_read(struct reader *reader, struct json_value *value, int d
     if (skip(reader, close))
         return true;
     do {
-        struct json_value *child = &reader->values[reader->n_values];
+        struct json_value *child;
 
-        if (reader->n_values++ == JSON_MEMBERS_MAX + 1)
+        if (reader->n_values == JSON_MEMBERS_MAX + 1)
             return false;
+        child = &reader->values[reader->n_values++];
         child->name = 0;
         if (value->kind == JSON_KIND_OBJECT && !name_read(reader, value, child))
             return false;
@@ -428,7 +429,7 @@ struct json_value *json_value_read(const void *text, size_t len)
     __attribute__((uninitialized)) struct reader reader; /* 24 KiB, of which little is used */
     struct json_value *values = NULL;
 
-    if (len > UINT32_MAX / 2) {
+    if (!len || len > UINT32_MAX / 2) {
         errno = EINVAL;
         return NULL;
     }

@@ -236,6 +236,7 @@ static void values_are_found(void **state)
     assert_null(json_value_string(json_value_member(value, "n")));
     assert_null(json_value_string(list));
     assert_null(json_value_string(NULL));
+    assert_null(json_value_read(NULL, 0)); /* an answer without a body */
 }
 
 /* The first bytes of a hash can be equal, but not names of so few characters. */
