@@ -11,7 +11,7 @@
 #define THROTTLE_MIN_USEC SECOND_USEC
 #define THROTTLE_MAX_USEC (300 * SECOND_USEC)
 #define UNTRUSTED_USEC    (60 * SECOND_USEC)
-#define SLOW_USEC         (4 * SECOND_USEC) /* a failure after that: the upstream has a long queue */
+#define SLOW_USEC         (4 * SECOND_USEC) /* a failure after that may be a long queue */
 
 /* docs/decisions/0046 explains these */
 #define WINDOW_KNOWN    8 /* with this window, a single refusal is taken for an accident */
@@ -193,6 +193,7 @@ static void succeed(struct breaker *breaker, bool is_probe, uint64_t now_usec)
     if (breaker->open_until_usec && !is_probe)
         return;
     breaker->points = 0;
+    breaker->has_succeeded = true;
     breaker->n_refused = is_spaced(breaker, now_usec);
     if (breaker->open_until_usec)
         close_after(breaker, now_usec - breaker->opened_usec, now_usec);
@@ -236,7 +237,8 @@ void breaker_end(struct breaker *breaker, struct breaker_pass pass, enum outcome
         fail(breaker, pass.is_probe, 2, now_usec);
         return;
     case OUTCOME_UNAVAILABLE:
-        if (now_usec - pass.begun_usec >= SLOW_USEC)
+        if (now_usec - pass.begun_usec >= SLOW_USEC &&
+            (!breaker->has_succeeded || is_spaced(breaker, now_usec)))
             throttle(breaker, pass.is_probe, 0, now_usec);
         else
             fail(breaker, pass.is_probe, 1, now_usec);

@@ -4,8 +4,8 @@
  *
  * While closed, it lets exchanges through. Three failures in a row open it for a random pause,
  * which gets longer each time; a malformed answer counts as two failures, and a throttled or
- * untrusted one opens it at once. So does one that failed after a long time: the upstream has a
- * queue. After the pause, one exchange goes as a probe. The number of concurrent exchanges starts
+ * untrusted one opens it at once. So does one that failed after a long time, if none has succeeded
+ * since the start: the upstream has a queue, or is down. After the pause, one exchange goes as a probe. The number of concurrent exchanges starts
  * at one, at first and when the upstream is back, and doubles each round trip.
  *
  * After a refusal that does not look like an accident, and after a long outage, exchanges are
@@ -36,6 +36,7 @@ struct breaker {
     unsigned window;          /* concurrent exchanges that are allowed */
     unsigned n_in_flight;
     bool is_probing;
+    bool has_succeeded; /* since the start */
 
     uint64_t spaced_until_usec; /* exchanges are spaced until then, */
     uint64_t interval_usec;     /* this far apart */

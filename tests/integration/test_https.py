@@ -103,10 +103,14 @@ class Shared(NodeCase):
     """HTTP/2: requests at one time share a connection, and each answer has the number of its request."""
 
     def serve(self, on_request, ca=None):
-        server = H2Server(self.standin, on_request)
+        """The daemon has had answers before, so it has several exchanges at one time."""
+        server = H2Server(self.standin, self.answer)
         self.addCleanup(server.stop)
         self.node.service("raw", api_url=server.url, ca=ca)
         self.node.start()
+        for i in range(6):
+            self.assert_own_tokens([self.ask(f"earlier-{i}")])
+        server.begin_again(on_request)
         return server
 
     def ask(self, name):
@@ -277,9 +281,11 @@ class Names(NodeCase):
         accounts = [f"account-{i}" for i in range(6)]
         proxy = Proxy(int(self.standin.upstream.rsplit(":", 1)[1]))
         self.addCleanup(proxy.stop)
-        proxy.set_mode(BLACK_HOLE)
         self.node.service("pulumi", api_url=f"https://localhost:{proxy.port}")
         self.start(0)
+        for name in accounts:  # after six answers, the daemon has six exchanges at one time
+            self.assert_served(self.mint(serviceaccount=f"earlier-{name}"))
+        proxy.set_mode(BLACK_HOLE)
         processes = [self.node.spawn("token", "--timeout", "60s", token_file=self.node.jwt_file(
             self.mint(serviceaccount=name), name)) for name in accounts]
 

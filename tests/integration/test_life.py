@@ -130,9 +130,10 @@ class Reload(NodeCase):
         self.assertEqual(self.assert_served(self.mint(), "gone")["source"], "cache")
 
     def test_requests_for_a_removed_service_are_refused(self):
-        self.standin.fault_upstream(kind="hang")
         self.node.service("gone", audience="urn:gone")
         self.node.start()
+        self.assert_served(self.mint(serviceaccount="earlier"))  # before, there is one exchange at a time
+        self.standin.fault_upstream(kind="hang")
         gone = self.node.spawn("token", "gone", token_file=self.node.jwt_file(
             self.mint(audience=["urn:gone"]), "gone"))
         stays = self.node.spawn("token", token_file=self.node.jwt_file(self.mint(), "stays"))

@@ -51,6 +51,10 @@ class H2Server:
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
+    def begin_again(self, on_request):
+        """Forgets all requests and connections, and calls @on_request from now on."""
+        self._on_request, self.requests, self.n_connections = on_request, [], 0
+
     def _accept(self):
         while self._wake not in select.select([self._listener, self._wake], [], [])[0]:
             connection, _ = self._listener.accept()

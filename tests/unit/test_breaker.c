@@ -468,6 +468,19 @@ static void a_failure_after_a_long_time_counts_as_a_refusal(void **state)
     assert_int_equal(breaker_interval_usec(&breaker, START + 4 * SECOND_USEC), 10 * SECOND_USEC);
 }
 
+/* Then the upstream is known to answer, and one answer that is lost is an accident. */
+static void it_counts_as_another_failure_once_an_exchange_has_succeeded(void **state)
+{
+    struct breaker_pass pass;
+
+    (void)state;
+    exchange(OUTCOME_OK, 0, START);
+    pass = breaker_begin(&breaker, START);
+    breaker_end(&breaker, pass, OUTCOME_UNAVAILABLE, 0, START + 8 * SECOND_USEC);
+    assert_int_equal(breaker_ask(&breaker, START + 8 * SECOND_USEC), BREAKER_PASS);
+    assert_int_equal(breaker_interval_usec(&breaker, START + 8 * SECOND_USEC), 0);
+}
+
 #define TEST(name)     cmocka_unit_test_setup(name, begin)
 #define TEST_NEW(name) cmocka_unit_test_setup(name, begin_new)
 
@@ -495,6 +508,7 @@ int main(void)
         TEST_NEW(a_single_refusal_delays_a_known_upstream_for_a_second_and_a_half),
         TEST(after_an_outage_the_interval_is_a_fiftieth_of_it_up_to_24_s),
         TEST_NEW(a_failure_after_a_long_time_counts_as_a_refusal),
+        TEST_NEW(it_counts_as_another_failure_once_an_exchange_has_succeeded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
