@@ -11,14 +11,14 @@
 #define THROTTLE_MIN_USEC SECOND_USEC
 #define THROTTLE_MAX_USEC (300 * SECOND_USEC)
 #define UNTRUSTED_USEC    (60 * SECOND_USEC)
-#define SLOW_USEC         (4 * SECOND_USEC) /* a failure after that may be a long queue */
 
 /* docs/decisions/0046 explains these */
-#define WINDOW_KNOWN    8 /* with this window, a single refusal is taken for an accident */
+#define ALONE_USEC      SECOND_USEC /* for which the first exchange goes alone */
+#define KNOWN           7 /* after so many successes, refusals are the business of the upstream */
 #define INTERVAL_USEC   (10 * SECOND_USEC) /* after other refusals */
 #define INTERVALS       32 /* without a refusal, until exchanges are not spaced any more */
 #define OUTAGE_PARTS    50 /* after an outage, the interval is its length divided by this */
-#define OUTAGE_MIN_USEC (2 * SECOND_USEC) /* no tokens are missing after a shorter outage */
+#define OUTAGE_MIN_USEC (900 * SECOND_USEC) /* few tokens are missing after a shorter outage */
 #define OUTAGE_MAX_USEC (24 * SECOND_USEC)
 
 void breaker_init(struct breaker *breaker)
@@ -31,6 +31,25 @@ static bool is_spaced(const struct breaker *breaker, uint64_t now_usec)
     return now_usec < breaker->spaced_until_usec;
 }
 
+/* Returns whether others wait for the first exchange, which tells whether the upstream answers. */
+static bool is_alone(const struct breaker *breaker, uint64_t now_usec)
+{
+    return breaker->first_usec && !breaker->has_ended &&
+           now_usec < breaker->first_usec + ALONE_USEC;
+}
+
+static unsigned window(const struct breaker *breaker, uint64_t now_usec)
+{
+    bool is_late = breaker->first_usec && !breaker->has_ended && !is_alone(breaker, now_usec);
+
+    return is_late ? BREAKER_WINDOW_MAX : breaker->window;
+}
+
+uint64_t breaker_wait_usec(const struct breaker *breaker, uint64_t now_usec)
+{
+    return is_alone(breaker, now_usec) ? breaker->first_usec + ALONE_USEC - now_usec : 0;
+}
+
 enum breaker_verdict breaker_ask(const struct breaker *breaker, uint64_t now_usec)
 {
     if (breaker->open_until_usec > now_usec)
@@ -38,7 +57,7 @@ enum breaker_verdict breaker_ask(const struct breaker *breaker, uint64_t now_use
     if (breaker->open_until_usec)
         return breaker->is_probing ? BREAKER_WAIT : BREAKER_PASS;
     if (!is_spaced(breaker, now_usec))
-        return breaker->n_in_flight < breaker->window ? BREAKER_PASS : BREAKER_WAIT;
+        return breaker->n_in_flight < window(breaker, now_usec) ? BREAKER_PASS : BREAKER_WAIT;
     if (breaker->n_in_flight)
         return BREAKER_WAIT;
     return breaker->next_usec <= now_usec ? BREAKER_PASS : BREAKER_LATER;
@@ -58,12 +77,26 @@ uint64_t breaker_interval_usec(const struct breaker *breaker, uint64_t now_usec)
     return is_spaced(breaker, now_usec) ? breaker->interval_usec : 0;
 }
 
+/*
+ * The next exchange is due an interval after this one was due, so that one that comes late does not
+ * delay the later ones; but not at once. Slightly more than an interval, so that nodes drift apart.
+ */
+static void plan_next(struct breaker *breaker, uint64_t now_usec)
+{
+    uint64_t least_usec = now_usec + breaker->interval_usec / 2;
+
+    breaker->due_usec += breaker->interval_usec + random_below(breaker->interval_usec / 6);
+    breaker->next_usec = breaker->due_usec > least_usec ? breaker->due_usec : least_usec;
+}
+
 struct breaker_pass breaker_begin(struct breaker *breaker, uint64_t now_usec)
 {
-    struct breaker_pass pass = {.begun_usec = now_usec,
-                                .is_probe = breaker->open_until_usec &&
+    struct breaker_pass pass = {.is_probe = breaker->open_until_usec &&
                                             breaker->open_until_usec <= now_usec};
 
+    if (!breaker->first_usec)
+        breaker->first_usec = now_usec;
+    pass.is_spaced = !breaker->open_until_usec && is_spaced(breaker, now_usec);
     breaker->n_in_flight++;
     if (pass.is_probe)
         breaker->is_probing = true;
@@ -114,18 +147,6 @@ static void space(struct breaker *breaker, uint64_t interval_usec, uint64_t from
 }
 
 /*
- * The next exchange is due an interval after this one was due, so that one that comes late does not
- * delay the later ones; but not at once. Slightly more than an interval, so that nodes drift apart.
- */
-static void plan_next(struct breaker *breaker, uint64_t now_usec)
-{
-    uint64_t least_usec = now_usec + breaker->interval_usec / 2;
-
-    breaker->due_usec += breaker->interval_usec + random_below(breaker->interval_usec / 6);
-    breaker->next_usec = breaker->due_usec > least_usec ? breaker->due_usec : least_usec;
-}
-
-/*
  * How much later than asked a probe goes, so that nodes that were refused at the same time do not
  * return at the same time: U(0, 10 s), and half as much again after each further refusal in a row.
  */
@@ -142,7 +163,7 @@ static uint64_t spread_usec(const struct breaker *breaker)
 static void throttle(struct breaker *breaker, bool is_probe, uint32_t retry_after_ms,
                      uint64_t now_usec)
 {
-    bool is_known = breaker->window >= WINDOW_KNOWN, was_spaced = is_spaced(breaker, now_usec);
+    bool is_known = breaker->n_good >= KNOWN, was_spaced = is_spaced(breaker, now_usec);
     uint64_t usec = retry_after_ms * UINT64_C(1000);
 
     if (usec < THROTTLE_MIN_USEC)
@@ -164,12 +185,18 @@ static void throttle(struct breaker *breaker, bool is_probe, uint32_t retry_afte
     open_for(breaker, usec, now_usec);
 }
 
-/* After an outage, all tokens may be missing, here and on all other nodes. */
-static void close_after(struct breaker *breaker, uint64_t outage_usec, uint64_t now_usec)
+/*
+ * After a long outage, all tokens may be missing, here and on all other nodes. It has lasted from
+ * the first to the latest failure: the time in which nobody asked is not part of it.
+ */
+static void close_breaker(struct breaker *breaker, uint64_t now_usec)
 {
+    uint64_t outage_usec = breaker->failed_usec > breaker->opened_usec
+                               ? breaker->failed_usec - breaker->opened_usec
+                               : 0;
     uint64_t interval_usec = outage_usec / OUTAGE_PARTS;
 
-    if (interval_usec >= OUTAGE_MIN_USEC)
+    if (outage_usec >= OUTAGE_MIN_USEC)
         space(breaker, interval_usec < OUTAGE_MAX_USEC ? interval_usec : OUTAGE_MAX_USEC, now_usec,
               now_usec);
     breaker->open_until_usec = 0;
@@ -188,44 +215,44 @@ static void widen(struct breaker *breaker)
  * when the breaker opened, only the probe counts: an upstream that throttles still answers earlier
  * ones.
  */
-static void succeed(struct breaker *breaker, bool is_probe, uint64_t now_usec)
+static void succeed(struct breaker *breaker, struct breaker_pass pass, uint64_t now_usec)
 {
-    if (breaker->open_until_usec && !is_probe)
+    if (breaker->open_until_usec && !pass.is_probe)
         return;
     breaker->points = 0;
-    breaker->has_succeeded = true;
     breaker->n_refused = is_spaced(breaker, now_usec);
+    if (!is_spaced(breaker, now_usec) && breaker->n_good < KNOWN)
+        breaker->n_good++;
     if (breaker->open_until_usec)
-        close_after(breaker, now_usec - breaker->opened_usec, now_usec);
+        close_breaker(breaker, now_usec);
     else if (!is_spaced(breaker, now_usec))
         widen(breaker);
-    if (is_spaced(breaker, now_usec))
-        plan_next(breaker, now_usec);
+    if ((pass.is_probe || pass.is_spaced) && is_spaced(breaker, now_usec))
+        plan_next(breaker, now_usec); /* not for those that began before */
 }
 
 /* While the breaker is open, only the probe counts here, too. */
 static void fail(struct breaker *breaker, bool is_probe, unsigned points, uint64_t now_usec)
 {
-    if (is_probe) {
-        open_for(breaker, pause_usec(breaker), now_usec);
-        return;
-    }
-    if (breaker->open_until_usec)
+    if (breaker->open_until_usec && !is_probe)
         return;
     breaker->points += points;
-    if (breaker->points >= POINTS_TO_OPEN)
-        open_for(breaker, pause_usec(breaker), now_usec);
+    if (!is_probe && breaker->points < POINTS_TO_OPEN)
+        return;
+    open_for(breaker, pause_usec(breaker), now_usec);
+    breaker->failed_usec = now_usec;
 }
 
 void breaker_end(struct breaker *breaker, struct breaker_pass pass, enum outcome outcome,
                  uint32_t retry_after_ms, uint64_t now_usec)
 {
     breaker_abandon(breaker, pass);
+    breaker->has_ended = true;
     switch (outcome) {
     case OUTCOME_OK:
     case OUTCOME_REFUSED:
     case OUTCOME_MISCONFIGURED:
-        succeed(breaker, pass.is_probe, now_usec);
+        succeed(breaker, pass, now_usec);
         return;
     case OUTCOME_THROTTLED:
         throttle(breaker, pass.is_probe, retry_after_ms, now_usec);
@@ -237,12 +264,6 @@ void breaker_end(struct breaker *breaker, struct breaker_pass pass, enum outcome
         fail(breaker, pass.is_probe, 2, now_usec);
         return;
     case OUTCOME_UNAVAILABLE:
-        if (now_usec - pass.begun_usec >= SLOW_USEC &&
-            (!breaker->has_succeeded || is_spaced(breaker, now_usec)))
-            throttle(breaker, pass.is_probe, 0, now_usec);
-        else
-            fail(breaker, pass.is_probe, 1, now_usec);
-        return;
     case OUTCOMES:
         fail(breaker, pass.is_probe, 1, now_usec);
         return;

@@ -4,13 +4,13 @@
  *
  * While closed, it lets exchanges through. Three failures in a row open it for a random pause,
  * which gets longer each time; a malformed answer counts as two failures, and a throttled or
- * untrusted one opens it at once. So does one that failed after a long time, if none has succeeded
- * since the start: the upstream has a queue, or is down. After the pause, one exchange goes as a probe. The number of concurrent exchanges starts
- * at one, at first and when the upstream is back, and doubles each round trip.
+ * untrusted one opens it at once. After the pause, one exchange goes as a probe. The number of
+ * concurrent exchanges starts at one, at first and when the upstream is back, and doubles each
+ * round trip. If the very first one has no answer after a second, the others wait no longer.
  *
- * After a refusal that does not look like an accident, and after a long outage, exchanges are
- * spaced: one at a time, an interval apart. So ten thousand nodes that know nothing of each other
- * do not overload an upstream together (docs/decisions/0046).
+ * When an upstream that has not answered often yet refuses an exchange, and after a long outage,
+ * exchanges are spaced: one at a time, an interval apart. So ten thousand nodes that know nothing
+ * of each other do not overload an upstream together (docs/decisions/0046).
  */
 #ifndef BROKER_BREAKER_H
 #define BROKER_BREAKER_H
@@ -36,7 +36,10 @@ struct breaker {
     unsigned window;          /* concurrent exchanges that are allowed */
     unsigned n_in_flight;
     bool is_probing;
-    bool has_succeeded; /* since the start */
+    uint64_t first_usec;  /* when the first exchange began; 0: none has */
+    bool has_ended;       /* one of the first exchanges has */
+    unsigned n_good;      /* successes while exchanges were not spaced; up to a few */
+    uint64_t failed_usec; /* the latest failure while open */
 
     uint64_t spaced_until_usec; /* exchanges are spaced until then, */
     uint64_t interval_usec;     /* this far apart */
@@ -47,7 +50,7 @@ struct breaker {
 
 /* Describes an exchange that was let through. */
 struct breaker_pass {
-    uint64_t begun_usec;
+    bool is_spaced;
     bool is_probe;
 };
 
@@ -61,6 +64,10 @@ uint64_t breaker_delay_usec(const struct breaker *breaker, uint64_t now_usec);
 
 /* Returns how far apart exchanges are; 0: they are not spaced. */
 uint64_t breaker_interval_usec(const struct breaker *breaker, uint64_t now_usec);
+
+/* Returns after how long to ask again if no exchange ends before; 0: only then. For BREAKER_WAIT.
+ */
+uint64_t breaker_wait_usec(const struct breaker *breaker, uint64_t now_usec);
 
 /* Begins an exchange, after BREAKER_PASS. Each pass ends with one of the two functions below. */
 struct breaker_pass breaker_begin(struct breaker *breaker, uint64_t now_usec);

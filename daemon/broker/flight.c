@@ -189,6 +189,22 @@ static int flight_send(struct flight *flight)
     return 0;
 }
 
+static void on_queued(struct timer *timer)
+{
+    upstream_turn(container_of(timer, struct flight, timer)->upstream);
+}
+
+/* Until an exchange ends, or the breaker waits for none any longer. */
+static void flight_queue(struct flight *flight, uint64_t now_usec)
+{
+    uint64_t usec = breaker_wait_usec(&flight->upstream->breaker, now_usec);
+
+    flight_move(flight, FLIGHT_QUEUED);
+    list_append(&flight->upstream->queued, &flight->queued);
+    if (usec)
+        loop_timer(flight->login->broker->loop, &flight->timer, usec, on_queued);
+}
+
 /*
  * Sends or queues the exchange. Returns false, with the reason in ret_refusal, if it does neither.
  */
@@ -202,8 +218,7 @@ static bool flight_go(struct flight *flight, struct refusal *ret_refusal)
         refusal_set_status(ret_refusal, PODLOGIN_INTERNAL);
         return flight_send(flight) == 0;
     case BREAKER_WAIT:
-        flight_move(flight, FLIGHT_QUEUED);
-        list_append(&upstream->queued, &flight->queued);
+        flight_queue(flight, now_usec);
         return true;
     case BREAKER_LATER:
         break;
@@ -229,6 +244,7 @@ void upstream_turn(struct upstream *upstream)
         if (breaker_ask(&upstream->breaker, clock_boot_usec()) == BREAKER_WAIT)
             return;
         list_remove(&flight->queued);
+        timer_unset(&flight->timer);
         if (!flight_go(flight, &refusal))
             login_fail(login, &refusal);
     }

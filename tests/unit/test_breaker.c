@@ -437,48 +437,93 @@ static void a_single_refusal_delays_a_known_upstream_for_a_second_and_a_half(voi
     assert_int_equal(window_of(now_usec), 1);
 }
 
-static void after_an_outage_the_interval_is_a_fiftieth_of_it_up_to_24_s(void **state)
+static void
+after_a_quarter_of_an_hour_the_interval_is_a_fiftieth_of_the_outage_up_to_24_s(void **state)
 {
     static const struct {
         uint64_t outage_s, interval_ms;
-    } rows[] = {{30, 0}, {99, 0}, {100, 2000}, {600, 12000}, {1200, 24000}, {86400, 24000}};
+    } rows[] = {{30, 0}, {899, 0}, {900, 18000}, {1200, 24000}, {86400, 24000}};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         uint64_t now_usec = START + rows[i].outage_s * SECOND_USEC;
 
         begin(state);
         fail_until_open(START);
+        exchange(OUTCOME_UNAVAILABLE, 0, now_usec);
+        now_usec += breaker_delay_usec(&breaker, now_usec);
         exchange(OUTCOME_OK, 0, now_usec);
         assert_int_equal(breaker_interval_usec(&breaker, now_usec), rows[i].interval_ms * MSEC);
         assert_int_equal(breaker_delay_usec(&breaker, now_usec), rows[i].interval_ms * MSEC);
     }
 }
 
-/* A server that refuses connections answers at once; one with a long queue does not. */
-static void a_failure_after_a_long_time_counts_as_a_refusal(void **state)
+/* Nobody asks at night: then it is not known how long the upstream was down. */
+static void time_without_a_failure_is_no_outage(void **state)
 {
-    struct breaker_pass pass = breaker_begin(&breaker, START);
-
     (void)state;
-    breaker_end(&breaker, pass, OUTCOME_UNAVAILABLE, 0, START + 4 * SECOND_USEC - 1);
-    assert_int_equal(breaker_ask(&breaker, START + 4 * SECOND_USEC), BREAKER_PASS);
-    pass = breaker_begin(&breaker, START);
-    breaker_end(&breaker, pass, OUTCOME_UNAVAILABLE, 0, START + 4 * SECOND_USEC);
-    assert_int_equal(breaker_delay_usec(&breaker, START + 4 * SECOND_USEC), SECOND_USEC);
-    assert_int_equal(breaker_interval_usec(&breaker, START + 4 * SECOND_USEC), 10 * SECOND_USEC);
+    fail_until_open(START);
+    exchange(OUTCOME_OK, 0, START + 8 * 3600 * SECOND_USEC);
+    assert_int_equal(breaker_interval_usec(&breaker, START + 8 * 3600 * SECOND_USEC), 0);
+    exchange(OUTCOME_THROTTLED, 300000, START + 9 * 3600 * SECOND_USEC);
+    exchange(OUTCOME_OK, 0, START + 10 * 3600 * SECOND_USEC);
+    assert_int_equal(breaker_interval_usec(&breaker, START + 10 * 3600 * SECOND_USEC), 0);
 }
 
-/* Then the upstream is known to answer, and one answer that is lost is an accident. */
-static void it_counts_as_another_failure_once_an_exchange_has_succeeded(void **state)
+/* One account that always fails slowly must not slow down the others. */
+static void one_account_that_fails_delays_no_other(void **state)
 {
-    struct breaker_pass pass;
+    uint64_t now_usec = START;
 
     (void)state;
-    exchange(OUTCOME_OK, 0, START);
-    pass = breaker_begin(&breaker, START);
-    breaker_end(&breaker, pass, OUTCOME_UNAVAILABLE, 0, START + 8 * SECOND_USEC);
-    assert_int_equal(breaker_ask(&breaker, START + 8 * SECOND_USEC), BREAKER_PASS);
-    assert_int_equal(breaker_interval_usec(&breaker, START + 8 * SECOND_USEC), 0);
+    for (int i = 0; i < 1000; i++) {
+        struct breaker_pass bad = breaker_begin(&breaker, now_usec);
+
+        for (int good = 0; good < 2; good++)
+            exchange(OUTCOME_OK, 0, now_usec += SECOND_USEC);
+        breaker_end(&breaker, bad, OUTCOME_UNAVAILABLE, 0, now_usec += 6 * SECOND_USEC);
+        assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_PASS);
+    }
+}
+
+static void others_wait_for_the_first_exchange_for_a_second(void **state)
+{
+    struct breaker_pass first = breaker_begin(&breaker, START);
+    uint64_t now_usec = START + 999 * MSEC;
+
+    (void)state;
+    assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_WAIT);
+    assert_int_equal(breaker_wait_usec(&breaker, now_usec), MSEC);
+    now_usec += MSEC;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_PASS);
+        breaker_begin(&breaker, now_usec);
+    }
+    assert_int_equal(breaker_wait_usec(&breaker, now_usec), 0);
+    breaker_end(&breaker, first, OUTCOME_OK, 0, now_usec);
+    assert_int_equal(breaker_ask(&breaker, now_usec), BREAKER_WAIT);
+    assert_int_equal(breaker_wait_usec(&breaker, now_usec), 0);
+}
+
+/* Those that began before the refusal end well one after the other. */
+static void earlier_exchanges_do_not_put_the_next_one_off(void **state)
+{
+    struct breaker_pass earlier[6], refused;
+    uint64_t now_usec = START, delay_usec;
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        exchange(OUTCOME_OK, 0, START);
+    for (int i = 0; i < 6; i++)
+        earlier[i] = breaker_begin(&breaker, START);
+    refused = breaker_begin(&breaker, START);
+    breaker_end(&breaker, refused, OUTCOME_THROTTLED, 0, START);
+    now_usec += breaker_delay_usec(&breaker, START);
+    exchange(OUTCOME_OK, 0, now_usec);
+    delay_usec = breaker_delay_usec(&breaker, now_usec);
+    assert_in_range(delay_usec, SECOND_USEC, 12 * SECOND_USEC);
+    for (int i = 0; i < 6; i++)
+        breaker_end(&breaker, earlier[i], OUTCOME_OK, 0, now_usec);
+    assert_int_equal(breaker_delay_usec(&breaker, now_usec), delay_usec);
 }
 
 #define TEST(name)     cmocka_unit_test_setup(name, begin)
@@ -506,9 +551,11 @@ int main(void)
         TEST_NEW(probes_are_spread_over_half_as_much_again_after_each_refusal_in_a_row),
         TEST_NEW(a_delay_that_the_upstream_asks_for_is_the_least),
         TEST_NEW(a_single_refusal_delays_a_known_upstream_for_a_second_and_a_half),
-        TEST(after_an_outage_the_interval_is_a_fiftieth_of_it_up_to_24_s),
-        TEST_NEW(a_failure_after_a_long_time_counts_as_a_refusal),
-        TEST_NEW(it_counts_as_another_failure_once_an_exchange_has_succeeded),
+        TEST(after_a_quarter_of_an_hour_the_interval_is_a_fiftieth_of_the_outage_up_to_24_s),
+        TEST(time_without_a_failure_is_no_outage),
+        TEST(one_account_that_fails_delays_no_other),
+        TEST_NEW(others_wait_for_the_first_exchange_for_a_second),
+        TEST_NEW(earlier_exchanges_do_not_put_the_next_one_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
