@@ -17,11 +17,15 @@
 
 int http_init(struct http *http)
 {
+    int r;
+
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return -ENOMEM;
     *http = (struct http){.checked_usec = clock_boot_usec()};
     list_init(&http->transfers);
-    return sockets_init(&http->sockets) < 0 ? -ENOMEM : 0;
+    list_init(&http->waiting);
+    r = hash_key_init(&http->hash_key);
+    return r == 0 ? sockets_init(&http->sockets) : r;
 }
 
 static void transfer_free(struct http_transfer *transfer)
@@ -56,6 +60,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
     struct http_transfer *transfer = data;
     size_t max = transfer->is_long ? HTTP_LONG_BODY_MAX : UPSTREAM_BODY_MAX;
 
+    if (transfer->is_awaited)
+        return CURL_WRITEFUNC_PAUSE;
     if (size * n > max - transfer->body_len) {
         transfer->refusal = transfer->is_long ? "the answer is larger than 1 MiB"
                                               : "the answer is larger than 64 KiB";
@@ -101,11 +107,10 @@ static bool set_connection(CURL *easy, const struct http_request *request)
            /* not each libcurl has HTTP/2 */
            (SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) ||
             SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)) &&
-           /* a connection is closed when its last request ends; waits for one that can be shared */
-           SET(CURLOPT_FORBID_REUSE, 1L) && SET(CURLOPT_PIPEWAIT, 1L) &&
+           /* a connection is closed when its last request ends */
+           SET(CURLOPT_FORBID_REUSE, 1L) &&
            /* the time to connect is limited by http_turn(), without the look-up of the name */
-           SET(CURLOPT_CONNECTTIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) &&
-           SET(CURLOPT_TIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) && SET(CURLOPT_NOSIGNAL, 1L) &&
+           SET(CURLOPT_CONNECTTIMEOUT_MS, (long)TRANSFER_TIMEOUT_MS) && SET(CURLOPT_NOSIGNAL, 1L) &&
            SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
            SET(CURLOPT_QUICK_EXIT, 1L);
 }
@@ -216,6 +221,15 @@ static void transfer_freep(struct http_transfer **transfer)
         transfer_free(*transfer);
 }
 
+/* Returns the length of "https://HOST:PORT". */
+static size_t origin_len(const char *url)
+{
+    size_t len = strcspn(url, ":");
+
+    len += strspn(url + len, ":/");
+    return len + strcspn(url + len, "/?#");
+}
+
 static int transfer_set_up(struct http *http, struct http_transfer *transfer,
                            const struct http_request *request)
 {
@@ -232,6 +246,7 @@ static int transfer_set_up(struct http *http, struct http_transfer *transfer,
                  r == -EINVAL ? "a value is not valid in a header of HTTP" : strerror(-r));
         return r;
     }
+    transfer->origin = keyed_hash(&http->hash_key, request->url, origin_len(request->url));
     transfer->has_ca_file = request->ca && request->ca->pem;
     return set_ca(transfer->easy, request->ca) && set_connection(transfer->easy, request) &&
                    set_callbacks(transfer->easy, transfer) &&
@@ -257,15 +272,56 @@ static unsigned turn_of(struct http *http)
     return http->turn;
 }
 
+/* If two origins share an entry, requests may wait although they need not, or the reverse. */
+static uint64_t *http_1_entry(struct http *http, const struct http_transfer *transfer)
+{
+    return &http->http_1[transfer->origin % HTTP_ORIGINS];
+}
+
+/*
+ * Returns the transfer that opens a connection which @transfer may be able to share; NULL: none.
+ * CURLOPT_PIPEWAIT is of no use: newer versions of libcurl wake only one of those that wait.
+ */
+static struct http_transfer *find_opener(struct http *http, const struct http_transfer *transfer)
+{
+    if (*http_1_entry(http, transfer) == transfer->origin)
+        return NULL;
+    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
+        struct http_transfer *other = container_of(node, struct http_transfer, node);
+
+        if (!other->is_connected && other->turn == transfer->turn &&
+            other->origin == transfer->origin)
+            return other;
+    }
+    return NULL;
+}
+
+/* Runs it for the time that waiting has left. */
+static int transfer_run(struct http *http, struct http_transfer *transfer)
+{
+    long ms = TRANSFER_TIMEOUT_MS - (long)((clock_boot_usec() - transfer->begun_usec) / 1000);
+    CURL *easy = transfer->easy;
+
+    return SET(CURLOPT_TIMEOUT_MS, ms > 0 ? ms : 1L) &&
+                   curl_multi_add_handle(http->sockets.handles[transfer->turn].multi, easy) ==
+                       CURLM_OK
+               ? 0
+               : -ENOMEM;
+}
+
 static int transfer_begin(struct http *http, struct http_transfer **transfer)
 {
-    unsigned turn = turn_of(http);
+    struct http_transfer *begun = *transfer;
 
-    if (curl_multi_add_handle(http->sockets.handles[turn].multi, (*transfer)->easy) != CURLM_OK)
+    begun->turn = turn_of(http);
+    begun->begun_usec = clock_boot_usec();
+    begun->opener = find_opener(http, begun);
+    if (begun->opener)
+        begun->opener->is_awaited = true;
+    else if (transfer_run(http, begun) < 0)
         return -ENOMEM;
-    (*transfer)->turn = turn;
-    http->n_transfers[turn]++;
-    list_append(&http->transfers, &TAKE_PTR(*transfer)->node);
+    http->n_transfers[begun->turn]++;
+    list_append(begun->opener ? &http->waiting : &http->transfers, &TAKE_PTR(*transfer)->node);
     return 0;
 }
 
@@ -351,16 +407,81 @@ static void read_end(struct http_transfer *transfer, CURLcode code)
         proxy_describe(code, transfer->error, transfer->detail, sizeof(transfer->detail));
 }
 
+static void note_version(struct http *http, const struct http_transfer *transfer)
+{
+    long version = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
+    *http_1_entry(http, transfer) = version < CURL_HTTP_VERSION_2_0 ? transfer->origin : 0;
+}
+
+static struct http_transfer *find_waiter(const struct http *http,
+                                         const struct http_transfer *opener)
+{
+    for (struct list *node = http->waiting.next; node != &http->waiting; node = node->next) {
+        struct http_transfer *waiter = container_of(node, struct http_transfer, node);
+
+        if (waiter->opener == opener)
+            return waiter;
+    }
+    return NULL;
+}
+
 static void transfer_end(struct http *http, struct http_transfer *transfer, CURLcode code)
 {
+    struct http_transfer *waiter;
+
     curl_multi_remove_handle(http->sockets.handles[transfer->turn].multi, transfer->easy);
     http->n_transfers[transfer->turn]--;
     list_remove(&transfer->node);
+    while ((waiter = find_waiter(http, transfer)))
+        waiter->opener = NULL;
     read_end(transfer, code);
-    if (!transfer->status)
+    if (transfer->status)
+        note_version(http, transfer);
+    else
         http->has_failed = true;
     transfer->on_done(transfer);
     transfer_free(transfer);
+}
+
+/*
+ * Runs all whose connection is there, or could not be opened: those then try by themselves. Returns
+ * whether there were any.
+ */
+static bool run_waiting(struct http *http)
+{
+    bool has_run = false;
+    struct list *next;
+
+    for (struct list *node = http->waiting.next; node != &http->waiting; node = next) {
+        struct http_transfer *waiter = container_of(node, struct http_transfer, node);
+
+        next = node->next;
+        if (waiter->opener && !waiter->opener->is_connected)
+            continue;
+        has_run = true;
+        waiter->opener = NULL;
+        list_remove(node);
+        list_append(&http->transfers, node);
+        if (transfer_run(http, waiter) < 0)
+            transfer_end(http, waiter, CURLE_OUT_OF_MEMORY);
+    }
+    return has_run;
+}
+
+/* Lets those end that had to keep their connection open (on_body()), when the others have it. */
+static void resume_openers(struct http *http)
+{
+    sockets_turn(&http->sockets);
+    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
+        struct http_transfer *transfer = container_of(node, struct http_transfer, node);
+
+        if (!transfer->is_awaited || !transfer->is_connected)
+            continue;
+        transfer->is_awaited = false;
+        curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    }
 }
 
 /* Returns whether the transfer opens a connection, without the look-up of the name. */
@@ -383,39 +504,21 @@ static bool is_slow(struct http_transfer *transfer, uint64_t now_usec)
            now_usec - transfer->connecting_since_usec >= CONNECT_TIMEOUT_MS * 1000;
 }
 
-static size_t origin_of(const struct http_transfer *transfer, const char **ret_url)
+static void end_unconnected(struct http *http, struct http_transfer *transfer)
 {
-    char *url = NULL;
-
-    curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
-    *ret_url = url ? url : "";
-    return strlen("https://") <= strlen(*ret_url)
-               ? strlen("https://") + strcspn(*ret_url + strlen("https://"), "/?#")
-               : 0;
-}
-
-/* Whether @transfer waits for the connection of @other. */
-static bool waits_for(const struct http_transfer *transfer, const struct http_transfer *other)
-{
-    const char *url, *other_url;
-    size_t len = origin_of(transfer, &url);
-    curl_off_t looked_up = 0;
-
-    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-    return transfer != other && transfer->turn == other->turn && looked_up == 0 &&
-           len == origin_of(other, &other_url) && memcmp(url, other_url, len) == 0;
-}
-
-static void end_slow_connect(struct http *http, struct http_transfer *transfer)
-{
-    for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
-        struct http_transfer *other = container_of(node, struct http_transfer, node);
-
-        other->is_lost |= waits_for(other, transfer);
-    }
     snprintf(transfer->error, sizeof(transfer->error), "no connection within %d ms",
              CONNECT_TIMEOUT_MS);
     transfer_end(http, transfer, CURLE_OPERATION_TIMEDOUT);
+}
+
+/* Those that wait for its connection fail with it. */
+static void end_slow_connect(struct http *http, struct http_transfer *transfer)
+{
+    struct http_transfer *waiter;
+
+    while ((waiter = find_waiter(http, transfer)))
+        end_unconnected(http, waiter);
+    end_unconnected(http, transfer);
 }
 
 /* Returns a transfer that has taken too long to connect; NULL: none. */
@@ -424,7 +527,7 @@ static struct http_transfer *find_slow_connect(const struct http *http, uint64_t
     for (struct list *node = http->transfers.next; node != &http->transfers; node = node->next) {
         struct http_transfer *transfer = container_of(node, struct http_transfer, node);
 
-        if (transfer->is_lost || is_slow(transfer, now_usec))
+        if (is_slow(transfer, now_usec))
             return transfer;
     }
     return NULL;
@@ -446,7 +549,9 @@ static void end_slow_connects(struct http *http)
 int http_wait(struct http *http, int fd)
 {
     return sockets_wait(&http->sockets, fd,
-                        list_is_empty(&http->transfers) ? IDLE_MS : CONNECT_CHECK_MS);
+                        find_waiter(http, NULL)           ? 0
+                        : list_is_empty(&http->transfers) ? IDLE_MS
+                                                          : CONNECT_CHECK_MS);
 }
 
 static void end_transfers(struct http *http, CURLM *multi)
@@ -468,6 +573,8 @@ static void end_transfers(struct http *http, CURLM *multi)
 void http_turn(struct http *http)
 {
     sockets_turn(&http->sockets);
+    while (run_waiting(http))
+        resume_openers(http);
     for (size_t i = 0; i < SOCKETS_HANDLES; i++)
         end_transfers(http, http->sockets.handles[i].multi);
     end_slow_connects(http);
@@ -475,8 +582,11 @@ void http_turn(struct http *http)
 
 void http_done(struct http *http)
 {
-    while (!list_is_empty(&http->transfers))
-        transfer_end(http, container_of(http->transfers.next, struct http_transfer, node),
+    struct list *node;
+
+    list_move(&http->transfers, &http->waiting);
+    while ((node = list_take(&http->transfers)))
+        transfer_end(http, container_of(node, struct http_transfer, node),
                      CURLE_ABORTED_BY_CALLBACK);
     sockets_done(&http->sockets);
     curl_global_cleanup();

@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "base/keyed_hash.h"
 #include "base/list.h"
 #include "base/outcome.h"
 #include "base/secret.h"
@@ -20,16 +21,20 @@
 
 #define HTTP_ERROR_SIZE    256 /* bytes, with the NUL */
 #define HTTP_LONG_BODY_MAX (1024 * 1024)
+#define HTTP_ORIGINS       64
 
 struct http {
     struct sockets sockets;
     struct list transfers; /* those that run */
+    struct list waiting;   /* those that wait for the connection of one that runs */
     unsigned turn;         /* whose connections new requests may join */
     unsigned n_transfers[SOCKETS_HANDLES];
-    uint64_t turned_usec;        /* when it began */
-    bool has_failed;             /* a transfer had no answer since then */
-    uint64_t checked_usec;       /* when it was looked for those that cannot connect */
-    char error[HTTP_ERROR_SIZE]; /* why http_start() failed */
+    uint64_t turned_usec; /* when it began */
+    bool has_failed;      /* a transfer had no answer since then */
+    struct hash_key hash_key;
+    uint64_t http_1[HTTP_ORIGINS]; /* hashes of origins whose last answer was one of HTTP/1.1 */
+    uint64_t checked_usec;         /* when it was looked for those that cannot connect */
+    char error[HTTP_ERROR_SIZE];   /* why http_start() failed */
 };
 
 struct http_transfer;
@@ -53,11 +58,14 @@ struct http_transfer {
     bool is_long;        /* as in the request */
     const char *refusal; /* why the transfer fails, if curl does not know; NULL: it does */
 
-    struct list node; /* in http.transfers */
+    struct list node; /* in http.transfers or http.waiting */
+    uint64_t origin;  /* its hash */
+    uint64_t begun_usec;
+    struct http_transfer *opener; /* whose connection it waits for; NULL: it can run */
+    bool is_awaited;              /* others wait for its connection */
     bool is_connected;
     uint64_t connecting_since_usec; /* since when it opens a connection; 0: it does not */
     unsigned turn;                  /* whose connection it uses */
-    bool is_lost;                   /* it waits for a connection that could not be opened */
     CURL *easy;
     struct curl_slist *headers;
     struct secret *request_body;
@@ -81,7 +89,7 @@ struct http_request {
 /* Returns what the error @code of curl says about the server. */
 enum outcome http_outcome(CURLcode code);
 
-/* Initializes libcurl; once in a process. Returns 0 or -ENOMEM. */
+/* Initializes libcurl; once in a process. Returns 0 or -errno. */
 int http_init(struct http *http);
 
 /*

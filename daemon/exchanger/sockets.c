@@ -148,15 +148,12 @@ int sockets_wait(struct sockets *sockets, int guest_fd, int timeout_ms)
     return is_guest_ready;
 }
 
+/* New transfers are due at once, and join a connection before it ends with an answer. */
 void sockets_turn(struct sockets *sockets)
 {
     uint64_t now_usec = clock_boot_usec();
     int n_running;
 
-    for (int i = 0; i < sockets->n_ready; i++)
-        curl_multi_socket_action(sockets->ready[i].multi, sockets->ready[i].fd,
-                                 sockets->ready[i].actions, &n_running);
-    sockets->n_ready = 0;
     for (size_t i = 0; i < SOCKETS_HANDLES; i++) {
         struct sockets_handle *handle = &sockets->handles[i];
 
@@ -165,4 +162,8 @@ void sockets_turn(struct sockets *sockets)
         handle->due_usec = 0; /* libcurl does not set the time again if it stays the same */
         curl_multi_socket_action(handle->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
     }
+    for (int i = 0; i < sockets->n_ready; i++)
+        curl_multi_socket_action(sockets->ready[i].multi, sockets->ready[i].fd,
+                                 sockets->ready[i].actions, &n_running);
+    sockets->n_ready = 0;
 }

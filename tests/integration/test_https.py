@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 import urllib.parse
@@ -103,15 +104,18 @@ class Shared(NodeCase):
     """HTTP/2: requests at one time share a connection, and each answer has the number of its request."""
 
     def serve(self, on_request, ca=None):
-        """The daemon has had answers before, so it has several exchanges at one time."""
         server = H2Server(self.standin, self.answer)
+        self.start(server, ca)
+        server.begin_again(on_request)
+        return server
+
+    def start(self, server, ca=None):
+        """The daemon has had answers before, so it has several exchanges at one time."""
         self.addCleanup(server.stop)
         self.node.service("raw", api_url=server.url, ca=ca)
         self.node.start()
         for i in range(6):
             self.assert_own_tokens([self.ask(f"earlier-{i}")])
-        server.begin_again(on_request)
-        return server
 
     def ask(self, name):
         """Begins to ask for a token. Returns the token that belongs to the account, and the process."""
@@ -179,6 +183,15 @@ class Shared(NodeCase):
         asked = [self.ask(name) for name in ("alice", "bob")]
         for (expected, _), (code, out, _) in zip(asked, wait_all([process for _, process in asked])):
             self.assertTrue(code == TRY_AGAIN or json.loads(out)["token"] == expected, out)
+
+    def test_http_1_connects_at_one_time(self):
+        """None waits for another one's connection, which it could not use."""
+        both, is_open = threading.Barrier(1), threading.Event()
+        server = RawServer(self.standin, lambda request: http(token(token_for(request))),
+                           lambda: is_open.is_set() or both.wait())
+        self.start(server)
+        both = threading.Barrier(2, is_open.set, timeout=60)
+        self.assert_own_tokens([self.ask("alice"), self.ask("bob")])
 
     def test_a_connection_is_not_shared_with_another_ca(self):
         other = Standin(STANDIN, tempfile.mkdtemp(dir=self.root))

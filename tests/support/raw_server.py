@@ -31,10 +31,10 @@ class Request:
 
 class RawServer:
     """Answers each request with what @answer(request) returns: bytes to send, or a list of these, and numbers of
-    seconds to wait. After None, closes the connection."""
+    seconds to wait. After None, closes the connection. Calls @before_tls(), in the thread of the connection."""
 
-    def __init__(self, standin, answer):
-        self._answer = answer
+    def __init__(self, standin, answer, before_tls=lambda: None):
+        self._answer, self._before_tls = answer, before_tls
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(os.path.join(standin.directory, "server.pem"))
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -55,6 +55,7 @@ class RawServer:
 
     def _serve(self, plain, number):
         try:
+            self._before_tls()
             with self._context.wrap_socket(plain, server_side=True) as connection:
                 while self._serve_one(connection, number):
                     pass
