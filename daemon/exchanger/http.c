@@ -85,7 +85,10 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *data)
     return 0;
 }
 
-/* Called before the request is sent, on a new connection or on one that is shared. */
+/*
+ * Called before the request is sent, on a new connection or on one that is shared. libcurl would
+ * send it again if the server did not accept it; the broker does, after a pause.
+ */
 static int on_connected(void *data, char *address, char *own_address, int port, int own_port)
 {
     struct http_transfer *transfer = data;
@@ -94,8 +97,20 @@ static int on_connected(void *data, char *address, char *own_address, int port, 
     (void)own_address;
     (void)port;
     (void)own_port;
+    transfer->is_refused = transfer->is_connected;
     transfer->is_connected = true;
-    return CURL_PREREQFUNC_OK;
+    return transfer->is_refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* Called before a connection is opened: not for a request that has been sent. */
+static int on_socket(void *data, curl_socket_t fd, curlsocktype purpose)
+{
+    struct http_transfer *transfer = data;
+
+    (void)fd;
+    (void)purpose;
+    transfer->is_refused = transfer->is_connected;
+    return transfer->is_refused ? CURL_SOCKOPT_ERROR : CURL_SOCKOPT_OK;
 }
 
 #define SET(option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
@@ -119,6 +134,7 @@ static bool set_callbacks(CURL *easy, struct http_transfer *transfer)
 {
     return SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, transfer) &&
            SET(CURLOPT_PREREQFUNCTION, on_connected) && SET(CURLOPT_PREREQDATA, transfer) &&
+           SET(CURLOPT_SOCKOPTFUNCTION, on_socket) && SET(CURLOPT_SOCKOPTDATA, transfer) &&
            SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, transfer) &&
            SET(CURLOPT_ERRORBUFFER, transfer->error) && SET(CURLOPT_PRIVATE, transfer);
 }
@@ -400,6 +416,8 @@ static void read_end(struct http_transfer *transfer, CURLcode code)
     transfer->outcome = transfer->refusal ? OUTCOME_MALFORMED : http_outcome(code);
     if (code == CURLE_SSL_CACERT_BADFILE && transfer->has_ca_file)
         transfer->refusal = "the CA file has no valid certificate";
+    if (transfer->is_refused)
+        transfer->refusal = "the server did not accept the request";
     http_cut_time(transfer->error);
     if (transfer->refusal)
         snprintf(transfer->detail, sizeof(transfer->detail), "%s", transfer->refusal);

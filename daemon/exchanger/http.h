@@ -64,6 +64,7 @@ struct http_transfer {
     struct http_transfer *opener; /* whose connection it waits for; NULL: it can run */
     bool is_awaited;              /* others wait for its connection */
     bool is_connected;
+    bool is_refused;                /* libcurl would have sent it again */
     uint64_t connecting_since_usec; /* since when it opens a connection; 0: it does not */
     unsigned turn;                  /* whose connection it uses */
     CURL *easy;

@@ -11,7 +11,7 @@ import time
 import unittest
 import urllib.parse
 
-from h2_server import H2Server
+from h2_server import H2Server, Request
 from node import BUILD, EXCHANGER, STANDIN, NodeCase, wait_all, wait_for
 from preload import address_sanitizer_of
 from proxy import BLACK_HOLE, Proxy
@@ -183,6 +183,16 @@ class Shared(NodeCase):
         asked = [self.ask(name) for name in ("alice", "bob")]
         for (expected, _), (code, out, _) in zip(asked, wait_all([process for _, process in asked])):
             self.assertTrue(code == TRY_AGAIN or json.loads(out)["token"] == expected, out)
+
+    def test_a_request_that_was_not_accepted_is_sent_again_by_the_broker_only(self):
+        """Which makes pauses, and does not try forever."""
+        def refuse_first(request):
+            (Request.refuse if len(server.requests) == 1 else self.answer)(request)
+
+        server = self.serve(refuse_first)
+        self.assert_own_tokens([self.ask("alice")])
+        self.assertEqual(len(server.requests), 2)
+        self.assertIn("exchange failed: UPSTREAM_UNAVAILABLE: the server did not accept the request", self.node.log())
 
     def test_http_1_connects_at_one_time(self):
         """None waits for another one's connection, which it could not use."""

@@ -10,8 +10,9 @@ import struct
 import threading
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 4, 6, 7, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
+REFUSED_STREAM = 7
 JSON = b"application/json"
 HEAD_200 = b"\x88\x0f\x10" + bytes([len(JSON)]) + JSON  # :status: 200; content-type
 
@@ -30,6 +31,10 @@ class Request:
         """Sends an answer with status 200; on another stream if the test wants."""
         stream = self.stream if stream is None else stream
         self.send(frame(HEADERS, END_HEADERS, stream, HEAD_200) + frame(DATA, END_STREAM, stream, body.encode()))
+
+    def refuse(self):
+        """Tells the client that it may send the request again."""
+        self.send(frame(RST_STREAM, 0, self.stream, struct.pack(">I", REFUSED_STREAM)))
 
     def send(self, data):
         self._connection.sendall(data)
