@@ -1,5 +1,6 @@
 """Quotas: what one pod may use of the daemon, and what others notice of one that tries to use more."""
 
+import contextlib
 import os
 import pathlib
 import resource
@@ -71,10 +72,17 @@ class Quotas(QuotaCase):
     def test_connections(self):
         self.node.start()
         held = []
-        for _ in range(4):
-            held.append(self.connection())
-            held[-1].sendall(PING)
-            self.assertEqual(answer_name(held[-1]), "OK")
+
+        def hold():
+            """The connection of an earlier command counts until the daemon notices its end."""
+            connection = self.connection()
+            with contextlib.suppress(BrokenPipeError):
+                connection.sendall(PING)
+            if answer_name(connection) == "OK":
+                held.append(connection)
+            return len(held) == 4
+
+        wait_for(hold, what="four connections")
         self.assertEqual(answer_name(self.connection()), "TOO_MANY")
         # a client that waits within its timeout is served when there is room
         timer = threading.Timer(0.5, held[0].close)
