@@ -37,9 +37,9 @@ struct breaker {
     unsigned n_in_flight;
     bool is_probing;
     uint64_t first_usec;  /* when the first exchange began; 0: none has */
-    bool has_ended;       /* one of the first exchanges has */
-    unsigned n_good;      /* successes while exchanges were not spaced; up to a few */
-    uint64_t failed_usec; /* the latest failure while open */
+    bool has_ended;       /* an exchange has had a result */
+    unsigned n_good;      /* successes while exchanges were not spaced; counts up to KNOWN */
+    uint64_t failed_usec; /* the latest failure that opened it, or kept it open */
 
     uint64_t spaced_until_usec; /* exchanges are spaced until then, */
     uint64_t interval_usec;     /* this far apart */
@@ -50,7 +50,7 @@ struct breaker {
 
 /* Describes an exchange that was let through. */
 struct breaker_pass {
-    bool is_spaced;
+    bool is_spaced; /* the next one is planned when it ends */
     bool is_probe;
 };
 
@@ -65,7 +65,9 @@ uint64_t breaker_delay_usec(const struct breaker *breaker, uint64_t now_usec);
 /* Returns how far apart exchanges are; 0: they are not spaced. */
 uint64_t breaker_interval_usec(const struct breaker *breaker, uint64_t now_usec);
 
-/* Returns after how long to ask again if no exchange ends before; 0: only then. For BREAKER_WAIT.
+/*
+ * After BREAKER_WAIT: returns after how long to ask again if no exchange ends before; 0: there is
+ * no such time.
  */
 uint64_t breaker_wait_usec(const struct breaker *breaker, uint64_t now_usec);
 

@@ -1,5 +1,4 @@
-/* What the command and the PAM module do with a handle, and programs that link the library cannot.
- */
+/* What only the command and the PAM module do with a handle: it is not exported. */
 #ifndef LIBRARY_LOGIN_H
 #define LIBRARY_LOGIN_H
 

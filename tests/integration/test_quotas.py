@@ -1,6 +1,5 @@
 """Quotas: what one pod may use of the daemon, and what others notice of one that tries to use more."""
 
-import contextlib
 import os
 import pathlib
 import resource
@@ -12,6 +11,7 @@ import threading
 import time
 import unittest
 
+import metrics
 from node import BUILD, NO_LIMITS, scale, wait_for
 from protocol_client import (MAX_REQUEST, Get, Login, Ping, Whoami, encode_field, encode_frame,
                              encode_message)
@@ -71,18 +71,13 @@ class Quotas(QuotaCase):
 
     def test_connections(self):
         self.node.start()
+        # the connection of an earlier command counts until the daemon notices its end
+        wait_for(lambda: metrics.read(self.node)["podlogin_connections",] == 0, what="no connection")
         held = []
-
-        def hold():
-            """The connection of an earlier command counts until the daemon notices its end."""
-            connection = self.connection()
-            with contextlib.suppress(BrokenPipeError):
-                connection.sendall(PING)
-            if answer_name(connection) == "OK":
-                held.append(connection)
-            return len(held) == 4
-
-        wait_for(hold, what="four connections")
+        for _ in range(4):
+            held.append(self.connection())
+            held[-1].sendall(PING)
+            self.assertEqual(answer_name(held[-1]), "OK")
         self.assertEqual(answer_name(self.connection()), "TOO_MANY")
         # a client that waits within its timeout is served when there is room
         timer = threading.Timer(0.5, held[0].close)

@@ -1,7 +1,6 @@
 /* Requests, handled as in daemon/session, and the checks of each answer. */
 #include "property.h"
 
-#include "broker/upstream.h"
 #include "protocol/messages.h"
 
 #define DEADLINE_USEC (10 * SECOND_USEC)
@@ -167,17 +166,13 @@ static void request_check_token(const struct request *request, const struct toke
         counts.obliged++;
 }
 
-/* Exchanges are spaced after outages and refusals, for a bounded time; until then, hits are served.
+/*
+ * Returns whether exchanges may be spaced: for 32 intervals of up to 24 s after the upstream was
+ * down, whatever the daemon says. Until then, hits are served.
  */
-static bool is_spaced(void)
+static bool may_be_spaced(void)
 {
-    const struct list *upstreams = &world.broker.upstreams;
-
-    for (const struct list *node = upstreams->next; node != upstreams; node = node->next)
-        if (breaker_interval_usec(&container_of(node, struct upstream, node)->breaker,
-                                  sim_now_usec))
-            return true;
-    return false;
+    return sim_now_usec < world.up_since_usec + OUTAGE_USEC + 32 * 24 * SECOND_USEC;
 }
 
 static void request_fail(const struct request *request, enum podlogin_status status)
@@ -191,7 +186,7 @@ static void request_fail(const struct request *request, enum podlogin_status sta
     snprintf(detail, sizeof(detail), "status %d", (int)status);
     if (status == PODLOGIN_BUSY && request->waiter.rejected)
         return; /* the token is new */
-    if (status == PODLOGIN_BUSY && is_spaced())
+    if (status == PODLOGIN_BUSY && may_be_spaced())
         return;
     if (is_to_be_served(request))
         violate(VIOLATION_UNSERVED, request, detail);
