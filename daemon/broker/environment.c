@@ -9,38 +9,23 @@
 
 #define NAME_BYTES 16 /* of the digest: two directories do not get the same name by chance */
 
-static int add_file(struct environment *environment, const struct provider_file *file,
-                    const struct provider_values *values)
-{
-    CLEANUP(freep)
-    char *template = file->template(values);
-    char *text;
-
-    if (!template || asprintf(&text, "%s=%s", file->name, template) < 0)
-        return -ENOMEM;
-    environment->files.item[environment->files.n++] = wire_string(text);
-    return 0;
-}
-
 static int describe_directory(const struct service *service, const struct digest *key,
                               struct environment *environment)
 {
-    const struct provider *provider = service->provider;
-    struct provider_values values = service_values(service);
     char name[2 * NAME_BYTES + 1];
     struct digest digest;
-    int r = 0;
 
     if (digest_of(key->bytes, sizeof(key->bytes), &digest) < 0)
         return -ENOMEM;
     digest_hex(&digest, NAME_BYTES, name);
-    if (asprintf(&environment->directory, "%s=%s", provider->directory_variable, name) < 0) {
+    if (asprintf(&environment->directory, "%s=%s", service->provider->directory_variable, name) <
+        0) {
         environment->directory = NULL;
         return -ENOMEM;
     }
-    for (const struct provider_file *file = provider->files; file->name && r == 0; file++)
-        r = add_file(environment, file, &values);
-    return r;
+    for (char *const *file = service->files; *file; file++)
+        environment->files.item[environment->files.n++] = wire_string(*file);
+    return 0;
 }
 
 static void unset_words(const char *words, struct wire_list *unset)
@@ -68,8 +53,6 @@ int environment_describe(const struct service *service, const struct digest *key
 
 void environment_done(struct environment *environment)
 {
-    for (size_t i = 0; i < environment->files.n; i++)
-        free((void *)environment->files.item[i].at);
     free(environment->directory);
     *environment = (struct environment){0};
 }

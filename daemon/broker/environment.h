@@ -11,7 +11,7 @@
 
 struct environment {
     char *directory; /* VARIABLE=NAME: a private directory for the files; NULL: there are none */
-    struct wire_list files; /* NAME=TEMPLATE; the environment owns the bytes */
+    struct wire_list files; /* NAME=TEMPLATE; the service owns the bytes */
     struct wire_list unset; /* names of variables to remove, not owned */
 };
 

@@ -102,6 +102,25 @@ static int upstream_digest(struct service *service)
     return digest_of_strings(parts, 2, &service->upstream);
 }
 
+/* The settings alone decide what the files say, so that logins need not make them again. */
+static int service_files(struct service *service)
+{
+    const struct provider_values values = service_values(service);
+    const struct provider_file *file = service->provider->files;
+
+    for (size_t i = 0; file && file[i].name; i++) {
+        CLEANUP(freep)
+        char *template = file[i].template(&values);
+
+        assert(i < PROVIDER_FILES_MAX);
+        if (!template || asprintf(&service->files[i], "%s=%s", file[i].name, template) < 0) {
+            service->files[i] = NULL;
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 static int load_service(struct config *config, const char *path, const char *name,
                         struct findings *findings)
 {
@@ -121,7 +140,9 @@ static int load_service(struct config *config, const char *path, const char *nam
     if (r < 0 || findings->n_errors)
         return r; /* nobody compares the digests of a configuration that is refused */
     r = service_digest(service);
-    return r < 0 ? r : upstream_digest(service);
+    if (r == 0)
+        r = upstream_digest(service);
+    return r == 0 ? service_files(service) : r;
 }
 
 static int load_entry(struct config *config, const char *directory, const char *file,
@@ -265,6 +286,8 @@ static void service_done(struct service *service)
     free(service->audience);
     free(service->ca_file);
     free(service->endpoint);
+    for (size_t i = 0; service->files[i]; i++)
+        free(service->files[i]);
 }
 
 static void config_free(struct config *config)

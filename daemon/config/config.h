@@ -66,6 +66,7 @@ struct service {
     char *audience;
     char *ca_file;  /* verifies the upstream; NULL: the system's certificates */
     char *endpoint; /* the URL that identifies the upstream */
+    char *files[PROVIDER_FILES_MAX + 1]; /* NAME=TEMPLATE of provider->files; ends with NULL */
     enum share share;
     struct policy policy;
     struct digest digest;   /* of everything that decides which token the upstream issues */

@@ -13,6 +13,7 @@
 #include "provider/providers.h"
 
 #define PROVIDER_SETTINGS_MAX 16
+#define PROVIDER_FILES_MAX    4
 #define TOKEN_LIFETIME_MAX_S  (7 * 24 * 3600) /* even if an upstream says more */
 
 /* Values of the provider's section, in the order of provider->settings; NULL: not set. */

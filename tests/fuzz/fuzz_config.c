@@ -147,15 +147,17 @@ static void check_request(const struct service *service)
 
 static void check_files(const struct service *service)
 {
-    const struct provider_values values = service_values(service);
     const struct provider_file *file = service->provider->files;
+    size_t n = 0;
 
-    for (; file && file->name; file++) {
-        CLEANUP(freep)
-        char *template = file->template(&values);
+    for (; file && file[n].name; n++) {
+        size_t len = strlen(file[n].name);
 
-        PROMISE(template && is_line(template, strlen(template)));
+        PROMISE(service->files[n] && is_line(service->files[n], strlen(service->files[n])));
+        PROMISE(strncmp(service->files[n], file[n].name, len) == 0 &&
+                service->files[n][len] == '=');
     }
+    PROMISE(!service->files[n]);
 }
 
 static void check_service(const struct service *service)
