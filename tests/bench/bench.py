@@ -34,9 +34,12 @@ class Plan:
         self.rounds = choose(7, 2, 1)
         self.round_s = choose(0.9, 0.25, 0.1)
         self.storm_rounds = choose(5, 2, 1)
-        self.storm_sizes = choose((1, 500, 1000, 2000), (1, 500), (1, 16))
+        self.storm_singles = choose(8, 4, 1)  # in a round
+        self.storm_waiters = choose(2000, 500, 16)
+        self.storms = choose(3, 1, 1)  # in a round
+        self.bare_exchanges = choose(10, 4, 1)  # of curl, in a round
         self.storm_requests = choose(1000, 256, 16)
-        self.identity_rounds = choose(3, 1, 1)
+        self.identity_rounds = choose(5, 1, 1)
         self.identities = choose(5000, 600, 32)
         self.remembered = choose(5000, 1000, 32)
         self.processes = choose(4000, 600, 16)  # that connect once, in a round

@@ -5,7 +5,6 @@ takes the medians in finish(). So bench.py can let two subjects take turns."""
 
 import contextlib
 import functools
-import math
 import os
 import pathlib
 import socket
@@ -17,7 +16,7 @@ import time
 import command
 import pods
 import rig
-from figures import line_through, middle, spread
+from figures import middle, spread
 from protocol_client import Client
 from proxy import BLACK_HOLE, FORWARD, REFUSE, Proxy
 from rig import Failure
@@ -134,7 +133,8 @@ class Attested(Measurement):
 
 class NewJwts(Measurement):
     """Line 6: new JWTs of an account whose token is cached, less the same connections with remembered ones, and less
-    the bare verification."""
+    the bare verification. On one CPU: a load generator on another one goes to sleep while a signature is verified, and
+    waking it there would count as the daemon's work."""
 
     def __init__(self, subject):
         super().__init__(subject)
@@ -144,12 +144,15 @@ class NewJwts(Measurement):
     def round(self, i):
         n = self.plan.new_jwts
         pid = self.subject.node.process.pid
+        cpu = max(os.sched_getaffinity(0))
+        rig.pin(pid, {cpu})
         fresh = self.rig.jwts("new-jwts", count=n, serviceaccount="pulumi-runner", pod=f"new-{i}-%d")
         costs = {"bare": rig.verify_us(fresh, n)}
         for kind in ("new", "remembered"):
             before = rig.cpu_ns(pid)
-            rig.load(self.subject.node, fresh, "--mode", "connect", "--connections", 16, "--requests", n)
+            rig.load(self.subject.node, fresh, "--mode", "connect", "--connections", 16, "--requests", n, "--cpu", cpu)
             costs[kind] = (rig.cpu_ns(pid) - before) / 1000 / n
+        rig.pin(pid, os.sched_getaffinity(0))
         self.costs.append(costs)
 
     def finish(self):
@@ -162,8 +165,9 @@ class NewJwts(Measurement):
 
 
 class Storms(Measurement):
-    """Line 7: storms of several sizes, with a disk and without one. The time of an answer against its number is a
-    line: its begin is what is fixed, its slope what each waiter takes. The floor delays its answers by L."""
+    """Line 7: storms of one and of many, with a disk and without one. What one takes is fixed; what many take longer
+    is of the further waiters. The floor delays its answers by L. What is fixed contains an exchange with a
+    connection of its own; curl tells what that takes alone."""
 
     def __init__(self, subject):
         super().__init__(subject)
@@ -171,39 +175,46 @@ class Storms(Measurement):
         self.servers = {"floor": self.rig.floor(subject.answer_bytes, "--delay-ms", str(LATENCY_MS)),
                         "disk": subject.node, "memory": subject.start("storm-memory", keeps=False)}
         rig.load(self.servers["memory"], subject.jwt, "--requests", 1)
-        self.storms = []
+        self.storms, self.singles, self.bare_ms = [], {name: [] for name in self.servers}, []
 
     def round(self, i):
         warm = self.rig.jwts("warm", count=1, serviceaccount=f"warm-{i}")
         for server in self.servers.values():
-            rig.load(server, warm, "--requests", 1)  # so that there is a connection to the upstream
+            rig.load(server, warm, "--requests", 1)  # so that code and data of an exchange are in memory
         self.rig.standin.fault_upstream(latency_ms=LATENCY_MS)
-        for n in self.plan.storm_sizes:
-            jwt = self.rig.jwts("storm", count=1, serviceaccount=f"storm-{i}-{n}")
-            storm = {"n": n}
+        self.bare_ms += [ms - LATENCY_MS for ms in rig.exchanges_ms(self.rig.standin, warm, self.plan.bare_exchanges)]
+        for number in range(self.plan.storm_singles):
+            jwt = self.rig.jwts("single", count=1, serviceaccount=f"single-{i}-{number}")
+            for name, server in self.servers.items():
+                self.singles[name].append(rig.storm(server, jwt, 1)["max_us"] / 1000 - LATENCY_MS)
+        for number in range(self.plan.storms):
+            jwt = self.rig.jwts("storm", count=1, serviceaccount=f"storm-{i}-{number}")
+            storm = {}
             for name, server in self.servers.items():
                 self.rig.standin.reset_counts()
-                storm[name] = rig.storm(server, jwt, n)
+                storm[name] = rig.storm(server, jwt, self.plan.storm_waiters)
                 storm[name]["exchanges"] = self.rig.standin.counts()["exchanges"]
             self.storms.append(storm)
         self.rig.standin.fault_upstream()
 
     def finish(self):
-        fixed, waiter = {}, {}
-        for name in self.servers:
-            fixed[name], waiter[name] = line_through([
-                (math.ceil(storm["n"] * 0.99), storm[name]["p99_us"] - LATENCY_MS * 1000) for storm in self.storms])
+        fixed = {name: statistics.median(ms) for name, ms in self.singles.items()}
+        n = self.plan.storm_waiters
+        waiter = {name: (middle(self.storms, name, "max_us") - (fixed[name] + LATENCY_MS) * 1000) / n
+                  for name in self.servers}
         exchanges = max(storm["disk"]["exchanges"] for storm in self.storms)
-        self.subject.take(self.storms, "storms", {
-            "storm fixed": [fixed["disk"] / 1000], "storm waiter": [waiter["disk"] - waiter["floor"]],
-            "storm exchanges": [exchanges]})
-        largest = [storm for storm in self.storms if storm["n"] == max(self.plan.storm_sizes)]
+        figures = {"storm fixed": self.singles["disk"], "storm waiter": [waiter["disk"] - waiter["floor"]],
+                   "storm exchanges": [exchanges]}
+        if self.bare_ms:
+            figures["storm own"] = [fixed["disk"] - statistics.median(self.bare_ms)]
+            self.subject.say(f"A bare exchange by curl, with a connection of its own: {spread(self.bare_ms)} ms over L.")
+        self.subject.take(self.storms, "storms", figures)
         self.subject.say(
-            f"Storms of {' / '.join(map(str, self.plan.storm_sizes))} with L = {LATENCY_MS} ms: {exchanges} exchange; "
-            "over L " + ", ".join(f"{fixed[name] / 1000:.2f} ms and {waiter[name]:.2f} µs per waiter {words}"
+            f"Storms of {n} with L = {LATENCY_MS} ms: {exchanges} exchange; "
+            "over L " + ", ".join(f"{fixed[name]:.2f} ms and {waiter[name]:.2f} µs per waiter {words}"
                                   for name, words in (("disk", "with a disk"), ("memory", "without"),
                                                       ("floor", "at the floor"))) +
-            f"; p50 / p99 / max of the largest {storm_times(largest, 'disk')} ms to {storm_times(largest, 'floor')} "
+            f"; p50 / p99 / max {storm_times(self.storms, 'disk')} ms to {storm_times(self.storms, 'floor')} "
             "at the floor; no failures.")
         self.rig.stop(self.servers["memory"])
 

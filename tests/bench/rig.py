@@ -240,6 +240,27 @@ def read_us(path):
     return run_json([BENCH / "bench-rows", "read", path])["us"]
 
 
+def exchanges_ms(standin, jwt, count):
+    """Returns how long each of @count exchanges takes curl, which opens a connection for each; [] without curl."""
+    curl = shutil.which("curl")
+    if not curl:
+        return []
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "audience": AUDIENCE,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+            "requested_token_type": "urn:pulumi:token-type:access_token:personal", "scope": "user:ci-bot"}
+    command = [curl, "-q", "--silent", "--show-error", "--fail", "--no-sessionid", "--http1.1", "--header",
+               "Connection: close", "--cacert", standin.ca, "--write-out", "%{time_total}\n",
+               "--data-urlencode", f"subject_token@{jwt}"]
+    for name, value in form.items():
+        command += ["--data-urlencode", f"{name}={value}"]
+    # one more, for what is loaded with the first one
+    command += ["--output", "/dev/null", f"{standin.upstream}/api/oauth/token"] * (count + 1)
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    if result.returncode:
+        raise Failure(f"curl ended with {result.returncode}: {result.stderr.strip()[:400]}")
+    return [1000 * float(line) for line in result.stdout.split()[1:]]
+
+
 def threads(pid):
     return [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
 

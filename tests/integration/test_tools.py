@@ -15,7 +15,6 @@ sys.path.insert(0, str(SOURCE / "tests/bench"))
 
 import plot  # noqa: E402
 import report  # noqa: E402
-from figures import line_through  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -107,13 +106,6 @@ class Pictures(unittest.TestCase):
 
 
 class Figures(unittest.TestCase):
-    def test_a_line_through_points_ignores_one_that_is_far_off(self):
-        points = [(x, 1200 + 1.5 * x) for x in (1, 1, 500, 500, 1000, 1000, 2000, 2000)]
-        for bad in ([], [(2000, 90000)]):
-            begin, slope = line_through(points + bad)
-            self.assertAlmostEqual(begin, 1200)
-            self.assertAlmostEqual(slope, 1.5)
-
     def test_a_figure_that_is_missing_does_not_hide_the_others_of_its_line(self):
         rows = {row["line"]: row for row in report.assess({"restart": 0.1})}
         self.assertEqual((rows["9"]["now"], rows["9"]["met"]), ("0.10x / not measured", "yes / -"))
