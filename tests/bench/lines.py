@@ -349,7 +349,9 @@ class Writes(Measurement):
     def __init__(self, subject):
         super().__init__(subject)
         self.rounds = self.plan.write_rounds
-        self.nodes = {name: subject.start(f"writes-{name}", keeps=name == "disk") for name in ("disk", "memory")}
+        front = self.rig.front() if rig.Front.is_there() else None
+        self.nodes = {name: subject.start(f"writes-{name}", keeps=name == "disk", api_url=front.url if front else None)
+                      for name in ("disk", "memory")}
         self.tails = {name: [] for name in self.nodes}
         self.rates = []
 
