@@ -286,6 +286,8 @@ class Starter(NodeCase):
             self.assertEqual(self.get(jwt, "--timeout", "2s")[0], 0)
         self.assertLess(time.monotonic() - begun, 10)  # 10 hits; each would wait for 5 s
         self.assertEqual(self.node.stop(), 0)
+        os.kill(starter, signal.SIGCONT)
+        wait_for(lambda: not os.path.exists(f"/proc/{starter}"), what="the end of the starter")
 
     def test_an_exchanger_that_cannot_run_is_told_once(self):
         program = self.node.directory / "exchanger"
